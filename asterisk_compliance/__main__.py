@@ -1,0 +1,3 @@
+from asterisk_compliance.cli.main import main
+
+main()

@@ -1,0 +1,71 @@
+"""Names that must not be mixed up, each a type of its own.
+
+A call id is minted once, by the shell; every other id of a call follows from it, so that the
+pure domain can name a playback or a recording before it exists, and a file name needs no table.
+
+    c-0193a5c2f7e14b6d90f1a2b3c4d5    the call: 12 hex digits of milliseconds, 16 of chance
+    p-0193a5c2f7e14b6d90f1a2b3c4d5-1  its first playback
+    r-0193a5c2f7e14b6d90f1a2b3c4d5-1  its first recording segment
+    y-0193a5c2f7e14b6d90f1a2b3c4d5-1  its first party
+
+No id tells anything about a person.
+"""
+
+import re
+from typing import NewType
+
+NodeName = NewType("NodeName", str)
+"""Which Asterisk: part of every key, since several can share one service."""
+ChannelId = NewType("ChannelId", str)
+"""Asterisk's ``uniqueid``. Never the channel's *name*, which contains an endpoint."""
+CallId = NewType("CallId", str)
+PlaybackId = NewType("PlaybackId", str)
+RecordingId = NewType("RecordingId", str)
+PartyId = NewType("PartyId", str)
+
+_CALL = re.compile(r"c-[0-9a-f]{28}")
+_RECORDING = re.compile(r"r-[0-9a-f]{28}-[1-9][0-9]{0,3}")
+_SPOOLED = re.compile(rf"({_RECORDING.pattern})-(rx|tx)\.wav")
+
+
+def call_id(at_ms: int, chance: bytes) -> CallId:
+    """Build a call id from Unix milliseconds and 8 random bytes, so that ids sort by time."""
+    if len(chance) != 8:
+        raise ValueError("a call id needs 8 random bytes")
+    return CallId(f"c-{at_ms & 0xFFFFFFFFFFFF:012x}{chance.hex()}")
+
+
+def is_call_id(text: str) -> bool:
+    return _CALL.fullmatch(text) is not None
+
+
+def is_recording_id(text: str) -> bool:
+    return _RECORDING.fullmatch(text) is not None
+
+
+def playback_id(call: CallId, number: int) -> PlaybackId:
+    return PlaybackId(f"p-{call[2:]}-{number}")
+
+
+def recording_id(call: CallId, segment: int) -> RecordingId:
+    return RecordingId(f"r-{call[2:]}-{segment}")
+
+
+def party_id(call: CallId, number: int) -> PartyId:
+    return PartyId(f"y-{call[2:]}-{number}")
+
+
+def call_of(owned: PlaybackId | RecordingId | PartyId) -> CallId:
+    """The call that a playback, a recording or a party belongs to."""
+    return CallId(f"c-{owned[2:30]}")
+
+
+def spool_name(recording: RecordingId, direction: str) -> str:
+    """File name in the spool: ``direction`` is ``rx`` (from the channel) or ``tx`` (to it)."""
+    return f"{recording}-{direction}.wav"
+
+
+def parse_spool_name(name: str) -> tuple[RecordingId, str] | None:
+    """The inverse of :func:`spool_name`; ``None`` for a file that is not one of ours."""
+    match = _SPOOLED.fullmatch(name)
+    return (RecordingId(match[1]), match[2]) if match else None
