@@ -85,7 +85,7 @@ class StoreError(ComplianceError):
 
 
 class StoreUnavailable(StoreError):
-    """The store cannot be opened, or a row is not durable: what the row announces must not happen."""
+    """No store, or a row is not durable: what that row announces must not happen."""
 
 
 class StoreLocked(StoreError):

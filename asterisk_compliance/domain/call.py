@@ -1,0 +1,387 @@
+"""The life of one call, as a pure function of what has happened.
+
+Rule 1: every transition lives in this file, and nowhere else.
+Rule 2: nothing here awaits, reads a clock, or knows that ARI, AMI and AGI exist. Facts come
+        in as events; what shall be done goes out as commands, in order.
+Rule 3: a call may be recorded only after its notice was *completed* (guarantee G1), and the
+        rule for that is :func:`shortcoming`.
+Rule 4: every call gets exactly one initial decision (guarantee G2), in :func:`_decide`.
+Rule 5: what cannot be taken back stands behind a ``Commit``, its row before it.
+
+Two machines run side by side. The *phase* says where the channel is; the *capture* says what
+is known of the recording, and follows from files and bridges in whatever order they come:
+
+    NOTICE ──▶ RELEASING ──▶ DIALPLAN ──▶ CLOSING ──▶ OVER
+    NONE | REQUESTED ──▶ STARTED ──▶ GROWING ◀──▶ STALLED ──▶ ENDED
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from asterisk_compliance.domain.call_rows import (
+    anomaly_row,
+    arrived_row,
+    completed_row,
+    decision_row,
+    lasted_ms,
+    recording_row,
+    result,
+    standing_result,
+    verdict_row,
+)
+from asterisk_compliance.domain.call_state import Arrival, Call, Limits, Phase
+from asterisk_compliance.domain.commands import (
+    Announce,
+    Answer,
+    AppendRow,
+    ClearDeadline,
+    Command,
+    Commit,
+    Forget,
+    Judge,
+    Play,
+    Release,
+    RemoveSpooled,
+    SetDeadline,
+    StopCapture,
+    StopPlayback,
+)
+from asterisk_compliance.domain.decision import Decision, Reason, Status
+from asterisk_compliance.domain.events import (
+    Bridged,
+    ChannelGone,
+    CommandFailed,
+    Deadline,
+    DeadlinePassed,
+    Event,
+    EventsOverflowed,
+    FileAppeared,
+    FileGrew,
+    HangupRequested,
+    Judged,
+    LeftStasis,
+    MixMonitorStarted,
+    PlaybackFinished,
+    PlaybackStarted,
+    Reentered,
+    Released,
+    RowsRefused,
+    ServiceStopping,
+    SpoolRemoved,
+    Step,
+    Unbridged,
+)
+from asterisk_compliance.domain.notice import CaptureFrom, Policy
+from asterisk_compliance.domain.recording import Capture, Outcome
+from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.ids import CallId
+
+EARLY_TOLERANCE_MS = 40
+"""A playback may seem this much shorter than its prompt: two frames, one at either end."""
+
+_NO_MORE_NOTICE = (ClearDeadline(Deadline.NOTICE), ClearDeadline(Deadline.STOP))
+
+Stepped = tuple[Call, tuple[Command, ...]]
+
+
+def shortcoming(call: Call, finished: PlaybackFinished) -> Reason | None:
+    """Why this playback does not count as a completed notice; ``None`` if it does.
+
+    ``PlaybackFinished`` with ``done`` is not "heard": Asterisk says it of a playback that was
+    stopped as well (res/res_stasis_playback.c). So the prompt's own length must have passed
+    since ``PlaybackStarted``, on our monotonic clock and on Asterisk's own time stamps, and
+    the dialplan must still be waiting for us.
+    """
+    if call.wording is None or not finished.done:
+        return Reason.HANGUP_IN_NOTICE if call.hanging_up else Reason.NOTICE_FAILED
+    if call.started is None:
+        return Reason.NOTICE_CUT_SHORT
+    if lasted_ms(call.started, finished) < call.wording.length_ms - EARLY_TOLERANCE_MS:
+        return Reason.HANGUP_IN_NOTICE if call.hanging_up else Reason.NOTICE_CUT_SHORT
+    if finished.at_ms - call.arrived_at_ms >= call.limits.dialplan_ms:
+        return Reason.NOTICE_TIMED_OUT
+    return None
+
+
+def arrive(call_id: CallId, arrival: Arrival, limits: Limits) -> Stepped:
+    """Begin a call: its first row, and either the notice or at once the way back."""
+    policy = arrival.policy if isinstance(arrival.policy, Policy) else None
+    wording = policy.wording_for(arrival.language) if policy else None
+    call = Call(
+        id=call_id,
+        channel=arrival.channel,
+        entry=arrival.entry,
+        limits=limits,
+        arrived_at_ms=arrival.at_ms,
+        policy=policy,
+        wording=wording,
+    )
+    arrived = arrived_row(call, arrival)
+    if not isinstance(arrival.policy, Policy):
+        return _then((arrived,), _decide(call, arrival.policy))
+    if arrival.stopping:
+        return _then((arrived,), _decide(call, Reason.SERVICE_STOPPING))
+    assert wording is not None
+    answer = () if arrival.answered else (Answer(),)
+    limit = SetDeadline(Deadline.NOTICE, wording.length_ms + limits.notice_margin_ms)
+    return call, (arrived, *answer, Play(call.playback, wording.media), limit)
+
+
+def step(call: Call, event: Event) -> Stepped:
+    """Apply one fact to a call: the next call, and the commands to perform in order.
+
+    Total: every event is possible in every phase, since Asterisk, the disk and the caller do
+    not wait for each other. What means nothing now changes nothing.
+    """
+    if call.phase is Phase.OVER:
+        return call, ()
+    if isinstance(event, HangupRequested):
+        return replace(call, hanging_up=True), ()
+    if isinstance(event, ChannelGone):
+        return _end(call, event.at_ms)
+    if isinstance(event, RowsRefused):
+        return _rows_refused(call, event)
+    if call.phase is Phase.NOTICE:
+        return _in_notice(call, event)
+    if call.phase is Phase.CLOSING:
+        return _in_closing(call, event)
+    return _in_dialplan(call, event)
+
+
+def _in_notice(call: Call, event: Event) -> Stepped:  # noqa: C901 - one arm a fact
+    match event:
+        case PlaybackStarted(playback=playback) if playback == call.playback:
+            assert call.policy is not None
+            assert call.wording is not None
+            notice = call.policy.notice.label(call.wording.language)
+            row = AppendRow(Kind.NOTICE_STARTED, {"notice": notice, "playback": playback})
+            return replace(call, started=event), (row,)
+
+        case PlaybackFinished(playback=playback) if playback == call.playback:
+            reason = shortcoming(call, event)
+            if reason is not None:
+                return _give_up(call, reason, lasted_ms(call.started, event))
+            heard = (completed_row(call, event), *_NO_MORE_NOTICE)
+            return _then(heard, _decide(call, Reason.NOTICE_COMPLETED))
+
+        case DeadlinePassed(deadline=Deadline.NOTICE):
+            stop = (StopPlayback(call.playback),)
+            return _then(stop, _give_up(call, Reason.NOTICE_TIMED_OUT))
+
+        case DeadlinePassed(deadline=Deadline.STOP):
+            stop = (StopPlayback(call.playback),)
+            return _then(stop, _give_up(call, Reason.SERVICE_STOPPING))
+
+        case LeftStasis():
+            reason = Reason.HANGUP_IN_NOTICE if call.hanging_up else Reason.TAKEN_BACK
+            return _give_up(call, reason, gone=True)
+
+        case CommandFailed(reachable=reachable):
+            reason = Reason.ASTERISK_REFUSED if reachable else Reason.CONNECTION_LOST
+            return _give_up(call, Reason.HANGUP_IN_NOTICE if call.hanging_up else reason)
+
+        case EventsOverflowed():
+            return _give_up(call, Reason.EVENTS_OVERFLOWED)
+
+        case ServiceStopping():
+            return call, (SetDeadline(Deadline.STOP, call.limits.stop_ms),)
+
+        case Reentered():
+            return call, (anomaly_row("STASIS_START_TWICE"),)
+
+        case Bridged() | Unbridged():
+            return _bridging(call, event), ()
+
+        case _:
+            return call, ()
+
+
+def _in_dialplan(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - one arm a fact
+    match event:
+        case Released(at_ms=at_ms):
+            released = replace(call, phase=Phase.DIALPLAN, released_at_ms=at_ms)
+            return released, (AppendRow(Kind.CALL_RELEASED), *_expect_audio_at_once(call))
+
+        case CommandFailed(step=Step.HAND_OVER | Step.RELEASE as failed):
+            gone_on = replace(call, phase=Phase.DIALPLAN)
+            return gone_on, (anomaly_row("RELEASE_REFUSED", step=failed),)
+
+        case LeftStasis():
+            return replace(call, phase=Phase.DIALPLAN), ()
+
+        case Reentered() if call.phase is Phase.DIALPLAN:
+            return call, (AppendRow(Kind.CALL_REENTERED), standing_result(call), Release())
+
+        case Reentered():
+            return call, (result(call), Release())
+
+        case Bridged():
+            return _bridging(call, event), _expect_audio(call)
+
+        case Unbridged():
+            return _bridging(call, event), (ClearDeadline(Deadline.GROWTH),)
+
+        case MixMonitorStarted() if call.capture is Capture.REQUESTED:
+            return _started(call, "mixmonitor_start")
+
+        case FileAppeared() if call.capture is Capture.REQUESTED:
+            return _started(call, "file")
+
+        case FileGrew() if call.capture is Capture.REQUESTED:
+            return _then_step(_started(call, "file"), event)
+
+        case FileGrew() if call.capture in {Capture.STARTED, Capture.STALLED}:
+            growing = replace(call, capture=Capture.GROWING)
+            row = recording_row(call, Kind.RECORDING_GROWING)
+            return growing, (row, ClearDeadline(Deadline.GROWTH), Announce(Status.RECORDING))
+
+        case DeadlinePassed(deadline=Deadline.GROWTH) if call.awaits_audio:
+            stalled = replace(call, capture=Capture.STALLED)
+            row = recording_row(call, Kind.RECORDING_STALLED)
+            return stalled, (row, Announce(Status.FAILED))
+
+        case EventsOverflowed() if call.capture_is_open:
+            return call, (anomaly_row("EVENTS_OVERFLOWED"), StopCapture(), Announce(Status.FAILED))
+
+        case _:
+            return call, ()
+
+
+def _in_closing(call: Call, event: Event) -> Stepped:
+    match event:
+        case Judged(verdict=verdict):
+            row = verdict_row(call, verdict)
+            if verdict.outcome is Outcome.MISSING:
+                return replace(call, phase=Phase.OVER, capture=Capture.ENDED), (row, Forget())
+            # The row says what the files were; only when it is durable may they go.
+            return replace(call, capture=Capture.ENDED), (
+                row,
+                Commit(),
+                RemoveSpooled(call.recording),
+            )
+        case SpoolRemoved(files=files):
+            row = recording_row(call, Kind.SPOOL_REMOVED, files=files)
+            return replace(call, phase=Phase.OVER), (row, Forget())
+        case _:
+            return call, ()
+
+
+def _decide(call: Call, reason: Reason, *, gone: bool = False) -> Stepped:
+    """The one initial decision, its row, and the way back into the dialplan.
+
+    ``gone``: the channel has left our application, so there is nobody to hand a result to.
+    """
+    assert call.decision is None, "a call is decided once"
+    if reason is not Reason.NOTICE_COMPLETED:
+        refused = Decision(Status.NOT_RECORDED, reason)
+        decided = replace(call, decision=refused, phase=Phase.RELEASING)
+        row = decision_row(refused)
+        return decided, (row,) if gone else (row, result(decided), Release())
+    assert call.policy is not None
+    assert call.wording is not None
+    allowed = Decision(
+        Status.ALLOWED,
+        reason,
+        purposes=call.policy.notice.purposes,
+        notice=call.policy.notice.label(call.wording.language),
+    )
+    decided = replace(call, decision=allowed, capture=Capture.REQUESTED, phase=Phase.RELEASING)
+    requested = recording_row(decided, Kind.RECORDING_REQUESTED, capture=call.policy.capture)
+    return decided, (
+        decision_row(allowed),
+        requested,
+        Commit(),
+        result(decided),
+        Release(),
+    )
+
+
+def _give_up(call: Call, reason: Reason, lasted_ms: int = 0, *, gone: bool = False) -> Stepped:
+    """The notice was not completed: say how far it came, and decide."""
+    row = AppendRow(Kind.NOTICE_INCOMPLETE, {"reason": reason, "lasted_ms": lasted_ms})
+    return _then((row, *_NO_MORE_NOTICE), _decide(call, reason, gone=gone))
+
+
+def _rows_refused(call: Call, event: RowsRefused) -> Stepped:
+    """The store failed: what stands behind the commit does not happen, what runs is stopped.
+
+    Said once: the rows that report it may fail as well.
+    """
+    if call.store_failed:
+        return call, ()
+    call = replace(call, store_failed=True)
+    if call.phase is Phase.NOTICE:
+        stop = (StopPlayback(call.playback), *_NO_MORE_NOTICE)
+        return _then(stop, _decide(call, Reason.STORE_FAILED))
+    if call.phase is Phase.RELEASING and event.at_commit:
+        failed = Decision(Status.NOT_RECORDED, Reason.STORE_FAILED)
+        decided = replace(call, decision=failed, capture=Capture.NONE)
+        return decided, (decision_row(failed), result(decided), Release())
+    if call.phase is Phase.CLOSING:
+        # The files stay in the spool, whatever became of the row: nothing is lost.
+        return replace(call, phase=Phase.OVER), (anomaly_row("STORE_FAILED"), Forget())
+    stopped = (StopCapture(), Announce(Status.FAILED)) if call.capture_is_open else ()
+    return call, (anomaly_row("STORE_FAILED"), *stopped)
+
+
+def _end(call: Call, at_ms: int) -> Stepped:
+    if call.phase is Phase.CLOSING:
+        return call, ()
+    commands: tuple[Command, ...] = ()
+    if call.decision is None:
+        call, commands = _give_up(call, Reason.HANGUP_IN_NOTICE, gone=True)
+    call = _bridging(call, Unbridged(at_ms))
+    ended = AppendRow(Kind.CALL_ENDED, {"bridged_ms": call.bridged_ms})
+    clear = ClearDeadline(Deadline.GROWTH)
+    if not call.capture_is_open:
+        return replace(call, phase=Phase.OVER), (*commands, ended, clear, Forget())
+    judge = Judge(call.recording, _expected_ms(call, at_ms))
+    return replace(call, phase=Phase.CLOSING), (*commands, ended, clear, judge)
+
+
+def _bridging(call: Call, event: Bridged | Unbridged) -> Call:
+    """Keep the sum of the time in bridges: what a bridged recording must be long."""
+    if isinstance(event, Bridged):
+        since = call.bridged_at_ms if call.bridged_at_ms is not None else event.at_ms
+        return replace(call, bridged_at_ms=since, bridges_seen=True)
+    if call.bridged_at_ms is None:
+        return call
+    total = call.bridged_ms + event.at_ms - call.bridged_at_ms
+    return replace(call, bridged_at_ms=None, bridged_ms=total)
+
+
+def _expected_ms(call: Call, ended_at_ms: int) -> int | None:
+    """How long the recording must be; ``None`` where nobody told us."""
+    if _keeps_all(call):
+        return None if call.released_at_ms is None else ended_at_ms - call.released_at_ms
+    return call.bridged_ms if call.bridges_seen else None
+
+
+def _started(call: Call, evidence: str) -> Stepped:
+    row = recording_row(call, Kind.RECORDING_STARTED, evidence=evidence)
+    return replace(call, capture=Capture.STARTED), (row,)
+
+
+def _then(first: tuple[Command, ...], rest: Stepped) -> Stepped:
+    call, commands = rest
+    return call, first + commands
+
+
+def _then_step(first: Stepped, event: Event) -> Stepped:
+    call, commands = first
+    return _then(commands, step(call, event))
+
+
+def _expect_audio(call: Call) -> tuple[Command, ...]:
+    """From now on samples come in: they must be on disk in time."""
+    wait = SetDeadline(Deadline.GROWTH, call.limits.growth_ms)
+    return (wait,) if call.awaits_audio else ()
+
+
+def _expect_audio_at_once(call: Call) -> tuple[Command, ...]:
+    return _expect_audio(call) if _keeps_all(call) else ()
+
+
+def _keeps_all(call: Call) -> bool:
+    return call.policy is not None and call.policy.capture is CaptureFrom.NOTICE

@@ -1,0 +1,125 @@
+"""What a call says of itself: its rows, and the result that the dialplan is handed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from asterisk_compliance.domain.call_state import Arrival, Call
+from asterisk_compliance.domain.commands import AppendRow, HandOver
+from asterisk_compliance.domain.decision import Decision, Status
+from asterisk_compliance.domain.events import PlaybackFinished, PlaybackStarted
+from asterisk_compliance.domain.notice import CaptureFrom, Policy
+from asterisk_compliance.domain.recording import Capture, Outcome, Verdict
+from asterisk_compliance.domain.rows import Actor, Detail, Kind
+from asterisk_compliance.ids import party_id
+
+
+def arrived_row(call: Call, arrival: Arrival) -> AppendRow:
+    digest = arrival.policy.digest if isinstance(arrival.policy, Policy) else ""
+    return AppendRow(
+        Kind.CALL_ARRIVED,
+        {
+            "channel": arrival.channel,
+            "entry": arrival.entry,
+            "linkedid": arrival.linkedid,
+            "policy": arrival.policy_name,
+            "policy_digest": digest,
+        },
+        actor=Actor.CALLER,
+        party=party_id(call.id, 1),
+        facts=arrival.facts,
+    )
+
+
+def completed_row(call: Call, finished: PlaybackFinished) -> AppendRow:
+    assert call.policy is not None
+    assert call.wording is not None
+    return AppendRow(
+        Kind.NOTICE_COMPLETED,
+        {
+            "audio_digest": call.wording.audio_digest,
+            "lasted_ms": lasted_ms(call.started, finished),
+            "length_ms": call.wording.length_ms,
+            "notice": call.policy.notice.label(call.wording.language),
+            "purposes": call.policy.notice.purposes,
+            "text_digest": call.wording.text_digest,
+        },
+    )
+
+
+def decision_row(decision: Decision) -> AppendRow:
+    return AppendRow(
+        Kind.DECISION,
+        {
+            "notice": decision.notice,
+            "purposes": decision.purposes,
+            "reason": decision.reason,
+            "status": decision.status,
+        },
+    )
+
+
+def verdict_row(call: Call, verdict: Verdict) -> AppendRow:
+    match verdict.outcome:
+        case Outcome.MISSING:
+            return recording_row(call, Kind.RECORDING_MISSING)
+        case Outcome.EMPTY:
+            return recording_row(call, Kind.RECORDING_EMPTY, length=verdict.length)
+        case Outcome.CLOSED:
+            return recording_row(
+                call,
+                Kind.RECORDING_CLOSED,
+                header_closed=verdict.header_closed,
+                length=verdict.length,
+                length_ms=verdict.length_ms,
+                purposes=call.decision.purposes if call.decision else (),
+                rx=verdict.rx,
+                rx_sha256=verdict.rx_sha256,
+                sha256=verdict.sha256,
+                tx=verdict.tx,
+                tx_sha256=verdict.tx_sha256,
+                whole=verdict.whole,
+            )
+
+
+def recording_row(call: Call, kind: Kind, **detail: Detail) -> AppendRow:
+    return AppendRow(kind, {"recording": call.recording, **detail})
+
+
+def anomaly_row(code: str, **detail: Detail) -> AppendRow:
+    return AppendRow(Kind.ANOMALY, {"code": code, **detail})
+
+
+def result(call: Call) -> HandOver:
+    """What the dialplan is told, and, where the call may be recorded, what it is to run."""
+    assert call.decision is not None
+    decision = call.decision
+    if not decision.allowed or call.policy is None:
+        return HandOver(call.id, decision.status, decision.reason)
+    return HandOver(
+        call.id,
+        decision.status,
+        decision.reason,
+        purposes=decision.purposes,
+        notice=decision.notice,
+        recording=call.recording,
+        channel=call.channel,
+        bridged_only=call.policy.capture is CaptureFrom.BRIDGED,
+    )
+
+
+def standing_result(call: Call) -> HandOver:
+    """The decision again, for a channel that comes a second time: it starts nothing."""
+    status = {Capture.GROWING: Status.RECORDING, Capture.STALLED: Status.FAILED}
+    told = result(call)
+    return replace(told, status=status.get(call.capture, told.status), recording=None, channel=None)
+
+
+def lasted_ms(started: PlaybackStarted | None, finished: PlaybackFinished) -> int:
+    """How long a playback took; where two clocks saw it, the shorter time is believed."""
+    if started is None:
+        return 0
+    ours = finished.at_ms - started.at_ms
+    if started.asterisk_ms is None or finished.asterisk_ms is None:
+        return ours
+    return min(ours, finished.asterisk_ms - started.asterisk_ms)

@@ -1,0 +1,65 @@
+"""The decision about a call, and its stable vocabulary.
+
+Every call has exactly one initial decision (guarantee G2); "not recorded" is a fact too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from asterisk_compliance.domain.purposes import PurposeCode
+
+
+class Status(StrEnum):
+    """Values of ``COMPLIANCE_STATUS``: what the dialplan and the agent are told."""
+
+    ALLOWED = "ALLOWED"
+    """May be recorded; MixMonitor was asked for."""
+    RECORDING = "RECORDING"
+    """Seen to be recorded: bytes arrived on disk."""
+    NOT_RECORDED = "NOT_RECORDED"
+    REFUSED = "REFUSED"
+    FAILED = "FAILED"
+    """Was to be recorded, and the recording does not grow."""
+
+
+class Reason(StrEnum):
+    """Why a decision is what it is. Stored in rows: never renamed, never reused.
+
+    ``docs/audit-kinds.md`` explains each.
+    """
+
+    NOTICE_COMPLETED = "NOTICE_COMPLETED"
+    NOTICE_FAILED = "NOTICE_FAILED"
+    NOTICE_CUT_SHORT = "NOTICE_CUT_SHORT"
+    NOTICE_TIMED_OUT = "NOTICE_TIMED_OUT"
+    HANGUP_IN_NOTICE = "HANGUP_IN_NOTICE"
+    TAKEN_BACK = "TAKEN_BACK"
+    POLICY_MISSING = "POLICY_MISSING"
+    POLICY_UNKNOWN = "POLICY_UNKNOWN"
+    ARGUMENTS_INVALID = "ARGUMENTS_INVALID"
+    ASTERISK_REFUSED = "ASTERISK_REFUSED"
+    CONNECTION_LOST = "CONNECTION_LOST"
+    SERVICE_RESTARTED = "SERVICE_RESTARTED"
+    SERVICE_STOPPING = "SERVICE_STOPPING"
+    STORE_FAILED = "STORE_FAILED"
+    EVENTS_OVERFLOWED = "EVENTS_OVERFLOWED"
+
+
+DIALPLAN_REASONS = ("SERVICE_UNAVAILABLE", "SERVICE_TIMED_OUT")
+"""Reasons that only the dialplan gives, when the service gave none; they never stand in a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The result of deciding. ``purposes`` and ``notice`` are empty unless it is allowed."""
+
+    status: Status
+    reason: Reason
+    purposes: tuple[PurposeCode, ...] = ()
+    notice: str = ""
+
+    @property
+    def allowed(self) -> bool:
+        return self.status is Status.ALLOWED

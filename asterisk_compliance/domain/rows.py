@@ -1,0 +1,99 @@
+"""What the audit log can say: a closed list of kinds, and the shape of a row before it is stored.
+
+A row is one fact. It names no person: what identifies one (a number, a name, a user of the
+operating system) travels beside the row as a :class:`PersonalFact` and enters it only as a
+commitment, so that erasing the person leaves every leaf of the tree checkable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+from asterisk_compliance.ids import CallId, NodeName, PartyId
+
+Detail: TypeAlias = str | int | bool | tuple[str, ...] | None
+"""Values of a row's detail. No float: a binary float has no single decimal form."""
+
+
+class Kind(StrEnum):
+    """Kinds of rows. Values go into stored rows: never renamed, never reused.
+
+    ``docs/audit-kinds.md`` says of each what it proves and which details it carries.
+    """
+
+    SERVICE_STARTED = "service_started"
+    SERVICE_STOPPED = "service_stopped"
+    CONFIG_LOADED = "config_loaded"
+    NOTICE_REGISTERED = "notice_registered"
+    ASTERISK_CONNECTED = "asterisk_connected"
+    ASTERISK_DISCONNECTED = "asterisk_disconnected"
+    EVENT_MALFORMED = "event_malformed"
+    MARK = "mark"
+
+    CALL_ARRIVED = "call_arrived"
+    NOTICE_STARTED = "notice_started"
+    NOTICE_COMPLETED = "notice_completed"
+    NOTICE_INCOMPLETE = "notice_incomplete"
+    DECISION = "decision"
+    CALL_RELEASED = "call_released"
+    CALL_REENTERED = "call_reentered"
+    CALL_ENDED = "call_ended"
+    ANOMALY = "anomaly"
+
+    RECORDING_REQUESTED = "recording_requested"
+    RECORDING_STARTED = "recording_started"
+    RECORDING_GROWING = "recording_growing"
+    RECORDING_STALLED = "recording_stalled"
+    RECORDING_EMPTY = "recording_empty"
+    RECORDING_MISSING = "recording_missing"
+    RECORDING_CLOSED = "recording_closed"
+    SPOOL_REMOVED = "spool_removed"
+
+
+class Actor(StrEnum):
+    """Who caused a fact. Staff appear as the id of a party, never as a name."""
+
+    SERVICE = "service"
+    CALLER = "caller"
+    ASTERISK = "asterisk"
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalFact:
+    """One value that identifies a person; stored apart from the row, erasable.
+
+    Attributes:
+        field: ``number``, ``name``, ``dialled`` (the DID) or ``user``.
+        value: As Asterisk or the kernel gave it, already bounded in length.
+        search_key: A normal form to search by (for a number its digits), or ``None``.
+    """
+
+    field: str
+    value: str
+    search_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A row before the log gives it a place.
+
+    Attributes:
+        at_ms: When the fact was seen here: Unix milliseconds, UTC.
+        call: ``None`` for facts of the service itself.
+        actor: A value of :class:`Actor`, or the id of a party for staff.
+        party: Whom ``facts`` identify; required when there are any.
+        role: That party's role (``caller``, ``agent``, ``staff``).
+    """
+
+    kind: Kind
+    at_ms: int
+    node: NodeName
+    call: CallId | None = None
+    actor: str = Actor.SERVICE
+    detail: Mapping[str, Detail] = field(default_factory=dict)
+    party: PartyId | None = None
+    role: str | None = None
+    facts: tuple[PersonalFact, ...] = ()

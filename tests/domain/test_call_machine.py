@@ -1,0 +1,224 @@
+"""Whatever happens, in whatever order: G1 (no notice, no recording) and G2 (one decision).
+
+Each rule is also seen to fail: a mutant without it must be found by the same machine.
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from asterisk_compliance.domain import call as rules
+from asterisk_compliance.domain.call_state import Phase
+from asterisk_compliance.domain.commands import Commit, Forget, HandOver, SetDeadline
+from asterisk_compliance.domain.decision import Reason
+from asterisk_compliance.domain.events import (
+    Bridged,
+    Deadline,
+    DeadlinePassed,
+    EventsOverflowed,
+    FileAppeared,
+    FileGrew,
+    MixMonitorStarted,
+    Reentered,
+    ServiceStopping,
+    Unbridged,
+)
+from asterisk_compliance.domain.notice import CaptureFrom
+
+from .simulator import World, arrival, policy
+
+
+class AnyCall(RuleBasedStateMachine):
+    """One call in a world where the caller, the disk, the store and Asterisk do as they like."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+        self.waits: set[Deadline] = set()
+
+    @initialize(
+        prompt_exists=st.booleans() | st.just(value=True),
+        capture=st.sampled_from(CaptureFrom),
+        unknown=st.sampled_from([False, False, False, True]),
+        stopping=st.sampled_from([False, False, False, True]),
+    )
+    def a_call_arrives(
+        self, *, prompt_exists: bool, capture: CaptureFrom, unknown: bool, stopping: bool
+    ) -> None:
+        self.world.prompt_exists = prompt_exists
+        asked = Reason.POLICY_UNKNOWN if unknown else policy(capture)
+        self.world.arrive(arrival(policy=asked, stopping=stopping))
+
+    @property
+    def live(self) -> bool:
+        return self.world.call is not None and not self.world.hung_up
+
+    @precondition(lambda self: self.world.inbox)
+    @rule()
+    def we_are_told(self) -> None:
+        self.world.feed(self.world.inbox.pop(0))
+
+    @precondition(lambda self: self.world.inbox)
+    @rule()
+    def we_are_told_all(self) -> None:
+        while self.world.inbox:
+            self.world.feed(self.world.inbox.pop(0))
+
+    @rule(ms=st.integers(1, 900))
+    def time_passes(self, ms: int) -> None:
+        self.world.now_ms += ms
+
+    @precondition(lambda self: self.world.playing_since is not None)
+    @rule()
+    def the_notice_is_heard_to_the_end(self) -> None:
+        self.world.playback_is_over()
+
+    @precondition(lambda self: self.world.playing_since is not None)
+    @rule(missing=st.integers(60, 999))
+    def the_notice_is_cut_short(self, missing: int) -> None:
+        self.world.playback_is_over(cut_short_ms=missing)
+
+    @precondition(lambda self: self.live and self.world.in_stasis)
+    @rule()
+    def the_dialplan_takes_the_call_back(self) -> None:
+        self.world.dialplan_takes_back()
+
+    @precondition(lambda self: self.live)
+    @rule()
+    def the_caller_hangs_up(self) -> None:
+        self.world.hang_up()
+
+    @rule()
+    def the_store_fails_or_heals(self) -> None:
+        self.world.store_works = not self.world.store_works
+
+    @rule()
+    def the_connection_drops_or_returns(self) -> None:
+        self.world.reachable = not self.world.reachable
+
+    @precondition(lambda self: self.live)
+    @rule(
+        event=st.sampled_from(
+            [
+                Reentered(),
+                ServiceStopping(),
+                EventsOverflowed(),
+                MixMonitorStarted(),
+                FileAppeared(),
+                *(DeadlinePassed(deadline) for deadline in Deadline),
+            ]
+        )
+    )
+    def anything_else(self, event: rules.Event) -> None:
+        self.world.feed(event)
+
+    @precondition(lambda self: self.live)
+    @rule(enter=st.booleans())
+    def a_bridge_changes(self, *, enter: bool) -> None:
+        now = self.world.now_ms
+        self.world.feed(Bridged(now) if enter else Unbridged(now))
+
+    @precondition(lambda self: self.live and self.world.monitor_runs)
+    @rule()
+    def audio_reaches_the_disk(self) -> None:
+        self.world.audio = True
+        self.world.feed(FileGrew())
+
+    @invariant()
+    def nothing_is_kept_that_was_not_announced_to_the_end(self) -> None:
+        assert not self.world.captured_unheard
+
+    @invariant()
+    def no_effect_comes_before_its_row(self) -> None:
+        assert self.world.effects_without_row == []
+
+    @invariant()
+    def there_is_at_most_one_decision(self) -> None:
+        assert len(self.world.decisions()) <= 1
+
+    @invariant()
+    def a_result_that_starts_a_recording_follows_a_commit(self) -> None:
+        done = self.world.done
+        starts = [i for i, c in enumerate(done) if isinstance(c, HandOver) and c.recording]
+        assert all(Commit() in done[:i] for i in starts)
+
+    @invariant()
+    def a_waiting_notice_has_an_end(self) -> None:
+        call = self.world.call
+        if call is not None and call.phase is Phase.NOTICE:
+            assert any(isinstance(command, SetDeadline) for command in self.world.done)
+
+    def teardown(self) -> None:
+        world = self.world
+        if world.call is None:
+            return
+        world.store_works = world.reachable = True
+        if not world.hung_up:
+            world.hang_up()
+        while world.inbox:
+            world.feed(world.inbox.pop(0))
+        assert world.call.phase is Phase.OVER
+        assert world.done.count(Forget()) == 1
+        if not world.rows_lost:
+            assert len(world.decisions()) == 1, "a call without a decision"
+            assert not world.spooled, "a file that nobody accounts for"
+
+
+AnyCall.TestCase.settings = settings(max_examples=300, stateful_step_count=30, deadline=None)
+TestAnyCall = AnyCall.TestCase
+
+
+def _without_length(call, finished):
+    return None if finished.done else Reason.NOTICE_FAILED
+
+
+def _without_commit(original):
+    def decide(*args, **kwargs):
+        call, commands = original(*args, **kwargs)
+        return call, tuple(c for c in commands if not isinstance(c, Commit))
+
+    return decide
+
+
+def _blind_to_commit(original):
+    def refused(call, event):
+        return original(call, rules.RowsRefused(at_commit=True))
+
+    return refused
+
+
+MUTANTS = {
+    "every playback counts as heard": ("shortcoming", lambda _: lambda call, finished: None),
+    "'done' counts as heard": ("shortcoming", lambda _: _without_length),
+    "no commit before the effect": ("_decide", _without_commit),
+    "any refused row decides anew": ("_rows_refused", _blind_to_commit),
+    "the end does not decide": ("_give_up", lambda _: lambda call, *a, **k: (call, ())),
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_the_machine_finds_a_call_without_the_rule(monkeypatch, mutant):
+    name, make = MUTANTS[mutant]
+    monkeypatch.setattr(rules, name, make(getattr(rules, name)))
+    thorough = settings(
+        max_examples=2_000,
+        stateful_step_count=30,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+        print_blob=False,
+    )
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(AnyCall, settings=thorough)
