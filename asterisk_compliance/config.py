@@ -114,8 +114,11 @@ class AgiSettings(_Table):
 
 
 class AsteriskSettings(_Table):
-    """One Asterisk. ``spool`` and ``sounds`` are paths as *Asterisk* sees them; ``…_here`` are
-    the same directories as this service sees them, where that differs."""
+    """One Asterisk.
+
+    ``spool`` and ``sounds`` are paths as *Asterisk* sees them; ``…_here`` are the same
+    directories as this service sees them, where that differs.
+    """
 
     node: Name
     ari: AriSettings | None = None
@@ -227,8 +230,10 @@ _SHAPES: Mapping[str, _Shape] = {
 _T = TypeVar("_T", bound=_Table)
 
 
-def load(path: Path) -> Settings:
+def load(path: Path, *, secrets: bool = True) -> Settings:
     """Read and check the file at ``path``.
+
+    ``secrets``: also that each secret can be read; a command that only reads needs none.
 
     Raises:
         ConfigError: with every problem, each as ``table[number].key: what is wrong``. A problem
@@ -241,10 +246,12 @@ def load(path: Path) -> Settings:
         raise ConfigError(str(path), [f"cannot be read: {error.strerror}"], hint=hint) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(str(path), [f"is not TOML: {error}"]) from error
-    return parse(raw, source=str(path))
+    return parse(raw, source=str(path), secrets=secrets)
 
 
-def parse(raw: Mapping[str, Any], *, source: str = "configuration") -> Settings:
+def parse(
+    raw: Mapping[str, Any], *, source: str = "configuration", secrets: bool = True
+) -> Settings:
     """Check what a TOML file says; see :func:`load`."""
     problems: list[str] = [f"{key}: is not a setting" for key in raw if key not in _SHAPES]
     tables: dict[str, Any] = {}
@@ -259,6 +266,8 @@ def parse(raw: Mapping[str, Any], *, source: str = "configuration") -> Settings:
             if table is not None:
                 tables[key] = table
     problems += _disagreements(raw, tables)
+    if secrets:
+        problems += _unreadable_secrets(tables)
     if problems:
         raise ConfigError(source, problems)
     return Settings(**tables)
@@ -296,9 +305,24 @@ def _in_words(kind: str, message: str) -> str:
 
 def _disagreements(raw: Mapping[str, Any], tables: Mapping[str, Any]) -> Iterator[str]:
     """What each table may say alone, and all of them together may not."""
-    for key, name in (("asterisk", "node"), ("purpose", "code"), ("policy", "name")):
+    yield from _doubles(raw)
+    yield from _policy_disagreements(raw, tables)
+    for number, asterisk in enumerate(tables.get("asterisk", ()), 1):
+        if asterisk.ari is None and asterisk.agi is None:
+            yield f"asterisk[{number}]: needs [asterisk.ari], or [asterisk.agi] without ARI"
+        if asterisk.ari is None and asterisk.ami is None:
+            yield f"asterisk[{number}]: without ARI, calls are followed by [asterisk.ami]"
+    if raw.get("asterisk") == []:
+        yield "asterisk: there must be at least one"
+
+
+def _doubles(raw: Mapping[str, Any]) -> Iterator[str]:
+    keys = {"asterisk": "node", "purpose": "code", "notice": "id", "policy": "name"}
+    for key, name in keys.items():
         yield from _repeated(key, name, raw)
-    yield from _repeated("notice", "id", raw)
+
+
+def _policy_disagreements(raw: Mapping[str, Any], tables: Mapping[str, Any]) -> Iterator[str]:
     notices = {notice.id: notice for notice in tables.get("notice", ())}
     declared = {item.get("id") for item in _items(raw, "notice")}
     for number, policy in enumerate(tables.get("policy", ()), 1):
@@ -306,28 +330,22 @@ def _disagreements(raw: Mapping[str, Any], tables: Mapping[str, Any]) -> Iterato
             yield f"policy[{number}].notice: there is no such notice"
             continue
         notice = notices.get(policy.notice)
-        for language in policy.languages if notice else ():
+        if notice is None:
+            continue  # what is wrong with the notice itself is said already
+        for language in policy.languages:
             if language not in notice.wording:
                 yield f"policy[{number}].languages: its notice has no wording in {language}"
+
+
+def _unreadable_secrets(tables: Mapping[str, Any]) -> Iterator[str]:
     for number, asterisk in enumerate(tables.get("asterisk", ()), 1):
-        yield from _entries(f"asterisk[{number}]", asterisk)
-    if not _items(raw, "asterisk") and isinstance(raw.get("asterisk", []), list):
-        yield "asterisk: there must be at least one"
-
-
-def _entries(address: str, asterisk: AsteriskSettings) -> Iterator[str]:
-    if asterisk.ari is None and asterisk.agi is None:
-        yield f"{address}: needs [asterisk.ari], or [asterisk.agi] for a site without ARI"
-    if asterisk.ari is None and asterisk.ami is None:
-        yield f"{address}: [asterisk.agi] alone cannot follow a call: needs [asterisk.ami]"
-    for name in ("ari", "ami"):
-        login = getattr(asterisk, name)
-        if login is None:
-            continue
-        try:
-            login.secret()
-        except ValueError as error:
-            yield f"{address}.{name}: {error}"
+        for name in ("ari", "ami"):
+            login = getattr(asterisk, name)
+            try:
+                if login is not None:
+                    login.secret()
+            except ValueError as error:
+                yield f"asterisk[{number}].{name}: {error}"
 
 
 def _repeated(key: str, name: str, raw: Mapping[str, Any]) -> Iterator[str]:

@@ -68,6 +68,7 @@ from asterisk_compliance.domain.events import (
     Released,
     RowsRefused,
     ServiceStopping,
+    SpoolKept,
     SpoolRemoved,
     Step,
     Unbridged,
@@ -252,7 +253,7 @@ def _in_closing(call: Call, event: Event) -> Stepped:
     match event:
         case Judged(verdict=verdict):
             row = verdict_row(call, verdict)
-            if verdict.outcome is Outcome.MISSING:
+            if verdict.outcome in {Outcome.MISSING, Outcome.UNJUDGED}:
                 return replace(call, phase=Phase.OVER, capture=Capture.ENDED), (row, Forget())
             # The row says what the files were; only when it is durable may they go.
             return replace(call, capture=Capture.ENDED), (
@@ -263,6 +264,8 @@ def _in_closing(call: Call, event: Event) -> Stepped:
         case SpoolRemoved(files=files):
             row = recording_row(call, Kind.SPOOL_REMOVED, files=files)
             return replace(call, phase=Phase.OVER), (row, Forget())
+        case SpoolKept():
+            return replace(call, phase=Phase.OVER), (anomaly_row("SPOOL_NOT_REMOVED"), Forget())
         case _:
             return call, ()
 

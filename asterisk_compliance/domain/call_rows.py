@@ -63,6 +63,8 @@ def verdict_row(call: Call, verdict: Verdict) -> AppendRow:
     match verdict.outcome:
         case Outcome.MISSING:
             return recording_row(call, Kind.RECORDING_MISSING)
+        case Outcome.UNJUDGED:
+            return recording_row(call, Kind.RECORDING_UNJUDGED, problem=verdict.problem)
         case Outcome.EMPTY:
             return recording_row(call, Kind.RECORDING_EMPTY, length=verdict.length)
         case Outcome.CLOSED:

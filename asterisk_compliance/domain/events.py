@@ -156,6 +156,11 @@ class SpoolRemoved:
     files: int
 
 
+@dataclass(frozen=True, slots=True)
+class SpoolKept:
+    """The raw files could not be removed."""
+
+
 Event: TypeAlias = (
     Reentered
     | PlaybackStarted
@@ -176,4 +181,5 @@ Event: TypeAlias = (
     | ChannelGone
     | Judged
     | SpoolRemoved
+    | SpoolKept
 )

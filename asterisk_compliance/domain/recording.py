@@ -36,6 +36,8 @@ class Outcome(StrEnum):
     EMPTY = "empty"
     """Files without a sample: the caller gave up before anybody was there."""
     MISSING = "missing"
+    UNJUDGED = "unjudged"
+    """The files are there and could not be read or joined; they stay where they are."""
 
 
 class Length(StrEnum):
@@ -93,6 +95,7 @@ class Verdict:
     rx: Direction = Direction.MISSING
     tx: Direction = Direction.MISSING
     header_closed: bool = True
+    problem: str = ""
     sha256: str = ""
     rx_sha256: str = ""
     tx_sha256: str = ""

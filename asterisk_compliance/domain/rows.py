@@ -50,6 +50,7 @@ class Kind(StrEnum):
     RECORDING_EMPTY = "recording_empty"
     RECORDING_MISSING = "recording_missing"
     RECORDING_CLOSED = "recording_closed"
+    RECORDING_UNJUDGED = "recording_unjudged"
     SPOOL_REMOVED = "spool_removed"
 
 

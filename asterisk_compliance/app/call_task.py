@@ -1,0 +1,256 @@
+"""One call's task: feeds events to the pure domain and performs its commands, in order.
+
+Only this task touches the call's state. Commands are started without waiting for Asterisk's
+answer, which comes back as an event; only ``Commit``, ``Judge`` and ``RemoveSpooled`` wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+from typing import Protocol
+
+import structlog
+
+from asterisk_compliance.app.line import Line
+from asterisk_compliance.domain import call as rules
+from asterisk_compliance.domain.call_state import Call, Phase
+from asterisk_compliance.domain.commands import (
+    Announce,
+    Answer,
+    AppendRow,
+    ClearDeadline,
+    Command,
+    Commit,
+    Forget,
+    HandOver,
+    Judge,
+    Play,
+    Release,
+    RemoveSpooled,
+    SetDeadline,
+    StopCapture,
+    StopPlayback,
+)
+from asterisk_compliance.domain.decision import Status
+from asterisk_compliance.domain.events import (
+    ChannelGone,
+    CommandFailed,
+    Deadline,
+    DeadlinePassed,
+    Event,
+    EventsOverflowed,
+    Judged,
+    Released,
+    RowsRefused,
+    SpoolKept,
+    SpoolRemoved,
+    Step,
+)
+from asterisk_compliance.domain.recording import Verdict
+from asterisk_compliance.domain.rows import Draft
+from asterisk_compliance.errors import RequestRefused, StoreError
+from asterisk_compliance.ids import ChannelId, NodeName, RecordingId
+
+log = structlog.get_logger()
+
+
+def monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+def unix_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Rows(Protocol):
+    """The audit log, as a call needs it."""
+
+    def append(self, *drafts: Draft) -> asyncio.Future[int]:
+        """Store all of them or none; resolves when they are durable."""
+        ...
+
+
+class Surroundings(Protocol):
+    """What a call needs of its Asterisk beside its own line."""
+
+    node: NodeName
+
+    def encode(self, result: HandOver) -> str: ...
+
+    def follow(self, call: Call) -> None:
+        """Hear of the channel's bridges and end, and of the files of its recording."""
+
+    def announce(self, channel: ChannelId, status: Status) -> None: ...
+
+    async def stop_capture(self, channel: ChannelId) -> None: ...
+
+    async def judge(self, recording: RecordingId, expected_ms: int | None) -> Verdict: ...
+
+    async def remove_spooled(self, recording: RecordingId) -> SpoolRemoved | SpoolKept: ...
+
+
+class CallTask:
+    """A live call. Create it, ``feed`` it from the loop, await ``run`` in a task."""
+
+    __slots__ = (
+        "_around",
+        "_gone",
+        "_line",
+        "_log",
+        "_overflowed",
+        "_queue",
+        "_rows",
+        "_waits",
+        "call",
+    )
+
+    def __init__(
+        self, call: Call, line: Line, rows: Rows, around: Surroundings, *, events: int
+    ) -> None:
+        self.call = call
+        self._line = line
+        self._rows = rows
+        self._around = around
+        self._queue: asyncio.Queue[Event] = asyncio.Queue(maxsize=events)
+        self._waits: dict[Deadline, asyncio.TimerHandle] = {}
+        self._overflowed = False
+        self._gone: ChannelGone | None = None
+        self._log = log.bind(call=call.id)
+
+    def feed(self, event: Event) -> None:
+        """Queue one event; never waits. A full queue is an event of its own.
+
+        The channel's end is kept even then, or the call would never be over.
+        """
+        try:
+            self._queue.put_nowait(event)
+        except asyncio.QueueFull:
+            self._overflowed = True
+            if isinstance(event, ChannelGone):
+                self._gone = event
+
+    async def run(self, first: tuple[Command, ...]) -> None:
+        """Perform the first commands, then live until the call is over."""
+        try:
+            await self._perform(first)
+            while self.call.phase is not Phase.OVER:
+                await self._step(await self._queue.get())
+                if self._overflowed:
+                    await self._catch_up()
+        finally:
+            for timer in self._waits.values():
+                timer.cancel()
+
+    async def _catch_up(self) -> None:
+        self._overflowed = False
+        self._log.error("events_overflowed", queued=self._queue.qsize())
+        await self._step(EventsOverflowed())
+        if self._gone is not None:
+            await self._step(self._gone)
+
+    async def _step(self, event: Event) -> None:
+        self.call, commands = rules.step(self.call, event)
+        await self._perform(commands)
+
+    async def _perform(self, commands: tuple[Command, ...]) -> None:
+        """Start each command in its turn; rows of one step are stored together or not at all."""
+        drafts: list[Draft] = []
+        for command in commands:
+            match command:
+                case AppendRow():
+                    drafts.append(self._draft(command))
+                case Commit():
+                    if not await self._durable(drafts):
+                        await self._step(RowsRefused(at_commit=True))
+                        return
+                    drafts = []
+                case _:
+                    await self._start(command)
+        if drafts:
+            self._append(drafts).add_done_callback(self._appended)
+
+    def _draft(self, row: AppendRow) -> Draft:
+        return Draft(
+            row.kind,
+            unix_ms(),
+            self._around.node,
+            call=self.call.id,
+            actor=row.actor,
+            detail=row.detail,
+            party=row.party,
+            role="caller" if row.party else None,
+            facts=row.facts,
+        )
+
+    def _append(self, drafts: list[Draft]) -> asyncio.Future[int]:
+        try:
+            return self._rows.append(*drafts)
+        except StoreError as error:
+            refused: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            refused.set_exception(error)
+            return refused
+
+    async def _durable(self, drafts: list[Draft]) -> bool:
+        try:
+            await self._append(drafts)
+        except (StoreError, ValueError) as error:
+            self._log.error("rows_refused", why=str(error), kinds=[d.kind for d in drafts])
+            return False
+        return True
+
+    def _appended(self, done: asyncio.Future[int]) -> None:
+        if not done.cancelled() and (error := done.exception()) is not None:
+            self._log.error("rows_refused", why=str(error))
+            self.feed(RowsRefused())
+
+    async def _start(self, command: Command) -> None:  # noqa: C901, PLR0912 - one arm a command
+        match command:
+            case Answer():
+                self._report(Step.ANSWER, self._line.answer())
+            case Play(playback=playback, media=media):
+                self._report(Step.PLAY, self._line.play(playback, media))
+            case StopPlayback(playback=playback):
+                self._line.stop_playback(playback)
+            case HandOver():
+                if command.recording:
+                    self._around.follow(self.call)
+                self._report(Step.HAND_OVER, self._line.hand_over(self._around.encode(command)))
+            case Release():
+                self._around.follow(self.call)
+                self._report(Step.RELEASE, self._line.release())
+            case SetDeadline(deadline=deadline, after_ms=after_ms):
+                self._clear(deadline)
+                passed = partial(self.feed, DeadlinePassed(deadline))
+                loop = asyncio.get_running_loop()
+                self._waits[deadline] = loop.call_later(after_ms / 1_000, passed)
+            case ClearDeadline(deadline=deadline):
+                self._clear(deadline)
+            case Announce(status=status):
+                self._around.announce(self.call.channel, status)
+            case StopCapture():
+                await self._around.stop_capture(self.call.channel)
+            case Judge(recording=recording, expected_ms=expected_ms):
+                self.feed(Judged(await self._around.judge(recording, expected_ms)))
+            case RemoveSpooled(recording=recording):
+                self.feed(await self._around.remove_spooled(recording))
+            case Forget():
+                pass
+
+    def _clear(self, deadline: Deadline) -> None:
+        timer = self._waits.pop(deadline, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _report(self, step: Step, sent: asyncio.Future[None]) -> None:
+        sent.add_done_callback(partial(self._answered, step))
+
+    def _answered(self, step: Step, done: asyncio.Future[None]) -> None:
+        error = None if done.cancelled() else done.exception()
+        if error is not None or done.cancelled():
+            refused = isinstance(error, RequestRefused)
+            self._log.info("command_failed", step=step, why=str(error))
+            self.feed(CommandFailed(step, reachable=refused))
+        elif step is Step.RELEASE:
+            self.feed(Released(monotonic_ms()))

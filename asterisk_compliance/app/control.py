@@ -1,0 +1,148 @@
+"""The Unix socket through which commands talk to the service that owns the log.
+
+One JSON object a line each way. Who asks is told by the kernel (``SO_PEERCRED``), never by the
+request: the user stands in the log as a party, with the name only in the table of persons.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from asterisk_compliance.errors import ComplianceError, StoreUnavailable
+
+LONGEST_REQUEST_BYTES = 65_536
+REQUEST_S = 5.0
+
+log = structlog.get_logger()
+
+_CREDENTIALS = struct.Struct("3i")
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who is at the other end of the socket, as the kernel knows it."""
+
+    uid: int
+    pid: int
+
+    @property
+    def user(self) -> str:
+        try:
+            return pwd.getpwuid(self.uid).pw_name
+        except KeyError:
+            return str(self.uid)
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a command asks for: a verb, and its arguments."""
+
+    verb: str
+    arguments: Mapping[str, str] = {}
+
+
+Verb = Callable[[Peer, Mapping[str, str]], Awaitable[Mapping[str, Any]]]
+
+
+class ControlSocket:
+    """Answers requests with the given verbs while :meth:`run` runs."""
+
+    def __init__(self, path: Path, verbs: Mapping[str, Verb]) -> None:
+        self._path = path
+        self._verbs = verbs
+
+    async def run(self) -> None:
+        """Listen until cancelled.
+
+        Raises:
+            StoreUnavailable: the socket cannot be made; the hint says what it needs.
+        """
+        try:
+            self._path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+            self._path.unlink(missing_ok=True)  # a dead one: the store's lock proves it
+            previous = os.umask(0o117)
+            try:
+                server = await asyncio.start_unix_server(
+                    self._serve, self._path, limit=LONGEST_REQUEST_BYTES
+                )
+            finally:
+                os.umask(previous)
+        except OSError as error:
+            hint = "the service's user must be able to write the socket's directory"
+            raise StoreUnavailable(f"{self._path}: {error.strerror}", hint=hint) from None
+        try:
+            async with server:
+                await server.serve_forever()
+        finally:
+            self._path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(REQUEST_S):
+                answer = await self._answer(await reader.readuntil(b"\n"), _peer(writer))
+                writer.write(msgspec.json.encode(answer) + b"\n")
+                await writer.drain()
+        except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            log.info("control_request_dropped")
+        finally:
+            writer.close()
+
+    async def _answer(self, line: bytes, peer: Peer) -> Mapping[str, Any]:
+        try:
+            request = msgspec.json.decode(line, type=Request)
+        except msgspec.DecodeError:
+            return {"error": "not a request", "hint": ""}
+        verb = self._verbs.get(request.verb)
+        if verb is None:
+            return {"error": "there is no such verb", "hint": "is the service older than you?"}
+        try:
+            return {"ok": await verb(peer, request.arguments)}
+        except ComplianceError as error:
+            return {"error": str(error), "hint": error.hint}
+
+
+def _peer(writer: asyncio.StreamWriter) -> Peer:
+    connection: socket.socket = writer.get_extra_info("socket")
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, uid, _ = _CREDENTIALS.unpack(raw)
+    return Peer(uid=uid, pid=pid)
+
+
+def ask(path: Path, verb: str, arguments: Mapping[str, str]) -> dict[str, Any] | None:
+    """Ask the running service, synchronously.
+
+    Returns:
+        Its answer, or ``None`` when no service listens there.
+
+    Raises:
+        ComplianceError: the service refused; its message and hint are those of the service.
+        StoreUnavailable: it does not answer, or we may not ask.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(REQUEST_S)
+        try:
+            connection.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
+        except OSError as error:
+            hint = "ask as root, as the service's user, or as a member of its group"
+            raise StoreUnavailable(f"{path}: {error.strerror}", hint=hint) from None
+        try:
+            connection.sendall(msgspec.json.encode(Request(verb, arguments)) + b"\n")
+            line = connection.makefile("rb").readline(LONGEST_REQUEST_BYTES)
+            answer = msgspec.json.decode(line, type=dict[str, Any])
+        except (OSError, msgspec.DecodeError):
+            raise StoreUnavailable(f"{path}: the service does not answer") from None
+    if "ok" not in answer:
+        raise ComplianceError(str(answer.get("error")), hint=str(answer.get("hint", "")))
+    return dict(answer["ok"])

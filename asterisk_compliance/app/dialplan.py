@@ -1,0 +1,59 @@
+"""The dialplan routines, rendered for a site from ``dialplan/compliance.conf.j2``."""
+
+from __future__ import annotations
+
+import re
+
+import jinja2
+
+from asterisk_compliance import catalogue
+from asterisk_compliance.app.result import (
+    MIXMONITOR_ID_VARIABLE,
+    RESULT_VARIABLE,
+    RESULT_VARIABLES,
+)
+from asterisk_compliance.config import AsteriskSettings, Settings
+from asterisk_compliance.errors import ConfigError
+
+TEMPLATE = "compliance.conf.j2"
+DEFAULT_LIMIT_S = 20.0
+
+_ADDRESS = re.compile(r"[A-Za-z0-9.-]+:[0-9]{1,5}")
+
+
+def render(*, application: str, agi: str | None, limit_s: float) -> str:
+    """The text of ``compliance.conf``.
+
+    Args:
+        application: Name of the Stasis application.
+        agi: ``host:port`` of the FastAGI entry; ``None`` leaves its routine out.
+        limit_s: How long a caller waits for a service that hangs.
+    """
+    if agi is not None and not _ADDRESS.fullmatch(agi):
+        raise ConfigError("dialplan", ["agi.host: must be a name or an IPv4 address"])
+    environment = jinja2.Environment(  # noqa: S701 - it makes a dialplan, no HTML
+        undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+    )
+    text = (catalogue.dialplan() / TEMPLATE).read_text(encoding="utf-8")
+    return environment.from_string(text).render(
+        application=application,
+        agi=agi,
+        limit_s=f"{limit_s:g}",
+        result=RESULT_VARIABLE,
+        variables=RESULT_VARIABLES,
+        mixmonitor_id=MIXMONITOR_ID_VARIABLE,
+    )
+
+
+def render_default() -> str:
+    """What ``dialplan/compliance.conf`` holds, for the default settings."""
+    return render(application="compliance", agi="127.0.0.1:4573", limit_s=DEFAULT_LIMIT_S)
+
+
+def render_for(settings: Settings, asterisk: AsteriskSettings) -> str:
+    """For one Asterisk of a configuration."""
+    return render(
+        application=asterisk.ari.application if asterisk.ari else "compliance",
+        agi=f"{asterisk.agi.host}:{asterisk.agi.port}" if asterisk.agi else None,
+        limit_s=settings.limits.dialplan_s,
+    )

@@ -1,0 +1,161 @@
+"""What Asterisk tells, turned into events of the calls: one listener per wire."""
+
+from __future__ import annotations
+
+import structlog
+
+from asterisk_compliance.app.arrivals import find_policy, parse_arguments, personal_facts
+from asterisk_compliance.app.call_task import monotonic_ms
+from asterisk_compliance.app.line import AriLine
+from asterisk_compliance.app.node import Node
+from asterisk_compliance.asterisk import ami_events
+from asterisk_compliance.asterisk import ari_events as ari
+from asterisk_compliance.asterisk.ari import AriClient, TransportName
+from asterisk_compliance.domain.call_state import Arrival, Phase
+from asterisk_compliance.domain.decision import Reason
+from asterisk_compliance.domain.events import (
+    Bridged,
+    ChannelGone,
+    Entry,
+    HangupRequested,
+    LeftStasis,
+    MixMonitorStarted,
+    PlaybackFinished,
+    PlaybackStarted,
+    Unbridged,
+)
+from asterisk_compliance.domain.notice import Policy
+from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.errors import AsteriskError, AsteriskUnavailable
+from asterisk_compliance.ids import ChannelId
+
+log = structlog.get_logger()
+
+
+class AriEars:
+    """Listens to ARI for one node; see ``AriListener``."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    @property
+    def _ari(self) -> AriClient:
+        assert self._node.ari is not None
+        return self._node.ari
+
+    def on_connected(self, transport: TransportName, version: str) -> None:
+        log.info("ari_connected", node=self._node.node, transport=transport, version=version)
+        self._node.row(Kind.ASTERISK_CONNECTED, wire="ari", transport=transport, version=version)
+        self._node.spawn(self._release_strangers())
+
+    def on_disconnected(self, why: AsteriskUnavailable) -> None:
+        self._node.ari_lost()
+
+    def on_malformed(self, why: str) -> None:
+        self._node.row(Kind.EVENT_MALFORMED, wire="ari")
+
+    def on_event(self, event: ari.CallEvent, received_monotonic: float) -> None:
+        at_ms = int(received_monotonic * 1_000)
+        match event:
+            case ari.StasisStart(channel=channel):
+                if not self._node.reenter(channel.id):
+                    self._arrive(channel, event.args, at_ms)
+            case ari.StasisEnd(channel=channel):
+                self._node.feed(channel.id, LeftStasis())
+            case ari.PlaybackStarted(playback=playback) if playback.channel:
+                started = PlaybackStarted(playback.id, at_ms, event.at_ms)
+                self._node.feed(playback.channel, started)
+            case ari.PlaybackFinished(playback=playback) if playback.channel:
+                done = playback.state == "done"
+                finished = PlaybackFinished(playback.id, done, at_ms, event.at_ms)
+                self._node.feed(playback.channel, finished)
+            case ari.ChannelHangupRequest(channel=channel):
+                self._node.feed(channel.id, HangupRequested())
+            case ari.ChannelDestroyed(channel=channel):
+                self._node.feed(channel.id, ChannelGone(at_ms))
+            case _:
+                pass
+
+    def _arrive(self, channel: ari.Channel, arguments: tuple[str, ...], at_ms: int) -> None:
+        asked = parse_arguments(arguments)
+        policy = find_policy(asked, self._node.policies)
+        values = {} if isinstance(asked, Reason) else asked
+        self._begin(channel, policy, at_ms, values.get("policy", ""), values.get("linkedid", ""))
+
+    def _begin(
+        self, channel: ari.Channel, policy: Policy | Reason, at_ms: int, name: str, linkedid: str
+    ) -> None:
+        arrival = Arrival(
+            channel=channel.id,
+            linkedid=linkedid,
+            entry=Entry.ARI,
+            at_ms=at_ms,
+            policy=policy,
+            policy_name=name,
+            language=channel.language,
+            answered=channel.state == "Up",
+            stopping=self._node.stopping,
+            facts=personal_facts(
+                number=channel.caller.number,
+                name=channel.caller.name,
+                dialled=channel.dialplan.exten,
+            ),
+        )
+        self._node.arrive(arrival, AriLine(self._ari, channel.id))
+
+    async def _release_strangers(self) -> None:
+        """Send each channel of our application that no live call plays to back to its dialplan.
+
+        Asterisk does not repeat the events of an outage: who is stranded would wait for ever.
+        """
+        try:
+            for channel in await self._ari.application_channels():
+                await self._release_stranger(channel)
+        except AsteriskError as error:
+            log.warning("strangers_not_released", node=self._node.node, why=str(error))
+
+    async def _release_stranger(self, channel: ChannelId) -> None:
+        known = self._node.calls.get(channel)
+        if known is not None:
+            if known.call.phase is Phase.RELEASING:
+                self._node.reenter(channel)
+            return
+        found = await self._ari.channel(channel)
+        if found is None or channel in self._node.calls or found.dialplan.app_name != "Stasis":
+            return
+        log.warning("stranger_released", node=self._node.node, channel=channel)
+        self._begin(found, Reason.SERVICE_RESTARTED, monotonic_ms(), "", "")
+
+
+class AmiEars:
+    """Listens to AMI for one node; see ``AmiListener``."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def on_connected(self, version: str) -> None:
+        self._node.row(Kind.ASTERISK_CONNECTED, wire="ami", version=version)
+
+    def on_disconnected(self, why: AsteriskUnavailable) -> None:
+        self._node.ami_lost()
+
+    def on_login_failed(self, why: AsteriskUnavailable) -> None:
+        log.error("ami_login_failed", node=self._node.node, why=str(why), hint=why.hint)
+        self._node.ami_lost()
+
+    def on_malformed(self, why: str) -> None:
+        self._node.row(Kind.EVENT_MALFORMED, wire="ami")
+
+    def on_event(self, event: ami_events.AmiEvent, received_monotonic: float) -> None:
+        at_ms = int(received_monotonic * 1_000)
+        match event:
+            case ami_events.BridgeEnter(channel=channel):
+                self._node.feed(channel, Bridged(at_ms))
+            case ami_events.BridgeLeave(channel=channel):
+                self._node.feed(channel, Unbridged(at_ms))
+            case ami_events.Hangup(channel=channel):
+                self._node.feed(channel, ChannelGone(at_ms))
+            case ami_events.MixMonitorStart(channel=channel):
+                self._node.feed(channel, MixMonitorStarted())
+            case _:
+                pass

@@ -1,0 +1,85 @@
+"""From the spool to the vault: follow the files of live recordings, judge them, take them in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from asterisk_compliance.domain.events import Event, FileAppeared, FileGrew, SpoolKept, SpoolRemoved
+from asterisk_compliance.domain.recording import Outcome, Verdict, judge
+from asterisk_compliance.errors import RecordingUnreadable
+from asterisk_compliance.ids import RecordingId
+from asterisk_compliance.storage.recordings import measure_and_join, remove_spooled
+from asterisk_compliance.storage.spool import Spool
+
+log = structlog.get_logger()
+
+
+class Keeping:
+    """The recordings of one Asterisk.
+
+    ``tell`` is given the events of a recording's files; it must not block.
+    """
+
+    def __init__(
+        self,
+        spool: Path,
+        vault: Path,
+        tell: Callable[[RecordingId, Event], None],
+        *,
+        close_s: float,
+    ) -> None:
+        self._spool = Spool(spool, self)
+        self._vault = vault
+        self._tell = tell
+        self._close_s = close_s
+
+    def open(self) -> None:
+        """Begin to watch the spool; errors as :meth:`Spool.open`."""
+        self._spool.open()
+
+    def close(self) -> None:
+        self._spool.close()
+
+    async def run(self) -> None:
+        await self._spool.run()
+
+    def follow(self, recording: RecordingId) -> None:
+        self._spool.follow(recording)
+
+    def file_appeared(self, recording: RecordingId) -> None:
+        self._tell(recording, FileAppeared())
+
+    def file_grew(self, recording: RecordingId) -> None:
+        self._tell(recording, FileGrew())
+
+    async def judge(self, recording: RecordingId, expected_ms: int | None) -> Verdict:
+        """Wait until Asterisk closed the files, measure them, and join them in the vault.
+
+        What cannot be read or written is said in the verdict; the files then stay where they are.
+        """
+        closed = await self._spool.closed(recording, self._close_s)
+        if not closed:
+            log.warning("recording_not_closed", recording=recording, waited_s=self._close_s)
+        self._spool.forget(recording)
+        try:
+            measured = await asyncio.to_thread(
+                measure_and_join, self._spool.directory, recording, self._vault
+            )
+        except RecordingUnreadable:
+            return Verdict(Outcome.UNJUDGED, problem="NOT_PCM")
+        except OSError as error:
+            log.error("recording_not_kept", recording=recording, why=error.strerror)
+            return Verdict(Outcome.UNJUDGED, problem="DISK")
+        return judge(measured, expected_ms)
+
+    async def remove_spooled(self, recording: RecordingId) -> SpoolRemoved | SpoolKept:
+        try:
+            removed = await asyncio.to_thread(remove_spooled, self._spool.directory, recording)
+        except OSError as error:
+            log.error("spool_not_removed", recording=recording, why=error.strerror)
+            return SpoolKept()
+        return SpoolRemoved(removed)

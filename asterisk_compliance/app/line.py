@@ -1,0 +1,54 @@
+"""The commands of a call on the wire of its entry. ARI here, FastAGI in ``agi_line.py``.
+
+Every method sends at once and returns a future; commands for one channel are executed in the
+order in which they were sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from asterisk_compliance.app.result import RESULT_VARIABLE
+from asterisk_compliance.asterisk.ari import AriClient
+from asterisk_compliance.ids import ChannelId, PlaybackId
+
+
+class Line(Protocol):
+    """How a call talks to its channel."""
+
+    def answer(self) -> asyncio.Future[None]: ...
+
+    def play(self, playback: PlaybackId, media: str) -> asyncio.Future[None]: ...
+
+    def stop_playback(self, playback: PlaybackId) -> None: ...
+
+    def hand_over(self, result: str) -> asyncio.Future[None]: ...
+
+    def release(self) -> asyncio.Future[None]:
+        """Let the channel go on in the dialplan, behind ``Stasis()`` or ``AGI()``."""
+        ...
+
+
+class AriLine:
+    """A channel in our Stasis application."""
+
+    def __init__(self, ari: AriClient, channel: ChannelId) -> None:
+        self._ari = ari
+        self._channel = channel
+
+    def answer(self) -> asyncio.Future[None]:
+        return self._ari.answer(self._channel)
+
+    def play(self, playback: PlaybackId, media: str) -> asyncio.Future[None]:
+        return self._ari.play(self._channel, media, playback)
+
+    def stop_playback(self, playback: PlaybackId) -> None:
+        stopped = self._ari.stop_playback(self._channel, playback)
+        stopped.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def hand_over(self, result: str) -> asyncio.Future[None]:
+        return self._ari.set_variable(self._channel, RESULT_VARIABLE, result)
+
+    def release(self) -> asyncio.Future[None]:
+        return self._ari.continue_in_dialplan(self._channel)

@@ -1,0 +1,48 @@
+"""Marks: a moment that somebody wants to find again in the log, by a code of a closed list."""
+
+from __future__ import annotations
+
+import secrets
+from enum import StrEnum
+
+from asterisk_compliance.app.call_task import unix_ms
+from asterisk_compliance.domain.rows import Draft, Kind, PersonalFact
+from asterisk_compliance.errors import ComplianceError
+from asterisk_compliance.ids import NodeName, call_id, party_id
+
+
+class Mark(StrEnum):
+    """Why the log was marked."""
+
+    INSPECTION = "INSPECTION"
+    MAINTENANCE = "MAINTENANCE"
+    INCIDENT = "INCIDENT"
+    TEST = "TEST"
+
+
+class UnknownMark(ComplianceError):
+    exit_code = 2
+
+
+def mark_draft(code: str, user: str) -> Draft:
+    """A ``mark`` row by a member of the staff.
+
+    ``user`` is the operating system's; it stands only in the table of persons.
+
+    Raises:
+        UnknownMark: ``code`` is not one of :class:`Mark`.
+    """
+    if code not in set(Mark):
+        raise UnknownMark("there is no such mark", hint=f"one of {', '.join(Mark)}")
+    at_ms = unix_ms()
+    staff = party_id(call_id(at_ms, secrets.token_bytes(8)), 1)
+    return Draft(
+        Kind.MARK,
+        at_ms,
+        NodeName("service"),
+        actor=staff,
+        detail={"code": code},
+        party=staff,
+        role="staff",
+        facts=(PersonalFact("user", user, user),),
+    )

@@ -1,0 +1,232 @@
+"""One Asterisk: its connections, its spool, and its live calls.
+
+What comes in on any wire becomes an event of the call that it belongs to (``ears.py``). Nothing
+here decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+import structlog
+
+from asterisk_compliance.app.call_task import CallTask, Rows, unix_ms
+from asterisk_compliance.app.keeping import Keeping
+from asterisk_compliance.app.line import Line
+from asterisk_compliance.app.result import MIXMONITOR_ID_VARIABLE, STATUS_VARIABLE, encode_result
+from asterisk_compliance.asterisk.ami import AmiClient
+from asterisk_compliance.asterisk.ari import AriClient
+from asterisk_compliance.config import AsteriskSettings
+from asterisk_compliance.domain import call as rules
+from asterisk_compliance.domain.call_state import Arrival, Call, Limits, Phase
+from asterisk_compliance.domain.commands import Command, HandOver
+from asterisk_compliance.domain.decision import Status
+from asterisk_compliance.domain.events import (
+    CommandFailed,
+    Entry,
+    Event,
+    Reentered,
+    ServiceStopping,
+    SpoolKept,
+    SpoolRemoved,
+    Step,
+)
+from asterisk_compliance.domain.notice import Policy
+from asterisk_compliance.domain.recording import Verdict
+from asterisk_compliance.domain.rows import Actor, Detail, Draft, Kind
+from asterisk_compliance.errors import AsteriskError, AsteriskUnavailable, StoreError
+from asterisk_compliance.ids import CallId, ChannelId, NodeName, RecordingId, call_id, call_of
+
+log = structlog.get_logger()
+
+
+_BUSY = frozenset({Phase.NOTICE, Phase.RELEASING, Phase.CLOSING})
+"""Phases that a stopping service waits for; a call in the dialplan goes on without us."""
+
+
+class Node:
+    """The calls of one Asterisk. Called on the event loop; only coroutines wait.
+
+    Attributes:
+        calls: Live calls by channel: from arrival until the channel is gone and judged.
+        ari, ami: The connections, ``None`` where the site has none; set before :meth:`run`.
+    """
+
+    def __init__(
+        self,
+        settings: AsteriskSettings,
+        policies: Mapping[str, Policy],
+        limits: Limits,
+        rows: Rows,
+        *,
+        keeping: Keeping,
+        events_per_call: int,
+    ) -> None:
+        self.node = NodeName(settings.node)
+        self.policies = policies
+        self.stopping = False
+        self.calls: dict[ChannelId, CallTask] = {}
+        self.ari: AriClient | None = None
+        self.ami: AmiClient | None = None
+        self._by_id: dict[CallId, CallTask] = {}
+        self._settings = settings
+        self._limits = limits
+        self._rows = rows
+        self._keeping = keeping
+        self._events_per_call = events_per_call
+        self._tasks: asyncio.TaskGroup | None = None
+        self._log = log.bind(node=self.node)
+
+    # -- life ----------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Keep the connections and the calls alive until cancelled.
+
+        Raises:
+            ApplicationReplaced: another service took our Stasis application.
+        """
+        self._keeping.open()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                tasks.create_task(self._keeping.run())
+                if self.ari is not None:
+                    tasks.create_task(self.ari.run())
+                if self.ami is not None:
+                    tasks.create_task(self.ami.run())
+        finally:
+            self._tasks = None
+            self._keeping.close()
+
+    async def drain(self, within_s: float) -> None:
+        """Take no new call; let notices finish and files close, at most ``within_s``."""
+        self.stopping = True
+        for task in self.calls.values():
+            task.feed(ServiceStopping())
+        try:
+            async with asyncio.timeout(within_s):
+                while any(  # noqa: ASYNC110 - only while we stop
+                    task.call.phase in _BUSY for task in self.calls.values()
+                ):
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            self._log.warning("stopped_with_busy_calls", calls=len(self.calls))
+
+    # -- arrivals ------------------------------------------------------------------------
+
+    def arrive(self, arrival: Arrival, line: Line) -> CallTask:
+        """Begin a call and perform its first commands."""
+        identity = call_id(unix_ms(), secrets.token_bytes(8))
+        call, commands = rules.arrive(identity, arrival, self._limits)
+        task = CallTask(call, line, self._rows, self, events=self._events_per_call)
+        self.calls[arrival.channel] = self._by_id[identity] = task
+        self.spawn(self._live(task, commands))
+        return task
+
+    async def _live(self, task: CallTask, commands: tuple[Command, ...]) -> None:
+        try:
+            await task.run(commands)
+        except Exception:  # noqa: BLE001 - one call's defect must not end the others
+            self._log.exception("call_task_failed", call=task.call.id)
+            self.row(Kind.ANOMALY, call=task.call, code="INTERNAL_ERROR")
+        finally:
+            self.calls.pop(task.call.channel, None)
+            self._by_id.pop(task.call.id, None)
+
+    def reenter(self, channel: ChannelId) -> bool:
+        """Tell a live call that its channel came again; whether there is such a call."""
+        known = self.calls.get(channel)
+        if known is None:
+            return False
+        known.feed(Reentered())
+        return True
+
+    def ari_lost(self) -> None:
+        self.row(Kind.ASTERISK_DISCONNECTED, wire="ari")
+        for task in self.calls.values():
+            if task.call.entry is Entry.ARI and task.call.phase is Phase.NOTICE:
+                task.feed(CommandFailed(Step.PLAY, reachable=False))
+
+    def ami_lost(self) -> None:
+        """What AMI will not tell, ARI must: the end of every live call."""
+        self.row(Kind.ASTERISK_DISCONNECTED, wire="ami")
+        for channel in self.calls:
+            self._subscribe(channel)
+
+    # -- what a call needs (Surroundings) ------------------------------------------------
+
+    def encode(self, result: HandOver) -> str:
+        return encode_result(result, self._settings.spool)
+
+    def follow(self, call: Call) -> None:
+        if call.capture_is_open:
+            self._keeping.follow(call.recording)
+        if self.ami is None or not self.ami.connected:
+            self._subscribe(call.channel)
+
+    def announce(self, channel: ChannelId, status: Status) -> None:
+        if self.ami is not None and self.ami.connected:
+            self.spawn(self._set_status(self.ami, channel, status))
+
+    async def stop_capture(self, channel: ChannelId) -> None:
+        try:
+            if self.ami is None or self.ari is None:
+                raise AsteriskUnavailable("stopping MixMonitor needs AMI and ARI")
+            monitor = await self.ari.get_variable(channel, MIXMONITOR_ID_VARIABLE)
+            if monitor:
+                await self.ami.stop_mixmonitor(channel, monitor)
+        except AsteriskError as error:
+            self._log.error("capture_not_stopped", channel=channel, why=str(error))
+
+    async def judge(self, recording: RecordingId, expected_ms: int | None) -> Verdict:
+        return await self._keeping.judge(recording, expected_ms)
+
+    async def remove_spooled(self, recording: RecordingId) -> SpoolRemoved | SpoolKept:
+        return await self._keeping.remove_spooled(recording)
+
+    # -- small ---------------------------------------------------------------------------
+
+    def feed_recording(self, recording: RecordingId, event: Event) -> None:
+        """Give an event of a recording's files to its call."""
+        task = self._by_id.get(call_of(recording))
+        if task is not None:
+            task.feed(event)
+
+    def row(self, kind: Kind, call: Call | None = None, **detail: Detail) -> None:
+        """Append a row about this Asterisk; when the store fails, the journal has to do."""
+        draft = Draft(kind, unix_ms(), self.node, call.id if call else None, Actor.SERVICE, detail)
+        try:
+            self._rows.append(draft).add_done_callback(_looked_at)
+        except StoreError as error:
+            self._log.error("row_refused", kind=kind, why=str(error))
+
+    def feed(self, channel: ChannelId, event: Event) -> None:
+        """Give an event of a channel to its call, if it is one of ours."""
+        task = self.calls.get(channel)
+        if task is not None:
+            task.feed(event)
+
+    def _subscribe(self, channel: ChannelId) -> None:
+        if self.ari is not None:
+            self.ari.subscribe(channel).add_done_callback(_looked_at)
+
+    async def _set_status(self, ami: AmiClient, channel: ChannelId, status: Status) -> None:
+        try:
+            await ami.setvar(channel, STATUS_VARIABLE, status)
+        except AsteriskError as error:
+            self._log.info("status_not_announced", channel=channel, why=str(error))
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._tasks is None:  # between two lives: nothing runs that could use it
+            work.close()
+            return
+        self._tasks.create_task(work)
+
+
+def _looked_at(done: asyncio.Future[Any]) -> None:
+    """Best effort: the failure was logged where it happened."""
+    if not done.cancelled():
+        done.exception()

@@ -1,0 +1,56 @@
+"""``asterisk-compliance status``: what the running service sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption
+from asterisk_compliance.cli.output import print_json, stdout, table
+from asterisk_compliance.errors import StoreUnavailable
+
+
+def status(
+    config: Annotated[
+        Path, typer.Option("--config", "-c", help="The configuration file.")
+    ] = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the connections and live calls of the running service.
+
+    Exit status: 1 when a connection that is configured is down, 3 when no service answers.
+    """
+    from asterisk_compliance.app.control import ask
+    from asterisk_compliance.config import load
+
+    settings = load(config, secrets=False)
+    answer = ask(settings.service.socket, "status", {})
+    if answer is None:
+        raise StoreUnavailable(
+            f"no service listens on {settings.service.socket}",
+            hint=f"start it: asterisk-compliance serve --config {config}",
+        )
+    if as_json:
+        print_json(answer)
+    else:
+        lines = [
+            (
+                node["node"],
+                node["ari"] or "down",
+                "up" if node["ami"] else "down",
+                sum(node["calls"].values()),
+                "stopping" if node["stopping"] else "",
+            )
+            for node in answer["nodes"]
+        ]
+        stdout().print(table(("node", "ARI", "AMI", "calls", ""), lines))
+    wires = {asterisk.node: asterisk for asterisk in settings.asterisk}
+    down = [
+        node["node"]
+        for node in answer["nodes"]
+        if (wires[node["node"]].ari and not node["ari"])
+        or (wires[node["node"]].ami and not node["ami"])
+    ]
+    raise typer.Exit(1 if down else 0)

@@ -1,0 +1,130 @@
+"""What happens in the spool, as the kernel tells it (inotify), without looking at the clock.
+
+Asterisk says that MixMonitor started; only the disk says that audio is kept. Files that are
+not named by :func:`asterisk_compliance.ids.spool_name` are none of ours and are left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from asyncinotify import Inotify, Mask
+
+from asterisk_compliance.errors import StoreUnavailable
+from asterisk_compliance.ids import RecordingId, parse_spool_name, spool_name
+from asterisk_compliance.storage.recordings import DIRECTIONS, has_audio, is_closed
+
+_POLL_S = 0.05
+"""How often a file whose close was not reported is looked at while a call closes."""
+
+
+class SpoolListener(Protocol):
+    """Told on the event loop; must not block."""
+
+    def file_appeared(self, recording: RecordingId) -> None: ...
+
+    def file_grew(self, recording: RecordingId) -> None: ...
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is known of one recording's files while its call lives."""
+
+    grew: bool = False
+    closed: set[str] = field(default_factory=set)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Spool:
+    """Watches one spool directory for the recordings it was asked to follow."""
+
+    def __init__(self, directory: Path, listener: SpoolListener) -> None:
+        self.directory = directory
+        self._listener = listener
+        self._seen: dict[RecordingId, _Seen] = {}
+        self._inotify: Inotify | None = None
+
+    def follow(self, recording: RecordingId) -> None:
+        """Report on this recording from now on."""
+        self._seen.setdefault(recording, _Seen())
+
+    def forget(self, recording: RecordingId) -> None:
+        self._seen.pop(recording, None)
+
+    def open(self) -> None:
+        """Begin to watch.
+
+        Raises:
+            StoreUnavailable: the directory cannot be watched; the message says why.
+        """
+        try:
+            self._inotify = Inotify()
+            mask = Mask.CREATE | Mask.MODIFY | Mask.CLOSE_WRITE | Mask.ONLYDIR
+            self._inotify.add_watch(self.directory, mask)
+        except OSError as error:
+            self.close()
+            hint = "the spool must exist and be readable by the service's user (docs/wiring.md)"
+            raise StoreUnavailable(f"cannot watch the spool: {error.strerror}", hint=hint) from None
+
+    def close(self) -> None:
+        if self._inotify is not None:
+            self._inotify.close()
+            self._inotify = None
+
+    async def run(self) -> None:
+        """Read the kernel's events until cancelled."""
+        assert self._inotify is not None, "open() first"
+        async for event in self._inotify:
+            if event.name is not None:
+                self._tell(str(event.name), event.mask)
+
+    async def closed(self, recording: RecordingId, within_s: float) -> bool:
+        """Wait until Asterisk closed every file of the recording, at most ``within_s``.
+
+        The kernel's close notification and a header that states the file's size both count:
+        a notification may be older than :meth:`follow`.
+        """
+        seen = self._seen.setdefault(recording, _Seen())
+        try:
+            async with asyncio.timeout(within_s):
+                while not self._all_closed(recording, seen):
+                    seen.changed.clear()
+                    await _first(seen.changed, _POLL_S)
+        except TimeoutError:
+            return False
+        return True
+
+    def _all_closed(self, recording: RecordingId, seen: _Seen) -> bool:
+        return all(
+            direction in seen.closed or is_closed(self.directory / spool_name(recording, direction))
+            for direction in DIRECTIONS
+        )
+
+    def _tell(self, name: str, mask: Mask) -> None:
+        parsed = parse_spool_name(name)
+        if parsed is None:
+            return
+        recording, direction = parsed
+        seen = self._seen.get(recording)
+        if seen is None:
+            return
+        if mask & Mask.CREATE:
+            self._listener.file_appeared(recording)
+        if not seen.grew and has_audio(self.directory / name):
+            seen.grew = True
+            self._listener.file_grew(recording)
+        if mask & Mask.CLOSE_WRITE:
+            seen.closed.add(direction)
+            seen.changed.set()
+
+
+async def _first(event: asyncio.Event, within_s: float) -> None:
+    """Wait for the event, at most ``within_s``."""
+    try:
+        async with asyncio.timeout(within_s):
+            await event.wait()
+    except TimeoutError:
+        pass
