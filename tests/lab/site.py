@@ -1,0 +1,391 @@
+"""A whole site under test: a real Asterisk, our dialplan, and the service as an ordinary user.
+
+::
+
+    async with await Site.open(phones) as site:
+        leg = await caller.dial("100", site.asterisk.sip_port)
+
+The service is the installed command, in a process of its own, without root's rights: as in the
+field it shares only a group and the spool with Asterisk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import csv
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from asterisk_compliance.app.control import ask
+from asterisk_compliance.app.dialplan import render_for
+from asterisk_compliance.config import load
+from asterisk_compliance.errors import ComplianceError
+from asterisk_compliance.storage.reader import StoreReader
+from lab.asterisk import Asterisk
+from lab.prompt import write_notice
+from lab.rootfs import obtain
+
+SERVICE_UID = 64_077
+"""An ordinary user, who needs no entry in the password file."""
+
+TEST_WORDING = "ご用件の確認と応対品質の向上のため、録音しています。"
+TEST_NOTICE_S = 1.0
+
+EXTENSIONS = """
+[globals]
+
+[from-lab]
+; inbound: told, then a queue, then recorded while bridged
+exten => 100,1,Gosub(compliance-notice,s,1(inbound))
+ same => n,Set(CHANNEL(musicclass)=default)
+ same => n,Queue(support,r,,,30)
+ same => n,Hangup()
+; the same over FastAGI
+exten => 101,1,Gosub(compliance-notice-agi,s,1(inbound))
+ same => n,Queue(support,r,,,30)
+ same => n,Hangup()
+; a direct extension
+exten => 102,1,Gosub(compliance-notice,s,1(inbound))
+ same => n,Dial(PJSIP/agent,20)
+ same => n,Hangup()
+; from the notice on
+exten => 103,1,Gosub(compliance-notice,s,1(whole))
+ same => n,Dial(PJSIP/agent,20)
+ same => n,Hangup()
+"""
+
+QUEUES = """
+[support]
+strategy = ringall
+ringinuse = no
+timeout = 20
+retry = 1
+wrapuptime = 0
+member => PJSIP/agent
+"""
+
+_CONFIG = """
+[controller]
+name = "Lab"
+contact = "privacy@example.invalid"
+
+[[asterisk]]
+node = "lab"
+spool = "{spool}"
+spool_here = "{spool_here}"
+sounds = "{sounds}"
+sounds_here = "{sounds_here}"
+
+[asterisk.ari]
+url = "{ari_url}"
+user = "compliance"
+secret_file = "{secrets}/ari"
+reconnect_max_s = 1.0
+
+[asterisk.ami]
+port = {ami_port}
+user = "compliance"
+secret_file = "{secrets}/ami"
+reconnect_max_s = 1.0
+
+[asterisk.agi]
+port = {agi_port}
+
+{policies}
+
+[limits]
+dialplan_s = {dialplan_s}
+
+[audit]
+store = "{state}/store"
+
+[vault]
+recordings = "{state}/recordings"
+
+[service]
+socket = "{state}/run/control.sock"
+"""
+
+TEST_POLICIES = f"""
+[[notice]]
+id = "test"
+version = "1"
+purposes = ["SERVICE", "QUALITY"]
+[notice.wording.en]
+prompt = "notice-test"
+text = "To confirm your request and improve our service, we record this call."
+[notice.wording.ja]
+prompt = "notice-test"
+text = "{TEST_WORDING}"
+
+[[policy]]
+name = "inbound"
+notice = "test"
+languages = ["en", "ja"]
+
+[[policy]]
+name = "whole"
+notice = "test"
+languages = ["en", "ja"]
+capture = "from-notice"
+"""
+
+_START_S = 20.0
+_STOP_S = 15.0
+_POLL_S = 0.02
+
+
+class ServiceFailed(RuntimeError):
+    """The service ended, or did not get ready in time; the message ends with its log."""
+
+
+class ServiceProcess:
+    """The command ``asterisk-compliance serve`` as an ordinary user."""
+
+    def __init__(self, config: Path, *, gid: int, log: Path) -> None:
+        self.config = config
+        self.log = log
+        self._gid = gid
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    async def start(self, *, ready: bool = True) -> None:
+        """Start it, and wait until it is connected to ARI and AMI."""
+        command = Path(sys.executable).with_name("asterisk-compliance")
+        become = ["setpriv", "--pdeathsig=KILL"]
+        if os.getuid() == 0:
+            become += [f"--reuid={SERVICE_UID}", f"--regid={self._gid}", "--clear-groups"]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*become, str(command), "serve", "--config", str(self.config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd="/",
+                umask=0o027,
+            )
+        if ready:
+            await self.until(_connected, _START_S)
+
+    async def status(self) -> dict[str, Any] | None:
+        """What the control socket answers; ``None`` when nobody does."""
+        with contextlib.suppress(ComplianceError):
+            socket = load(self.config, secrets=False).service.socket
+            return await asyncio.to_thread(ask, socket, "status", {})
+        return None
+
+    async def until(self, holds: Callable[[dict[str, Any]], bool], timeout_s: float) -> None:
+        """Wait until the status is as wanted.
+
+        Raises:
+            ServiceFailed: the service ended, or it was not so in time.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                while (status := await self.status()) is None or not holds(status):
+                    if self._process is not None and self._process.poll() is not None:
+                        raise ServiceFailed(f"ended with {self._process.returncode}\n{self.words}")
+                    await asyncio.sleep(_POLL_S)
+        except TimeoutError:
+            raise ServiceFailed(f"not ready in time\n{self.words}") from None
+
+    @property
+    def words(self) -> str:
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    async def stop(self) -> int:
+        """SIGTERM; returns the exit status."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """Wait for the end; returns the exit status."""
+        assert self._process is not None
+        try:
+            return await asyncio.to_thread(self._process.wait, _STOP_S)
+        except subprocess.TimeoutExpired:
+            raise ServiceFailed(f"does not end\n{self.words}") from None
+
+    async def kill(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.kill()
+            await asyncio.to_thread(self._process.wait, _STOP_S)
+
+    def suspend(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+
+def _connected(status: dict[str, Any]) -> bool:
+    return all(node["ari"] and node["ami"] for node in status["nodes"])
+
+
+@dataclass(slots=True)
+class Site:
+    """Asterisk and service, in one directory, for one test or for the demo."""
+
+    asterisk: Asterisk
+    service: ServiceProcess
+    directory: Path
+    keep: bool
+
+    @classmethod
+    async def open(
+        cls,
+        phones: Mapping[str, int],
+        *,
+        extensions: str = EXTENSIONS,
+        policies: str = TEST_POLICIES,
+        dialplan_s: float = 5.0,
+        install_prompts: Callable[[Path], None] | None = None,
+        directory: Path | None = None,
+        serve: bool = True,
+        extra: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Write everything, start Asterisk, and the service unless ``serve`` is false."""
+        build = await asyncio.to_thread(obtain)
+        keep = directory is not None
+        directory = directory or Path(tempfile.mkdtemp(prefix="compliance-site-"))
+        directory.chmod(0o755)
+        asterisk = Asterisk(
+            build, extensions="", phones=phones, queues=QUEUES, spool_gid=build.gid, extra=extra
+        )
+        state = directory / "state"
+        for name in ("secrets", "run"):
+            (state / name).mkdir(parents=True, exist_ok=True)
+        (state / "secrets/ari").write_text(asterisk.ari_password)
+        (state / "secrets/ami").write_text(asterisk.ami_password)
+        config = directory / "compliance.toml"
+        config.write_text(
+            _CONFIG.format(
+                spool=asterisk.spool,
+                spool_here=asterisk.spool_here,
+                sounds=asterisk.sounds,
+                sounds_here=asterisk.sounds_here,
+                ari_url=asterisk.ari_url,
+                ami_port=asterisk.ami_port,
+                agi_port=asterisk.ports.spare[0],
+                secrets=state / "secrets",
+                state=state,
+                policies=policies,
+                dialplan_s=dialplan_s,
+            )
+        )
+        (install_prompts or install_test_prompts)(asterisk.sounds_here)
+        settings = load(config)
+        ours = render_for(settings, settings.asterisk[0])
+        (asterisk.home / "etc/extensions.conf").write_text(extensions + "\n" + ours)
+        for path in (state, *state.rglob("*")):
+            if os.getuid() == 0:
+                os.chown(path, SERVICE_UID, build.gid)
+            path.chmod(0o700 if path.is_dir() else 0o600)
+        service = ServiceProcess(config, gid=build.gid, log=directory / "service.log")
+        site = cls(asterisk, service, directory, keep)
+        try:
+            await asterisk.start()
+            if serve:
+                await service.start()
+        except BaseException:
+            await site.close()
+            raise
+        return site
+
+    async def close(self) -> None:
+        await self.service.kill()
+        await self.asterisk.kill()
+        self.asterisk.remove()
+        if not self.keep:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    @property
+    def store(self) -> Path:
+        return self.directory / "state/store"
+
+    @property
+    def recordings(self) -> Path:
+        return self.directory / "state/recordings"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Every row of the log so far."""
+        with StoreReader(self.store) as reader:
+            return [msgspec.json.decode(row.data) for row in reader.rows()]
+
+    async def rows_until(
+        self, holds: Callable[[list[dict[str, Any]]], bool], timeout_s: float = 10.0
+    ) -> list[dict[str, Any]]:
+        """Wait until the rows are as wanted, and return them.
+
+        Raises:
+            AssertionError: they were not in time; the message lists their kinds.
+        """
+        rows: list[dict[str, Any]] = []
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not holds(rows := self.rows()):  # noqa: ASYNC110 - of another process
+                    await asyncio.sleep(_POLL_S)
+        except TimeoutError:
+            kinds = [row["kind"] for row in rows]
+            raise AssertionError(f"rows: {kinds}\n{self.service.words}") from None
+        return rows
+
+    async def until_ended(self, calls: int = 1) -> list[dict[str, Any]]:
+        """Wait until so many calls have ended and their recordings are dealt with."""
+        last = {"call_ended", "recording_missing", "recording_unjudged", "spool_removed"}
+
+        def over(rows: list[dict[str, Any]]) -> bool:
+            ended = {row["call"] for row in rows if row["kind"] == "call_ended"}
+            recorded = {row["call"] for row in rows if row["kind"] == "recording_requested"}
+            dealt = {row["call"] for row in rows if row["kind"] in last - {"call_ended"}}
+            return len(ended) >= calls and recorded & ended <= dealt
+
+        return await self.rows_until(over, 15.0)
+
+    def cdrs(self) -> list[list[str]]:
+        """The lines of ``Master.csv``."""
+        if not self.asterisk.cdr_file.exists():
+            return []
+        with self.asterisk.cdr_file.open(newline="", errors="replace") as file:
+            return list(csv.reader(file))
+
+    def spooled(self) -> list[str]:
+        return sorted(path.name for path in self.asterisk.spool_here.iterdir())
+
+
+def install_test_prompts(sounds: Path) -> None:
+    """The 1 s notice of the tests, in both languages."""
+    for seed, language in enumerate(("en", "ja"), 1):
+        (sounds / language).mkdir(exist_ok=True)
+        write_notice(sounds / language / "notice-test.wav", TEST_NOTICE_S, seed)
