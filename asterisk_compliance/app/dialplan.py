@@ -18,6 +18,9 @@ from asterisk_compliance.errors import ConfigError
 TEMPLATE = "compliance.conf.j2"
 DEFAULT_LIMIT_S = 20.0
 
+PRINTABLE = r"\x20-\x7e\x80-\xff"
+"""For ``FILTER()``: everything but control characters, with UTF-8 left whole."""
+
 _ADDRESS = re.compile(r"[A-Za-z0-9.-]+:[0-9]{1,5}")
 
 
@@ -39,6 +42,7 @@ def render(*, application: str, agi: str | None, limit_s: float) -> str:
         application=application,
         agi=agi,
         limit_s=f"{limit_s:g}",
+        printable=PRINTABLE,
         result=RESULT_VARIABLE,
         variables=RESULT_VARIABLES,
         mixmonitor_id=MIXMONITOR_ID_VARIABLE,

@@ -153,9 +153,28 @@ class AmiEars:
                 self._node.feed(channel, Bridged(at_ms))
             case ami_events.BridgeLeave(channel=channel):
                 self._node.feed(channel, Unbridged(at_ms))
-            case ami_events.Hangup(channel=channel):
-                self._node.feed(channel, ChannelGone(at_ms))
+            case ami_events.Hangup(channel=channel) if channel in self._node.calls:
+                self._node.spawn(self._confirm_gone(channel, at_ms))
             case ami_events.MixMonitorStart(channel=channel):
                 self._node.feed(channel, MixMonitorStarted())
             case _:
                 pass
+
+    async def _confirm_gone(self, channel: ChannelId, at_ms: int) -> None:
+        """Believe AMI only where ARI agrees.
+
+        AMI writes a caller's number as it came: one with line breaks in it can forge an event
+        of any other channel. ARI's JSON cannot be forged. Without ARI the files decide: a
+        recording that Asterisk has not closed is left alone.
+        """
+        found = None
+        if self._node.ari is not None:
+            try:
+                found = await self._node.ari.channel(channel)
+            except AsteriskError as error:
+                log.warning("hangup_not_confirmed", channel=channel, why=str(error))
+        if found is None:
+            self._node.feed(channel, ChannelGone(at_ms))
+        else:
+            log.error("ami_event_forged", node=self._node.node, channel=channel)
+            self._node.row(Kind.ANOMALY, code="HANGUP_FORGED", channel=channel)

@@ -62,9 +62,10 @@ class Keeping:
         What cannot be read or written is said in the verdict; the files then stay where they are.
         """
         closed = await self._spool.closed(recording, self._close_s)
-        if not closed:
-            log.warning("recording_not_closed", recording=recording, waited_s=self._close_s)
         self._spool.forget(recording)
+        if not closed and self._spool.holds(recording):
+            log.error("recording_not_closed", recording=recording, waited_s=self._close_s)
+            return Verdict(Outcome.UNJUDGED, problem="NOT_CLOSED")
         try:
             measured = await asyncio.to_thread(
                 measure_and_join, self._spool.directory, recording, self._vault

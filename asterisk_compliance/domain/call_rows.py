@@ -62,15 +62,21 @@ def decision_row(decision: Decision) -> AppendRow:
 def verdict_row(call: Call, verdict: Verdict) -> AppendRow:
     match verdict.outcome:
         case Outcome.MISSING:
-            return recording_row(call, Kind.RECORDING_MISSING)
+            return recording_row(call, Kind.RECORDING_MISSING, expected_ms=verdict.expected_ms)
         case Outcome.UNJUDGED:
             return recording_row(call, Kind.RECORDING_UNJUDGED, problem=verdict.problem)
         case Outcome.EMPTY:
-            return recording_row(call, Kind.RECORDING_EMPTY, length=verdict.length)
+            return recording_row(
+                call,
+                Kind.RECORDING_EMPTY,
+                expected_ms=verdict.expected_ms,
+                length=verdict.length,
+            )
         case Outcome.CLOSED:
             return recording_row(
                 call,
                 Kind.RECORDING_CLOSED,
+                expected_ms=verdict.expected_ms,
                 header_closed=verdict.header_closed,
                 length=verdict.length,
                 length_ms=verdict.length_ms,

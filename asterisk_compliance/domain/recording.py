@@ -90,6 +90,7 @@ class Measured:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     outcome: Outcome
+    expected_ms: int | None = None
     length_ms: int = 0
     length: Length = Length.UNKNOWN
     rx: Direction = Direction.MISSING
@@ -116,12 +117,13 @@ def judge(measured: Measured, expected_ms: int | None) -> Verdict:
     """Say what the recording is, from what was measured and how long it should be."""
     tracks = [track for track in (measured.rx, measured.tx) if track is not None]
     if not tracks:
-        return Verdict(Outcome.MISSING)
+        return Verdict(Outcome.MISSING, expected_ms)
     length_ms = max(track.length_ms for track in tracks)
     if length_ms == 0:
-        return Verdict(Outcome.EMPTY, length=_length(0, expected_ms))
+        return Verdict(Outcome.EMPTY, expected_ms, length=_length(0, expected_ms))
     return Verdict(
         Outcome.CLOSED,
+        expected_ms,
         length_ms=length_ms,
         length=_length(length_ms, expected_ms),
         rx=_direction(measured.rx),

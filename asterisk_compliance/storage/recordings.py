@@ -48,17 +48,18 @@ def wav_header(samples: int, channels: int) -> bytes:
 
 
 def is_closed(path: Path) -> bool:
-    """Whether the header states the size the file has: Asterisk writes that when it is done."""
+    """Whether the header states the size of the samples behind it: Asterisk has finished.
+
+    A file without a sample proves nothing: its header says 0 from the start, and up to 32 KiB
+    of audio may still be in Asterisk's buffer.
+    """
     try:
         with path.open("rb") as file:
             header = file.read(WAV_HEADER_BYTES)
             size = os.fstat(file.fileno()).st_size
     except OSError:
         return False
-    if len(header) < WAV_HEADER_BYTES:
-        return False
-    stated: int = _HEADER.unpack(header)[-1]
-    return stated == size - WAV_HEADER_BYTES
+    return size > WAV_HEADER_BYTES and int(_HEADER.unpack(header)[-1]) == size - WAV_HEADER_BYTES
 
 
 def has_audio(path: Path) -> bool:

@@ -54,6 +54,10 @@ class Spool:
     def forget(self, recording: RecordingId) -> None:
         self._seen.pop(recording, None)
 
+    def holds(self, recording: RecordingId) -> bool:
+        """Whether any file of the recording is in the spool."""
+        return any((self.directory / spool_name(recording, d)).exists() for d in DIRECTIONS)
+
     def open(self) -> None:
         """Begin to watch.
 
@@ -84,8 +88,8 @@ class Spool:
     async def closed(self, recording: RecordingId, within_s: float) -> bool:
         """Wait until Asterisk closed every file of the recording, at most ``within_s``.
 
-        The kernel's close notification and a header that states the file's size both count:
-        a notification may be older than :meth:`follow`.
+        The kernel's close notification and a header that states the file's size both count;
+        a file that does not appear is waited for as well.
         """
         seen = self._seen.setdefault(recording, _Seen())
         try:

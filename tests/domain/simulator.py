@@ -134,7 +134,7 @@ class World:
             self.rows_lost = True
             self.inbox.append(RowsRefused())
 
-    def _perform(self, command: Command) -> None:
+    def _perform(self, command: Command) -> None:  # noqa: C901, PLR0912 - one arm a command
         match command:
             case Answer():
                 self._refuse(Step.ANSWER) or setattr(self, "answered", True)

@@ -1,0 +1,240 @@
+"""One connection to one Asterisk's manager interface: a few actions, a few events.
+
+The AMI user needs ``read = call`` and ``write = call``. Actions are never sent twice: one that
+was not answered when the connection dropped fails, and its caller decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Literal, NoReturn, Protocol
+
+import structlog
+from panoramisk.message import Message
+
+from asterisk_compliance.asterisk import ami_events
+from asterisk_compliance.asterisk.ami_events import AmiEvent
+from asterisk_compliance.asterisk.ami_protocol import AmiProtocol
+from asterisk_compliance.asterisk.backoff import Backoff
+from asterisk_compliance.asterisk.listening import tell
+from asterisk_compliance.errors import AsteriskUnavailable, RequestRefused
+from asterisk_compliance.ids import ChannelId
+
+_LOGIN_HINT = "compare the user name and the secret with manager.conf, and its permit and acl"
+_NOT_THERE = "is Asterisk running? manager.conf: enabled = yes, and the same bindaddr and port"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class AmiAddress:
+    host: str
+    port: int
+    user: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AmiLimits:
+    """Every wait of a connection to AMI.
+
+    Attributes:
+        ping_every_s: Pause between a pong and the next ping.
+        ping_s: Until a ping is answered; after that the connection counts as lost.
+        login_backoff: Waits after a refused login: longer, since no retry mends a wrong secret.
+    """
+
+    connect_s: float = 5.0
+    action_s: float = 5.0
+    ping_every_s: float = 10.0
+    ping_s: float = 5.0
+    backoff: Backoff = field(default_factory=Backoff)
+    login_backoff: Backoff = field(default_factory=lambda: Backoff(5.0, 60.0))
+
+
+class AmiListener(Protocol):
+    """What the client tells. The reader calls all of it and waits for nobody: return at once."""
+
+    def on_connected(self, version: str) -> None:
+        """Logged in; ``version`` is that of the protocol, as ``11.0.0``."""
+
+    def on_disconnected(self, why: AsteriskUnavailable) -> None:
+        """The connection is lost, or could not be made: once per outage and reason."""
+
+    def on_login_failed(self, why: AsteriskUnavailable) -> None:
+        """Asterisk refuses our user; instead of ``on_disconnected``, once per outage."""
+
+    def on_event(self, event: AmiEvent, received_monotonic: float) -> None: ...
+
+    def on_malformed(self, why: str) -> None: ...
+
+
+class _LoginFailed(AsteriskUnavailable):
+    hint = _LOGIN_HINT
+
+
+class AmiClient:
+    """A client of one Asterisk.
+
+    Every action raises :class:`~asterisk_compliance.errors.AsteriskUnavailable` when there is no
+    connection, it was lost, or no answer came in time; ``RequestRefused`` when Asterisk says no;
+    and ``ValueError``, before anything is sent, for a value that could break out of its line.
+
+    Attributes:
+        connected: Whether we are logged in.
+        ignored: How many events came that nobody here uses, by type.
+    """
+
+    def __init__(
+        self, address: AmiAddress, listener: AmiListener, limits: AmiLimits | None = None
+    ) -> None:
+        self.connected = False
+        self.ignored: dict[str, int] = {}
+        self._address = address
+        self._listener = listener
+        self._limits = limits or AmiLimits()
+        self._protocol: AmiProtocol | None = None
+
+    async def run(self) -> NoReturn:
+        """Connect, log in, and do so again, until cancelled."""
+        attempt = 0
+        told = ""
+        while True:
+            began = time.monotonic()
+            try:
+                await self._connection()
+            except AsteriskUnavailable as error:
+                why = error
+            login_failed = isinstance(why, _LoginFailed)
+            if self.connected or str(why) != told:
+                told = str(why)
+                self.connected = False
+                log.warning("ami_disconnected", why=told, hint=why.hint)
+                on_end = self._listener.on_login_failed if login_failed else None
+                tell(on_end or self._listener.on_disconnected, why)
+            backoff = self._limits.login_backoff if login_failed else self._limits.backoff
+            if time.monotonic() - began > backoff.longest_s:
+                attempt = 0
+            await asyncio.sleep(backoff.delay_s(attempt))
+            attempt += 1
+
+    async def setvar(self, channel: ChannelId, name: str, value: str) -> None:
+        """Set a variable of a channel, in Stasis or not."""
+        await self._act("Setvar", channel, Variable=name, Value=value)
+
+    async def stop_mixmonitor(self, channel: ChannelId, mixmonitor_id: str) -> None:
+        """Stop one MixMonitor.
+
+        Raises:
+            ValueError: the id is empty: Asterisk would stop all of the channel's.
+        """
+        await self._act("StopMixMonitor", channel, MixMonitorID=_one(mixmonitor_id))
+
+    async def mute(
+        self,
+        channel: ChannelId,
+        mixmonitor_id: str,
+        direction: Literal["read", "write", "both"],
+        *,
+        muted: bool,
+    ) -> None:
+        """Put silence into the file, or stop doing so; time in the file goes on.
+
+        Raises:
+            ValueError: the id is empty: Asterisk would mute all of the channel's.
+        """
+        await self._act(
+            "MixMonitorMute",
+            channel,
+            MixMonitorID=_one(mixmonitor_id),
+            Direction=direction,
+            State="1" if muted else "0",
+        )
+
+    async def _act(self, action: str, channel: ChannelId, **headers: str) -> None:
+        if not channel:
+            raise ValueError(f"AMI {action}: no channel")
+        answer = await self._request({"Action": action, "Channel": channel, **headers})
+        if not answer.success:
+            said = _said(answer)
+            hint = "manager.conf: write = call" if said == "Permission denied" else ""
+            raise RequestRefused(action, 0, said, hint=hint)
+
+    async def _request(self, headers: dict[str, str]) -> Message:
+        if self._protocol is None or not self.connected:
+            raise AsteriskUnavailable("not connected to AMI")
+        return await self._protocol.request(headers, self._limits.action_s)
+
+    async def _connection(self) -> NoReturn:
+        """Live through one connection.
+
+        Raises:
+            AsteriskUnavailable: why it could not be made, or ended.
+        """
+        protocol = await self._open()
+        self._protocol = protocol
+        try:
+            await self._log_in(protocol)
+            self.connected = True
+            log.info("ami_connected", protocol=protocol.version or "unknown")
+            tell(self._listener.on_connected, protocol.version or "unknown")
+            while not protocol.over.done():
+                await asyncio.wait({protocol.over}, timeout=self._limits.ping_every_s)
+                if not protocol.over.done():
+                    await protocol.request({"Action": "Ping"}, self._limits.ping_s)
+            raise protocol.over.result()
+        finally:
+            self._protocol = None
+            protocol.close()
+            await protocol.gone
+
+    async def _open(self) -> AmiProtocol:
+        where = f"{self._address.host}:{self._address.port}"
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._limits.connect_s):
+                _, protocol = await loop.create_connection(
+                    lambda: AmiProtocol(self._on_message), self._address.host, self._address.port
+                )
+        except OSError:  # TimeoutError is one
+            raise AsteriskUnavailable(f"no AMI at {where}", hint=_NOT_THERE) from None
+        return protocol
+
+    async def _log_in(self, protocol: AmiProtocol) -> None:
+        login = {
+            "Action": "Login",
+            "Username": self._address.user,
+            "Secret": self._address.secret,
+            "Events": "call",
+        }
+        answer = await protocol.request(login, self._limits.action_s)
+        if not answer.success:
+            raise _LoginFailed(f"AMI refuses the login: {_said(answer)}")
+
+    def _on_message(self, message: Message) -> None:
+        received = time.monotonic()
+        try:
+            event = ami_events.parse(message)
+        except ValueError as error:
+            log.warning("ami_event_malformed", why=str(error))
+            tell(self._listener.on_malformed, str(error))
+            return
+        if event is None:
+            self.ignored[message.event] = self.ignored.get(message.event, 0) + 1
+        else:
+            tell(self._listener.on_event, event, received)
+
+
+def _one(mixmonitor_id: str) -> str:
+    if not mixmonitor_id.strip():
+        raise ValueError("an empty MixMonitor id means all of them")
+    return mixmonitor_id
+
+
+def _said(answer: Message) -> str:
+    """Asterisk's own sentence, if it is short and printable."""
+    message = answer.message
+    readable = isinstance(message, str) and message.isascii() and message.isprintable()
+    return message if readable and len(message) <= 120 else ""

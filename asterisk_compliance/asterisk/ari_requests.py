@@ -1,0 +1,161 @@
+"""The ARI operations that this service uses, in ARI's own words: each function builds one request.
+
+Ids are percent-encoded into the path; every other value travels as JSON, so nothing is ever
+joined into a string that Asterisk takes apart again.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from asterisk_compliance.asterisk.ari_events import EVENT_TYPES, Channel
+from asterisk_compliance.asterisk.ari_transport import Answer, Request
+from asterisk_compliance.ids import ChannelId, PlaybackId
+
+T = TypeVar("T")
+
+
+class _Variable(msgspec.Struct):
+    value: str
+
+
+class _Application(msgspec.Struct):
+    channel_ids: list[ChannelId]
+
+
+class _System(msgspec.Struct):
+    version: str
+
+
+class _Asterisk(msgspec.Struct):
+    system: _System
+
+
+def answer(channel: ChannelId) -> Request[None]:
+    return Request("answer", "POST", f"channels/{_id(channel)}/answer", _nothing, lane=channel)
+
+
+def play(channel: ChannelId, media: str, playback: PlaybackId) -> Request[None]:
+    path = f"channels/{_id(channel)}/play/{_id(playback)}"
+    return Request("play", "POST", path, _nothing, content={"media": media}, lane=channel)
+
+
+def stop_playback(channel: ChannelId, playback: PlaybackId) -> Request[bool]:
+    """``False`` when the playback was over already."""
+    return Request(
+        "stop_playback",
+        "DELETE",
+        f"playbacks/{_id(playback)}",
+        lambda _: True,
+        lane=channel,
+        missing=lambda: False,
+    )
+
+
+def set_variable(channel: ChannelId, name: str, value: str) -> Request[None]:
+    return Request(
+        "set_variable",
+        "POST",
+        f"channels/{_id(channel)}/variable",
+        _nothing,
+        content={"variable": name, "value": value},
+        lane=channel,
+    )
+
+
+def get_variable(channel: ChannelId, name: str) -> Request[str | None]:
+    return Request(
+        "get_variable",
+        "GET",
+        f"channels/{_id(channel)}/variable",
+        lambda said: _decode(said, _Variable).value,
+        query=(("variable", name),),
+        lane=channel,
+        missing=lambda: None,
+    )
+
+
+def continue_in_dialplan(channel: ChannelId, priority: int | None = None) -> Request[None]:
+    content = None if priority is None else {"priority": priority}
+    path = f"channels/{_id(channel)}/continue"
+    return Request("continue", "POST", path, _nothing, content=content, lane=channel)
+
+
+def subscribe(application: str, channel: ChannelId) -> Request[None]:
+    return Request(
+        "subscribe",
+        "POST",
+        f"applications/{_id(application)}/subscription",
+        _nothing,
+        query=(("eventSource", f"channel:{channel}"),),
+        lane=channel,
+    )
+
+
+def channel_info(channel: ChannelId) -> Request[Channel | None]:
+    return Request(
+        "channel",
+        "GET",
+        f"channels/{_id(channel)}",
+        lambda said: _decode(said, Channel),
+        lane=channel,
+        missing=lambda: None,
+    )
+
+
+def application_channels(application: str) -> Request[list[ChannelId]]:
+    return Request(
+        "application_channels",
+        "GET",
+        f"applications/{_id(application)}",
+        lambda said: _decode(said, _Application).channel_ids,
+    )
+
+
+def event_filter(application: str) -> Request[bool]:
+    """Let through only what :mod:`ari_events` knows; ``False`` where Asterisk has no filter.
+
+    Both lists are given: one that is left out keeps what a former client set.
+    """
+    return Request(
+        "event_filter",
+        "PUT",
+        f"applications/{_id(application)}/eventFilter",
+        lambda _: True,
+        content={"allowed": [{"type": name} for name in EVENT_TYPES], "disallowed": []},
+        missing=lambda: False,
+    )
+
+
+def info() -> Request[str]:
+    """The version of Asterisk, as ``22.10.1``; ``unknown`` without res_ari_asterisk."""
+    return Request(
+        "info",
+        "GET",
+        "asterisk/info",
+        lambda said: _decode(said, _Asterisk).system.version,
+        query=(("only", "system"),),
+        missing=lambda: "unknown",
+    )
+
+
+def _id(text: str) -> str:
+    """One segment of a path.
+
+    Raises:
+        ValueError: empty, or it would climb out of its place.
+    """
+    if text in {"", ".", ".."}:
+        raise ValueError("not an id")
+    return quote(text, safe="")
+
+
+def _nothing(_: Answer) -> None:
+    return None
+
+
+def _decode(said: Answer, shape: type[T]) -> T:
+    return msgspec.json.decode(said.body, type=shape)

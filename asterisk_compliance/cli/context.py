@@ -1,0 +1,72 @@
+"""What every command needs: where the store is, and what a time on the command line means."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from asterisk_compliance.domain.row_format import timestamp
+from asterisk_compliance.errors import ConfigError
+
+DEFAULT_CONFIG = Path("compliance.toml")
+
+ConfigOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="Configuration; compliance.toml here unless given."),
+]
+StoreOption: TypeAlias = Annotated[
+    Path | None, typer.Option("--store", help="The store itself, instead of a configuration.")
+]
+JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+_AGO = re.compile(r"(\d{1,6})([smhdw])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def store_directory(config: Path | None, store: Path | None) -> Path:
+    """The store that ``--store`` names, else the one of the configuration.
+
+    Raises:
+        ConfigError: neither is given and there is no ``compliance.toml`` here, or it is wrong.
+    """
+    if store is not None:
+        return store
+    path = config or DEFAULT_CONFIG
+    if config is None and not path.exists():
+        raise ConfigError(
+            str(path),
+            ["there is no such file"],
+            hint="say --config FILE, or --store DIR to read a store without its configuration",
+        )
+    from asterisk_compliance.config import load
+
+    return Path(load(path).audit.store)
+
+
+def moment(text: str | None) -> str | None:
+    """A time from the command line as it stands in rows.
+
+    ISO 8601, UTC unless it says another zone (``2026-11-24``, ``2026-11-24T09:00+09:00``), or how
+    long ago (``90s``, ``15m``, ``2h``, ``7d``, ``4w``).
+
+    Raises:
+        typer.BadParameter: it is neither.
+    """
+    if text is None:
+        return None
+    if ago := _AGO.fullmatch(text):
+        seconds = time.time() - int(ago[1]) * _SECONDS[ago[2]]
+        return timestamp(max(0, int(seconds * 1000)))
+    try:
+        when = datetime.fromisoformat(text)
+        at = when if when.tzinfo else when.replace(tzinfo=UTC)
+        return timestamp(int(at.timestamp() * 1000))
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(
+            f"{text!r} is no time; write 2026-11-24, 2026-11-24T09:00+09:00, or 2h (ago)"
+        ) from None

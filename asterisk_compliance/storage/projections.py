@@ -1,0 +1,72 @@
+"""Writes what ``domain/projection.py`` derives from rows into the tables that lists read."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from functools import lru_cache
+
+from asterisk_compliance.domain.projection import Change, Column, Table, project
+from asterisk_compliance.domain.row_format import decode
+
+KEYS: dict[Table, str] = {"calls": "call", "recordings": "recording"}
+
+
+def apply(db: sqlite3.Connection, change: Change) -> None:
+    """Make one change, in the transaction of its row."""
+    columns = tuple(sorted(change.columns))
+    values = [change.columns[column] for column in columns]
+    db.execute(_upsert(change.table, columns), [change.key, *values])
+
+
+def rebuild(db: sqlite3.Connection) -> int:
+    """Throw both projections away and make them again from the rows; returns how many rows.
+
+    For a migration that changes them. The caller holds the store's lock.
+    """
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        for table in KEYS:
+            db.execute(f"DELETE FROM {table}")  # noqa: S608  a name from KEYS
+        count = 0
+        for (text,) in db.execute("SELECT row FROM rows ORDER BY seq"):
+            count += 1
+            if change := project(decode(text.encode())):
+                apply(db, change)
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    return count
+
+
+def differences(
+    db: sqlite3.Connection, expected: dict[Table, dict[str, dict[str, Column]]]
+) -> Iterable[str]:
+    """Compare the tables with entries that were folded from the rows; says what differs."""
+    for table, key in KEYS.items():
+        wanted = dict(expected[table])
+        cursor = db.execute(f"SELECT * FROM {table} ORDER BY {key}")  # noqa: S608  from KEYS
+        names = [column[0] for column in cursor.description]
+        for values in cursor:
+            stored = {n: v for n, v in zip(names, values, strict=True) if v is not None}
+            entry = stored.pop(key)
+            derived = wanted.pop(entry, None)
+            if derived is None:
+                yield f"{table} lists {entry}, of which no row speaks"
+            elif stored != {name: value for name, value in derived.items() if value is not None}:
+                yield f"{table} says something else of {entry} than the rows"
+        for entry in wanted:
+            yield f"{table} does not list {entry}"
+
+
+@lru_cache(maxsize=64)
+def _upsert(table: Table, columns: tuple[str, ...]) -> str:
+    """Names come from ``domain/projection.py``, values are always parameters."""
+    key = KEYS[table]
+    places = ", ".join("?" * (len(columns) + 1))
+    updates = ", ".join(f"{column} = excluded.{column}" for column in columns)
+    return (
+        f"INSERT INTO {table} ({', '.join([key, *columns])}) VALUES ({places})"  # noqa: S608
+        f" ON CONFLICT ({key}) DO UPDATE SET {updates}"
+    )

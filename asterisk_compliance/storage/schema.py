@@ -1,0 +1,215 @@
+"""The store's SQLite file: its tables, how it is opened, and how an older one is brought up.
+
+    rows       the log: each row once, as the text that was hashed, with its leaf
+    tree       the head: size, frontier and root, written in the transaction of the rows
+    parties, party_values, party_digests    what identifies people; the part that can be erased
+    calls, recordings                       projections of ``rows``, made again by ``rebuild``
+    meta       which log this is
+
+Kind, call and time of a row are *virtual* columns: computed from the hashed text whenever they
+are read, so that they cannot say anything else. The triggers are a guard against accidents, not
+against an attacker; what protects from him is the tree, and whoever holds an earlier root.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from asterisk_compliance.errors import StoreUnavailable
+
+DATABASE = "audit.sqlite3"
+BUSY_TIMEOUT_S = 5.0
+
+_FIRST = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE rows (
+    seq INTEGER PRIMARY KEY,
+    row TEXT NOT NULL,
+    leaf BLOB NOT NULL,
+    kind TEXT AS (row ->> '$.kind') VIRTUAL,
+    call TEXT AS (row ->> '$.call') VIRTUAL,
+    at TEXT AS (row ->> '$.at') VIRTUAL
+) STRICT;
+CREATE INDEX rows_call ON rows (call) WHERE call IS NOT NULL;
+CREATE INDEX rows_kind ON rows (kind);
+CREATE INDEX rows_at ON rows (at);
+CREATE TRIGGER rows_are_never_changed BEFORE UPDATE ON rows
+BEGIN SELECT RAISE(ABORT, 'audit rows are never changed'); END;
+CREATE TRIGGER rows_are_never_removed BEFORE DELETE ON rows
+BEGIN SELECT RAISE(ABORT, 'audit rows are never removed'); END;
+
+CREATE TABLE tree (
+    id INTEGER PRIMARY KEY CHECK (id = 0),
+    size INTEGER NOT NULL,
+    frontier BLOB NOT NULL,
+    root BLOB NOT NULL
+) STRICT;
+CREATE TRIGGER tree_never_shrinks BEFORE UPDATE ON tree WHEN NEW.size < OLD.size
+BEGIN SELECT RAISE(ABORT, 'the audit tree never shrinks'); END;
+
+CREATE TABLE parties (
+    party TEXT PRIMARY KEY,
+    role TEXT,
+    call TEXT,
+    erased_at TEXT
+) STRICT, WITHOUT ROWID;
+CREATE TABLE party_values (
+    seq INTEGER NOT NULL,
+    field TEXT NOT NULL,
+    party TEXT NOT NULL REFERENCES parties,
+    salt BLOB NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (seq, field)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX party_values_party ON party_values (party);
+CREATE TABLE party_digests (
+    digest BLOB NOT NULL,
+    party TEXT NOT NULL REFERENCES parties,
+    field TEXT NOT NULL,
+    PRIMARY KEY (digest, party)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX party_digests_party ON party_digests (party);
+
+CREATE TABLE calls (
+    call TEXT PRIMARY KEY,
+    node TEXT NOT NULL,
+    channel TEXT,
+    linkedid TEXT,
+    policy TEXT,
+    entry TEXT,
+    direction TEXT,
+    arrived_at TEXT,
+    notice TEXT,
+    notice_state TEXT,
+    notice_at TEXT,
+    decision TEXT,
+    reason TEXT,
+    purposes TEXT,
+    decided_at TEXT,
+    released_at TEXT,
+    ended_at TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX calls_arrived_at ON calls (arrived_at);
+CREATE TABLE recordings (
+    recording TEXT PRIMARY KEY,
+    call TEXT NOT NULL,
+    node TEXT NOT NULL,
+    level TEXT,
+    level_at TEXT,
+    requested_at TEXT,
+    capture TEXT,
+    bytes INTEGER,
+    sha256 TEXT,
+    rx_sha256 TEXT,
+    tx_sha256 TEXT,
+    length_ms INTEGER,
+    length TEXT,
+    rx TEXT,
+    tx TEXT,
+    whole INTEGER,
+    removed_at TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX recordings_call ON recordings (call);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST,)
+"""Number n brings a store from version n to n + 1. Never edited once released; only added to."""
+
+
+def open_for_writing(directory: Path) -> sqlite3.Connection:
+    """Open, create or migrate the store's database; the caller holds the store's lock.
+
+    The connection may be handed to another thread, but must not be used by two at once.
+
+    Raises:
+        StoreUnavailable: it cannot be opened, or a newer program has written it.
+    """
+    path = directory / DATABASE
+    if not path.exists():
+        path.touch(mode=0o600)
+    db = _connect(path, "rw")
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")  # NORMAL can lose the last commits
+        db.execute("PRAGMA foreign_keys = ON")
+        db.execute("PRAGMA secure_delete = ON")  # an erased value leaves no copy in free pages
+        _migrate(db, path)
+    except sqlite3.Error as error:
+        db.close()
+        raise StoreUnavailable(f"cannot open {path}: {error}") from error
+    except StoreUnavailable:
+        db.close()
+        raise
+    return db
+
+
+def open_for_reading(directory: Path) -> sqlite3.Connection:
+    """Open an existing database without any right to change it.
+
+    Raises:
+        StoreUnavailable: there is none, it cannot be read, or its schema is not ours.
+    """
+    path = directory / DATABASE
+    if not path.exists():
+        raise StoreUnavailable(
+            f"there is no audit log in {directory}",
+            hint="the service makes it when it is first started; is the path right?",
+        )
+    db = _connect(path, "ro")
+    try:
+        version = schema_version(db, path)
+        db.execute("SELECT size FROM tree").fetchone()
+    except sqlite3.Error as error:
+        db.close()
+        raise StoreUnavailable(f"cannot read {path}: {error}") from error
+    except StoreUnavailable:
+        db.close()
+        raise
+    if version < len(MIGRATIONS):
+        db.close()
+        raise StoreUnavailable(
+            f"{path} has schema {version}, this program reads {len(MIGRATIONS)}",
+            hint="start the service once: it brings the store up to date",
+        )
+    return db
+
+
+def schema_version(db: sqlite3.Connection, path: Path) -> int:
+    """The version of an open database.
+
+    Raises:
+        StoreUnavailable: it is newer than this program.
+    """
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise StoreUnavailable(
+            f"{path} has schema {version}, this program knows up to {len(MIGRATIONS)}",
+            hint="use the newer version of asterisk-compliance that wrote it",
+        )
+    return version
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"cannot open {path}: {error}") from error
+
+
+def _migrate(db: sqlite3.Connection, path: Path) -> None:
+    for number in range(schema_version(db, path), len(MIGRATIONS)):
+        steps = f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;"
+        try:
+            db.executescript(steps)
+        except sqlite3.Error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise

@@ -1,0 +1,259 @@
+"""Appends rows to the store: synchronously, a batch per transaction.
+
+When :meth:`StoreWriter.commit` returns, its rows are on disk. One transaction holds the rows,
+the values of persons, the projections and the new head of the tree, so that a crash at any
+moment leaves all of them or none. The head is read from the store in every transaction; memory
+only remembers it to notice that somebody else has changed it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self, TypeAlias
+
+from asterisk_compliance.domain.merkle import Frontier, leaf_hash
+from asterisk_compliance.domain.projection import project
+from asterisk_compliance.domain.row_format import NONCE_BYTES, Row, decode, encode, place
+from asterisk_compliance.domain.rows import Draft, PersonalFact
+from asterisk_compliance.errors import LogBroken, StoreUnavailable
+from asterisk_compliance.storage import personal, projections, schema
+from asterisk_compliance.storage.lock import StoreLock
+
+
+class Stored(NamedTuple):
+    """A durable row: its number and its canonical bytes."""
+
+    seq: int
+    data: bytes
+
+
+Group: TypeAlias = "list[Stored] | ValueError"
+
+
+class _Placed(NamedTuple):
+    draft: Draft
+    salts: Mapping[PersonalFact, bytes]
+    row: Row
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Size and root of the tree; who keeps one can tell later that nothing before it changed."""
+
+    size: int
+    root: bytes
+
+    def __str__(self) -> str:
+        return f"{self.size}:{self.root.hex()}"
+
+
+class StoreWriter:
+    """Owner of the store, for one thread at a time. ``AuditLog`` is the same for asyncio."""
+
+    def __init__(
+        self, db: sqlite3.Connection, lock: StoreLock, log: str, search_key: bytes
+    ) -> None:
+        self.log = log
+        self._db = db
+        self._lock = lock
+        self._search_key = search_key
+        self._head: Head | None = None
+
+    @classmethod
+    def open(cls, directory: Path, log_name: str = "log") -> Self:
+        """Take the lock, make or open the store, and compare its head with its rows.
+
+        Args:
+            directory: The store; made if it is not there.
+            log_name: Start of the log's id when the store is made; later without effect.
+
+        Raises:
+            StoreLocked: another process owns the store.
+            StoreUnavailable: it cannot be opened or made.
+            LogBroken: there are fewer or other rows than the head says.
+        """
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(f"cannot make {directory}: {error.strerror}") from error
+        lock = StoreLock(directory)
+        try:
+            search_key = personal.load_search_key(directory, create=True)
+            db = schema.open_for_writing(directory)
+            try:
+                log = _log_id(db, log_name)
+                check_head(db)
+            except BaseException:
+                db.close()
+                raise
+        except sqlite3.Error as error:
+            lock.release()
+            raise StoreUnavailable(f"cannot open the store {directory}: {error}") from error
+        except BaseException:
+            lock.release()
+            raise
+        return cls(db, lock, log, search_key)
+
+    def commit(self, drafts: Sequence[Draft]) -> list[Stored]:
+        """Make ``drafts`` durable, in order, all of them or none.
+
+        Raises:
+            ValueError: one of them can never be a row.
+            StoreUnavailable, LogBroken: as :meth:`commit_groups`.
+        """
+        (result,) = self.commit_groups([drafts])
+        if isinstance(result, ValueError):
+            raise result
+        return result
+
+    def commit_groups(self, groups: Sequence[Sequence[Draft]]) -> list[Group]:
+        """Make several groups of drafts durable in one transaction, in order.
+
+        Returns:
+            For each group its rows, or why one of its drafts can never be a row; such a group
+            gets no number at all, and the others are not affected.
+
+        Raises:
+            StoreUnavailable: nothing is stored; trying again later is right.
+            LogBroken: the head is not the one that was written last; nothing is stored.
+        """
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            frontier = self._own_frontier()
+            results = [self._add(frontier, group) for group in groups]
+            head = Head(frontier.size, frontier.root())
+            self._db.execute(
+                "UPDATE tree SET size = ?, frontier = ?, root = ?",
+                (head.size, frontier.to_bytes(), head.root),
+            )
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise StoreUnavailable(f"rows could not be made durable: {error}") from error
+        except BaseException:
+            self._roll_back()
+            raise
+        self._head = head
+        return results
+
+    def rebuild(self) -> int:
+        """Make the projections again from the rows; returns how many rows were read."""
+        return projections.rebuild(self._db)
+
+    def close(self) -> None:
+        """Close the database and let the lock go; a second time does nothing."""
+        self._db.close()
+        self._lock.release()
+
+    def _own_frontier(self) -> Frontier:
+        frontier = _frontier(self._db)
+        if self._head is not None and self._head != Head(frontier.size, frontier.root()):
+            raise LogBroken("somebody else has written to the audit log")
+        return frontier
+
+    def _add(self, frontier: Frontier, group: Sequence[Draft]) -> Group:
+        """Write one group; nothing of it is written before all of it is known to be rows."""
+        placed: list[_Placed] = []
+        try:
+            for seq, draft in enumerate(map(personal.storable, group), frontier.size):
+                nonce, salts = os.urandom(NONCE_BYTES), personal.new_salts(draft)
+                row = place(draft, seq=seq, log=self.log, nonce=nonce, salts=salts)
+                placed.append(_Placed(draft, salts, row, encode(row)))
+        except ValueError as error:
+            return error
+        for draft, kept_salts, row, data in placed:
+            leaf = leaf_hash(data)
+            self._db.execute(
+                "INSERT INTO rows (seq, row, leaf) VALUES (?, ?, ?)", (row.seq, data.decode(), leaf)
+            )
+            personal.keep(self._db, self._search_key, row.seq, draft, kept_salts)
+            if change := project(row):
+                projections.apply(self._db, change)
+            frontier.append(leaf)
+        return [Stored(row.seq, data) for _, _, row, data in placed]
+
+    def _roll_back(self) -> None:
+        try:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"the store cannot roll back: {error}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def check_head(db: sqlite3.Connection) -> Head:
+    """Compare the head with the ends of the log: cheap at any size; ``verify`` reads it all.
+
+    Raises:
+        LogBroken: rows are missing at either end, the last row is not the one that was hashed,
+            or the head contradicts itself.
+    """
+    frontier = _frontier(db)
+    stored = db.execute("SELECT root FROM tree").fetchone()[0]
+    if stored != frontier.root():
+        raise LogBroken("the stored root does not follow from the stored frontier")
+    first, last = db.execute("SELECT min(seq), max(seq) FROM rows").fetchone()
+    expected = (0, frontier.size - 1) if frontier.size else (None, None)
+    if (first, last) != expected:
+        found = "no rows" if last is None else f"rows {first} to {last}"
+        raise LogBroken(f"the head counts {frontier.size} rows, the log has {found}")
+    if last is not None:
+        text, leaf = db.execute(
+            "SELECT CAST(row AS BLOB), leaf FROM rows WHERE seq = ?", (last,)
+        ).fetchone()
+        _check_last(text, leaf, last, frontier)
+    return Head(frontier.size, frontier.root())
+
+
+def _check_last(data: bytes, leaf: bytes, seq: int, frontier: Frontier) -> None:
+    if leaf_hash(data) != leaf or (frontier.size & 1 and not frontier.to_bytes().endswith(leaf)):
+        raise LogBroken("not the row that was hashed", seq)
+    try:
+        said = decode(data).seq
+    except ValueError as error:
+        raise LogBroken(str(error), seq) from None
+    if said != seq:
+        raise LogBroken(f"this row calls itself {said}", seq)
+
+
+def _frontier(db: sqlite3.Connection) -> Frontier:
+    found = db.execute("SELECT size, frontier FROM tree").fetchone()
+    try:
+        size, data = found
+        frontier = Frontier.from_bytes(data)
+    except (TypeError, ValueError):
+        raise LogBroken("the stored head is no head") from None
+    if frontier.size != size:
+        raise LogBroken("the stored head contradicts itself")
+    return frontier
+
+
+def _log_id(db: sqlite3.Connection, log_name: str) -> str:
+    """The log's id; on the first start it is made, together with the empty tree."""
+    found: Iterable[str] | None = db.execute("SELECT value FROM meta WHERE key = 'log'").fetchone()
+    if found is not None:
+        return next(iter(found))
+    empty = Frontier()
+    log = f"{log_name}-{secrets.token_hex(8)}"
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("INSERT INTO meta (key, value) VALUES ('log', ?)", (log,))
+    db.execute("INSERT INTO tree VALUES (0, 0, ?, ?)", (empty.to_bytes(), empty.root()))
+    db.execute("COMMIT")
+    return log

@@ -1,0 +1,255 @@
+"""The AMI client against a server that speaks recorded answers, and misbehaves on demand."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from asterisk_compliance.asterisk import ami_events
+from asterisk_compliance.asterisk.ami import AmiAddress, AmiClient, AmiLimits
+from asterisk_compliance.asterisk.ami_events import BridgeEnter, Hangup, MixMonitorStart
+from asterisk_compliance.asterisk.ami_protocol import LONGEST_LINE_BYTES, checked
+from asterisk_compliance.asterisk.backoff import Backoff
+from asterisk_compliance.errors import AsteriskUnavailable, RequestRefused
+from asterisk_compliance.ids import ChannelId
+
+CHANNEL = ChannelId("1795509944.2")
+QUICK_BACKOFF = Backoff(0.001, 0.01)
+QUICK = AmiLimits(2, 2, 5, 2, QUICK_BACKOFF, QUICK_BACKOFF)
+SECRET = "correct horse battery staple"
+FIXTURES = Path(__file__).with_name("fixtures")
+
+
+def client(server: Any, ear: Any, limits: AmiLimits = QUICK) -> AmiClient:
+    return AmiClient(AmiAddress("127.0.0.1", server.port, "user", SECRET), ear, limits)
+
+
+async def test_events_are_values_however_the_bytes_arrive(
+    scripted_ami: Any, ear: Any, running: Any, fixture: Any
+) -> None:
+    ami = client(scripted_ami, ear)
+    async with running(ami):
+        assert await ear.next("connected") == ("connected", "11.0.0")
+        for byte in fixture("ami_Hangup.txt"):
+            scripted_ami.send(bytes([byte]))
+            await asyncio.sleep(0)
+        assert await ear.next(Hangup) == Hangup(ChannelId("1795509944.1"), "1795509944.1", 16)
+        names = ("BridgeEnter", "BridgeLeave", "MixMonitorStart", "MixMonitorStop")
+        scripted_ami.send(b"".join(fixture(f"ami_{name}.txt") for name in names))
+        entered = await ear.next(BridgeEnter)
+        assert entered.linkedid == "1795509944.1"
+        assert len(entered.bridge) == 36
+        left = await ear.next(ami_events.BridgeLeave)
+        assert left.members < 2
+        assert await ear.next(MixMonitorStart) == MixMonitorStart(CHANNEL, "1795509944.1")
+        await ear.next(ami_events.MixMonitorStop)
+        scripted_ami.send(fixture("ami_MixMonitorMute.txt"))
+        muted = await ear.next(ami_events.MixMonitorMute)
+        assert (muted.direction, muted.muted) == ("both", True)
+        scripted_ami.send(b"Event: Newchannel\r\nUniqueid: 1\r\n\r\n")
+        scripted_ami.send(b"Event: Hangup\r\nUniqueid: 1\r\nLinkedid: 1\r\nCause: x\r\n\r\n")
+        assert "Cause is no number" in (await ear.next("malformed"))[1]
+        assert ami.ignored == {"Newchannel": 1}
+
+
+def test_every_field_of_an_event_is_required() -> None:
+    for path in FIXTURES.glob("*/ami_[A-Z]*.txt"):
+        lines = path.read_text().strip().split("\n")
+        headers = dict(line.split(": ", 1) for line in lines if ": " in line)
+        assert ami_events.parse(headers) is not None
+        without_channel = {key: value for key, value in headers.items() if key != "Uniqueid"}
+        with pytest.raises(ValueError, match="no Uniqueid"):
+            ami_events.parse(without_channel)
+        with pytest.raises(ValueError, match="no Linkedid"):
+            ami_events.parse(headers | {"Linkedid": ["1", "2"]})
+    with pytest.raises(ValueError, match="no type"):
+        ami_events.parse({"Event": ["Hangup", "Hangup"]})
+
+
+@pytest.mark.parametrize("bad", ["a\r\nAction: Originate", "a\nb", "a\rb", "a\0b", "x" * 2000])
+async def test_a_value_that_could_leave_its_line_is_refused_before_it_is_sent(
+    scripted_ami: Any, ear: Any, running: Any, bad: str
+) -> None:
+    ami = client(scripted_ami, ear)
+    async with running(ami):
+        await ear.next("connected")
+        for attempt in (
+            lambda: ami.setvar(CHANNEL, "NAME", bad),
+            lambda: ami.setvar(CHANNEL, bad, "value"),
+            lambda: ami.setvar(ChannelId(bad), "NAME", "value"),
+            lambda: ami.stop_mixmonitor(CHANNEL, bad),
+            lambda: ami.mute(CHANNEL, bad, "both", muted=True),
+        ):
+            with pytest.raises(ValueError) as caught:
+                await attempt()
+            assert bad not in str(caught.value)
+        await ami.setvar(CHANNEL, "NAME", 'a,b "c" ${D} あ')
+    assert scripted_ami.actions == ["Login", "Setvar"]
+    assert 'Value: a,b "c" ${D} あ'.encode() in scripted_ami.lines
+
+
+@pytest.mark.parametrize("name", ["", "A b", "A:b", "A\r\nB", "é", "1"])
+def test_header_names_are_names(name: str) -> None:
+    with pytest.raises(ValueError, match="name is made of"):
+        checked({name: "value"})
+    limit = "x" * (LONGEST_LINE_BYTES - 3)
+    assert checked({"A": limit})
+    with pytest.raises(ValueError, match="longer than"):
+        checked({"A": limit + "x"})
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+async def test_an_empty_mixmonitor_id_would_mean_all_of_them(
+    scripted_ami: Any, ear: Any, running: Any, empty: str
+) -> None:
+    ami = client(scripted_ami, ear)
+    async with running(ami):
+        await ear.next("connected")
+        with pytest.raises(ValueError, match="all of them"):
+            await ami.stop_mixmonitor(CHANNEL, empty)
+        with pytest.raises(ValueError, match="all of them"):
+            await ami.mute(CHANNEL, empty, "both", muted=True)
+        with pytest.raises(ValueError, match="no channel"):
+            await ami.stop_mixmonitor(ChannelId(""), "0x1")
+        await ami.stop_mixmonitor(CHANNEL, "0x1")
+        await ami.mute(CHANNEL, "0x1", "read", muted=False)
+    assert scripted_ami.actions == ["Login", "StopMixMonitor", "MixMonitorMute"]
+    assert {b"MixMonitorID: 0x1", b"Direction: read", b"State: 0"} <= set(scripted_ami.lines)
+
+
+async def test_refusals_say_what_asterisk_said(scripted_ami: Any, ear: Any, running: Any) -> None:
+    scripted_ami.answers |= {"Setvar": "ami_no_channel.txt", "StopMixMonitor": "ami_denied.txt"}
+    ami = client(scripted_ami, ear)
+    async with running(ami):
+        await ear.next("connected")
+        with pytest.raises(RequestRefused, match="Setvar: No such channel"):
+            await ami.setvar(CHANNEL, "NAME", "value")
+        with pytest.raises(RequestRefused, match="Permission denied") as caught:
+            await ami.stop_mixmonitor(CHANNEL, "0x1")
+        assert "write = call" in caught.value.hint
+
+
+async def test_before_connect_every_action_is_unavailable(scripted_ami: Any, ear: Any) -> None:
+    with pytest.raises(AsteriskUnavailable, match="not connected"):
+        await client(scripted_ami, ear).setvar(CHANNEL, "NAME", "value")
+
+
+async def test_a_drop_fails_all_pending_actions_at_once_and_none_is_sent_again(
+    scripted_ami: Any, ear: Any, running: Any
+) -> None:
+    scripted_ami.deaf_to = {"Setvar"}
+    ami = client(scripted_ami, ear, AmiLimits(2, 30, 30, 2, QUICK_BACKOFF))
+    async with running(ami):
+        await ear.next("connected")
+        pending = [asyncio.create_task(ami.setvar(CHANNEL, "N", str(i))) for i in range(3)]
+        for name in ("Login", "Setvar", "Setvar", "Setvar"):
+            assert await asyncio.wait_for(scripted_ami.got.get(), 5) == name
+        began = time.monotonic()
+        scripted_ami.drop()
+        for task in pending:
+            with pytest.raises(AsteriskUnavailable, match="closed"):
+                await task
+        assert time.monotonic() - began < 5
+        await ear.next("disconnected")
+        await ear.next("connected")
+        scripted_ami.deaf_to = set()
+        await ami.stop_mixmonitor(CHANNEL, "0x1")
+    assert scripted_ami.actions == ["Login", *["Setvar"] * 3, "Login", "StopMixMonitor"]
+
+
+async def test_an_action_has_a_time_limit_and_its_late_answer_is_dropped(
+    scripted_ami: Any, ear: Any, running: Any, fixture: Any
+) -> None:
+    scripted_ami.deaf_to = {"Setvar"}
+    ami = client(scripted_ami, ear, AmiLimits(2, 0.1, 30, 2, QUICK_BACKOFF))
+    async with running(ami):
+        await ear.next("connected")
+        with pytest.raises(AsteriskUnavailable, match="no answer to AMI Setvar in time"):
+            await ami.setvar(CHANNEL, "NAME", "value")
+        late = next(line for line in reversed(scripted_ami.lines) if b"ActionID" in line)
+        scripted_ami.send(b"Response: Error\r\n" + late + b"\r\nMessage: late\r\n\r\n")
+        await ami.stop_mixmonitor(CHANNEL, "0x1")
+    assert scripted_ami.connections == 1
+
+
+async def test_a_refused_login_is_told_once_with_a_hint_and_backs_off(
+    scripted_ami: Any, ear: Any, running: Any
+) -> None:
+    scripted_ami.refuses_login = True
+    ami = client(scripted_ami, ear)
+    with structlog.testing.capture_logs() as logs:
+        async with running(ami):
+            _, why = await ear.next("login_failed")
+            for _ in range(4):
+                await asyncio.wait_for(scripted_ami.got.get(), 5)
+            assert not ami.connected
+            scripted_ami.refuses_login = False
+            await ear.next("connected")
+    assert "Authentication failed" in str(why)
+    assert "manager.conf" in why.hint
+    assert len(ear.told("login_failed")) == 1
+    assert SECRET not in str(logs) + repr(ami.__dict__) + str(ear.heard)
+
+    scripted_ami.refuses_login, scripted_ami.actions = True, []
+    patient = AmiLimits(backoff=QUICK_BACKOFF, login_backoff=Backoff(60, 60))
+    async with running(client(scripted_ami, ear, patient)):
+        await ear.next("login_failed")
+        await asyncio.sleep(0.1)
+    assert len(scripted_ami.actions) == 1
+
+
+async def test_a_ping_without_a_pong_ends_the_connection(
+    scripted_ami: Any, ear: Any, running: Any
+) -> None:
+    ami = client(scripted_ami, ear, AmiLimits(2, 2, 0.02, 0.1, QUICK_BACKOFF))
+    async with running(ami):
+        await ear.next("connected")
+        for name in ("Login", "Ping", "Ping"):
+            assert await asyncio.wait_for(scripted_ami.got.get(), 5) == name
+        assert scripted_ami.connections == 1
+        scripted_ami.deaf_to = {"Ping"}
+        _, why = await ear.next("disconnected")
+        assert "no answer to AMI Ping" in str(why)
+        scripted_ami.deaf_to = set()
+        await ear.next("connected")
+
+
+async def test_a_message_without_an_end_ends_the_connection(
+    scripted_ami: Any, ear: Any, running: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("asterisk_compliance.asterisk.ami_protocol.LONGEST_MESSAGE_BYTES", 10_000)
+    async with running(client(scripted_ami, ear)):
+        await ear.next("connected")
+        scripted_ami.send(b"x" * 20_000)
+        _, why = await ear.next("disconnected")
+        assert "without an end" in str(why)
+        await ear.next("connected")
+        scripted_ami.send(b"Event: Shutdown\r\nShutdown: Cleanly\r\n\r\n")
+        await ear.next("disconnected")
+        await ear.next("connected")
+
+
+async def test_nobody_listening_has_a_hint(ear: Any, running: Any, unused_tcp_port: int) -> None:
+    ami = AmiClient(AmiAddress("127.0.0.1", unused_tcp_port, "user", SECRET), ear, QUICK)
+    async with running(ami):
+        _, why = await ear.next("disconnected")
+    assert "manager.conf" in why.hint
+
+
+async def test_odd_answers_end_the_connection_and_not_the_loop(
+    scripted_ami: Any, ear: Any, running: Any
+) -> None:
+    scripted_ami.deaf_to = {"Setvar"}
+    ami = client(scripted_ami, ear)
+    async with running(ami):
+        await ear.next("connected")
+        pending = asyncio.create_task(ami.setvar(CHANNEL, "NAME", "value"))
+        while await asyncio.wait_for(scripted_ami.got.get(), 5) != "Setvar":
+            pass
+        mine = next(line for line in reversed(scripted_ami.lines) if b"ActionID" in line)
+        scripted_ami.send(b"Response: Error\r\n" + mine + b"\r\nMessage: a\r\nMessage: b\r\n\r\n")
+        with pytest.raises((AsteriskUnavailable, RequestRefused)):
+            await pending
