@@ -14,6 +14,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+
 from lab.asterisk import Asterisk, AsteriskFailed
 from lab.ports import PortBlock
 from lab.rootfs import AsteriskBuild, NoAsterisk, obtain

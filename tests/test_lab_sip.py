@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+
 from lab.leg import CallFailed
 from lab.sip import Phone, address
 from lab.sip_message import Message

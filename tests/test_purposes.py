@@ -3,9 +3,9 @@
 import itertools
 
 import pytest
-from shipped import PURPOSE_TABLES, PURPOSES
 
 from asterisk_compliance.domain.purposes import unnamed
+from shipped import PURPOSE_TABLES, PURPOSES
 
 LAW_CODES = {
     "SERVICE", "QUALITY", "TRAINING", "EVALUATION", "DISPUTE", "CONTRACT",

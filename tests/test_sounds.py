@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from shipped import PURPOSES
 
 SOUNDS = Path(__file__).parent.parent / "sounds"

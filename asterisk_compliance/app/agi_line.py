@@ -15,11 +15,13 @@ from asterisk_compliance.app.arrivals import find_policy, parse_arguments, perso
 from asterisk_compliance.app.call_task import CallTask, monotonic_ms
 from asterisk_compliance.app.node import Node
 from asterisk_compliance.app.result import RESULT_VARIABLE
-from asterisk_compliance.asterisk.fastagi import AgiSession
+from asterisk_compliance.asterisk.fastagi import AgiHangup, AgiSession
 from asterisk_compliance.domain.call_state import Arrival
 from asterisk_compliance.domain.decision import Reason
 from asterisk_compliance.domain.events import (
     Entry,
+    Event,
+    HangupRequested,
     LeftStasis,
     PlaybackFinished,
     PlaybackStarted,
@@ -57,6 +59,10 @@ class AgiLine:
                 return
             try:
                 await work()
+            except AgiHangup as error:
+                self._feed(HangupRequested())  # before the failure that follows from it
+                self._fail(done, error)
+                raise
             except (AsteriskError, ValueError) as error:
                 self._fail(done, error)
                 raise
@@ -89,12 +95,21 @@ class AgiLine:
             done.set_exception(AsteriskError("the AGI session is over"))
 
     async def _stream(self, playback: PlaybackId, path: str) -> None:
-        """Play, and report it as ARI would; Asterisk's own measure is the position it reached."""
-        assert self.task is not None
-        self.task.feed(PlaybackStarted(playback, monotonic_ms(), 0))
+        """Play, and report it as ARI would; Asterisk's own measure is the position it reached.
+
+        A missing file and a caller who hangs up look the same; only the next command tells.
+        """
+        self._feed(PlaybackStarted(playback, monotonic_ms(), 0))
         played = await self._session.stream_file(path, self._limit_s)
+        finished_ms = monotonic_ms()
+        if not played.completed:
+            await self._session.command("NOOP")
         reached_ms = played.end_samples * 1_000 // SAMPLE_RATE
-        self.task.feed(PlaybackFinished(playback, played.completed, monotonic_ms(), reached_ms))
+        self._feed(PlaybackFinished(playback, played.completed, finished_ms, reached_ms))
+
+    def _feed(self, event: Event) -> None:
+        assert self.task is not None
+        self.task.feed(event)
 
 
 async def serve_call(node: Node, session: AgiSession, limit_s: float) -> None:
@@ -123,10 +138,7 @@ async def serve_call(node: Node, session: AgiSession, limit_s: float) -> None:
         ),
     )
     line = AgiLine(session, limit_s)
-    if node.reenter(session.channel):
-        log.warning("agi_reentered", channel=session.channel)
-        return
-    line.task = node.arrive(arrival, line)
+    line.task = node.reenter(session.channel, line) or node.arrive(arrival, line)
     try:
         await line.run()
     finally:

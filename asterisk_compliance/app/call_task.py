@@ -97,20 +97,20 @@ class CallTask:
     __slots__ = (
         "_around",
         "_gone",
-        "_line",
         "_log",
         "_overflowed",
         "_queue",
         "_rows",
         "_waits",
         "call",
+        "line",
     )
 
     def __init__(
         self, call: Call, line: Line, rows: Rows, around: Surroundings, *, events: int
     ) -> None:
         self.call = call
-        self._line = line
+        self.line = line
         self._rows = rows
         self._around = around
         self._queue: asyncio.Queue[Event] = asyncio.Queue(maxsize=events)
@@ -208,18 +208,18 @@ class CallTask:
     async def _start(self, command: Command) -> None:  # noqa: C901, PLR0912 - one arm a command
         match command:
             case Answer():
-                self._report(Step.ANSWER, self._line.answer())
+                self._report(Step.ANSWER, self.line.answer())
             case Play(playback=playback, media=media):
-                self._report(Step.PLAY, self._line.play(playback, media))
+                self._report(Step.PLAY, self.line.play(playback, media))
             case StopPlayback(playback=playback):
-                self._line.stop_playback(playback)
+                self.line.stop_playback(playback)
             case HandOver():
                 if command.recording:
                     self._around.follow(self.call)
-                self._report(Step.HAND_OVER, self._line.hand_over(self._around.encode(command)))
+                self._report(Step.HAND_OVER, self.line.hand_over(self._around.encode(command)))
             case Release():
                 self._around.follow(self.call)
-                self._report(Step.RELEASE, self._line.release())
+                self._report(Step.RELEASE, self.line.release())
             case SetDeadline(deadline=deadline, after_ms=after_ms):
                 self._clear(deadline)
                 passed = partial(self.feed, DeadlinePassed(deadline))

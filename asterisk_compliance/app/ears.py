@@ -58,8 +58,9 @@ class AriEars:
         at_ms = int(received_monotonic * 1_000)
         match event:
             case ari.StasisStart(channel=channel):
-                if not self._node.reenter(channel.id):
-                    self._arrive(channel, event.args, at_ms)
+                line = AriLine(self._ari, channel.id)
+                if self._node.reenter(channel.id, line) is None:
+                    self._arrive(channel, event.args, at_ms, line)
             case ari.StasisEnd(channel=channel):
                 self._node.feed(channel.id, LeftStasis())
             case ari.PlaybackStarted(playback=playback) if playback.channel:
@@ -76,16 +77,21 @@ class AriEars:
             case _:
                 pass
 
-    def _arrive(self, channel: ari.Channel, arguments: tuple[str, ...], at_ms: int) -> None:
+    def _arrive(
+        self, channel: ari.Channel, arguments: tuple[str, ...], at_ms: int, line: AriLine
+    ) -> None:
         asked = parse_arguments(arguments)
         policy = find_policy(asked, self._node.policies)
         values = {} if isinstance(asked, Reason) else asked
-        self._begin(channel, policy, at_ms, values.get("policy", ""), values.get("linkedid", ""))
+        arrival = self._arrival(
+            channel, policy, at_ms, values.get("policy", ""), values.get("linkedid", "")
+        )
+        self._node.arrive(arrival, line)
 
-    def _begin(
+    def _arrival(
         self, channel: ari.Channel, policy: Policy | Reason, at_ms: int, name: str, linkedid: str
-    ) -> None:
-        arrival = Arrival(
+    ) -> Arrival:
+        return Arrival(
             channel=channel.id,
             linkedid=linkedid,
             entry=Entry.ARI,
@@ -101,7 +107,6 @@ class AriEars:
                 dialled=channel.dialplan.exten,
             ),
         )
-        self._node.arrive(arrival, AriLine(self._ari, channel.id))
 
     async def _release_strangers(self) -> None:
         """Send each channel of our application that no live call plays to back to its dialplan.
@@ -118,13 +123,14 @@ class AriEars:
         known = self._node.calls.get(channel)
         if known is not None:
             if known.call.phase is Phase.RELEASING:
-                self._node.reenter(channel)
+                self._node.reenter(channel, AriLine(self._ari, channel))
             return
         found = await self._ari.channel(channel)
         if found is None or channel in self._node.calls or found.dialplan.app_name != "Stasis":
             return
         log.warning("stranger_released", node=self._node.node, channel=channel)
-        self._begin(found, Reason.SERVICE_RESTARTED, monotonic_ms(), "", "")
+        arrival = self._arrival(found, Reason.SERVICE_RESTARTED, monotonic_ms(), "", "")
+        await self._node.take_up(arrival, AriLine(self._ari, channel))
 
 
 class AmiEars:

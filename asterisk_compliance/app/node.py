@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Coroutine, Mapping
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -39,6 +40,7 @@ from asterisk_compliance.domain.recording import Verdict
 from asterisk_compliance.domain.rows import Actor, Detail, Draft, Kind
 from asterisk_compliance.errors import AsteriskError, AsteriskUnavailable, StoreError
 from asterisk_compliance.ids import CallId, ChannelId, NodeName, RecordingId, call_id, call_of
+from asterisk_compliance.storage.reader import StoreReader
 
 log = structlog.get_logger()
 
@@ -62,6 +64,7 @@ class Node:
         limits: Limits,
         rows: Rows,
         *,
+        store: Path,
         keeping: Keeping,
         events_per_call: int,
     ) -> None:
@@ -75,6 +78,7 @@ class Node:
         self._settings = settings
         self._limits = limits
         self._rows = rows
+        self._store = store
         self._keeping = keeping
         self._events_per_call = events_per_call
         self._tasks: asyncio.TaskGroup | None = None
@@ -120,11 +124,41 @@ class Node:
     def arrive(self, arrival: Arrival, line: Line) -> CallTask:
         """Begin a call and perform its first commands."""
         identity = call_id(unix_ms(), secrets.token_bytes(8))
-        call, commands = rules.arrive(identity, arrival, self._limits)
+        return self._begin(rules.arrive(identity, arrival, self._limits), line)
+
+    async def take_up(self, arrival: Arrival, line: Line) -> None:
+        """Release a channel that no live call belongs to, under the call the log knows it by."""
+        standing = await self._standing(arrival.channel)
+        if arrival.channel in self.calls:
+            return
+        if standing is None:
+            self.arrive(arrival, line)
+            return
+        identity, decided = standing
+        self._begin(rules.strand(identity, arrival, self._limits, decided=decided), line)
+
+    def _begin(self, stepped: rules.Stepped, line: Line) -> CallTask:
+        call, commands = stepped
         task = CallTask(call, line, self._rows, self, events=self._events_per_call)
-        self.calls[arrival.channel] = self._by_id[identity] = task
+        self.calls[call.channel] = self._by_id[call.id] = task
         self.spawn(self._live(task, commands))
         return task
+
+    async def _standing(self, channel: ChannelId) -> tuple[CallId, bool] | None:
+        """What the log knows of a channel: its call, and whether that was decided."""
+
+        def look() -> tuple[CallId, bool] | None:
+            with StoreReader(self._store) as reader:
+                entry = reader.standing(self.node, channel)
+            if entry is None:
+                return None
+            return CallId(str(entry["call"])), entry["decision"] is not None
+
+        try:
+            return await asyncio.to_thread(look)
+        except StoreError as error:
+            self._log.error("log_not_read", why=str(error))
+            return None
 
     async def _live(self, task: CallTask, commands: tuple[Command, ...]) -> None:
         try:
@@ -136,13 +170,13 @@ class Node:
             self.calls.pop(task.call.channel, None)
             self._by_id.pop(task.call.id, None)
 
-    def reenter(self, channel: ChannelId) -> bool:
-        """Tell a live call that its channel came again; whether there is such a call."""
+    def reenter(self, channel: ChannelId, line: Line) -> CallTask | None:
+        """Tell the live call of a channel, if there is one, that the channel came again."""
         known = self.calls.get(channel)
-        if known is None:
-            return False
-        known.feed(Reentered())
-        return True
+        if known is not None:
+            known.line = line
+            known.feed(Reentered())
+        return known
 
     def ari_lost(self) -> None:
         self.row(Kind.ASTERISK_DISCONNECTED, wire="ari")

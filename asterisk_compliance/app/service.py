@@ -169,6 +169,7 @@ class Service:
             policies.by_name,
             limits_of(self._settings.limits),
             rows,
+            store=self._settings.audit.store,
             keeping=keeping,
             events_per_call=self._settings.limits.events_per_call,
         )

@@ -129,6 +129,24 @@ def arrive(call_id: CallId, arrival: Arrival, limits: Limits) -> Stepped:
     return call, (arrived, *answer, Play(call.playback, wording.media), limit)
 
 
+def strand(call_id: CallId, arrival: Arrival, limits: Limits, *, decided: bool) -> Stepped:
+    """Take up a call that an earlier life of this service left in our application.
+
+    It is released unrecorded. Where that life had not decided, this is the decision (G2).
+    """
+    call = Call(
+        id=call_id,
+        channel=arrival.channel,
+        entry=arrival.entry,
+        limits=limits,
+        arrived_at_ms=arrival.at_ms,
+    )
+    released, commands = _decide(call, Reason.SERVICE_RESTARTED)
+    if not decided:
+        return released, commands
+    return released, (anomaly_row("STRANDED"), *commands[1:])
+
+
 def step(call: Call, event: Event) -> Stepped:
     """Apply one fact to a call: the next call, and the commands to perform in order.
 

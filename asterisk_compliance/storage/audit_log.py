@@ -124,6 +124,8 @@ class AuditLog:
             if batch:
                 outcome = self._commit([drafts for drafts, _ in batch])
                 self._tell(self._settle, batch, rows, outcome)
+            if self._queue.empty():
+                self._writer.tidy()
         self._writer.close()
         self._tell(self._stopped.set_result, None)
 

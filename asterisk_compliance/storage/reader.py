@@ -126,6 +126,15 @@ class StoreReader:
             [*where.values, limit],
         )
 
+    def standing(self, node: str, channel: str) -> Entry | None:
+        """The newest call of a channel that has not ended, as the log knows it."""
+        found = self._entries(
+            "SELECT * FROM calls WHERE channel = ? AND node = ? AND ended_at IS NULL"
+            " ORDER BY call DESC LIMIT 1",
+            [channel, node],
+        )
+        return found[0] if found else None
+
     def recordings(self, call: str) -> list[Entry]:
         """The recordings of a call, in the order of their segments."""
         return self._entries(

@@ -20,6 +20,9 @@ from asterisk_compliance.errors import StoreUnavailable
 
 DATABASE = "audit.sqlite3"
 BUSY_TIMEOUT_S = 5.0
+WAL_PAGES = 8_000
+"""At this length a commit moves the write-ahead log into the database, and takes its time; the
+owner does it before, between two commits (``StoreWriter.tidy``)."""
 
 _FIRST = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -92,6 +95,8 @@ CREATE TABLE calls (
     ended_at TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX calls_arrived_at ON calls (arrived_at);
+CREATE INDEX calls_live ON calls (channel) WHERE ended_at IS NULL;
+CREATE INDEX calls_channel ON calls (channel, node);
 CREATE TABLE recordings (
     recording TEXT PRIMARY KEY,
     call TEXT NOT NULL,
@@ -133,6 +138,7 @@ def open_for_writing(directory: Path) -> sqlite3.Connection:
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")  # NORMAL can lose the last commits
+        db.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
         db.execute("PRAGMA foreign_keys = ON")
         db.execute("PRAGMA secure_delete = ON")  # an erased value leaves no copy in free pages
         _migrate(db, path)

@@ -8,6 +8,7 @@ only remembers it to notice that somebody else has changed it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import sqlite3
@@ -24,6 +25,8 @@ from asterisk_compliance.domain.rows import Draft, PersonalFact
 from asterisk_compliance.errors import LogBroken, StoreUnavailable
 from asterisk_compliance.storage import personal, projections, schema
 from asterisk_compliance.storage.lock import StoreLock
+
+TIDY_AFTER_COMMITS = 100
 
 
 class Stored(NamedTuple):
@@ -65,6 +68,7 @@ class StoreWriter:
         self._lock = lock
         self._search_key = search_key
         self._head: Head | None = None
+        self._untidied = 0
 
     @classmethod
     def open(cls, directory: Path, log_name: str = "log") -> Self:
@@ -141,7 +145,19 @@ class StoreWriter:
             self._roll_back()
             raise
         self._head = head
+        self._untidied += 1
         return results
+
+    def tidy(self) -> None:
+        """Move the write-ahead log into the database, if it is time; call it when nobody waits.
+
+        What a commit promised does not depend on it. An error is one of the disk, which the
+        next commit reports.
+        """
+        if self._untidied >= TIDY_AFTER_COMMITS:
+            self._untidied = 0
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def rebuild(self) -> int:
         """Make the projections again from the rows; returns how many rows were read."""

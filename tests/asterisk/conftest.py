@@ -14,6 +14,7 @@ import aiohttp
 import numpy as np
 import pytest
 from aiohttp import web
+
 from lab.asterisk import Asterisk
 from lab.rootfs import obtain
 from lab.wav import write_wav
@@ -116,7 +117,7 @@ class ScriptedAri:
         allowed: The event filter of the present connection; ``None`` lets everything through.
         drop_on: Close the connection instead of answering a request whose uri ends so.
         silent_on: Execute a request whose uri ends so, and never answer.
-        hold: While cleared, requests over HTTP wait for it.
+        hold: While cleared, a request over HTTP whose uri is ``held_uri`` waits for it.
     """
 
     def __init__(self, *, over_websocket: bool = True) -> None:
@@ -127,6 +128,7 @@ class ScriptedAri:
         self.password = "right"
         self.drop_on = self.silent_on = self.answer_404_on = "nothing"
         self.before_first_answer: list[bytes] = []
+        self.held_uri = ""
         self.hold = asyncio.Event()
         self.hold.set()
         self.connections = 0
@@ -186,8 +188,9 @@ class ScriptedAri:
     async def rest(self, request: web.Request) -> web.Response:
         if not self._may_enter(request):
             return web.Response(status=401)
-        await self.hold.wait()
         uri = request.match_info["uri"]
+        if uri == self.held_uri:
+            await self.hold.wait()
         answer = self._execute(request.method, uri, await request.text())
         body = answer.get("message_body") if answer["status_code"] != 204 else None
         return web.Response(status=answer["status_code"], text=body)
@@ -239,6 +242,7 @@ class ScriptedAmi:
         }
         self.refuses_login = False
         self.got: asyncio.Queue[str] = asyncio.Queue()
+        self.ended: asyncio.Queue[None] = asyncio.Queue()
         self._writers: list[asyncio.StreamWriter] = []
 
     def send(self, data: bytes) -> None:
@@ -275,6 +279,7 @@ class ScriptedAmi:
                         for line in answer.split(b"\r\n")
                     )
                 )
+        self.ended.put_nowait(None)
         writer.close()
 
 

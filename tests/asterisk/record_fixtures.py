@@ -17,6 +17,7 @@ from typing import Any
 
 import aiohttp
 import numpy as np
+
 from lab.asterisk import Asterisk
 from lab.rootfs import obtain
 from lab.wav import write_wav

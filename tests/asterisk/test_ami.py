@@ -172,7 +172,10 @@ async def test_an_action_has_a_time_limit_and_its_late_answer_is_dropped(
         late = next(line for line in reversed(scripted_ami.lines) if b"ActionID" in line)
         scripted_ami.send(b"Response: Error\r\n" + late + b"\r\nMessage: late\r\n\r\n")
         await ami.stop_mixmonitor(CHANNEL, "0x1")
+        assert ami._protocol is not None
+        assert not ami._protocol.responses
     assert scripted_ami.connections == 1
+    await asyncio.wait_for(scripted_ami.ended.get(), 5)  # nothing is left behind
 
 
 async def test_a_refused_login_is_told_once_with_a_hint_and_backs_off(
@@ -244,6 +247,8 @@ async def test_odd_answers_end_the_connection_and_not_the_loop(
 ) -> None:
     scripted_ami.deaf_to = {"Setvar"}
     ami = client(scripted_ami, ear)
+    escaped: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: escaped.append(what))
     async with running(ami):
         await ear.next("connected")
         pending = asyncio.create_task(ami.setvar(CHANNEL, "NAME", "value"))
@@ -251,5 +256,10 @@ async def test_odd_answers_end_the_connection_and_not_the_loop(
             pass
         mine = next(line for line in reversed(scripted_ami.lines) if b"ActionID" in line)
         scripted_ami.send(b"Response: Error\r\n" + mine + b"\r\nMessage: a\r\nMessage: b\r\n\r\n")
-        with pytest.raises((AsteriskUnavailable, RequestRefused)):
+        with pytest.raises(RequestRefused):
             await pending
+        scripted_ami.send(b"Event: Hangup\r\nEvent: Hangup\r\n\r\n")
+        _, why = await ear.next("disconnected")
+        assert "unreadable" in str(why)
+        await ear.next("connected")
+    assert not escaped

@@ -182,15 +182,16 @@ async def test_over_http_one_channel_keeps_its_order_and_others_do_not_wait(
     async with running(ari):
         await ear.next("connected")
         server.requests.clear()
+        server.held_uri = f"channels/{CHANNEL}/answer"
         server.hold.clear()
-        first = [ari.answer(CHANNEL), ari.play(CHANNEL, "sound:tone", PLAYBACK)]
-        first.append(ari.set_variable(CHANNEL, "A", "b"))
-        other = ari.answer(ChannelId("other"))
+        mine = [ari.answer(CHANNEL), ari.play(CHANNEL, "sound:tone", PLAYBACK)]
+        mine.append(ari.set_variable(CHANNEL, "A", "b"))
+        await ari.answer(ChannelId("other"))
+        assert server.requests == ["POST channels/other/answer"]
         server.hold.set()
-        await asyncio.gather(*first, other)
-    mine = [r.rpartition("/")[2] for r in server.requests if CHANNEL in r]
-    assert mine == ["answer", "p-1", "variable"]
-    assert server.requests.index("POST channels/other/answer") < 2
+        await asyncio.gather(*mine)
+    order = [request.rpartition("/")[2] for request in server.requests[1:]]
+    assert order == ["answer", "p-1", "variable"]
 
 
 @pytest.mark.parametrize("over_websocket", [True, False])
@@ -304,6 +305,19 @@ async def test_a_request_whose_time_is_over_is_never_written() -> None:
         await transport.send(ari_requests.answer(CHANNEL))
 
 
+async def test_after_a_stop_of_the_process_what_is_too_late_is_not_written() -> None:
+    socket = Stuck()
+    transport = WebSocketTransport(socket, limit_s=0.02)  # type: ignore[arg-type]
+    writer = asyncio.create_task(transport.write_requests())
+    await asyncio.sleep(0)
+    late = transport.send(ari_requests.continue_in_dialplan(CHANNEL))
+    time.sleep(0.05)  # noqa: ASYNC251  # as SIGSTOP does: the writer runs before the timer
+    with pytest.raises(AsteriskUnavailable, match="in time"):
+        await late
+    assert not socket.written
+    writer.cancel()
+
+
 async def test_an_outbox_that_nobody_empties_is_bounded(monkeypatch: Any) -> None:
     monkeypatch.setattr("asterisk_compliance.asterisk.ari_transport.LONGEST_OUTBOX", 2)
     transport = WebSocketTransport(Stuck(), limit_s=5)  # type: ignore[arg-type]
@@ -319,3 +333,51 @@ def test_backoff_is_bounded_and_jittered(attempt: int) -> None:
     waits = {backoff.delay_s(attempt) for _ in range(100)}
     assert all(0 <= wait <= min(8.0, 0.5 * 2 ** min(attempt, 10)) for wait in waits)
     assert len(waits) > 50
+
+
+async def test_over_http_requests_fail_with_the_connection_and_within_their_time(
+    scripted_ari: Start, ear: Any, running: Any
+) -> None:
+    server = await scripted_ari(over_websocket=False)
+    server.held_uri = f"channels/{CHANNEL}/answer"
+    server.hold.clear()
+    ari = client(server.url, ear, AriLimits(request_s=0.3, probe_s=0.1, backoff=QUICK.backoff))
+    async with running(ari):
+        await ear.next("connected")
+        with pytest.raises(AsteriskUnavailable, match="no answer to ARI answer in time"):
+            await ari.answer(CHANNEL)
+        pending = ari.answer(CHANNEL), ari.play(CHANNEL, "sound:tone", PLAYBACK)
+        await server.drop()
+        for future in pending:
+            with pytest.raises(AsteriskUnavailable, match="was closed"):
+                await future
+        await ear.next("disconnected")
+        await ear.next("connected")
+    assert not any(request.endswith("p-1") for request in server.requests)
+
+
+async def test_a_connection_that_drops_while_it_is_set_up_is_tried_again(
+    scripted_ari: Start, ear: Any, running: Any
+) -> None:
+    server = await scripted_ari()
+    server.drop_on = "/eventFilter"
+    async with running(client(server.url, ear)):
+        _, why = await ear.next("disconnected")
+        assert "was closed" in str(why)
+        assert not ear.told("connected")
+        server.drop_on = "nothing"
+        await ear.next("connected")
+
+
+async def test_what_does_not_speak_http_is_not_ari(ear: Any, running: Any) -> None:
+    async def speak(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"Asterisk Call Manager/11.0.0\r\n\r\n")
+        writer.close()
+
+    other = await asyncio.start_server(speak, "127.0.0.1", 0)
+    async with (
+        other,
+        running(client(f"http://127.0.0.1:{other.sockets[0].getsockname()[1]}/ari", ear)),
+    ):
+        _, why = await ear.next("disconnected")
+    assert "not ARI" in str(why)

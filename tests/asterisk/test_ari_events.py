@@ -115,7 +115,17 @@ def test_a_known_event_with_a_wrong_field_is_malformed(change: dict[str, object]
 
 @pytest.mark.parametrize(
     "message",
-    [b"", b"garbage", b"[]", b"{}", b'{"type":1}', b'{"type":"a b"}', b"\xff\xfe", b"[" * 100_000],
+    [
+        b"",
+        b"garbage",
+        b"[]",
+        b"{}",
+        b'{"type":1}',
+        b'{"type":"a b"}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"x":' * 100_000,
+    ],
 )
 def test_what_is_no_event_is_malformed(message: bytes) -> None:
     with pytest.raises(ValueError, match="malformed ARI event: "):

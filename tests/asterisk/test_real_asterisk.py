@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from lab.asterisk import Asterisk
 
 from asterisk_compliance.asterisk.ami import AmiAddress, AmiClient, AmiLimits
 from asterisk_compliance.asterisk.ami_events import Hangup, MixMonitorMute, MixMonitorStart
@@ -26,6 +25,7 @@ from asterisk_compliance.asterisk.backoff import Backoff
 from asterisk_compliance.asterisk.fastagi import AgiHangup, AgiSession, FastAgiServer
 from asterisk_compliance.errors import ApplicationReplaced, AsteriskUnavailable, RequestRefused
 from asterisk_compliance.ids import ChannelId, PlaybackId
+from lab.asterisk import Asterisk
 
 pytestmark = pytest.mark.asterisk
 

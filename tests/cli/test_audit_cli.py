@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import typer
-from sample_rows import AT_MS, a_call, a_recorded_call, an_unrecorded_call, draft, tamper
 from typer.testing import CliRunner, Result
 
 from asterisk_compliance.cli import audit, calls, context
@@ -19,6 +18,7 @@ from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.errors import ConfigError, StoreUnavailable
 from asterisk_compliance.storage.reader import StoreReader
 from asterisk_compliance.storage.writer import StoreWriter
+from sample_rows import AT_MS, a_call, a_recorded_call, an_unrecorded_call, draft, tamper
 
 RECORDED, LEFT = a_call(1), a_call(2)
 

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from sample_rows import a_call, a_recorded_call, an_unrecorded_call, draft
 
 from asterisk_compliance.domain.projection import Change, project
 from asterisk_compliance.domain.row_format import Row, place
 from asterisk_compliance.domain.rows import Draft, Kind
 from asterisk_compliance.ids import recording_id
+from sample_rows import a_call, a_recorded_call, an_unrecorded_call, draft
 
 CALL = a_call(1)
 

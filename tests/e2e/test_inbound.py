@@ -182,18 +182,23 @@ async def test_a_hostile_caller_changes_nothing_but_his_own_entry(scene, name):
 
 async def test_a_forged_hangup_does_not_end_another_call(set_the_scene):
     """A number with line breaks forges an AMI event; the caller does not even come through us."""
-    past_us = EXTENSIONS + """
+    past_us = (
+        EXTENSIONS
+        + """
 [from-lab]
 exten => 200,1,Answer()
  same => n,Wait(0.2)
  same => n,Hangup()
 """
+    )
     scene = await set_the_scene(extensions=past_us)
     leg = await scene.caller.dial("102", scene.port)
     agent = await scene.agent.next_call()
     await agent.answered()
     victim = scene.details("call_arrived")[0]["channel"]
-    forged = f"\r\n\r\nEvent: Hangup\r\nUniqueid: {victim}\r\nLinkedid: {victim}\r\nCause: 16\r\n\r\n"
+    forged = (
+        f"\r\n\r\nEvent: Hangup\r\nUniqueid: {victim}\r\nLinkedid: {victim}\r\nCause: 16\r\n\r\n"
+    )
     number = "1" + forged.replace("\r\n", "%0d%0a").replace(":", "%3a").replace(" ", "%20")
     async with await Phone.open("forger") as forger:
         attack = await forger.dial("200", scene.port, from_value=address(number))
@@ -256,5 +261,5 @@ async def test_the_notice_speaks_the_channels_language(set_the_scene):
 
 async def _until(holds, timeout_s=5.0):
     async with asyncio.timeout(timeout_s):
-        while not holds():
+        while not holds():  # noqa: ASYNC110 - a file of another process
             await asyncio.sleep(0.02)

@@ -26,7 +26,7 @@ _CANDIDATE = 0.6
 """Normalised correlation from which a window is looked at."""
 _REST = 0.15
 """What may remain of a stretch once the notice is subtracted, as part of the notice."""
-_NOISE = 1.5
+_NOISE = 1.2
 """What may remain besides, in multiples of the noise of G.711."""
 _ENOUGH = RATE * 7 // 100
 """Samples that must be the notice's, pauses and what noise hides not counted."""

@@ -8,15 +8,16 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from sample_rows import draft
 
 from asterisk_compliance.domain.row_format import decode
 from asterisk_compliance.domain.rows import Draft, Kind
 from asterisk_compliance.errors import LogBroken, StoreLocked, StoreUnavailable
 from asterisk_compliance.storage.audit_log import AuditLog
 from asterisk_compliance.storage.reader import StoreReader
+from asterisk_compliance.storage.schema import DATABASE
 from asterisk_compliance.storage.verify import verify
-from asterisk_compliance.storage.writer import Group, Stored, StoreWriter
+from asterisk_compliance.storage.writer import TIDY_AFTER_COMMITS, Group, Stored, StoreWriter
+from sample_rows import draft
 
 MARK = draft(Kind.MARK)
 
@@ -202,3 +203,17 @@ def test_every_row_that_was_said_to_be_durable_survives_kill_9(tmp_path: Path) -
         verdict = verify(tmp_path)
         assert verdict.intact, verdict.faults
         assert verdict.rows > told >= 200 - 1
+
+
+async def test_the_write_ahead_log_is_moved_into_the_database_between_commits(
+    tmp_path: Path,
+) -> None:
+    log = await AuditLog.open(tmp_path)
+    before = (tmp_path / DATABASE).stat().st_size
+    commits = 0
+    while (tmp_path / DATABASE).stat().st_size == before:
+        await log.append(MARK)
+        commits += 1
+        assert commits < 5 * TIDY_AFTER_COMMITS, "the write-ahead log only grows"
+    assert commits >= TIDY_AFTER_COMMITS
+    await log.close()

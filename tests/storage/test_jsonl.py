@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sample_rows import draft, tamper
 
 from asterisk_compliance.domain.row_format import decode
 from asterisk_compliance.domain.rows import Kind
@@ -15,6 +14,7 @@ from asterisk_compliance.storage.audit_log import AuditLog
 from asterisk_compliance.storage.jsonl import JsonLines
 from asterisk_compliance.storage.reader import StoreReader
 from asterisk_compliance.storage.writer import StoreWriter
+from sample_rows import draft, tamper
 
 MARK = draft(Kind.MARK)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sample_rows import AT_MS, a_call, a_recorded_call, draft, tamper
 
 from asterisk_compliance.domain.merkle import Frontier, leaf_hash
 from asterisk_compliance.domain.row_format import decode, encode
@@ -14,6 +13,7 @@ from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.storage.schema import DATABASE
 from asterisk_compliance.storage.verify import FAULTS_KEPT, parse_head, verify
 from asterisk_compliance.storage.writer import Head, StoreWriter
+from sample_rows import AT_MS, a_call, a_recorded_call, draft, tamper
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from sample_rows import AT_MS, NAME, NUMBER, a_call, a_recorded_call, draft, tamper
 
 from asterisk_compliance.domain.merkle import Frontier, leaf_hash, root_of
 from asterisk_compliance.domain.row_format import decode
@@ -19,6 +18,7 @@ from asterisk_compliance.storage import writer as writer_module
 from asterisk_compliance.storage.reader import RowQuery, StoreReader
 from asterisk_compliance.storage.verify import verify
 from asterisk_compliance.storage.writer import Stored, StoreWriter
+from sample_rows import AT_MS, NAME, NUMBER, a_call, a_recorded_call, draft, tamper
 
 
 def commit(writer: StoreWriter, *drafts: Draft) -> list[Stored]:
@@ -171,7 +171,7 @@ def test_a_bug_in_the_middle_of_a_batch_leaves_nothing_of_it(
 ) -> None:
     with StoreWriter.open(tmp_path) as writer:
         with monkeypatch.context() as patch:
-            patch.setattr(writer_module, "project", lambda row: 1 // (row.seq - 1))
+            patch.setattr(writer_module, "project", lambda row: 1 // (1 - row.seq) and None)
             with pytest.raises(ZeroDivisionError):
                 writer.commit([draft(Kind.MARK)] * 3)
         assert commit(writer, draft(Kind.MARK))[0].seq == 0

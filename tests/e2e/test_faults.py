@@ -1,0 +1,187 @@
+"""The phone keeps working: the service stopped, hung, killed, replaced, while calls go on."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from asterisk_compliance.app.control import ask
+from lab.site import EXTENSIONS, ServiceProcess
+
+pytestmark = pytest.mark.asterisk
+
+LIMIT_S = 3.0
+"""The routine's own limit in these tests: longer than the notice and its margin."""
+
+TIMED_OUT = "NOT_RECORDED:SERVICE_TIMED_OUT::"
+
+
+async def test_a_service_that_hangs_before_the_call_holds_nobody(set_the_scene):
+    scene = await set_the_scene(dialplan_s=LIMIT_S + 1.0)
+    scene.site.service.suspend()
+    leg = await scene.caller.dial("102", scene.port)
+    agent = await scene.agent.next_call(LIMIT_S + 3)
+    await agent.answered()
+    waited = agent.times["confirmed"] - leg.times["invite"]
+    assert LIMIT_S < waited < LIMIT_S + 2.0
+    await _and_what_it_does_late_harms_nothing(scene, leg, agent)
+    assert scene.decisions() == [("NOT_RECORDED", "TAKEN_BACK")]
+
+
+async def test_a_service_that_hangs_in_the_notice_holds_nobody(set_the_scene):
+    scene = await set_the_scene(dialplan_s=LIMIT_S + 1.0)
+    leg = await scene.caller.dial("102", scene.port)
+    await leg.answered()
+    await leg.until_heard(0.4)
+    scene.site.service.suspend()
+    agent = await scene.agent.next_call(LIMIT_S + 3)
+    await agent.answered()
+    await _and_what_it_does_late_harms_nothing(scene, leg, agent)
+    assert scene.decisions() == [("NOT_RECORDED", "NOTICE_TIMED_OUT")]
+
+
+async def _and_what_it_does_late_harms_nothing(scene, leg, agent):
+    """The service wakes up, works off its old events, and the live call does not notice."""
+    await agent.until_heard(0.5)
+    scene.site.service.resume()
+    await scene.site.rows_until(lambda rows: "decision" in [row["kind"] for row in rows])
+    await scene.site.service.until(lambda status: status["nodes"][0]["ari"], 10)
+    await agent.until_heard(1.0)
+    await leg.until_heard(0.5)
+    assert not leg.is_over
+    assert not agent.is_over
+    await leg.hang_up()
+    await scene.site.until_ended()
+    assert "recording_requested" not in scene.kinds()
+    assert scene.site.spooled() == []
+    assert scene.cdr_fields() == [TIMED_OUT]
+
+
+async def test_a_hung_service_leaves_the_sites_own_limit_alone(set_the_scene):
+    limited = EXTENSIONS.replace(
+        "exten => 102,1,", "exten => 102,1,Set(TIMEOUT(absolute)=7)\n same => n,"
+    )
+    scene = await set_the_scene(extensions=limited, dialplan_s=LIMIT_S + 1.0)
+    scene.site.service.suspend()
+    leg = await scene.caller.dial("102", scene.port)
+    agent = await scene.agent.next_call(LIMIT_S + 3)
+    await agent.answered()
+    await leg.ended(8)
+    lasted = leg.times["ended"] - leg.times["invite"]
+    assert 5.5 < lasted < 8.5, "the site's 7 s, give or take the second of EPOCH"
+
+
+async def test_no_file_for_a_callee_when_the_service_dies_before_his_leg(set_the_scene):
+    """The caller may be recorded; nothing of that is inherited by the leg that was told nothing."""
+    callee_too = EXTENSIONS.replace(
+        "Dial(PJSIP/agent,20)", "Dial(PJSIP/agent,20,U(compliance-notice^inbound))"
+    )
+    scene = await set_the_scene(extensions=callee_too)
+    scene.agent.answer_after = 1.0
+    leg = await scene.caller.dial("102", scene.port)
+    await leg.answered()
+    await scene.site.rows_until(lambda rows: "recording_started" in [r["kind"] for r in rows])
+    await scene.site.service.kill()
+    agent = await scene.agent.next_call()
+    await agent.answered()
+    await agent.until_heard(1.0)
+    call = next(row["call"] for row in scene.site.rows() if row["call"])
+    assert scene.site.spooled() == [f"r-{call[2:]}-1-rx.wav", f"r-{call[2:]}-1-tx.wav"]
+    await leg.hang_up()
+    await agent.ended()
+
+
+async def test_sigterm_lets_a_notice_finish_and_takes_no_new_call(set_the_scene):
+    scene = await set_the_scene()
+    leg = await scene.caller.dial("102", scene.port)
+    await leg.answered()
+    await leg.until_heard(0.3)
+    stopping = asyncio.create_task(scene.site.service.stop())
+    agent = await scene.agent.next_call()
+    assert await stopping == 0
+    assert scene.decisions() == [("ALLOWED", "NOTICE_COMPLETED")]
+    rows = scene.site.rows()
+    assert rows[-1]["kind"] == "service_stopped"
+    assert rows[-1]["detail"]["live_calls"] == 1
+    await agent.answered()
+    await leg.hang_up()
+
+
+async def test_a_second_service_with_the_same_application_ends_the_first(scene):
+    """Asterisk gives the application to the newer one; the older must not pretend to work."""
+    config = scene.site.directory / "second.toml"
+    state = scene.site.directory / "state"
+    text = scene.site.service.config.read_text()
+    for name in ("store", "recordings", "run/control.sock"):
+        text = text.replace(f"{state}/{name}", f"{state}/second-{name.replace('/', '-')}")
+    agi_port, other_port = scene.site.asterisk.ports.spare[:2]
+    config.write_text(text.replace(f"port = {agi_port}", f"port = {other_port}"))
+    second = ServiceProcess(
+        config, gid=scene.site.asterisk.build.gid, log=state.parent / "second.log"
+    )
+    try:
+        await second.start()
+        assert await scene.site.service.ended() == 3
+        assert "took the Stasis application 'compliance'" in scene.site.service.words
+        assert "hint: stop the other service" in scene.site.service.words
+    finally:
+        await second.kill()
+
+
+async def test_a_second_service_on_the_same_store_is_told_who_holds_it(scene):
+    second = ServiceProcess(
+        scene.site.service.config,
+        gid=scene.site.asterisk.build.gid,
+        log=scene.site.directory / "second.log",
+    )
+    await second.start(ready=False)
+    assert await second.ended() == 3
+    assert f"process {scene.site.service.pid}" in second.words
+    status = await scene.site.service.status()
+    assert status is not None
+    assert status["nodes"][0]["ari"] == "websocket"
+
+
+async def test_a_caller_stranded_by_a_crash_is_released_by_the_next_start(set_the_scene):
+    scene = await set_the_scene(dialplan_s=20.0)
+    leg = await scene.caller.dial("102", scene.port)
+    await leg.answered()
+    await leg.until_heard(0.3)
+    await scene.site.service.kill()
+    await leg.until_heard(0.3)
+    await scene.site.service.start()
+    agent = await scene.agent.next_call(5)
+    await agent.answered()
+    await agent.until_heard(0.3)
+    await leg.hang_up()
+    await scene.site.until_ended()
+    assert scene.decisions() == [("NOT_RECORDED", "SERVICE_RESTARTED")]
+    assert len({row["call"] for row in scene.site.rows() if row["call"]}) == 1
+    assert scene.site.spooled() == []
+
+
+async def test_the_connection_returns_after_asterisk_restarts(scene):
+    await scene.site.asterisk.kill()
+    await scene.site.service.until(lambda s: not s["nodes"][0]["ari"], 10)
+    await scene.site.asterisk.start()
+    await scene.site.service.until(lambda s: s["nodes"][0]["ari"] and s["nodes"][0]["ami"], 15)
+    leg = await scene.caller.dial("102", scene.port)
+    agent = await scene.agent.next_call()
+    await agent.answered()
+    await agent.until_heard(0.5)
+    await leg.hang_up()
+    await scene.site.until_ended()
+    assert scene.decisions() == [("ALLOWED", "NOTICE_COMPLETED")]
+
+
+async def test_the_control_socket_knows_who_asks(scene):
+    socket = scene.site.directory / "state/run/control.sock"
+    answer = await asyncio.to_thread(ask, socket, "mark", {"code": "INSPECTION"})
+    assert answer is not None
+    row = scene.site.rows()[answer["seq"]]
+    assert row["kind"] == "mark"
+    assert row["actor"] == row["detail"]["party"]
+    assert "root" not in str(row)
+    assert socket.stat().st_mode & 0o777 == 0o660
+    assert socket.parent.stat().st_mode & 0o007 == 0
