@@ -184,7 +184,7 @@ async def test_hostile_senders_go_out_as_given(caller: Phone, agent: Phone, send
     leg = await caller.dial("100", agent.port, from_value=sender, headers=[("X-Note", "a,b;c")])
     other = await agent.next_call()
     await leg.answered()
-    assert other.remote.startswith(sender.replace("\r\n ", " "))
+    assert other.dialog.remote.startswith(sender.replace("\r\n ", " "))
     await leg.hang_up()
     await other.ended()
 

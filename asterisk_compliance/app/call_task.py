@@ -205,7 +205,7 @@ class CallTask:
             self._log.error("rows_refused", why=str(error))
             self.feed(RowsRefused())
 
-    async def _start(self, command: Command) -> None:  # noqa: C901, PLR0912 - one arm a command
+    async def _start(self, command: Command) -> None:  # noqa: C901 - one arm a command
         match command:
             case Answer():
                 self._report(Step.ANSWER, self.line.answer())
@@ -214,11 +214,9 @@ class CallTask:
             case StopPlayback(playback=playback):
                 self.line.stop_playback(playback)
             case HandOver():
-                if command.recording:
-                    self._around.follow(self.call)
+                self._around.follow(self.call)
                 self._report(Step.HAND_OVER, self.line.hand_over(self._around.encode(command)))
             case Release():
-                self._around.follow(self.call)
                 self._report(Step.RELEASE, self.line.release())
             case SetDeadline(deadline=deadline, after_ms=after_ms):
                 self._clear(deadline)

@@ -120,17 +120,18 @@ class AriEars:
             log.warning("strangers_not_released", node=self._node.node, why=str(error))
 
     async def _release_stranger(self, channel: ChannelId) -> None:
+        """Release ``channel`` unless a notice plays on it, or it is only subscribed to."""
         known = self._node.calls.get(channel)
-        if known is not None:
-            if known.call.phase is Phase.RELEASING:
-                self._node.reenter(channel, AriLine(self._ari, channel))
+        if known is not None and known.call.phase is Phase.NOTICE:
             return
         found = await self._ari.channel(channel)
-        if found is None or channel in self._node.calls or found.dialplan.app_name != "Stasis":
+        if found is None or found.dialplan.app_name != "Stasis":
             return
         log.warning("stranger_released", node=self._node.node, channel=channel)
-        arrival = self._arrival(found, Reason.SERVICE_RESTARTED, monotonic_ms(), "", "")
-        await self._node.take_up(arrival, AriLine(self._ari, channel))
+        line = AriLine(self._ari, channel)
+        if self._node.reenter(channel, line) is None:
+            arrival = self._arrival(found, Reason.SERVICE_RESTARTED, monotonic_ms(), "", "")
+            await self._node.take_up(arrival, line)
 
 
 class AmiEars:

@@ -122,7 +122,11 @@ class AriClient:
         return self.send(ari_requests.play(channel, media, playback))
 
     def stop_playback(self, channel: ChannelId, playback: PlaybackId) -> asyncio.Future[bool]:
-        """Stop it; ``False`` when it was over already."""
+        """Stop it; ``False`` when it was over already.
+
+        For a moment after ``PlaybackStarted`` Asterisk refuses with 500 and plays on: it sends the
+        event before the playback is controllable (res_stasis_playback.c, ``playback_stop``).
+        """
         return self.send(ari_requests.stop_playback(channel, playback))
 
     def set_variable(self, channel: ChannelId, name: str, value: str) -> asyncio.Future[None]:

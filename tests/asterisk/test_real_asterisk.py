@@ -50,6 +50,17 @@ def answers_over_websocket(real: Asterisk) -> bool:
     return real.build.release >= (22, 4)
 
 
+async def stop_when_controllable(ari: AriClient, channel: str, playback: PlaybackId) -> bool:
+    """Asterisk answers 500 for a moment after ``PlaybackStarted``."""
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                return await ari.stop_playback(ChannelId(channel), playback)
+            except RequestRefused as error:
+                if error.status != 500:
+                    raise
+
+
 @pytest.mark.parametrize("probe_s", [1.0, NEVER_OVER_WEBSOCKET], ids=["best", "http"])
 async def test_a_call_from_arrival_to_its_end(
     real: Asterisk, originate: Originate, ear: Any, running: Any, probe_s: float
@@ -92,7 +103,7 @@ async def test_a_call_from_arrival_to_its_end(
         assert failed.playback.state == "failed"
         ari.play(channel, "sound:tone", PlaybackId("p-3"))
         await ear.next(PlaybackStarted)
-        assert await ari.stop_playback(channel, PlaybackId("p-3")) is True
+        assert await stop_when_controllable(ari, channel, PlaybackId("p-3"))
         assert (await ear.next(PlaybackFinished)).playback.state == "done"
         assert await ari.stop_playback(channel, PlaybackId("p-1")) is False  # long over
 
@@ -105,7 +116,7 @@ async def test_a_call_from_arrival_to_its_end(
         assert await ari.get_variable(channel, "COMPLIANCE_RESULT") == HOSTILE
         with pytest.raises(RequestRefused) as caught:
             await ari.answer(channel)
-        assert caught.value.status == 409
+        assert caught.value.status in {409, 500}  # 500 while Stasis() is being left
 
         await originate.hang_up(channel)
         destroyed = await ear.next(ChannelDestroyed)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 
 from asterisk_compliance.app.control import ask
+from lab.proxy import Cable
 from lab.site import EXTENSIONS, ServiceProcess
 
 pytestmark = pytest.mark.asterisk
@@ -173,6 +175,67 @@ async def test_the_connection_returns_after_asterisk_restarts(scene):
     await leg.hang_up()
     await scene.site.until_ended()
     assert scene.decisions() == [("ALLOWED", "NOTICE_COMPLETED")]
+
+
+async def test_a_lost_ari_connection_in_the_notice_releases_the_caller(set_the_scene):
+    """Nothing is heard meanwhile; after the reconnect the caller goes on, unrecorded."""
+    async with AsyncExitStack() as stack:
+        scene, cables = await _with_cables(set_the_scene, stack, dialplan_s=20.0)
+        leg = await scene.caller.dial("102", scene.port)
+        await leg.answered()
+        await leg.until_heard(0.3)
+        cables["ari"].cut()
+        await scene.site.service.until(lambda s: not s["nodes"][0]["ari"], 5)
+        cables["ari"].plug()
+        agent = await scene.agent.next_call(8)
+        await agent.answered()
+        await agent.until_heard(0.5)
+        await leg.hang_up()
+        await scene.site.until_ended()
+        assert scene.decisions() == [("NOT_RECORDED", "CONNECTION_LOST")]
+        assert scene.site.spooled() == []
+
+
+async def test_without_ami_the_end_of_a_call_is_seen_over_ari(set_the_scene):
+    async with AsyncExitStack() as stack:
+        scene, cables = await _with_cables(set_the_scene, stack)
+        leg = await scene.caller.dial("102", scene.port)
+        agent = await scene.agent.next_call()
+        await agent.answered()
+        cables["ami"].cut()
+        await scene.site.service.until(lambda s: not s["nodes"][0]["ami"], 5)
+        await agent.until_heard(0.5)
+        await leg.hang_up()
+        await scene.site.until_ended()
+        assert scene.details("recording_closed")[0]["rx"] == "heard"
+
+
+async def test_a_call_that_begins_without_ami_is_recorded_and_judged(set_the_scene):
+    async with AsyncExitStack() as stack:
+        scene, cables = await _with_cables(set_the_scene, stack)
+        cables["ami"].cut()
+        await scene.site.service.until(lambda s: not s["nodes"][0]["ami"], 5)
+        leg = await scene.caller.dial("102", scene.port)
+        agent = await scene.agent.next_call()
+        await agent.answered()
+        await agent.until_heard(1.0)
+        await leg.hang_up()
+        await scene.site.until_ended()
+        assert scene.decisions() == [("ALLOWED", "NOTICE_COMPLETED")]
+        closed = scene.details("recording_closed")[0]
+        assert (closed["rx"], closed["tx"]) == ("heard", "heard")
+        assert closed["length"] == "unknown", "nobody told us of bridges"
+
+
+async def _with_cables(set_the_scene, stack, **options):
+    cables = {}
+
+    async def through(asterisk):
+        for wire, port in (("ari", asterisk.ports.ari), ("ami", asterisk.ports.ami)):
+            cables[wire] = await stack.enter_async_context(Cable(port))
+        return {wire: cable.port for wire, cable in cables.items()}
+
+    return await set_the_scene(through=through, **options), cables
 
 
 async def test_the_control_socket_knows_who_asks(scene):

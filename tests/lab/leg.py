@@ -6,12 +6,12 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
+from lab.dialog import Dialog, Headers
 from lab.rtp import FRAME_S, Heard, RtpStream
-from lab.sip_message import Media, Message, describe, read_media, tag_of, token
+from lab.sip_message import Media, Message, describe, read_media, token
 
 if TYPE_CHECKING:
     from lab.sip import Address, ClientTransaction, Phone
@@ -42,15 +42,11 @@ class Leg:
 
     def __init__(self, phone: Phone, call_id: str) -> None:
         self.phone = phone
-        self.call_id = call_id
+        self.dialog = Dialog(phone, call_id)
         self.times: dict[str, float] = {}
         self.status = 0
         self.ended_by = ""
         self.media: RtpStream
-        self.local, self.remote, self.target = "", "", ""
-        self._tag = token()
-        self._server: Address = ("127.0.0.1", 0)
-        self._cseq = random.randint(1, 1000)
         self._direction = "sendrecv"
         self._invitation: ClientTransaction | None = None
         self._incoming: Message | None = None
@@ -127,7 +123,7 @@ class Leg:
         if self._incoming is not None and not self.status and not self.is_over:
             self.status = 200
             self._note("answered")
-            self._reply(self._incoming, 200, self._describe())
+            self.dialog.reply(self._incoming, 200, self._describe())
             self._let_speak()
 
     async def hang_up(self, timeout_s: float = 5.0) -> None:
@@ -135,7 +131,7 @@ class Leg:
         if self.is_over:
             return
         if self.is_answered:
-            bye = self._request("BYE")
+            bye = self.dialog.request("BYE")
             self._end("us")
             async with asyncio.timeout(timeout_s):
                 await bye.final
@@ -153,7 +149,7 @@ class Leg:
         """Refuse an incoming call that rings."""
         assert self._incoming is not None
         self.status = status
-        self._reply(self._incoming, status)
+        self.dialog.reply(self._incoming, status)
         self._end("us")
 
     def send_digit(self, digit: str) -> None:
@@ -178,21 +174,17 @@ class Leg:
 
     async def transfer(self, exten: str, timeout_s: float = 10.0) -> int:
         """Blind transfer; see :meth:`_refer`."""
-        return await self._refer(f"<sip:{exten}@127.0.0.1:{self._server[1]}>", timeout_s)
+        return await self._refer(f"<sip:{exten}@127.0.0.1:{self.dialog.server[1]}>", timeout_s)
 
     async def transfer_to(self, other: Leg, timeout_s: float = 10.0) -> int:
         """Attended transfer to the far end of another leg of this phone (RFC 3891)."""
-        tags = f"to-tag={tag_of(other.remote)};from-tag={tag_of(other.local)}"
-        replaces = quote(f"{other.call_id};{tags}", safe="")
-        uri = re.search(r"<([^>]+)>", other.remote)
-        assert uri is not None
-        return await self._refer(f"<{uri[1]}?Replaces={replaces}>", timeout_s)
+        return await self._refer(other.dialog.refer_to_replacing(), timeout_s)
 
     def abandon(self) -> None:
         """Leave without waiting: one BYE or CANCEL is sent, sockets are freed."""
         if not self.is_over:
             if self.is_answered:
-                self._request("BYE")
+                self.dialog.request("BYE")
             elif self._incoming is None:
                 self._cancelling = True
                 self._cancel()
@@ -203,50 +195,16 @@ class Leg:
 
     # Outgoing requests
 
-    def invite(
-        self, uri: str, server: Address, from_value: str, headers: Sequence[tuple[str, str]]
-    ) -> None:
-        self._server, self.target, self.remote = server, uri, f"<{uri}>"
+    def invite(self, uri: str, server: Address, from_value: str, headers: Headers) -> None:
         sender = from_value or f"<sip:{self.phone.name}@127.0.0.1:{self.phone.port}>"
-        self.local = f"{sender};tag={self._tag}"
+        self.dialog.begin(uri, server, sender)
         self._note("invite")
-        self._invitation = self._request(
+        self._invitation = self.dialog.request(
             "INVITE", headers, self._describe(), on_response=self._invite_answered
         )
 
-    def _request(
-        self,
-        method: str,
-        headers: Sequence[tuple[str, str]] = (),
-        body: str = "",
-        on_response: Callable[[Message], None] | None = None,
-    ) -> ClientTransaction:
-        self._cseq += 1
-        message = self._message(method, f"z9hG4bK{token()}", self._cseq, headers, body)
-        return self.phone.request(message, self._server, on_response)
-
-    def _message(
-        self,
-        method: str,
-        branch: str,
-        cseq: int,
-        headers: Sequence[tuple[str, str]] = (),
-        body: str = "",
-    ) -> Message:
-        first = [
-            ("Via", f"SIP/2.0/UDP 127.0.0.1:{self.phone.port};branch={branch};rport"),
-            ("Max-Forwards", "70"),
-            ("From", self.local),
-            ("To", self.remote),
-            ("Call-ID", self.call_id),
-            ("CSeq", f"{cseq} {method}"),
-            ("Contact", self.phone.contact),
-        ]
-        kind = [("Content-Type", "application/sdp")] if body else []
-        return Message(f"{method} {self.target} SIP/2.0", (*first, *headers, *kind), body)
-
     def _describe(self) -> str:
-        return describe(self.media.port, self._cseq, self._direction)
+        return describe(self.media.port, self.dialog.cseq, self._direction)
 
     def _invite_answered(self, response: Message) -> None:
         invitation = self._invitation
@@ -259,18 +217,15 @@ class Leg:
             self._cancel()
             return
         self.status = response.status
-        self.remote = response.header("To")
-        cseq, branch = invitation.request.cseq, invitation.request.branch
+        self.dialog.remote = response.header("To")
         if response.status < 300:
-            self.target = response.contact or self.target
-            branch = f"z9hG4bK{token()}"
-        invitation.ack = self._message("ACK", branch, cseq)
+            self.dialog.target = response.contact or self.dialog.target
         if response.status != 408:
-            self.phone.send(invitation.ack, self._server)
+            self.dialog.acknowledge(invitation, response)
         if response.status >= 300:
             self._end("us" if self._cancelling else "them")
         elif self._cancelling or self.is_over:  # the answer crossed our CANCEL
-            self._request("BYE")
+            self.dialog.request("BYE")
             self._end("us")
         else:
             self._note("answered")
@@ -279,21 +234,16 @@ class Leg:
 
     def _cancel(self) -> None:
         """Send the CANCEL that is wanted; not before a first response (RFC 3261, 9.1)."""
-        heard = self._invitation is not None and "ringing" in self.times
-        if self._cancelling and heard and not self.status and self._invitation is not None:
-            invite = self._invitation.request
-            cancel = self._message("CANCEL", invite.branch, invite.cseq)
-            self.phone.request(cancel, self._server)
+        invitation = self._invitation
+        if self._cancelling and invitation and "ringing" in self.times and not self.status:
+            self.dialog.cancel(invitation)
 
     async def _reinvite(self, direction: str, timeout_s: float) -> int:
         self._direction = direction
-        invitation = self._request("INVITE", (), self._describe())
+        invitation = self.dialog.request("INVITE", (), self._describe())
         async with asyncio.timeout(timeout_s):
             response = await invitation.final
-        cseq, branch = invitation.request.cseq, invitation.request.branch
-        new_branch = f"z9hG4bK{token()}" if response.status < 300 else branch
-        invitation.ack = self._message("ACK", new_branch, cseq)
-        self.phone.send(invitation.ack, self._server)
+        self.dialog.acknowledge(invitation, response)
         return response.status
 
     async def _refer(self, refer_to: str, timeout_s: float) -> int:
@@ -305,7 +255,9 @@ class Leg:
         """
         self._transfer_status = 0
         self._note("transfer")
-        refer = self._request("REFER", [("Refer-To", refer_to), ("Referred-By", self.local)])
+        refer = self.dialog.request(
+            "REFER", [("Refer-To", refer_to), ("Referred-By", self.dialog.local)]
+        )
         async with asyncio.timeout(timeout_s):
             accepted = await refer.final
             if accepted.status >= 300:
@@ -320,13 +272,12 @@ class Leg:
     # Incoming requests
 
     def ring(self, invite: Message, source: Address) -> None:
-        self._server, self._incoming = source, invite
-        self.local = f"{invite.header('To')};tag={self._tag}"
-        self.remote, self.target = invite.header("From"), invite.contact
+        self._incoming = invite
+        self.dialog.accept(invite, source)
         if media := read_media(invite.body):
             self._meet(media)
         self._note("invite")
-        self._reply(invite, 180)
+        self.dialog.reply(invite, 180)
         self._note("ringing")
 
     def acknowledged(self) -> None:
@@ -337,25 +288,25 @@ class Leg:
         """A request within this call."""
         match request.method:
             case "BYE":
-                self._reply(request, 200)
+                self.dialog.reply(request, 200)
                 self._end("them")
             case "CANCEL":
-                self._reply(request, 200)
+                self.dialog.reply(request, 200)
                 if self._incoming is not None and not self.status:
                     self.status = 487
-                    self._reply(self._incoming, 487)
+                    self.dialog.reply(self._incoming, 487)
                     self._end("them")
             case "INVITE":
                 self._receive_reinvite(request)
             case "NOTIFY":
-                self._reply(request, 200)
+                self.dialog.reply(request, 200)
                 if progress := re.match(r"SIP/2.0 (\d+)", request.body):
                     self._transfer_status = int(progress[1])
                     self._changed.set()
             case "REFER":
-                self._reply(request, 501)
+                self.dialog.reply(request, 501)
             case _:
-                self._reply(request, 200)
+                self.dialog.reply(request, 200)
 
     def _receive_reinvite(self, request: Message) -> None:
         media = read_media(request.body)
@@ -364,11 +315,7 @@ class Leg:
         mirrored = {"sendonly": "recvonly", "recvonly": "sendonly"}
         offered = media.direction if media else "sendrecv"
         self._direction = mirrored.get(offered, offered)
-        self._reply(request, 200, self._describe())
-
-    def _reply(self, request: Message, status: int, body: str = "") -> None:
-        response = request.response(status, self._tag, self.phone.contact, body)
-        self.phone.answer(request, response, self._server)
+        self.dialog.reply(request, 200, self._describe())
 
     # State
 

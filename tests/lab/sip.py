@@ -223,7 +223,7 @@ class Phone(asyncio.DatagramProtocol):
 
     def _enter(self, leg: Leg) -> None:
         self.legs.append(leg)
-        self._by_call_id[leg.call_id] = leg
+        self._by_call_id[leg.dialog.call_id] = leg
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
         try:

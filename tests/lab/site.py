@@ -20,7 +20,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -89,7 +89,7 @@ sounds = "{sounds}"
 sounds_here = "{sounds_here}"
 
 [asterisk.ari]
-url = "{ari_url}"
+url = "http://127.0.0.1:{ari_port}/ari"
 user = "compliance"
 secret_file = "{secrets}/ari"
 reconnect_max_s = 1.0
@@ -263,8 +263,12 @@ class Site:
         directory: Path | None = None,
         serve: bool = True,
         extra: Mapping[str, str] | None = None,
+        through: Callable[[Asterisk], Awaitable[Mapping[str, int]]] | None = None,
     ) -> Self:
-        """Write everything, start Asterisk, and the service unless ``serve`` is false."""
+        """Write everything, start Asterisk, and the service unless ``serve`` is false.
+
+        ``through`` may answer other ports for ``ari`` and ``ami``, such as those of cables.
+        """
         build = await asyncio.to_thread(obtain)
         keep = directory is not None
         directory = directory or Path(tempfile.mkdtemp(prefix="compliance-site-"))
@@ -278,14 +282,17 @@ class Site:
         (state / "secrets/ari").write_text(asterisk.ari_password)
         (state / "secrets/ami").write_text(asterisk.ami_password)
         config = directory / "compliance.toml"
+        ports = {"ari": asterisk.ports.ari, "ami": asterisk.ports.ami}
+        if through is not None:
+            ports |= await through(asterisk)
         config.write_text(
             _CONFIG.format(
                 spool=asterisk.spool,
                 spool_here=asterisk.spool_here,
                 sounds=asterisk.sounds,
                 sounds_here=asterisk.sounds_here,
-                ari_url=asterisk.ari_url,
-                ami_port=asterisk.ami_port,
+                ari_port=ports["ari"],
+                ami_port=ports["ami"],
                 agi_port=asterisk.ports.spare[0],
                 secrets=state / "secrets",
                 state=state,

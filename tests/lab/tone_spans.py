@@ -36,7 +36,8 @@ _SAME_S = 0.01
 """Candidates that differ by less are one."""
 
 Notes = NDArray[np.int8]
-"""For each 5 ms: 0 to 3 for the frequency heard, -1 for none."""
+"""For each 5 ms: 0 to 3 for the frequency heard, or one of the two below."""
+_SILENCE, _UNCLEAR = -1, -2
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +116,25 @@ def find_spans(pcm: Pcm, schedule: Schedule, earliest: float, latest: float) -> 
         for run in np.split(heard, np.flatnonzero(np.diff(heard) * _HOP > _SPLIT_S * RATE) + 1):
             if len(run) * _HOP < _SHORTEST_S * RATE:
                 continue
-            start, end = float(run[0]) * _HOP / RATE, float(run[-1] * _HOP + _WINDOW) / RATE
+            start, end = _edges(notes, int(run[0]), int(run[-1]), len(pcm))
             spans.append(Span(start, end, start + offset, end + offset))
     return sorted(spans, key=lambda span: span.start_s)
+
+
+def _edges(notes: Notes, first: int, last: int, samples: int) -> tuple[float, float]:
+    """Where the sound around these notes begins and ends, in seconds.
+
+    A span can begin in a glide, which is loud and no clear note: up to 20 ms of that belong to it.
+    The first loud window holds little more than one hop of sound, unless the audio begins with it.
+    """
+    low, high = max(0, first - FRAME // _HOP), min(len(notes) - 1, last + FRAME // _HOP)
+    while first > low and notes[first - 1] == _UNCLEAR:
+        first -= 1
+    while last < high and notes[last + 1] == _UNCLEAR:
+        last += 1
+    start = 0 if first == 0 else first * _HOP + _WINDOW - _HOP // 2
+    end = samples if last == len(notes) - 1 else last * _HOP + _HOP // 2
+    return start / RATE, end / RATE
 
 
 def undated(pcm: Pcm, voice: Voice, spans: list[Span]) -> float:
@@ -135,13 +152,14 @@ def _notes(pcm: Pcm, voice: Voice) -> Notes:
     if not heard.size:
         return np.zeros(0, np.int8)
     best = heard.max(axis=0)
-    clear = (best > _AUDIBLE) & (best > _PURE * heard.sum(axis=0))
-    return np.where(clear, heard.argmax(axis=0), -1).astype(np.int8)
+    clear = best > _PURE * heard.sum(axis=0)
+    notes = np.where(clear, heard.argmax(axis=0), _UNCLEAR)
+    return np.where(best > _AUDIBLE, notes, _SILENCE).astype(np.int8)
 
 
 def _candidates(notes: Notes, schedule: Schedule, earliest: float, latest: float) -> list[float]:
     """Differences between clock and position that half a second or more of the audio supports."""
-    padded = np.concatenate((notes, np.full(_NOTES, -1, np.int8)))
+    padded = np.concatenate((notes, np.full(_NOTES, _SILENCE, np.int8)))
     starts = np.arange(0, max(1, len(notes) - _NOTES // 2), SLOT // _HOP)
     windows = padded[starts[:, None] + np.arange(_NOTES)]
     audible = (windows >= 0).sum(axis=1)
