@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from lab.g711 import Pcm, alaw_decode, alaw_encode, ulaw_decode, ulaw_encode
 from lab.hearing import (
     Capture,
@@ -14,6 +15,7 @@ from lab.hearing import (
     parties_recorded,
 )
 from lab.notice_search import NoticeSearch
+from lab.picture import draw_call
 from lab.prompt import synthetic_notice, write_notice
 from lab.rtp import Heard
 from lab.tone_spans import find_spans, presence
@@ -28,7 +30,7 @@ from lab.tones import (
     VOICES,
     Schedule,
 )
-from lab.wav import read_wav, write_wav
+from lab.wav import is_closed, read_wav, write_wav
 
 EPOCH = 5000.0
 NOTICE = synthetic_notice()
@@ -76,8 +78,10 @@ def test_a_file_that_is_still_written_is_read_to_its_end(tmp_path: Path) -> None
     path = tmp_path / "growing.wav"
     left, right = np.arange(100, dtype=np.int16), -np.arange(100, dtype=np.int16)
     write_wav(path, left, right)
+    assert is_closed(path)
     whole = path.read_bytes()
     path.write_bytes(whole[:40] + bytes(4) + whole[44:] + b"x")
+    assert not is_closed(path)
     channels = read_wav(path)
     assert [channel.tolist() for channel in channels] == [left.tolist(), right.tolist()]
 
@@ -296,6 +300,16 @@ def test_a_silent_or_swapped_direction_is_found(call: Call) -> None:
     assert [claim.ok for claim in parties_recorded(capture, ["caller", "agent"])] == [True, False]
     swapped = call.judge(right, left)
     assert not any(claim.ok for claim in parties_recorded(swapped, ["caller", "agent"]))
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_call_can_be_drawn(call: Call, tmp_path: Path, recorded: bool) -> None:
+    heard = Heard(mixed(np.concatenate([silence(1), NOTICE])), call.told - 2)
+    capture = call.judge(*call.after(0.2)) if recorded else None
+    picture = tmp_path / "call.png"
+    moments = {"answered": call.told - 1.1}
+    draw_call(picture, "A call", heard, call.notice, capture, call.began, moments)
+    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_written_notice_is_the_one_that_is_looked_for(tmp_path: Path) -> None:

@@ -1,14 +1,29 @@
-"""The test telephone against itself, over loopback: what it claims to hear must be true."""
+"""The test telephone against itself and a real Asterisk: what it claims to hear must be true."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
 
-from lab.leg import CallFailed
+from lab.asterisk import Asterisk
+from lab.hearing import (
+    Capture,
+    NoticeHeard,
+    nothing_before_notice,
+    notice_not_recorded,
+    parties_recorded,
+    party_heard,
+)
+from lab.leg import CallFailed, Leg
+from lab.notice_search import NoticeSearch
+from lab.prompt import write_notice
+from lab.rootfs import obtain
 from lab.sip import Phone, address
 from lab.sip_message import Message
 from lab.tone_spans import find_spans
-from lab.tones import AGENT, CALLER
+from lab.tones import AGENT, AGENT2, CALLER
+from lab.wav import is_closed
 
 
 @pytest.fixture
@@ -202,3 +217,136 @@ async def test_closing_a_phone_ends_its_calls(caller: Phone, agent: Phone) -> No
     await caller.close()
     await other.ended()
     assert other.ended_by == "them"
+
+
+NOTICE_S = 1.0
+EXTENSIONS = """
+[from-lab]
+exten => told,1,Answer(,i)
+ same => n,Playback(notice)
+ same => n,Goto(connect,1)
+exten => early,1,MixMonitor(,r(${ASTSPOOLDIR}/r-rx.wav)t(${ASTSPOOLDIR}/r-tx.wav))
+ same => n,Answer(,i)
+ same => n,Playback(notice)
+ same => n,Dial(PJSIP/agent,20)
+exten => connect,1,MixMonitor(,r(${ASTSPOOLDIR}/r-rx.wav)t(${ASTSPOOLDIR}/r-tx.wav))
+ same => n,Dial(PJSIP/agent,20)
+exten => other,1,Dial(PJSIP/other,20)
+exten => digits,1,Answer(,i)
+ same => n,Read(got,,2)
+ same => n,Hangup(${IF($["${got}"="4#" | "${got}"="42"]?17:16)})
+"""
+
+
+class RealCall:
+    """Three phones around a real Asterisk."""
+
+    def __init__(self, asterisk: Asterisk, caller: Phone, agent: Phone, other: Phone) -> None:
+        self.asterisk, self.caller, self.agent, self.other = asterisk, caller, agent, other
+        self.search = NoticeSearch(write_notice(asterisk.sounds_here / "en/notice.wav", NOTICE_S))
+
+    async def capture(self, leg: Leg, direction: str) -> Capture:
+        schedules = {phone.name: phone.schedule for phone in (self.caller, self.agent, self.other)}
+        path = self.asterisk.spool_here / f"r-{direction}.wav"
+        async with asyncio.timeout(5):
+            while not is_closed(path):  # noqa: ASYNC110  (Asterisk sends no event)
+                await asyncio.sleep(0.01)
+        return Capture.read(path, schedules, self.search, leg.times["invite"], time.monotonic())
+
+    async def connected(self, exten: str) -> tuple[Leg, Leg]:
+        leg = await self.caller.dial(exten, self.asterisk.sip_port)
+        other = await self.agent.next_call()
+        await other.answered()
+        return leg, other
+
+
+@pytest.fixture
+async def real(caller: Phone, agent: Phone) -> AsyncIterator[RealCall]:
+    async with await Phone.open("other", AGENT2) as other:
+        agent.lines = 2
+        phones = {phone.name: phone.port for phone in (agent, other)}
+        async with Asterisk(obtain(), extensions=EXTENSIONS, phones=phones) as asterisk:
+            yield RealCall(asterisk, caller, agent, other)
+
+
+@pytest.mark.asterisk
+async def test_a_real_call_is_told_then_recorded(real: RealCall) -> None:
+    leg, other = await real.connected("told")
+    await leg.until_heard(1.5)
+    await leg.hang_up()
+    await other.ended()
+    notice = NoticeHeard.of(real.search, leg.heard_pcm())
+    assert notice.completed
+    assert notice.ended_at is not None
+    assert notice.started_at == pytest.approx(leg.times["answered"], abs=0.1)
+    assert notice.ended_at - (notice.started_at or 0) == pytest.approx(NOTICE_S, abs=0.05)
+    for direction, party in (("rx", "caller"), ("tx", "agent")):
+        capture = await real.capture(leg, direction)
+        claims = [nothing_before_notice(capture, notice), notice_not_recorded(capture)]
+        claims += parties_recorded(capture, [party], least_s=1.0)
+        assert [claim for claim in claims if not claim.ok] == []
+    assert party_heard(other.heard_pcm(), real.caller.schedule, notice.ended_at - 0.1).ok
+
+
+@pytest.mark.asterisk
+async def test_a_recording_that_began_too_early_is_found(real: RealCall) -> None:
+    leg, other = await real.connected("early")
+    await leg.until_heard(1.0)
+    await leg.hang_up()
+    await other.ended()
+    notice = NoticeHeard.of(real.search, leg.heard_pcm())
+    assert notice.completed
+    assert not nothing_before_notice(await real.capture(leg, "rx"), notice).ok
+    assert not notice_not_recorded(await real.capture(leg, "tx")).ok
+
+
+@pytest.mark.asterisk
+async def test_digits_reach_a_real_asterisk(real: RealCall) -> None:
+    leg = await real.caller.dial("digits", real.asterisk.sip_port)
+    await leg.answered()
+    leg.send_digit("4")
+    leg.send_digit("2")
+    await leg.ended()
+    assert leg.ended_by == "them"
+
+
+@pytest.mark.asterisk
+async def test_a_blind_and_an_attended_transfer_reach_the_third_party(real: RealCall) -> None:
+    for attended in (False, True):
+        leg, transferring = await real.connected("connect")
+        await leg.until_heard(0.5)
+        if attended:
+            second = await real.agent.dial("other", real.asterisk.sip_port)
+            await second.answered()
+            assert await transferring.transfer_to(second) == 200
+        else:
+            assert await transferring.transfer("other") == 200
+        third = await real.other.next_call()
+        await third.answered()
+        since = time.monotonic()
+        await third.until_heard(1.0)
+        await leg.until_heard(1.0)
+        assert party_heard(third.heard_pcm(), real.caller.schedule, since - 1).ok
+        assert party_heard(leg.heard_pcm(), real.other.schedule, leg.times["invite"]).ok
+        await leg.hang_up()
+        await third.ended()
+        await transferring.ended()
+
+
+@pytest.mark.asterisk
+async def test_a_real_call_can_be_held_and_cancelled(real: RealCall) -> None:
+    real.agent.answer_after = None
+    leg = await real.caller.dial("connect", real.asterisk.sip_port)
+    other = await real.agent.next_call()
+    await leg.ringing()
+    await leg.hang_up()
+    await other.ended()
+    assert (leg.status, other.status) == (487, 487)
+    real.agent.answer_after = 0.05
+    leg, other = await real.connected("connect")
+    await leg.until_heard(0.2)
+    assert await other.hold() == 200
+    assert await other.resume() == 200
+    await leg.until_heard(0.6)
+    await other.hang_up()
+    await leg.ended()

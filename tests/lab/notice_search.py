@@ -2,10 +2,11 @@
 
 Parties speak in tones above 1600 Hz, so notice and audio are low-passed at 1450 Hz first, and
 tilted upwards, because the strong low harmonics of all voices resemble each other. Windows of the
-notice (100 ms, every 50 ms) are slid along the audio by FFT; what correlates is a candidate. Another voice, or the same voice a pitch period later, can correlate as
-well as 0.9; so the candidate is subtracted from the audio, and what remains must be what G.711
-itself adds to samples of this size, or next to nothing. The ends of a stretch are then followed in
-steps of 10 ms. Gain does not matter, nor what the parties say meanwhile.
+notice (100 ms, every 50 ms) are slid along the audio by FFT; what correlates is a candidate.
+Another voice, or the same voice a pitch period later, can correlate as well as 0.9. So the notice
+is subtracted at the candidate's place, block by block, and what remains must be what G.711 itself
+adds to samples of this size, or next to nothing. Gain does not matter, nor what the parties say
+meanwhile; 200 ms that are mostly a pause, or quieter than the noise of G.711, cannot be found.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ class NoticeSearch:
         self.audible_to_s = float(loud[-1] + 1) * _BLOCK / RATE
 
     def find(self, pcm: Pcm) -> list[Stretch]:
-        """Every stretch of the notice in ``pcm``, with 70 ms or more of sound, in the audio's order."""
+        """Every stretch of the notice in ``pcm`` with 70 ms of sound or more, by its place."""
         if len(pcm) < _WINDOW + _HOP:
             return []
         audio, noise = low_band(pcm), _coding_noise(pcm)

@@ -39,6 +39,12 @@ def read_wav(path: Path) -> list[Pcm]:
     raise ValueError(f"{path.name} has no samples chunk")
 
 
+def is_closed(path: Path) -> bool:
+    """Whether Asterisk has finished a file: its header gives the length that the file has."""
+    data = path.read_bytes() if path.exists() else b""
+    return len(data) >= 44 and struct.unpack_from("<I", data, 4)[0] == len(data) - 8
+
+
 def write_wav(path: Path, *channels: Pcm) -> None:
     """Write channels of equal length as one 16-bit 8 kHz file."""
     with wave.open(str(path), "wb") as file:
