@@ -288,9 +288,24 @@ def test_a_piece_from_before_the_notice_pasted_in_front_is_found(call: Call) -> 
     assert not nothing_before_notice(capture, call.notice).ok
 
 
+def test_a_piece_too_short_to_be_dated_is_not_passed_over(call: Call) -> None:
+    left, right = call.after(0.0)
+    early = said(call.caller, call.told - 1.7, call.told - 1.5)
+    capture = call.judge(np.concatenate([early, silence(1), left]), right)
+    claim = nothing_before_notice(capture, call.notice)
+    assert not claim.ok
+    assert "cannot be dated" in claim.measured
+
+
 def test_a_recording_without_a_completed_notice_fails(call: Call) -> None:
     capture = call.judge(*call.after(0.0))
     assert not nothing_before_notice(capture, NoticeHeard(False, call.began, call.told)).ok
+
+
+def test_a_party_in_the_other_channel_too_is_found(call: Call) -> None:
+    left, right = call.after(0.0)
+    capture = call.judge(left, right + left // 4)
+    assert [claim.ok for claim in parties_recorded(capture, ["caller", "agent"])] == [False, True]
 
 
 def test_a_silent_or_swapped_direction_is_found(call: Call) -> None:

@@ -137,6 +137,29 @@ async def test_lost_messages_are_made_good(
     }  # fmt: skip
 
 
+async def test_a_repeated_request_is_no_new_one(
+    caller: Phone, agent: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent.answer_after = None
+    send = caller.send
+
+    def twice(message: Message, to: tuple[str, int]) -> None:
+        send(message, to)
+        send(message, to)
+
+    monkeypatch.setattr(caller, "send", twice)
+    leg = await caller.dial("100", agent.port)
+    other = await agent.next_call()
+    await leg.until(lambda: len(caller.log) >= 4, 5)
+    assert not any(line.startswith("SIP/2.0 200") for _, _, line in agent.log)
+    other.answer()
+    await leg.answered()
+    await leg.hang_up()
+    await other.ended()
+    assert len(agent.legs) == 1
+    assert not any(line.startswith("SIP/2.0 4") for _, _, line in agent.log)
+
+
 async def test_digits_are_events_and_interrupt_the_voice(caller: Phone, agent: Phone) -> None:
     leg = await caller.dial("100", agent.port)
     other = await agent.next_call()

@@ -1,4 +1,4 @@
-"""``asterisk-compliance audit``: read, check and follow the log. Nothing here writes to it."""
+"""``asterisk-compliance audit``: read, check and follow the log; only ``mark`` writes to it."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from asterisk_compliance.cli.context import ConfigOption
-from asterisk_compliance.cli.output import print_line, say
+from asterisk_compliance.cli.output import print_raw, say
 from asterisk_compliance.errors import ConfigError
 
 app = typer.Typer(
@@ -45,7 +45,7 @@ def render(
             raise ConfigError(str(config), [f"say which Asterisk with --node: {names}"])
         text = render_for(settings, found[0])
     if out is None:
-        print_line(text.removesuffix("\n"))
+        print_raw(text.encode().splitlines())
         return
     out.write_text(text, encoding="utf-8")
     say(f"wrote {out}; include it in extensions.conf, then: asterisk -rx 'dialplan reload'")

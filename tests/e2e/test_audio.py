@@ -1,0 +1,93 @@
+"""Judged from the audio alone: who heard what, and what is in the file."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lab.hearing import (
+    Capture,
+    NoticeHeard,
+    nothing_before_notice,
+    notice_completed,
+    notice_not_recorded,
+    parties_recorded,
+    party_heard,
+)
+from lab.notice_search import NoticeSearch
+from lab.site import EXTENSIONS
+from lab.wav import read_wav, write_wav
+
+pytestmark = pytest.mark.asterisk
+
+
+async def told_and_recorded(scene, exten, talk_s=2.0):
+    """One call, from the INVITE to the closed file: the two legs, the notice and the capture."""
+    began = time.monotonic()
+    leg = await scene.caller.dial(exten, scene.port)
+    agent = await scene.agent.next_call()
+    await agent.answered()
+    await agent.until_heard(talk_s)
+    await leg.hang_up()
+    await scene.site.until_ended()
+    search = NoticeSearch(read_wav(scene.site.asterisk.sounds_here / "en/notice-test.wav")[0])
+    (file,) = scene.site.recordings.glob("r-*.wav")
+    return leg, agent, search, file, began
+
+
+def read(scene, search, file: Path, began: float) -> Capture:
+    schedules = {"caller": scene.caller.schedule, "agent": scene.agent.schedule}
+    return Capture.read(file, schedules, search, began, time.monotonic())
+
+
+def must_hold(*claims):
+    assert [claim for claim in claims if not claim.ok] == []
+
+
+@pytest.mark.parametrize("exten", ["100", "101", "102", "103"])
+async def test_nothing_is_recorded_before_the_notice_was_heard(scene, exten):
+    """Queue, FastAGI, direct extension, and a policy that keeps all from the notice on."""
+    leg, agent, search, file, began = await told_and_recorded(scene, exten)
+    notice = NoticeHeard.of(search, leg.heard_pcm())
+    capture = read(scene, search, file, began)
+    must_hold(
+        notice_completed(notice),
+        nothing_before_notice(capture, notice),
+        notice_not_recorded(capture),
+        *parties_recorded(capture, ("caller", "agent"), least_s=1.5),
+        party_heard(agent.heard_pcm(), scene.caller.schedule, began),
+        party_heard(leg.heard_pcm(), scene.agent.schedule, began),
+    )
+
+
+async def test_a_recording_with_the_end_of_the_notice_in_it_is_found(scene):
+    """The judge is judged: plant the notice's last 200 ms, as heard, and what was said then."""
+    leg, _, search, file, began = await told_and_recorded(scene, "102")
+    notice = NoticeHeard.of(search, leg.heard_pcm())
+    must_hold(nothing_before_notice(read(scene, search, file, began), notice))
+    heard = leg.heard_pcm()
+    end = round((notice.ended_at - heard.clock_start) * 8_000)
+    tail = heard.pcm[end - 1_600 : end]
+    said = scene.caller.schedule.pcm(
+        scene.caller.schedule.sample_at(notice.ended_at) - 1_600, 1_600
+    )
+    left, right = read_wav(file)
+    planted = file.with_name("planted.wav")
+    write_wav(planted, np.concatenate((said, left)), np.concatenate((tail, right)))
+    capture = read(scene, search, planted, began)
+    assert not nothing_before_notice(capture, notice).ok
+    assert not notice_not_recorded(capture).ok
+
+
+async def test_waiting_music_and_ringing_are_not_kept(set_the_scene):
+    """A bridged capture holds the talk only, however long the queue was."""
+    music = EXTENSIONS.replace("Queue(support,r,,,30)", "Queue(support,,,,30)")
+    scene = await set_the_scene(extensions=music)
+    scene.agent.answer_after = 1.5
+    _, agent, search, file, began = await told_and_recorded(scene, "100")
+    capture = read(scene, search, file, began)
+    assert capture.first_sample_at > agent.times["confirmed"] - 0.1
+    must_hold(*parties_recorded(capture, ("caller", "agent"), least_s=1.5))
