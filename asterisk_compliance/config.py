@@ -85,6 +85,8 @@ class _Login(_Table):
                 secret = self.secret_file.read_text(encoding="utf-8").strip()
             except OSError as error:
                 raise ValueError(f"{source}: {error.strerror}") from None
+            except UnicodeDecodeError:
+                raise ValueError(f"{source}: is not UTF-8 text") from None
         if not secret:
             raise ValueError(f"{source} is empty")
         return SecretStr(secret)
@@ -260,7 +262,7 @@ def parse(
             if shape.required:
                 problems.append(f"{key}: is missing")
         elif shape.many:
-            tables[key] = tuple(_tables(shape.table, key, raw[key], problems))
+            tables[key] = dict(_tables(shape.table, key, raw[key], problems))
         else:
             table = _table(shape.table, key, raw[key], problems)
             if table is not None:
@@ -270,17 +272,19 @@ def parse(
         problems += _unreadable_secrets(tables)
     if problems:
         raise ConfigError(source, problems)
-    return Settings(**tables)
+    lists = {key: tuple(tables[key].values()) for key in tables if _SHAPES[key].many}
+    return Settings(**{**tables, **lists})
 
 
-def _tables(shape: type[_T], key: str, raw: Any, problems: list[str]) -> Iterator[_T]:
+def _tables(shape: type[_T], key: str, raw: Any, problems: list[str]) -> Iterator[tuple[int, _T]]:
+    """What is right in a list of tables, each with its number: addresses count every table."""
     if not isinstance(raw, list):
         problems.append(f"{key}: must be a list of tables: write [[{key}]]")
         return
     for number, item in enumerate(raw, 1):
         table = _table(shape, f"{key}[{number}]", item, problems)
         if table is not None:
-            yield table
+            yield number, table
 
 
 def _table(shape: type[_T], address: str, raw: Any, problems: list[str]) -> _T | None:
@@ -307,7 +311,7 @@ def _disagreements(raw: Mapping[str, Any], tables: Mapping[str, Any]) -> Iterato
     """What each table may say alone, and all of them together may not."""
     yield from _doubles(raw)
     yield from _policy_disagreements(raw, tables)
-    for number, asterisk in enumerate(tables.get("asterisk", ()), 1):
+    for number, asterisk in tables.get("asterisk", {}).items():
         if asterisk.ari is None and asterisk.agi is None:
             yield f"asterisk[{number}]: needs [asterisk.ari], or [asterisk.agi] without ARI"
         if asterisk.ari is None and asterisk.ami is None:
@@ -323,9 +327,9 @@ def _doubles(raw: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _policy_disagreements(raw: Mapping[str, Any], tables: Mapping[str, Any]) -> Iterator[str]:
-    notices = {notice.id: notice for notice in tables.get("notice", ())}
+    notices = {notice.id: notice for notice in tables.get("notice", {}).values()}
     declared = {item.get("id") for item in _items(raw, "notice")}
-    for number, policy in enumerate(tables.get("policy", ()), 1):
+    for number, policy in tables.get("policy", {}).items():
         if policy.notice not in declared:
             yield f"policy[{number}].notice: there is no such notice"
             continue
@@ -338,7 +342,7 @@ def _policy_disagreements(raw: Mapping[str, Any], tables: Mapping[str, Any]) -> 
 
 
 def _unreadable_secrets(tables: Mapping[str, Any]) -> Iterator[str]:
-    for number, asterisk in enumerate(tables.get("asterisk", ()), 1):
+    for number, asterisk in tables.get("asterisk", {}).items():
         for name in ("ari", "ami"):
             login = getattr(asterisk, name)
             try:

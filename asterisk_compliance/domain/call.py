@@ -219,12 +219,14 @@ def _in_notice(call: Call, event: Event) -> Stepped:  # noqa: C901 - one arm a f
 def _in_dialplan(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - one arm a fact
     match event:
         case Released(at_ms=at_ms):
-            released = replace(call, phase=Phase.DIALPLAN, released_at_ms=at_ms)
+            first = at_ms if call.released_at_ms is None else call.released_at_ms
+            released = replace(call, phase=Phase.DIALPLAN, released_at_ms=first)
             return released, (AppendRow(Kind.CALL_RELEASED), *_expect_audio_at_once(call))
 
         case CommandFailed(step=Step.HAND_OVER | Step.RELEASE as failed):
             gone_on = replace(call, phase=Phase.DIALPLAN)
-            return gone_on, (anomaly_row("RELEASE_REFUSED", step=failed),)
+            refused = (anomaly_row("RELEASE_REFUSED", step=failed),)
+            return gone_on, () if call.hanging_up else refused
 
         case LeftStasis():
             return replace(call, phase=Phase.DIALPLAN), ()
@@ -329,6 +331,10 @@ def _rows_refused(call: Call, event: RowsRefused) -> Stepped:
 
     Said once: the rows that report it may fail as well.
     """
+    if call.phase is Phase.CLOSING and event.at_commit:
+        # The files stay in the spool, whatever became of the row: nothing is lost.
+        over = replace(call, phase=Phase.OVER, store_failed=True)
+        return over, (anomaly_row("STORE_FAILED"), Forget())
     if call.store_failed:
         return call, ()
     call = replace(call, store_failed=True)
@@ -339,11 +345,9 @@ def _rows_refused(call: Call, event: RowsRefused) -> Stepped:
         failed = Decision(Status.NOT_RECORDED, Reason.STORE_FAILED)
         decided = replace(call, decision=failed, capture=Capture.NONE)
         return decided, (decision_row(failed), result(decided), Release())
-    if call.phase is Phase.CLOSING:
-        # The files stay in the spool, whatever became of the row: nothing is lost.
-        return replace(call, phase=Phase.OVER), (anomaly_row("STORE_FAILED"), Forget())
-    stopped = (StopCapture(), Announce(Status.FAILED)) if call.capture_is_open else ()
-    return call, (anomaly_row("STORE_FAILED"), *stopped)
+    if call.phase is Phase.CLOSING or not call.capture_is_open:
+        return call, (anomaly_row("STORE_FAILED"),)
+    return call, (anomaly_row("STORE_FAILED"), StopCapture(), Announce(Status.FAILED))
 
 
 def _end(call: Call, at_ms: int) -> Stepped:

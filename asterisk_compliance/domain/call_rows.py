@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import assert_never
 
 from asterisk_compliance.domain.call_state import Arrival, Call
 from asterisk_compliance.domain.commands import AppendRow, HandOver
@@ -88,6 +89,8 @@ def verdict_row(call: Call, verdict: Verdict) -> AppendRow:
                 tx_sha256=verdict.tx_sha256,
                 whole=verdict.whole,
             )
+        case _ as never:
+            assert_never(never)
 
 
 def recording_row(call: Call, kind: Kind, **detail: Detail) -> AppendRow:

@@ -110,6 +110,56 @@ async def test_sigterm_lets_a_notice_finish_and_takes_no_new_call(set_the_scene)
     await leg.hang_up()
 
 
+async def test_sigterm_releases_a_notice_that_takes_too_long(set_the_scene):
+    scene = await set_the_scene(limits="stop_s = 0.3")
+    leg = await scene.caller.dial("102", scene.port)
+    await leg.answered()
+    await leg.until_heard(0.2)
+    assert await scene.site.service.stop() == 0
+    agent = await scene.agent.next_call()
+    await agent.answered()
+    assert scene.decisions() == [("NOT_RECORDED", "SERVICE_STOPPING")]
+    assert scene.site.rows()[-1]["kind"] == "service_stopped"
+    assert scene.site.spooled() == []
+    await leg.hang_up()
+
+
+async def test_a_channel_that_is_gone_when_we_hear_of_it(scene):
+    scene.site.service.suspend()
+    leg = await scene.caller.dial("102", scene.port)
+    await leg.hang_up()
+    await _until_no_channel(scene)
+    scene.site.service.resume()
+    await scene.site.until_ended()
+    assert scene.decisions() == [("NOT_RECORDED", "HANGUP_IN_NOTICE")]
+    assert scene.site.spooled() == []
+
+
+async def _until_no_channel(scene, timeout_s=5.0):
+    async with asyncio.timeout(timeout_s):
+        while "0 active channels" not in await scene.site.asterisk.cli(  # noqa: ASYNC110
+            "core show channels"
+        ):
+            await asyncio.sleep(0.02)
+
+
+async def test_a_callees_leg_in_the_routine_hears_its_own_notice(set_the_scene):
+    """Inside Dial's U() Asterisk starts Stasis() twice; one notice, one decision a leg."""
+    callee_too = EXTENSIONS.replace(
+        "Dial(PJSIP/agent,20)", "Dial(PJSIP/agent,20,U(compliance-notice^inbound))"
+    )
+    scene = await set_the_scene(extensions=callee_too)
+    leg = await scene.caller.dial("102", scene.port)
+    agent = await scene.agent.next_call()
+    await agent.answered()
+    await leg.until_heard(2.5)
+    await agent.until_heard(1.0)
+    await leg.hang_up()
+    await scene.site.until_ended(calls=2)
+    assert scene.decisions() == [("ALLOWED", "NOTICE_COMPLETED")] * 2
+    assert scene.kinds().count("notice_started") == 2
+
+
 async def test_a_second_service_with_the_same_application_ends_the_first(scene):
     """Asterisk gives the application to the newer one; the older must not pretend to work."""
     config = scene.site.directory / "second.toml"

@@ -33,7 +33,7 @@ class Leg:
     """A call, outgoing or incoming.
 
     Attributes:
-        times: ``time.monotonic()`` of the first ``invite``, ``ringing``, ``answered`` (2xx sent or
+        times: ``time.monotonic()`` of the first ``invite``, ``trying``, ``ringing``, ``answered`` (2xx sent or
             received), ``confirmed`` (ACK received), ``first_rtp``, ``transfer`` and ``ended``.
         status: The final status of the INVITE; 0 before it.
         ended_by: ``us`` or ``them``; empty while the call lives.
@@ -212,6 +212,7 @@ class Leg:
         if media := read_media(response.body):
             self._meet(media)
         if response.status < 200:
+            self._note("trying")
             if response.status > 100:
                 self._note("ringing")
             self._cancel()
@@ -235,7 +236,7 @@ class Leg:
     def _cancel(self) -> None:
         """Send the CANCEL that is wanted; not before a first response (RFC 3261, 9.1)."""
         invitation = self._invitation
-        if self._cancelling and invitation and "ringing" in self.times and not self.status:
+        if self._cancelling and invitation and "trying" in self.times and not self.status:
             self.dialog.cancel(invitation)
 
     async def _reinvite(self, direction: str, timeout_s: float) -> int:

@@ -107,6 +107,7 @@ port = {agi_port}
 
 [limits]
 dialplan_s = {dialplan_s}
+{limits}
 
 [audit]
 store = "{state}/store"
@@ -259,6 +260,7 @@ class Site:
         extensions: str = EXTENSIONS,
         policies: str = TEST_POLICIES,
         dialplan_s: float = 5.0,
+        limits: str = "",
         install_prompts: Callable[[Path], None] | None = None,
         directory: Path | None = None,
         serve: bool = True,
@@ -267,7 +269,8 @@ class Site:
     ) -> Self:
         """Write everything, start Asterisk, and the service unless ``serve`` is false.
 
-        ``through`` may answer other ports for ``ari`` and ``ami``, such as those of cables.
+        ``limits`` are further settings of that table. ``through`` may answer other ports for
+        ``ari`` and ``ami``, such as those of cables.
         """
         build = await asyncio.to_thread(obtain)
         keep = directory is not None
@@ -298,6 +301,7 @@ class Site:
                 state=state,
                 policies=policies,
                 dialplan_s=dialplan_s,
+                limits=limits,
             )
         )
         (install_prompts or install_test_prompts)(asterisk.sounds_here)

@@ -1,0 +1,45 @@
+"""A small configuration that is right, as TOML says it, to be broken in one place at a time."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+from asterisk_compliance.config import Settings, parse
+
+_RAW: dict[str, Any] = {
+    "controller": {"name": "Example K.K.", "contact": "privacy@example.jp"},
+    "asterisk": [
+        {
+            "node": "pbx1",
+            "spool": "/var/spool/asterisk/compliance",
+            "sounds": "/usr/share/asterisk/sounds/compliance",
+            "ari": {"user": "compliance", "secret_env": "ARI_SECRET"},
+            "ami": {"user": "compliance", "secret_env": "AMI_SECRET"},
+        }
+    ],
+    "notice": [
+        {
+            "id": "standard",
+            "version": "1",
+            "purposes": ["SERVICE", "QUALITY"],
+            "wording": {
+                "ja": {"prompt": "notice-standard"},
+                "en": {"prompt": "notice-standard"},
+            },
+        }
+    ],
+    "policy": [{"name": "inbound", "notice": "standard", "languages": ["ja", "en"]}],
+    "audit": {"store": "/var/lib/asterisk-compliance/store"},
+    "vault": {"recordings": "/var/lib/asterisk-compliance/recordings"},
+}
+
+
+def raw() -> dict[str, Any]:
+    """A copy of one's own."""
+    return deepcopy(_RAW)
+
+
+def settings(**tables: Any) -> Settings:
+    """The settings, with some of the top-level tables exchanged; no secret is read."""
+    return parse({**raw(), **tables}, secrets=False)
