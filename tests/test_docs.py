@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-import shlex
 import types
 import typing
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -68,9 +67,7 @@ def pages() -> list[Path]:
     found = [
         path
         for path in ROOT.rglob("*.md")
-        if not any(
-            part.startswith(".") or part in skipped for part in path.relative_to(ROOT).parts
-        )
+        if not any(part.startswith(".") or part in skipped for part in path.relative_to(ROOT).parts)
     ]
     assert len(found) > 10
     return sorted(found)
@@ -358,14 +355,26 @@ def test_the_example_configuration_loads(tmp_path, variant):
     assert set(policies.by_name) == {"inbound", "direct"}
 
 
+def _shown_defaults(text: str) -> Iterator[tuple[str, str, str]]:
+    """Table, setting and value of each line of the example that is commented out."""
+    heading = ""
+    for line in text.splitlines():
+        if match := re.fullmatch(r"#?(\[+[\w.]+\]+)", line):
+            heading = re.sub(r"(?<=wording\.)\w+", "LANGUAGE", match[1])
+        elif match := re.fullmatch(r"#(\w+)(?:\.\w+)? = (.+)", line):
+            yield heading, match[1], match[2]
+
+
 def test_the_example_configuration_has_every_setting_and_shows_the_defaults():
     text = text_of(EXAMPLE)
     for heading, model in TABLES.items():
-        for name, default in _settings(model).items():
-            assert re.search(rf"\b{name}\b", text), f"{heading} {name}"
-            shown = re.findall(rf"(?m)^#{name} = (.+)$", text)
-            if default.startswith("`") and heading in {"[limits]", "[service]", "[asterisk.agi]"}:
-                assert shown == [default.strip("`")], f"{heading} {name}"
+        for name in _settings(model):
+            assert re.search(rf"(?m)^[#(].*\b{name}\b|^{name} =", text), f"{heading} {name}"
+    optional = {"page", "published", *TABLES["[[purpose]]"].model_fields}
+    for heading, name, value in _shown_defaults(text):
+        default = _settings(TABLES[heading])[name]
+        if default != "none" and name not in optional:
+            assert default == f"`{value}`", f"{heading} {name}"
 
 
 # -- commands ----------------------------------------------------------------------------------
@@ -411,33 +420,29 @@ def test_every_option_is_documented_and_no_other(command):
 
 
 def _spoken(text: str) -> Iterator[list[str]]:
-    """Each use of the program in code: its words up to something that is none of them."""
-    for code in re.findall(r"`([^`\n]+)`|^(?:    )?(\S*?asterisk-compliance .*)$", text, re.M):
-        used = next(filter(None, code), "")
-        for match in re.finditer(rf"(?:^|[\s/]){PROGRAM} ((?:[^|#;]+))", used):
-            try:
-                yield shlex.split(re.split(r"\s{3,}", match[1])[0])
-            except ValueError:
-                continue
+    """The words after the program's name, for each use of it in code."""
+    spans = re.findall(r"`([^`\n]+)`", text)
+    lines = re.findall(r"(?m)^(?: {4}|\$ )?(\S*asterisk-compliance [a-z-].*)$", text)
+    for code in [*spans, *lines]:
+        for match in re.finditer(rf"(?:^|[\s/$=]){PROGRAM} ([^|#;`]+)", code):
+            words = re.split(r"\s{3,}", match[1])[0]
+            yield words.replace("'", " ").split()
 
 
 @pytest.mark.parametrize("path", pages(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_command_that_a_page_speaks_of_exists(path):
     for words in _spoken(text_of(path)):
-        name, options = PROGRAM, set()
-        for word in words:
-            if word.startswith("-"):
-                options.add(word.partition("=")[0])
-            elif not options and any(known.startswith(f"{name} {word}") for known in COMMANDS):
-                name = f"{name} {word}"
-        if name == PROGRAM and not options:
-            assert not words or not words[0].islower() or words[0] in _PROSE, f"{words}"
+        if words[0] in _PROSE:
             continue
-        assert name in COMMANDS or any(known.startswith(f"{name} ") for known in COMMANDS)
-        assert options <= COMMANDS.get(name, set()) | {"--help"}, f"{words}"
+        fits = [name for name in COMMANDS if f"{PROGRAM} {' '.join(words)} ".startswith(f"{name} ")]
+        command = max(fits, key=len, default=PROGRAM)
+        assert command != PROGRAM or words[0].startswith("-"), " ".join(words)
+        options = {word.partition("=")[0] for word in words if word.startswith("-")}
+        assert options <= COMMANDS[command] | {"--help", "-"}, " ".join(words)
 
 
-_PROSE = frozenset({"is", "audit", "calls"})
+_PROSE = frozenset({"is"})
+"""What follows the program's name where a page speaks of the program, not of a command."""
 
 
 # -- names and links ---------------------------------------------------------------------------
@@ -544,6 +549,3 @@ def _priorities(context: str) -> int:
     body = re.search(rf"(?ms)^\[{context}\]$(.*?)(?=^\[|\Z)", render_default())
     assert body is not None
     return len(re.findall(r"(?m)^(?:exten =>| same =>)", body[1]))
-
-
-_Check = Callable[[], None]

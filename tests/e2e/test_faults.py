@@ -127,20 +127,21 @@ async def test_sigterm_releases_a_notice_that_takes_too_long(set_the_scene):
 async def test_a_channel_that_is_gone_when_we_hear_of_it(scene):
     scene.site.service.suspend()
     leg = await scene.caller.dial("102", scene.port)
+    await _until_channels(scene, "Stasis(")
     await leg.hang_up()
-    await _until_no_channel(scene)
+    await _until_channels(scene, "0 active channels")
     scene.site.service.resume()
     await scene.site.until_ended()
     assert scene.decisions() == [("NOT_RECORDED", "HANGUP_IN_NOTICE")]
     assert scene.site.spooled() == []
 
 
-async def _until_no_channel(scene, timeout_s=5.0):
+async def _until_channels(scene, said, timeout_s=5.0):
+    """Wait until Asterisk's list of channels says so."""
     async with asyncio.timeout(timeout_s):
-        while "0 active channels" not in await scene.site.asterisk.cli(  # noqa: ASYNC110
-            "core show channels"
-        ):
-            await asyncio.sleep(0.02)
+        listing = ""
+        while said not in listing:
+            listing = await scene.site.asterisk.cli("core show channels")
 
 
 async def test_a_callees_leg_in_the_routine_hears_its_own_notice(set_the_scene):

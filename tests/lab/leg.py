@@ -33,7 +33,7 @@ class Leg:
     """A call, outgoing or incoming.
 
     Attributes:
-        times: ``time.monotonic()`` of the first ``invite``, ``trying``, ``ringing``, ``answered`` (2xx sent or
+        times: ``time.monotonic()`` of ``invite``, ``trying``, ``ringing``, ``answered`` (2xx sent or
             received), ``confirmed`` (ACK received), ``first_rtp``, ``transfer`` and ``ended``.
         status: The final status of the INVITE; 0 before it.
         ended_by: ``us`` or ``them``; empty while the call lives.
