@@ -237,7 +237,8 @@ def test_relative_paths(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:8088/ari", "https://pbx.example.jp/asterisk/ari", "http://[::1]:1/ari"]
+    "url",
+    ["http://127.0.0.1:8088/ari", "https://pbx.example.jp/asterisk/ari", "http://[::1]:1/ari"],
 )
 def test_addresses_of_ari(url: str) -> None:
     accepted(asterisk(ari={"user": "u", "secret_env": "E", "url": url}))
@@ -389,7 +390,10 @@ def test_an_asterisk_without_an_entry() -> None:
     entry = "asterisk[1]: needs [asterisk.ari], or [asterisk.agi] without ARI"
     assert problems(value) == [entry]
     del value["asterisk"][0]["ami"]
-    assert problems(value) == [entry, "asterisk[1]: without ARI, calls are followed by [asterisk.ami]"]
+    assert problems(value) == [
+        entry,
+        "asterisk[1]: without ARI, calls are followed by [asterisk.ami]",
+    ]
 
 
 def test_agi_without_ari_needs_ami() -> None:

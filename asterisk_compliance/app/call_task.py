@@ -53,6 +53,9 @@ from asterisk_compliance.domain.rows import Draft
 from asterisk_compliance.errors import RequestRefused, StoreError
 from asterisk_compliance.ids import ChannelId, NodeName, RecordingId
 
+NOT_FOUND = 404
+"""ARI's answer when a channel is gone: nobody will report its end again."""
+
 log = structlog.get_logger()
 
 
@@ -247,8 +250,9 @@ class CallTask:
     def _answered(self, step: Step, done: asyncio.Future[None]) -> None:
         error = None if done.cancelled() else done.exception()
         if error is not None or done.cancelled():
-            refused = isinstance(error, RequestRefused)
             self._log.info("command_failed", step=step, why=str(error))
-            self.feed(CommandFailed(step, reachable=refused))
+            self.feed(CommandFailed(step, reachable=isinstance(error, RequestRefused)))
+            if isinstance(error, RequestRefused) and error.status == NOT_FOUND:
+                self.feed(ChannelGone(monotonic_ms()))
         elif step is Step.RELEASE:
             self.feed(Released(monotonic_ms()))

@@ -62,7 +62,7 @@ class AriEars:
                 if self._node.reenter(channel.id, line) is None:
                     self._arrive(channel, event.args, at_ms, line)
             case ari.StasisEnd(channel=channel):
-                self._node.feed(channel.id, LeftStasis())
+                self._left(channel.id, at_ms)
             case ari.PlaybackStarted(playback=playback) if playback.channel:
                 started = PlaybackStarted(playback.id, at_ms, event.at_ms)
                 self._node.feed(playback.channel, started)
@@ -76,6 +76,24 @@ class AriEars:
                 self._node.feed(channel.id, ChannelGone(at_ms))
             case _:
                 pass
+
+    def _left(self, channel: ChannelId, at_ms: int) -> None:
+        """The channel hung up, was released, or was taken back by its dialplan.
+
+        Who hung up before we heard of the call is reported by nobody else: AMI said so when the
+        call was not ours yet, and ARI does not speak of a channel that has left.
+        """
+        self._node.feed(channel, LeftStasis())
+        known = self._node.calls.get(channel)
+        if known is not None and known.call.phase is Phase.NOTICE:
+            self._node.spawn(self._look_whether_gone(channel, at_ms))
+
+    async def _look_whether_gone(self, channel: ChannelId, at_ms: int) -> None:
+        try:
+            if await self._ari.channel(channel) is None:
+                self._node.feed(channel, ChannelGone(at_ms))
+        except AsteriskError as error:
+            log.warning("channel_not_looked_at", channel=channel, why=str(error))
 
     def _arrive(
         self, channel: ari.Channel, arguments: tuple[str, ...], at_ms: int, line: AriLine

@@ -33,8 +33,8 @@ class Leg:
     """A call, outgoing or incoming.
 
     Attributes:
-        times: ``time.monotonic()`` of ``invite``, ``trying``, ``ringing``, ``answered`` (2xx sent or
-            received), ``confirmed`` (ACK received), ``first_rtp``, ``transfer`` and ``ended``.
+        times: ``time.monotonic()`` of ``invite``, ``trying``, ``ringing``, ``answered`` (2xx sent
+            or received), ``confirmed`` (ACK received), ``first_rtp``, ``transfer`` and ``ended``.
         status: The final status of the INVITE; 0 before it.
         ended_by: ``us`` or ``them``; empty while the call lives.
         media: The RTP socket: what was sent and received.

@@ -1,0 +1,235 @@
+"""A notice that cannot be played, or does not say what it must, is refused before a call comes."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import wave
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asterisk_compliance import catalogue
+from asterisk_compliance.app.prompts import Policies, policies_for, purposes_of
+from asterisk_compliance.domain.notice import CaptureFrom
+from asterisk_compliance.domain.purposes import PurposeCode
+from asterisk_compliance.errors import ConfigError
+from sample_settings import raw, settings
+
+SAYS_ALL = "ご用件の確認と応対品質の向上のため、録音しています。"
+
+
+@pytest.fixture
+def sounds(tmp_path: Path) -> Path:
+    """The shipped prompts, as a site installs them."""
+    for language in ("ja", "en"):
+        (tmp_path / language).mkdir()
+        for name in ("notice-standard.wav", "notice-short.wav"):
+            source = catalogue.sounds() / language / name
+            (tmp_path / language / name).write_bytes(source.read_bytes())
+    return tmp_path
+
+
+def write_prompt(path: Path, seconds: float = 1.0, *, channels: int = 1, rate: int = 8_000) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as out:
+        out.setnchannels(channels)
+        out.setsampwidth(2)
+        out.setframerate(rate)
+        out.writeframes(b"\x01\x02" * channels * round(seconds * rate))
+    return path
+
+
+def loaded(sounds: Path, **tables: Any) -> Policies:
+    value = raw()
+    value["asterisk"][0]["sounds_here"] = str(sounds)
+    read = settings(asterisk=value["asterisk"], **tables)
+    return policies_for(read.asterisk[0], read, "compliance.toml")
+
+
+def problems(sounds: Path, **tables: Any) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        loaded(sounds, **tables)
+    assert str(caught.value).startswith("compliance.toml: ")
+    return caught.value.problems
+
+
+def notice(**wordings: dict[str, str]) -> list[dict[str, Any]]:
+    purposes = ["SERVICE", "QUALITY"]
+    return [{"id": "standard", "version": "1", "purposes": purposes, "wording": wordings}]
+
+
+def policy(*languages: str, **changed: Any) -> list[dict[str, Any]]:
+    return [{"name": "inbound", "notice": "standard", "languages": languages, **changed}]
+
+
+def ja_only(**wording: str) -> dict[str, Any]:
+    return {"notice": notice(ja=wording), "policy": policy("ja")}
+
+
+def test_shipped_prompts_bring_their_words(sounds: Path) -> None:
+    policies = loaded(sounds)
+    heard = policies.by_name["inbound"].wording_for("ja")
+    shipped = catalogue.shipped_prompts()["notice-standard", "ja"]
+    file = sounds / "ja" / "notice-standard.wav"
+    assert heard.text == shipped.text
+    assert heard.length_ms == shipped.length_ms
+    assert heard.audio_digest == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert heard.text_digest == hashlib.sha256(shipped.text.encode()).hexdigest()
+    assert policies.longest_prompt_ms == shipped.length_ms
+
+
+def test_asterisk_is_asked_for_its_own_path_and_no_extension(sounds: Path) -> None:
+    heard = loaded(sounds).by_name["inbound"].wording_for("en")
+    assert heard.media == "sound:/usr/share/asterisk/sounds/compliance/en/notice-standard"
+
+
+def test_everything_that_is_played_is_registered(sounds: Path) -> None:
+    registered = loaded(sounds).registered
+    assert [entry.wording.language for entry in registered] == ["ja", "en"]
+    for entry in registered:
+        assert hashlib.sha256(entry.audio).hexdigest() == entry.wording.audio_digest
+
+
+def test_a_site_without_notices_has_no_longest_prompt() -> None:
+    assert Policies({}, ()).longest_prompt_ms == 0
+
+
+def test_a_wording_of_the_sites_own(sounds: Path) -> None:
+    write_prompt(sounds / "ja" / "own" / "greeting.wav", 2.5)
+    policies = loaded(sounds, **ja_only(prompt="own/greeting", text=SAYS_ALL))
+    heard = policies.by_name["inbound"].wording_for("ja")
+    assert (heard.text, heard.length_ms) == (SAYS_ALL, 2_500)
+
+
+def test_a_purpose_that_is_not_said_is_named_with_notice_and_language(sounds: Path) -> None:
+    write_prompt(sounds / "ja" / "own.wav")
+    text = "応対品質の向上のため、録音しています。"
+    assert problems(sounds, **ja_only(prompt="own", text=text)) == [
+        'notice[1].wording.ja: notice "standard" does not say purpose SERVICE in ja'
+    ]
+
+
+def test_every_language_must_say_every_purpose(sounds: Path) -> None:
+    spoken = {"prompt": "notice-standard", "text": "Hello."}
+    said = problems(sounds, notice=notice(ja=spoken, en=spoken))
+    assert said == [
+        f'notice[1].wording.{language}: notice "standard" does not say purpose {code} in {language}'
+        for language in ("ja", "en")
+        for code in ("SERVICE", "QUALITY")
+    ]
+
+
+def test_the_shipped_words_must_say_the_purposes_too(sounds: Path) -> None:
+    asked = notice(ja={"prompt": "notice-standard"})
+    asked[0]["purposes"] = ["SERVICE", "TRAINING"]
+    assert problems(sounds, notice=asked, policy=policy("ja")) == [
+        'notice[1].wording.ja: notice "standard" does not say purpose TRAINING in ja'
+    ]
+
+
+def test_a_purpose_that_nobody_defined(sounds: Path) -> None:
+    asked = notice(ja={"prompt": "notice-standard"})
+    asked[0]["purposes"] = ["SERVICE", "MARS"]
+    assert problems(sounds, notice=asked, policy=policy("ja")) == [
+        "notice[1].purposes: there is no purpose MARS"
+    ]
+
+
+def test_a_changed_prompt_needs_its_words(sounds: Path) -> None:
+    write_prompt(sounds / "ja" / "notice-standard.wav")
+    said = "notice[1].wording.ja.text: is missing, and the prompt is not a shipped one"
+    assert problems(sounds) == [said]
+
+
+def test_a_prompt_of_the_sites_own_needs_its_words(sounds: Path) -> None:
+    write_prompt(sounds / "ja" / "own.wav")
+    said = "notice[1].wording.ja.text: is missing, and the prompt is not a shipped one"
+    assert problems(sounds, **ja_only(prompt="own")) == [said]
+
+
+def test_another_languages_prompt_cannot_stand_in(sounds: Path) -> None:
+    shutil.copy(sounds / "en" / "notice-standard.wav", sounds / "ja" / "notice-standard.wav")
+    assert [problem.split(":")[0] for problem in problems(sounds)] == ["notice[1].wording.ja.text"]
+
+
+def test_a_missing_prompt(sounds: Path) -> None:
+    file = sounds / "en" / "notice-standard.wav"
+    file.unlink()
+    assert problems(sounds) == [f"notice[1].wording.en.prompt: {file}: No such file or directory"]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda file: file.write_bytes(b"ID3"), "is not a WAV file"),
+        (lambda file: file.write_bytes(b"x" * 1_000), "is not 16-bit mono PCM at 8 kHz"),
+        (lambda file: write_prompt(file, channels=2), "is not 16-bit mono PCM at 8 kHz"),
+        (lambda file: write_prompt(file, rate=16_000), "is not 16-bit mono PCM at 8 kHz"),
+        (
+            lambda file: file.write_bytes(write_prompt(file).read_bytes()[:-2]),
+            "has a header that does not state its size",
+        ),
+    ],
+)
+def test_a_prompt_that_is_no_prompt(sounds: Path, change, why: str) -> None:
+    file = sounds / "ja" / "notice-standard.wav"
+    change(file)
+    assert problems(sounds) == [f"notice[1].wording.ja.prompt: {file}: {why}"]
+
+
+def test_the_dialplan_must_wait_for_the_longest_prompt(sounds: Path) -> None:
+    limits = {"notice_margin_s": 3, "dialplan_s": 13.9}
+    assert problems(sounds, limits=limits) == [
+        "limits.dialplan_s: notice standard/1/ja takes 11.0 s; with notice_margin_s the dialplan "
+        "must wait at least 14.0 s"
+    ]
+    loaded(sounds, limits={"notice_margin_s": 3, "dialplan_s": 14})
+
+
+def test_all_problems_are_said_at_once(sounds: Path) -> None:
+    (sounds / "ja" / "notice-standard.wav").unlink()
+    write_prompt(sounds / "en" / "notice-standard.wav", 20.0)
+    asked = notice(
+        ja={"prompt": "notice-standard"}, en={"prompt": "notice-standard", "text": "Hi."}
+    )
+    asked[0]["purposes"] = ["SERVICE", "MARS"]
+    assert [problem.split(": ")[0] for problem in problems(sounds, notice=asked)] == [
+        "notice[1].purposes",
+        "notice[1].wording.ja.prompt",
+        "notice[1].wording.en",
+        "limits.dialplan_s",
+    ]
+
+
+def test_a_policy_is_named_by_everything_in_it(sounds: Path) -> None:
+    def digest(**tables: Any) -> str:
+        return loaded(sounds, **tables).by_name["inbound"].digest
+
+    shorter = notice(ja={"prompt": "notice-short"}, en={"prompt": "notice-short"})
+    digests = [
+        digest(),
+        digest(policy=policy("en", "ja")),
+        digest(policy=policy("ja", "en", capture=CaptureFrom.NOTICE)),
+        digest(notice=shorter),
+    ]
+    assert len(set(digests)) == len(digests)
+    assert digest() == digests[0]
+
+
+def test_a_site_adds_phrases_and_purposes() -> None:
+    own = [
+        {"code": "SERVICE", "label": {"fr": "service"}, "phrases": {"ja": ["ご用命"], "fr": ["x"]}},
+        {"code": "VIP", "phrases": {"en": ["very important"]}, "dpv": ["https://w3id.org/dpv#X"]},
+    ]
+    purposes = purposes_of(settings(purpose=own))
+    shipped = catalogue.shipped_purposes()[PurposeCode("SERVICE")]
+    service = purposes[PurposeCode("SERVICE")]
+    assert service.phrases["ja"] == (*shipped.phrases["ja"], "ご用命")
+    assert service.phrases["en"] == shipped.phrases["en"]
+    assert service.phrases["fr"] == ("x",)
+    assert service.label == {**shipped.label, "fr": "service"}
+    assert service.dpv == shipped.dpv
+    assert purposes[PurposeCode("VIP")].dpv == ("https://w3id.org/dpv#X",)
+    assert "ご用命" not in shipped.phrases["ja"]
