@@ -77,7 +77,9 @@ class Prompt:
     id: str
     language: str
     version: str
+    kind: str
     purposes: tuple[str, ...]
+    digits: tuple[tuple[str, str], ...]
     text: str
 
     def path(self, folder: Path, extension: str) -> Path:
@@ -202,7 +204,15 @@ def wav_bytes(audio: Audio, rate: int, length: int) -> bytes:
 def read_wording(source: Path) -> list[Prompt]:
     stored = tomllib.loads(source.read_text("utf-8"))["prompt"]
     return [
-        Prompt(entry["id"], language, entry["version"], tuple(entry["purposes"]), text)
+        Prompt(
+            entry["id"],
+            language,
+            entry["version"],
+            entry.get("kind", "notice" if entry["purposes"] else "announcement"),
+            tuple(entry["purposes"]),
+            tuple(entry.get("digits", {}).items()),
+            text,
+        )
         for entry in stored
         for language, text in entry["text"].items()
     ]
@@ -238,6 +248,7 @@ def manifest_entry(prompt: Prompt, files: dict[str, bytes]) -> str:
         "id": prompt.id,
         "language": prompt.language,
         "version": prompt.version,
+        "kind": prompt.kind,
         "text": prompt.text,
         "purposes": list(prompt.purposes),
         "duration_ms": duration_ms,
@@ -249,6 +260,9 @@ def manifest_entry(prompt: Prompt, files: dict[str, bytes]) -> str:
         "licence": "Apache-2.0",
     }
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+    if prompt.digits:
+        pairs = ", ".join(f'{role} = "{digit}"' for role, digit in prompt.digits)
+        lines.append(f"digits = {{ {pairs} }}")
     return "\n".join(["[[prompt]]", *lines, ""])
 
 

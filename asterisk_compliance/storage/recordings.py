@@ -13,6 +13,7 @@ import hashlib
 import os
 import struct
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -55,8 +56,8 @@ def is_closed(path: Path) -> bool:
     """
     try:
         with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size  # before the header, which may follow it
             header = file.read(WAV_HEADER_BYTES)
-            size = os.fstat(file.fileno()).st_size
     except OSError:
         return False
     return size > WAV_HEADER_BYTES and int(_HEADER.unpack(header)[-1]) == size - WAV_HEADER_BYTES
@@ -80,14 +81,12 @@ def measure_and_join(spool: Path, recording: RecordingId, vault: Path) -> Measur
         RecordingUnreadable: a file is not 16-bit mono PCM at 8 kHz.
         OSError: the disk; nothing of the recording is then in the vault.
     """
-    readers = {
-        direction: _Reader.open(spool / spool_name(recording, direction))
-        for direction in DIRECTIONS
-    }
-    rx, tx = readers["rx"], readers["tx"]
-    present = [reader for reader in (rx, tx) if reader is not None]
-    try:
-        length = max((reader.samples for reader in present), default=0)
+    with ExitStack() as opened:
+        rx, tx = (
+            _Reader.open(spool / spool_name(recording, direction), opened)
+            for direction in DIRECTIONS
+        )
+        length = max(reader.samples if reader else 0 for reader in (rx, tx))
         digest, size = ("", 0) if length == 0 else _join(rx, tx, length, vault, recording)
         return Measured(
             rx=rx.track() if rx else None,
@@ -95,9 +94,6 @@ def measure_and_join(spool: Path, recording: RecordingId, vault: Path) -> Measur
             joined_sha256=digest,
             joined_bytes=size,
         )
-    finally:
-        for reader in present:
-            reader.file.close()
 
 
 def read_length_ms(wav: bytes) -> int:
@@ -147,19 +143,23 @@ def _join(
     target = vault_path(vault, recording)
     aside = target.with_suffix(".part")
     silence = np.zeros(_CHUNK_SAMPLES, np.int16)
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-        size = out.write(header := wav_header(length, 2))
-        digest.update(header)
-        left, right = _chunks(rx, silence), _chunks(tx, silence)
-        for start in range(0, length, _CHUNK_SAMPLES):
-            count = min(_CHUNK_SAMPLES, length - start)
-            frames = np.stack((next(left)[:count], next(right)[:count]), axis=1)
-            data = np.ascontiguousarray(frames).tobytes()
-            digest.update(data)
-            size += out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
-    aside.rename(target)
+    try:
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+            size = out.write(header := wav_header(length, 2))
+            digest.update(header)
+            left, right = _chunks(rx, silence), _chunks(tx, silence)
+            for start in range(0, length, _CHUNK_SAMPLES):
+                count = min(_CHUNK_SAMPLES, length - start)
+                frames = np.stack((next(left)[:count], next(right)[:count]), axis=1)
+                data = np.ascontiguousarray(frames).tobytes()
+                digest.update(data)
+                size += out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        aside.rename(target)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
     _sync_directory(vault)
     return digest.hexdigest(), size
 
@@ -185,9 +185,9 @@ class _Reader:
     audible_frames: int = 0
 
     @classmethod
-    def open(cls, path: Path) -> _Reader | None:
+    def open(cls, path: Path, opened: ExitStack) -> _Reader | None:
         try:
-            file = path.open("rb")
+            file = opened.enter_context(path.open("rb"))
         except FileNotFoundError:
             return None
         header = file.read(WAV_HEADER_BYTES)
@@ -197,7 +197,6 @@ class _Reader:
             return cls(file, 0, closed=False, digest=digest)
         fields = _HEADER.unpack(header)
         if fields[0] != b"RIFF" or fields[5:8] != (1, 1, SAMPLE_RATE) or fields[10] != 16:
-            file.close()
             raise RecordingUnreadable(f"{path.name} is not 16-bit mono PCM at 8 kHz")
         data = size - WAV_HEADER_BYTES
         return cls(file, data // 2, closed=fields[-1] == data, digest=digest)

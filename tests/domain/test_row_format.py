@@ -147,7 +147,6 @@ def test_a_detail_that_looks_like_the_end_of_a_row_stays_a_detail() -> None:
         msgspec.structs.replace(ROW, node=NodeName("a b")),
         msgspec.structs.replace(ROW, actor="Jane Doe"),
     ],
-    ids=str,
 )
 def test_what_has_no_canonical_form_cannot_be_written(row: Row) -> None:
     with pytest.raises(ValueError):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lab.leg import Leg
 from lab.sip import Phone
 from lab.site import Site
 from lab.tones import AGENT, CALLER
@@ -28,8 +29,17 @@ class Scene:
     def port(self) -> int:
         return self.site.asterisk.sip_port
 
-    async def spooled(self) -> list[str]:
-        return self.site.spooled()
+    async def connect(self, exten: str) -> tuple[Leg, Leg]:
+        """Dial, and wait until the agent has answered: the caller's and the agent's leg."""
+        leg = await self.caller.dial(exten, self.port)
+        agent = await self.agent.next_call()
+        await agent.answered()
+        return leg, agent
+
+    async def hang_up(self, leg: Leg) -> list[dict[str, Any]]:
+        """The caller hangs up; returns all rows once the call is dealt with."""
+        await leg.hang_up()
+        return await self.site.until_ended()
 
     def decisions(self) -> list[tuple[str, str]]:
         """Status and reason of every decision row."""

@@ -13,13 +13,9 @@ pytestmark = pytest.mark.asterisk
 
 
 async def test_a_call_is_told_and_recorded(scene):
-    leg = await scene.caller.dial("101", scene.port)
-    await leg.answered()
-    agent = await scene.agent.next_call()
-    await agent.answered()
+    leg, agent = await scene.connect("101")
     await agent.until_heard(2.5)
-    await leg.hang_up()
-    await scene.site.until_ended()
+    await scene.hang_up(leg)
     assert scene.details("call_arrived")[0]["entry"] == "agi"
     assert scene.decisions() == [("ALLOWED", "NOTICE_COMPLETED")]
     assert scene.details("recording_closed")[0]["whole"]
@@ -33,8 +29,7 @@ async def test_a_caller_who_hangs_up_in_the_notice_is_not_recorded(scene, after_
     await leg.answered()
     if after_s:
         await leg.until_heard(after_s)
-    await leg.hang_up()
-    await scene.site.until_ended()
+    await scene.hang_up(leg)
     assert scene.decisions() == [("NOT_RECORDED", "HANGUP_IN_NOTICE")]
     assert scene.site.spooled() == []
     assert scene.cdr_fields() == ["NOT_RECORDED:HANGUP_IN_NOTICE::"]
@@ -43,21 +38,16 @@ async def test_a_caller_who_hangs_up_in_the_notice_is_not_recorded(scene, after_
 async def test_a_missing_prompt_means_no_recording_and_the_call_goes_on(scene):
     for prompt in scene.site.asterisk.sounds_here.rglob("notice-test.wav"):
         prompt.unlink()
-    leg = await scene.caller.dial("101", scene.port)
-    agent = await scene.agent.next_call()
-    await agent.answered()
+    leg, agent = await scene.connect("101")
     await agent.until_heard(0.3)
-    await leg.hang_up()
-    await scene.site.until_ended()
+    await scene.hang_up(leg)
     assert scene.decisions() == [("NOT_RECORDED", "NOTICE_FAILED")]
     assert scene.site.spooled() == []
 
 
 async def test_without_the_service_the_call_goes_on(set_the_scene):
     scene = await set_the_scene(serve=False)
-    leg = await scene.caller.dial("101", scene.port)
-    agent = await scene.agent.next_call()
-    await agent.answered()
+    leg, agent = await scene.connect("101")
     await leg.hang_up()
     await agent.ended()
     assert scene.site.spooled() == []
@@ -79,11 +69,8 @@ async def test_a_url_that_names_no_policy_passes_the_call_on(set_the_scene, url,
         f"[from-lab]\nexten => 100,1,AGI(agi://127.0.0.1:{port}/{url})\n"
         " same => n,Dial(PJSIP/agent,20)\n"
     )
-    leg = await scene.caller.dial("100", scene.port)
-    agent = await scene.agent.next_call()
-    await agent.answered()
-    await leg.hang_up()
-    await scene.site.until_ended()
+    leg, _ = await scene.connect("100")
+    await scene.hang_up(leg)
     assert scene.decisions() == [("NOT_RECORDED", reason)]
 
 
@@ -122,8 +109,7 @@ async def test_hostile_peers_do_not_keep_a_call_waiting(scene):
     leg = await scene.caller.dial("101", scene.port)
     agent = await scene.agent.next_call(5)
     await agent.answered()
-    await leg.hang_up()
-    await scene.site.until_ended()
+    await scene.hang_up(leg)
     assert scene.decisions() == [("ALLOWED", "NOTICE_COMPLETED")]
     for writer in peers:
         writer.close()
@@ -136,12 +122,9 @@ async def test_entering_again_returns_the_standing_decision(set_the_scene):
         "exten => 101,1,", "exten => 101,1,Gosub(compliance-notice-agi,s,1(inbound))\n same => n,"
     )
     scene = await set_the_scene(extensions=again)
-    leg = await scene.caller.dial("101", scene.port)
-    agent = await scene.agent.next_call()
-    await agent.answered()
+    leg, agent = await scene.connect("101")
     await agent.until_heard(0.5)
-    await leg.hang_up()
-    await scene.site.until_ended()
+    await scene.hang_up(leg)
     assert scene.kinds().count("notice_started") == 1
     call = scene.site.rows()[-1]["call"]
     assert scene.cdr_fields() == [f"ALLOWED:NOTICE_COMPLETED:SERVICE&QUALITY:{call}"]

@@ -27,12 +27,9 @@ pytestmark = pytest.mark.asterisk
 async def told_and_recorded(scene, exten, talk_s=2.0):
     """One call, from the INVITE to the closed file: the two legs, the notice and the capture."""
     began = time.monotonic()
-    leg = await scene.caller.dial(exten, scene.port)
-    agent = await scene.agent.next_call()
-    await agent.answered()
+    leg, agent = await scene.connect(exten)
     await agent.until_heard(talk_s)
-    await leg.hang_up()
-    await scene.site.until_ended()
+    await scene.hang_up(leg)
     search = NoticeSearch(read_wav(scene.site.asterisk.sounds_here / "en/notice-test.wav")[0])
     (file,) = scene.site.recordings.glob("r-*.wav")
     return leg, agent, search, file, began

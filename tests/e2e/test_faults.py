@@ -53,8 +53,7 @@ async def _and_what_it_does_late_harms_nothing(scene, leg, agent):
     await leg.until_heard(0.5)
     assert not leg.is_over
     assert not agent.is_over
-    await leg.hang_up()
-    await scene.site.until_ended()
+    await scene.hang_up(leg)
     assert "recording_requested" not in scene.kinds()
     assert scene.site.spooled() == []
     assert scene.cdr_fields() == [TIMED_OUT]
@@ -150,9 +149,7 @@ async def test_a_callees_leg_in_the_routine_hears_its_own_notice(set_the_scene):
         "Dial(PJSIP/agent,20)", "Dial(PJSIP/agent,20,U(compliance-notice^inbound))"
     )
     scene = await set_the_scene(extensions=callee_too)
-    leg = await scene.caller.dial("102", scene.port)
-    agent = await scene.agent.next_call()
-    await agent.answered()
+    leg, agent = await scene.connect("102")
     await leg.until_heard(2.5)
     await agent.until_heard(1.0)
     await leg.hang_up()
@@ -207,8 +204,7 @@ async def test_a_caller_stranded_by_a_crash_is_released_by_the_next_start(set_th
     agent = await scene.agent.next_call(5)
     await agent.answered()
     await agent.until_heard(0.3)
-    await leg.hang_up()
-    await scene.site.until_ended()
+    await scene.hang_up(leg)
     assert scene.decisions() == [("NOT_RECORDED", "SERVICE_RESTARTED")]
     assert len({row["call"] for row in scene.site.rows() if row["call"]}) == 1
     assert scene.site.spooled() == []
@@ -219,12 +215,9 @@ async def test_the_connection_returns_after_asterisk_restarts(scene):
     await scene.site.service.until(lambda s: not s["nodes"][0]["ari"], 10)
     await scene.site.asterisk.start()
     await scene.site.service.until(lambda s: s["nodes"][0]["ari"] and s["nodes"][0]["ami"], 15)
-    leg = await scene.caller.dial("102", scene.port)
-    agent = await scene.agent.next_call()
-    await agent.answered()
+    leg, agent = await scene.connect("102")
     await agent.until_heard(0.5)
-    await leg.hang_up()
-    await scene.site.until_ended()
+    await scene.hang_up(leg)
     assert scene.decisions() == [("ALLOWED", "NOTICE_COMPLETED")]
 
 
@@ -241,8 +234,7 @@ async def test_a_lost_ari_connection_in_the_notice_releases_the_caller(set_the_s
         agent = await scene.agent.next_call(8)
         await agent.answered()
         await agent.until_heard(0.5)
-        await leg.hang_up()
-        await scene.site.until_ended()
+        await scene.hang_up(leg)
         assert scene.decisions() == [("NOT_RECORDED", "CONNECTION_LOST")]
         assert scene.site.spooled() == []
 
@@ -250,14 +242,11 @@ async def test_a_lost_ari_connection_in_the_notice_releases_the_caller(set_the_s
 async def test_without_ami_the_end_of_a_call_is_seen_over_ari(set_the_scene):
     async with AsyncExitStack() as stack:
         scene, cables = await _with_cables(set_the_scene, stack)
-        leg = await scene.caller.dial("102", scene.port)
-        agent = await scene.agent.next_call()
-        await agent.answered()
+        leg, agent = await scene.connect("102")
         cables["ami"].cut()
         await scene.site.service.until(lambda s: not s["nodes"][0]["ami"], 5)
         await agent.until_heard(0.5)
-        await leg.hang_up()
-        await scene.site.until_ended()
+        await scene.hang_up(leg)
         assert scene.details("recording_closed")[0]["rx"] == "heard"
 
 
@@ -266,12 +255,9 @@ async def test_a_call_that_begins_without_ami_is_recorded_and_judged(set_the_sce
         scene, cables = await _with_cables(set_the_scene, stack)
         cables["ami"].cut()
         await scene.site.service.until(lambda s: not s["nodes"][0]["ami"], 5)
-        leg = await scene.caller.dial("102", scene.port)
-        agent = await scene.agent.next_call()
-        await agent.answered()
+        leg, agent = await scene.connect("102")
         await agent.until_heard(1.0)
-        await leg.hang_up()
-        await scene.site.until_ended()
+        await scene.hang_up(leg)
         assert scene.decisions() == [("ALLOWED", "NOTICE_COMPLETED")]
         closed = scene.details("recording_closed")[0]
         assert (closed["rx"], closed["tx"]) == ("heard", "heard")

@@ -15,13 +15,9 @@ UNAVAILABLE = "NOT_RECORDED:SERVICE_UNAVAILABLE::"
 
 
 async def test_a_call_is_told_connected_and_recorded(scene):
-    leg = await scene.caller.dial("100", scene.port)
-    await leg.answered()
-    agent = await scene.agent.next_call()
-    await agent.answered()
+    leg, agent = await scene.connect("100")
     await agent.until_heard(3)
-    await leg.hang_up()
-    await scene.site.until_ended()
+    await scene.hang_up(leg)
     assert scene.decisions() == [("ALLOWED", "NOTICE_COMPLETED")]
     assert scene.kinds() == [
         "call_arrived",
@@ -50,8 +46,7 @@ async def test_a_caller_who_hangs_up_in_the_notice_is_not_recorded(scene, after_
     await leg.answered()
     if after_s:
         await leg.until_heard(after_s)
-    await leg.hang_up()
-    await scene.site.until_ended()
+    await scene.hang_up(leg)
     assert scene.decisions() == [("NOT_RECORDED", "HANGUP_IN_NOTICE")]
     assert "recording_requested" not in scene.kinds()
     assert scene.site.spooled() == []
@@ -61,13 +56,9 @@ async def test_a_caller_who_hangs_up_in_the_notice_is_not_recorded(scene, after_
 async def test_a_missing_prompt_means_no_recording_and_the_call_goes_on(scene):
     for prompt in scene.site.asterisk.sounds_here.rglob("notice-test.wav"):
         prompt.unlink()
-    leg = await scene.caller.dial("100", scene.port)
-    await leg.answered()
-    agent = await scene.agent.next_call()
-    await agent.answered()
+    leg, agent = await scene.connect("100")
     await agent.until_heard(0.5)
-    await leg.hang_up()
-    await scene.site.until_ended()
+    await scene.hang_up(leg)
     assert scene.decisions() == [("NOT_RECORDED", "NOTICE_FAILED")]
     assert scene.site.spooled() == []
     assert not list(scene.site.recordings.iterdir())
@@ -75,9 +66,7 @@ async def test_a_missing_prompt_means_no_recording_and_the_call_goes_on(scene):
 
 async def test_without_the_service_the_call_goes_on_at_once(set_the_scene):
     scene = await set_the_scene(serve=False)
-    leg = await scene.caller.dial("100", scene.port)
-    agent = await scene.agent.next_call()
-    await agent.answered()
+    leg, agent = await scene.connect("100")
     assert agent.times["confirmed"] - leg.times["invite"] < 1.0
     await agent.until_heard(0.3)
     await leg.hang_up()
@@ -92,8 +81,7 @@ async def test_who_gives_up_in_the_queue_leaves_no_file(set_the_scene):
     leg = await scene.caller.dial("100", scene.port)
     await leg.answered()
     await scene.site.rows_until(lambda rows: "recording_started" in [r["kind"] for r in rows])
-    await leg.hang_up()
-    await scene.site.until_ended()
+    await scene.hang_up(leg)
     assert scene.kinds()[-3:] == ["call_ended", "recording_empty", "spool_removed"]
     assert scene.site.spooled() == []
     assert not list(scene.site.recordings.iterdir())
@@ -101,12 +89,9 @@ async def test_who_gives_up_in_the_queue_leaves_no_file(set_the_scene):
 
 async def test_a_silent_agent_is_reported(scene):
     scene.agent.silent = True
-    leg = await scene.caller.dial("102", scene.port)
-    agent = await scene.agent.next_call()
-    await agent.answered()
+    leg, agent = await scene.connect("102")
     await agent.until_heard(1.5)
-    await leg.hang_up()
-    await scene.site.until_ended()
+    await scene.hang_up(leg)
     closed = scene.details("recording_closed")[0]
     assert (closed["rx"], closed["tx"], closed["whole"]) == ("heard", "silent", False)
 
@@ -119,8 +104,7 @@ async def test_digits_in_the_notice_change_nothing(scene):
     agent = await scene.agent.next_call()
     await agent.answered()
     await agent.until_heard(0.5)
-    await leg.hang_up()
-    await scene.site.until_ended()
+    await scene.hang_up(leg)
     assert scene.decisions() == [("ALLOWED", "NOTICE_COMPLETED")]
 
 
@@ -143,11 +127,8 @@ exten => 100,1,Stasis(compliance,{arguments})
  same => n,Dial(PJSIP/agent,20)
 """
     scene = await set_the_scene(extensions=extensions)
-    leg = await scene.caller.dial("100", scene.port)
-    agent = await scene.agent.next_call()
-    await agent.answered()
-    await leg.hang_up()
-    await scene.site.until_ended()
+    leg, _ = await scene.connect("100")
+    await scene.hang_up(leg)
     assert scene.decisions() == [("NOT_RECORDED", reason)]
 
 
@@ -170,8 +151,7 @@ async def test_a_hostile_caller_changes_nothing_but_his_own_entry(scene, name):
     agent = await scene.agent.next_call()
     await agent.answered()
     await agent.until_heard(0.5)
-    await leg.hang_up()
-    rows = await scene.site.until_ended()
+    rows = await scene.hang_up(leg)
     assert scene.decisions() == [("ALLOWED", "NOTICE_COMPLETED")]
     assert scene.details("recording_closed")[0]["whole"]
     assert len(list(scene.site.recordings.glob("r-*.wav"))) == 1
@@ -192,9 +172,7 @@ exten => 200,1,Answer()
 """
     )
     scene = await set_the_scene(extensions=past_us)
-    leg = await scene.caller.dial("102", scene.port)
-    agent = await scene.agent.next_call()
-    await agent.answered()
+    leg, agent = await scene.connect("102")
     victim = scene.details("call_arrived")[0]["channel"]
     forged = (
         f"\r\n\r\nEvent: Hangup\r\nUniqueid: {victim}\r\nLinkedid: {victim}\r\nCause: 16\r\n\r\n"
@@ -207,8 +185,7 @@ exten => 200,1,Answer()
     await scene.site.rows_until(lambda rows: rows[-1]["detail"].get("code") == "HANGUP_FORGED")
     await agent.until_heard(1)
     assert "call_ended" not in scene.kinds()
-    await leg.hang_up()
-    await scene.site.until_ended()
+    await scene.hang_up(leg)
     assert scene.details("recording_closed")[0]["whole"]
 
 
@@ -219,12 +196,9 @@ async def test_entering_again_returns_the_standing_decision(set_the_scene):
         " same => n,Gosub(compliance-notice,s,1(inbound))",
     )
     scene = await set_the_scene(extensions=again)
-    leg = await scene.caller.dial("102", scene.port)
-    agent = await scene.agent.next_call()
-    await agent.answered()
+    leg, agent = await scene.connect("102")
     await agent.until_heard(0.5)
-    await leg.hang_up()
-    await scene.site.until_ended()
+    await scene.hang_up(leg)
     assert scene.kinds().count("notice_started") == 1
     assert scene.kinds().count("call_reentered") == 1
     assert scene.decisions() == [("ALLOWED", "NOTICE_COMPLETED")]
@@ -235,12 +209,9 @@ async def test_entering_again_returns_the_standing_decision(set_the_scene):
 
 async def test_capture_from_the_notice_on(scene):
     scene.agent.answer_after = 1.0
-    leg = await scene.caller.dial("103", scene.port)
-    agent = await scene.agent.next_call()
-    await agent.answered()
+    leg, agent = await scene.connect("103")
     await agent.until_heard(1)
-    await leg.hang_up()
-    await scene.site.until_ended()
+    await scene.hang_up(leg)
     closed = scene.details("recording_closed")[0]
     assert closed["length"] == "ok"
     assert closed["length_ms"] > 1_900
@@ -251,11 +222,8 @@ async def test_the_notice_speaks_the_channels_language(set_the_scene):
         "exten => 102,1,", "exten => 102,1,Set(CHANNEL(language)=ja_JP)\n same => n,"
     )
     scene = await set_the_scene(extensions=japanese)
-    leg = await scene.caller.dial("102", scene.port)
-    agent = await scene.agent.next_call()
-    await agent.answered()
-    await leg.hang_up()
-    await scene.site.until_ended()
+    leg, _ = await scene.connect("102")
+    await scene.hang_up(leg)
     assert scene.details("notice_completed")[0]["notice"] == "test/1/ja"
 
 

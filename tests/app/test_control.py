@@ -1,0 +1,251 @@
+"""The control socket: who asks is known from the kernel, and nobody can hold it up."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import socket
+import stat
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from asterisk_compliance.app import control
+from asterisk_compliance.app.control import LONGEST_REQUEST_BYTES, ControlSocket, Peer, ask
+from asterisk_compliance.app.marks import UnknownMark
+from asterisk_compliance.errors import ComplianceError, StoreUnavailable
+
+WITHIN_S = 5.0
+
+
+async def echo(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    return {"uid": peer.uid, "pid": peer.pid, "user": peer.user, **arguments}
+
+
+async def refuse(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    raise UnknownMark("there is no such mark", hint="one of these")
+
+
+async def hang(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    await asyncio.Event().wait()
+    return {}
+
+
+VERBS = {"echo": echo, "refuse": refuse, "hang": hang}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run" / "control.sock"
+
+
+async def listening(path: Path, server: asyncio.Task[None]) -> None:
+    async with asyncio.timeout(WITHIN_S):
+        while not path.is_socket():  # noqa: ASYNC110 - the kernel tells nobody of a new socket
+            assert not server.done(), server
+            await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+async def server(path: Path) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(ControlSocket(path, VERBS).run())
+    await listening(path, task)
+    yield task
+    task.cancel()
+    await asyncio.wait([task], timeout=WITHIN_S)
+
+
+async def asked(path: Path, verb: str, **arguments: str) -> dict[str, Any] | None:
+    return await asyncio.to_thread(ask, path, verb, arguments)
+
+
+async def said(path: Path, data: bytes) -> bytes:
+    """What the service answers to raw bytes, until it closes."""
+    reader, writer = await asyncio.open_unix_connection(path)
+    try:
+        writer.write(data)
+        async with asyncio.timeout(WITHIN_S):
+            return await reader.read()
+    finally:
+        writer.close()
+
+
+@pytest.mark.usefixtures("server")
+async def test_a_request_is_answered_and_the_kernel_says_who_asks(path: Path) -> None:
+    uid = os.getuid()
+    expected = {"uid": uid, "pid": os.getpid(), "user": pwd.getpwuid(uid).pw_name, "code": "TEST"}
+    assert await asked(path, "echo", code="TEST") == expected
+
+
+@pytest.mark.usefixtures("server")
+async def test_a_refusal_comes_through_with_its_hint(path: Path) -> None:
+    with pytest.raises(ComplianceError, match="there is no such mark") as caught:
+        await asked(path, "refuse")
+    assert caught.value.hint == "one of these"
+
+
+@pytest.mark.usefixtures("server")
+async def test_an_unknown_verb(path: Path) -> None:
+    with pytest.raises(ComplianceError, match="there is no such verb") as caught:
+        await asked(path, "erase")
+    assert caught.value.hint == "is the service older than you?"
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\n",
+        b"mark\n",
+        b"\xff\xfe\n",
+        b"[]\n",
+        b"{}\n",
+        b'{"verb":1}\n',
+        b'{"verb":"echo","arguments":{"n":1}}\n',
+        b'{"verb":"echo","uid":"0"}\n',
+        b'{"verb":"echo"}{"verb":"echo"}\n',
+    ],
+)
+async def test_garbage_is_answered_and_harms_nobody(path: Path, line: bytes) -> None:
+    answer = msgspec.json.decode(await said(path, line))
+    assert answer == {"error": "not a request", "hint": ""}
+    assert await asked(path, "echo")
+
+
+@pytest.mark.usefixtures("server")
+async def test_a_line_without_end_is_dropped(path: Path) -> None:
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(b"x" * (2 * LONGEST_REQUEST_BYTES + 1))
+    async with asyncio.timeout(WITHIN_S):
+        try:
+            assert await reader.read() == b""
+        except ConnectionResetError:
+            pass  # it was closed with bytes unread
+    writer.close()
+    assert await asked(path, "echo")
+
+
+@pytest.mark.usefixtures("server")
+async def test_a_peer_that_goes_at_once_harms_nobody(path: Path) -> None:
+    _, writer = await asyncio.open_unix_connection(path)
+    writer.write(b'{"verb"')
+    writer.close()
+    assert await asked(path, "echo")
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("beginning", [b"", b'{"verb":"ech', b'{"verb":"hang"}\n'])
+async def test_who_is_silent_too_long_is_dropped(
+    path: Path, monkeypatch: pytest.MonkeyPatch, beginning: bytes
+) -> None:
+    monkeypatch.setattr(control, "REQUEST_S", 0.05)
+    assert await said(path, beginning) == b""
+
+
+@pytest.mark.usefixtures("server")
+async def test_a_silent_peer_does_not_hold_up_others(path: Path) -> None:
+    _, writer = await asyncio.open_unix_connection(path)
+    assert await asked(path, "echo")
+    writer.close()
+
+
+@pytest.mark.usefixtures("server")
+async def test_only_user_and_group_may_ask(path: Path) -> None:
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660
+    assert stat.S_IMODE(path.parent.stat().st_mode) & 0o027 == 0
+
+
+async def test_the_umask_stays_what_it_was(path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        task = asyncio.create_task(ControlSocket(path, VERBS).run())
+        await listening(path, task)
+        assert os.umask(0o022) == 0o022
+        task.cancel()
+        await asyncio.wait([task], timeout=WITHIN_S)
+    finally:
+        os.umask(before)
+
+
+async def test_the_socket_goes_with_the_service(path: Path, server: asyncio.Task[None]) -> None:
+    server.cancel()
+    await asyncio.wait([server], timeout=WITHIN_S)
+    assert not path.exists()
+
+
+async def test_a_dead_socket_is_replaced(path: Path) -> None:
+    path.parent.mkdir()
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+        dead.listen()
+    assert await asked(path, "echo") is None
+    task = asyncio.create_task(ControlSocket(path, VERBS).run())
+    async with asyncio.timeout(WITHIN_S):
+        while not await asked(path, "echo"):  # noqa: ASYNC110 - nobody tells of a new socket
+            assert not task.done(), task
+            await asyncio.sleep(0.001)
+    task.cancel()
+    await asyncio.wait([task], timeout=WITHIN_S)
+
+
+async def test_a_socket_that_cannot_be_made(path: Path) -> None:
+    path.mkdir(parents=True)
+    with pytest.raises(StoreUnavailable, match=r"control\.sock: ") as caught:
+        await ControlSocket(path, VERBS).run()
+    assert caught.value.hint
+
+
+def test_nobody_listens(path: Path) -> None:
+    assert ask(path, "echo", {}) is None
+
+
+def test_a_path_that_no_socket_can_have(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable) as caught:
+        ask(tmp_path / ("x" * 200), "echo", {})
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("answer", [b"", b"garbage\n", b"[]\n"])
+def test_a_service_that_does_not_answer(tmp_path: Path, answer: bytes) -> None:
+    path = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        listener.settimeout(WITHIN_S)
+        with pytest.raises(StoreUnavailable, match="does not answer"):
+            ask_and_hear(path, listener, answer)
+
+
+def ask_and_hear(path: Path, listener: socket.socket, answer: bytes) -> None:
+    import threading
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(LONGEST_REQUEST_BYTES)
+            connection.sendall(answer)
+
+    server = threading.Thread(target=serve)
+    server.start()
+    try:
+        ask(path, "echo", {})
+    finally:
+        server.join(WITHIN_S)
+
+
+def test_a_service_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "REQUEST_S", 0.05)
+    path = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        with pytest.raises(StoreUnavailable, match="does not answer"):
+            ask(path, "echo", {})
+
+
+def test_a_user_without_a_name_is_a_number() -> None:
+    assert Peer(uid=2**31 - 7, pid=1).user == str(2**31 - 7)
