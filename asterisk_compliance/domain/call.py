@@ -1,17 +1,15 @@
 """The life of one call, as a pure function of what has happened.
 
-Rule 1: every transition lives in this file, and nowhere else.
+Rule 1: every transition lives in this file and in ``call_notice.py``, and nowhere else.
 Rule 2: nothing here awaits, reads a clock, or knows that ARI, AMI and AGI exist. Facts come
         in as events; what shall be done goes out as commands, in order.
-Rule 3: a call may be recorded only after its notice was *completed* (guarantee G1), and the
-        rule for that is :func:`shortcoming`.
-Rule 4: every call gets exactly one initial decision (guarantee G2), in :func:`_decide`.
+Rules 3 and 4 are at the top of ``call_notice.py``.
 Rule 5: what cannot be taken back stands behind a ``Commit``, its row before it.
 
 Two machines run side by side. The *phase* says where the channel is; the *capture* says what
 is known of the recording, and follows from files and bridges in whatever order they come:
 
-    NOTICE ──▶ RELEASING ──▶ DIALPLAN ──▶ CLOSING ──▶ OVER
+    NOTICE ··▶ RELEASING ──▶ DIALPLAN ──▶ CLOSING ──▶ OVER
     NONE | REQUESTED ──▶ STARTED ──▶ GROWING ◀──▶ STALLED ──▶ ENDED
 """
 
@@ -19,12 +17,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from asterisk_compliance.domain.call_notice import (
+    NO_MORE_WAITING,
+    Stepped,
+    before_decision,
+    decide,
+    give_up,
+    telling,
+    then,
+)
 from asterisk_compliance.domain.call_rows import (
     anomaly_row,
     arrived_row,
-    completed_row,
     decision_row,
-    lasted_ms,
     recording_row,
     result,
     standing_result,
@@ -54,6 +59,7 @@ from asterisk_compliance.domain.events import (
     CommandFailed,
     Deadline,
     DeadlinePassed,
+    Entry,
     Event,
     EventsOverflowed,
     FileAppeared,
@@ -62,47 +68,18 @@ from asterisk_compliance.domain.events import (
     Judged,
     LeftStasis,
     MixMonitorStarted,
-    PlaybackFinished,
-    PlaybackStarted,
     Reentered,
     Released,
     RowsRefused,
-    ServiceStopping,
     SpoolKept,
     SpoolRemoved,
     Step,
     Unbridged,
 )
-from asterisk_compliance.domain.notice import CaptureFrom, Policy
+from asterisk_compliance.domain.notice import CaptureFrom, Consent, Policy
 from asterisk_compliance.domain.recording import Capture, Outcome
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.ids import CallId
-
-EARLY_TOLERANCE_MS = 40
-"""A playback may seem this much shorter than its prompt: two frames, one at either end."""
-
-_NO_MORE_NOTICE = (ClearDeadline(Deadline.NOTICE), ClearDeadline(Deadline.STOP))
-
-Stepped = tuple[Call, tuple[Command, ...]]
-
-
-def shortcoming(call: Call, finished: PlaybackFinished) -> Reason | None:
-    """Why this playback does not count as a completed notice; ``None`` if it does.
-
-    ``PlaybackFinished`` with ``done`` is not "heard": Asterisk says it of a playback that was
-    stopped as well (res/res_stasis_playback.c). So the prompt's own length must have passed
-    since ``PlaybackStarted``, on our monotonic clock and on Asterisk's own time stamps, and
-    the dialplan must still be waiting for us.
-    """
-    if call.wording is None or not finished.done:
-        return Reason.HANGUP_IN_NOTICE if call.hanging_up else Reason.NOTICE_FAILED
-    if call.started is None:
-        return Reason.NOTICE_CUT_SHORT
-    if lasted_ms(call.started, finished) < call.wording.length_ms - EARLY_TOLERANCE_MS:
-        return Reason.HANGUP_IN_NOTICE if call.hanging_up else Reason.NOTICE_CUT_SHORT
-    if finished.at_ms - call.arrived_at_ms >= call.limits.dialplan_ms:
-        return Reason.NOTICE_TIMED_OUT
-    return None
 
 
 def arrive(call_id: CallId, arrival: Arrival, limits: Limits) -> Stepped:
@@ -120,9 +97,11 @@ def arrive(call_id: CallId, arrival: Arrival, limits: Limits) -> Stepped:
     )
     arrived = arrived_row(call, arrival)
     if not isinstance(arrival.policy, Policy):
-        return _then((arrived,), _decide(call, arrival.policy))
+        return then((arrived,), decide(call, arrival.policy))
+    if arrival.entry is Entry.AGI and arrival.policy.consent is not Consent.NOTICE:
+        return then((arrived,), decide(call, Reason.ENTRY_CANNOT_ASK))
     if arrival.stopping:
-        return _then((arrived,), _decide(call, Reason.SERVICE_STOPPING))
+        return then((arrived,), decide(call, Reason.SERVICE_STOPPING))
     assert wording is not None
     answer = () if arrival.answered else (Answer(),)
     limit = SetDeadline(Deadline.NOTICE, wording.length_ms + limits.notice_margin_ms)
@@ -141,7 +120,7 @@ def strand(call_id: CallId, arrival: Arrival, limits: Limits, *, decided: bool) 
         limits=limits,
         arrived_at_ms=arrival.at_ms,
     )
-    released, commands = _decide(call, Reason.SERVICE_RESTARTED)
+    released, commands = decide(call, Reason.SERVICE_RESTARTED)
     if not decided:
         return released, commands
     return released, (anomaly_row("STRANDED"), *commands[1:])
@@ -161,59 +140,15 @@ def step(call: Call, event: Event) -> Stepped:
         return _end(call, event.at_ms)
     if isinstance(event, RowsRefused):
         return _rows_refused(call, event)
-    if call.phase is Phase.NOTICE:
-        return _in_notice(call, event)
+    if isinstance(event, Bridged | Unbridged) and call.undecided:
+        return _bridging(call, event), ()
+    if call.undecided:
+        return before_decision(call, event)
+    if call.phase is Phase.TELLING:
+        return telling(call, event)
     if call.phase is Phase.CLOSING:
         return _in_closing(call, event)
     return _in_dialplan(call, event)
-
-
-def _in_notice(call: Call, event: Event) -> Stepped:  # noqa: C901 - one arm a fact
-    match event:
-        case PlaybackStarted(playback=playback) if playback == call.playback:
-            assert call.policy is not None
-            assert call.wording is not None
-            notice = call.policy.notice.label(call.wording.language)
-            row = AppendRow(Kind.NOTICE_STARTED, {"notice": notice, "playback": playback})
-            return replace(call, started=event), (row,)
-
-        case PlaybackFinished(playback=playback) if playback == call.playback:
-            reason = shortcoming(call, event)
-            if reason is not None:
-                return _give_up(call, reason, lasted_ms(call.started, event))
-            heard = (completed_row(call, event), *_NO_MORE_NOTICE)
-            return _then(heard, _decide(call, Reason.NOTICE_COMPLETED))
-
-        case DeadlinePassed(deadline=Deadline.NOTICE):
-            stop = (StopPlayback(call.playback),)
-            return _then(stop, _give_up(call, Reason.NOTICE_TIMED_OUT))
-
-        case DeadlinePassed(deadline=Deadline.STOP):
-            stop = (StopPlayback(call.playback),)
-            return _then(stop, _give_up(call, Reason.SERVICE_STOPPING))
-
-        case LeftStasis():
-            reason = Reason.HANGUP_IN_NOTICE if call.hanging_up else Reason.TAKEN_BACK
-            return _give_up(call, reason, gone=True)
-
-        case CommandFailed(reachable=reachable):
-            reason = Reason.ASTERISK_REFUSED if reachable else Reason.CONNECTION_LOST
-            return _give_up(call, Reason.HANGUP_IN_NOTICE if call.hanging_up else reason)
-
-        case EventsOverflowed():
-            return _give_up(call, Reason.EVENTS_OVERFLOWED)
-
-        case ServiceStopping():
-            return call, (SetDeadline(Deadline.STOP, call.limits.stop_ms),)
-
-        case Reentered():
-            return call, (anomaly_row("STASIS_START_TWICE"),)
-
-        case Bridged() | Unbridged():
-            return _bridging(call, event), ()
-
-        case _:
-            return call, ()
 
 
 def _in_dialplan(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - one arm a fact
@@ -290,42 +225,6 @@ def _in_closing(call: Call, event: Event) -> Stepped:
             return call, ()
 
 
-def _decide(call: Call, reason: Reason, *, gone: bool = False) -> Stepped:
-    """The one initial decision, its row, and the way back into the dialplan.
-
-    ``gone``: the channel has left our application, so there is nobody to hand a result to.
-    """
-    assert call.decision is None, "a call is decided once"
-    if reason is not Reason.NOTICE_COMPLETED:
-        refused = Decision(Status.NOT_RECORDED, reason)
-        decided = replace(call, decision=refused, phase=Phase.RELEASING)
-        row = decision_row(refused)
-        return decided, (row,) if gone else (row, result(decided), Release())
-    assert call.policy is not None
-    assert call.wording is not None
-    allowed = Decision(
-        Status.ALLOWED,
-        reason,
-        purposes=call.policy.notice.purposes,
-        notice=call.policy.notice.label(call.wording.language),
-    )
-    decided = replace(call, decision=allowed, capture=Capture.REQUESTED, phase=Phase.RELEASING)
-    requested = recording_row(decided, Kind.RECORDING_REQUESTED, capture=call.policy.capture)
-    return decided, (
-        decision_row(allowed),
-        requested,
-        Commit(),
-        result(decided),
-        Release(),
-    )
-
-
-def _give_up(call: Call, reason: Reason, lasted_ms: int = 0, *, gone: bool = False) -> Stepped:
-    """The notice was not completed: say how far it came, and decide."""
-    row = AppendRow(Kind.NOTICE_INCOMPLETE, {"reason": reason, "lasted_ms": lasted_ms})
-    return _then((row, *_NO_MORE_NOTICE), _decide(call, reason, gone=gone))
-
-
 def _rows_refused(call: Call, event: RowsRefused) -> Stepped:
     """The store failed: what stands behind the commit does not happen, what runs is stopped.
 
@@ -338,9 +237,9 @@ def _rows_refused(call: Call, event: RowsRefused) -> Stepped:
     if call.store_failed:
         return call, ()
     call = replace(call, store_failed=True)
-    if call.phase is Phase.NOTICE:
-        stop = (StopPlayback(call.playback), *_NO_MORE_NOTICE)
-        return _then(stop, _decide(call, Reason.STORE_FAILED))
+    if call.undecided:
+        stop = (StopPlayback(call.playback), *NO_MORE_WAITING)
+        return then(stop, decide(call, Reason.STORE_FAILED))
     if call.phase is Phase.RELEASING and event.at_commit:
         failed = Decision(Status.NOT_RECORDED, Reason.STORE_FAILED)
         decided = replace(call, decision=failed, capture=Capture.NONE)
@@ -355,7 +254,7 @@ def _end(call: Call, at_ms: int) -> Stepped:
         return call, ()
     commands: tuple[Command, ...] = ()
     if call.decision is None:
-        call, commands = _give_up(call, Reason.HANGUP_IN_NOTICE, gone=True)
+        call, commands = give_up(call, Reason.HANGUP_IN_NOTICE, gone=True)
     call = _bridging(call, Unbridged(at_ms))
     ended = AppendRow(Kind.CALL_ENDED, {"bridged_ms": call.bridged_ms})
     clear = ClearDeadline(Deadline.GROWTH)
@@ -388,14 +287,9 @@ def _started(call: Call, evidence: str) -> Stepped:
     return replace(call, capture=Capture.STARTED), (row,)
 
 
-def _then(first: tuple[Command, ...], rest: Stepped) -> Stepped:
-    call, commands = rest
-    return call, first + commands
-
-
 def _then_step(first: Stepped, event: Event) -> Stepped:
     call, commands = first
-    return _then(commands, step(call, event))
+    return then(commands, step(call, event))
 
 
 def _expect_audio(call: Call) -> tuple[Command, ...]:

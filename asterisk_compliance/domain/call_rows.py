@@ -48,6 +48,12 @@ def completed_row(call: Call, finished: PlaybackFinished) -> AppendRow:
     )
 
 
+def consent_row(state: str) -> AppendRow:
+    """``given``, ``refused``, ``expired`` (silence where a key was asked for), ``not_refused``."""
+    by = Actor.SERVICE if state in {"expired", "not_refused"} else Actor.CALLER
+    return AppendRow(Kind.CONSENT, {"state": state}, actor=by)
+
+
 def decision_row(decision: Decision) -> AppendRow:
     return AppendRow(
         Kind.DECISION,
@@ -106,7 +112,7 @@ def result(call: Call) -> HandOver:
     assert call.decision is not None
     decision = call.decision
     if not decision.allowed or call.policy is None:
-        return HandOver(call.id, decision.status, decision.reason)
+        return HandOver(call.id, decision.status, decision.reason, next=decision.next)
     return HandOver(
         call.id,
         decision.status,

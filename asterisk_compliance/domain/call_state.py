@@ -22,6 +22,8 @@ from asterisk_compliance.ids import (
 
 class Phase(StrEnum):
     NOTICE = "notice"
+    ASKING = "asking"
+    TELLING = "telling"
     RELEASING = "releasing"
     DIALPLAN = "dialplan"
     CLOSING = "closing"
@@ -81,7 +83,9 @@ class Call:
     phase: Phase = Phase.NOTICE
     policy: Policy | None = None
     wording: Wording | None = None
+    playbacks: int = 1
     started: PlaybackStarted | None = None
+    accepted: bool = False
     hanging_up: bool = False
     decision: Decision | None = None
     capture: Capture = Capture.NONE
@@ -93,11 +97,16 @@ class Call:
 
     @property
     def playback(self) -> PlaybackId:
-        return playback_id(self.id, 1)
+        """The playback that counts now: the last one that was begun."""
+        return playback_id(self.id, self.playbacks)
 
     @property
     def recording(self) -> RecordingId:
         return recording_id(self.id, 1)
+
+    @property
+    def undecided(self) -> bool:
+        return self.phase in {Phase.NOTICE, Phase.ASKING}
 
     @property
     def awaits_audio(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from asterisk_compliance.domain.decision import Status
+from asterisk_compliance.domain.decision import Next, Status
 from asterisk_compliance.domain.events import Deadline
 from asterisk_compliance.domain.rows import Actor, Detail, Kind, PersonalFact
 from asterisk_compliance.ids import CallId, ChannelId, PartyId, PlaybackId, RecordingId
@@ -60,6 +60,7 @@ class HandOver:
     reason: str
     purposes: tuple[str, ...] = ()
     notice: str = ""
+    next: Next = Next.CONTINUE
     recording: RecordingId | None = None
     channel: ChannelId | None = None
     bridged_only: bool = True

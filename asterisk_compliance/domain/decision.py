@@ -31,11 +31,16 @@ class Reason(StrEnum):
     """
 
     NOTICE_COMPLETED = "NOTICE_COMPLETED"
+    CONSENT_NOT_REFUSED = "CONSENT_NOT_REFUSED"
+    CONSENT_GIVEN = "CONSENT_GIVEN"
+    CONSENT_REFUSED = "CONSENT_REFUSED"
+    CONSENT_NOT_GIVEN = "CONSENT_NOT_GIVEN"
     NOTICE_FAILED = "NOTICE_FAILED"
     NOTICE_CUT_SHORT = "NOTICE_CUT_SHORT"
     NOTICE_TIMED_OUT = "NOTICE_TIMED_OUT"
     HANGUP_IN_NOTICE = "HANGUP_IN_NOTICE"
     TAKEN_BACK = "TAKEN_BACK"
+    ENTRY_CANNOT_ASK = "ENTRY_CANNOT_ASK"
     POLICY_MISSING = "POLICY_MISSING"
     POLICY_UNKNOWN = "POLICY_UNKNOWN"
     ARGUMENTS_INVALID = "ARGUMENTS_INVALID"
@@ -47,8 +52,19 @@ class Reason(StrEnum):
     EVENTS_OVERFLOWED = "EVENTS_OVERFLOWED"
 
 
+ALLOWING = frozenset({Reason.NOTICE_COMPLETED, Reason.CONSENT_NOT_REFUSED, Reason.CONSENT_GIVEN})
+REFUSING = frozenset({Reason.CONSENT_REFUSED, Reason.CONSENT_NOT_GIVEN})
+
 DIALPLAN_REASONS = ("SERVICE_UNAVAILABLE", "SERVICE_TIMED_OUT")
 """Reasons that only the dialplan gives, when the service gave none; they never stand in a row."""
+
+
+class Next(StrEnum):
+    """What the dialplan does when the routine is done: ``COMPLIANCE_NEXT``."""
+
+    CONTINUE = "continue"
+    ALTERNATIVE = "alternative"
+    END = "end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +75,7 @@ class Decision:
     reason: Reason
     purposes: tuple[PurposeCode, ...] = ()
     notice: str = ""
+    next: Next = Next.CONTINUE
 
     @property
     def allowed(self) -> bool:

@@ -21,6 +21,10 @@ class Deadline(StrEnum):
     """The playback must be over."""
     GROWTH = "growth"
     """The recording must have bytes on disk."""
+    GRACE = "grace"
+    """A digit still counts."""
+    TELL = "tell"
+    """The announcement must be over."""
     STOP = "stop"
     """The service is stopping and does not wait longer for this notice."""
 
@@ -64,6 +68,14 @@ class PlaybackFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class DigitReceived:
+    """A key was released. The digit is compared and forgotten: it stands in no row."""
+
+    digit: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class HangupRequested:
     pass
 
@@ -102,6 +114,7 @@ class RowsRefused:
 @dataclass(frozen=True, slots=True)
 class DeadlinePassed:
     deadline: Deadline
+    at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +178,7 @@ Event: TypeAlias = (
     Reentered
     | PlaybackStarted
     | PlaybackFinished
+    | DigitReceived
     | HangupRequested
     | LeftStasis
     | Released

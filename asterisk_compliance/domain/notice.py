@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from asterisk_compliance.domain.purposes import PurposeCode
@@ -16,6 +16,55 @@ class CaptureFrom(StrEnum):
     """While the caller is bridged to somebody: no waiting music, no asides in a queue."""
     NOTICE = "from-notice"
     """From the completed notice on, whatever happens to the channel."""
+
+
+class Consent(StrEnum):
+    """What a party must do, beside hearing the notice, to be recorded."""
+
+    NOTICE = "notice"
+    """Stay on the line."""
+    OPT_OUT = "opt-out"
+    """Not press the refusing key, until a short time after the notice."""
+    OPT_IN = "opt-in"
+    """Press the accepting key; silence refuses."""
+
+
+class OnProblem(StrEnum):
+    """What happens to a call that may not be recorded."""
+
+    CONTINUE = "continue-unrecorded"
+    TELL = "tell"
+    """Say that it is not recorded, then continue."""
+    ALTERNATIVE = "alternative"
+    """Say that it must be recorded, then let the dialplan offer another way."""
+    END = "end"
+    """Say that it must be recorded, then hang up."""
+
+
+class Announcement(StrEnum):
+    """What is said to a party whose call will not be recorded."""
+
+    REFUSED = "refused"
+    NOT_RECORDED = "not-recorded"
+    REQUIRED = "required"
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A sound that is no notice; ``media`` as in :class:`Wording`."""
+
+    media: str
+    length_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Which digit means what while we ask; empty: none does."""
+
+    accept: str = ""
+    refuse: str = ""
+    repeat: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +107,11 @@ class Policy:
 
     Attributes:
         languages: In order of preference; the notice has a wording in each.
-        digest: SHA-256 over everything above; rows name the policy by it.
+        grace_ms: How long after the notice a digit still counts.
+        repeats_max: How often a notice is played again, or in another language, on request.
+        announcements: By kind and language; those that ``on_refusal`` and
+            ``on_notice_failure`` need are there in every language.
+        digest: SHA-256 over everything else; rows name the policy by it.
     """
 
     name: str
@@ -66,6 +119,13 @@ class Policy:
     languages: tuple[str, ...]
     capture: CaptureFrom
     digest: str
+    consent: Consent = Consent.NOTICE
+    keys: Keys = Keys()
+    grace_ms: int = 0
+    repeats_max: int = 0
+    on_refusal: OnProblem = OnProblem.CONTINUE
+    on_notice_failure: OnProblem = OnProblem.CONTINUE
+    announcements: Mapping[Announcement, Mapping[str, Prompt]] = field(default_factory=dict)
 
     def wording_for(self, channel_language: str) -> Wording:
         """The wording in the channel's language if the policy offers it, else in its first.
@@ -75,3 +135,19 @@ class Policy:
         wanted = channel_language.replace("-", "_").split("_", 1)[0].lower()
         language = wanted if wanted in self.languages else self.languages[0]
         return self.notice.wordings[language]
+
+    def language_after(self, language: str) -> str:
+        """The next language of the policy, for the key that asks for another one."""
+        at = self.languages.index(language)
+        return self.languages[(at + 1) % len(self.languages)]
+
+
+def announcement_for(what: OnProblem, *, refused: bool) -> Announcement | None:
+    """What is said before a call goes on, is led elsewhere, or ends, unrecorded."""
+    match what:
+        case OnProblem.CONTINUE:
+            return None
+        case OnProblem.TELL:
+            return Announcement.REFUSED if refused else Announcement.NOT_RECORDED
+        case OnProblem.ALTERNATIVE | OnProblem.END:
+            return Announcement.REQUIRED

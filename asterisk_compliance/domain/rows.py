@@ -37,6 +37,7 @@ class Kind(StrEnum):
     NOTICE_STARTED = "notice_started"
     NOTICE_COMPLETED = "notice_completed"
     NOTICE_INCOMPLETE = "notice_incomplete"
+    CONSENT = "consent"
     DECISION = "decision"
     CALL_RELEASED = "call_released"
     CALL_REENTERED = "call_reentered"

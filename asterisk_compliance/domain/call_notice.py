@@ -1,0 +1,339 @@
+"""A call before it is decided: the notice, the question, and the one decision.
+
+Rule 3: a call may be recorded only after its notice was *completed* (guarantee G1), and the
+        rule for that is :func:`shortcoming`; and after the consent that its policy asks for.
+Rule 4: every call gets exactly one initial decision (guarantee G2), in :func:`decide`.
+
+    NOTICE ──▶ ASKING ──▶ decided ──▶ TELLING ──▶ RELEASING
+       └───────────────────▲  └──────────────────────▲
+
+A refusal counts at once. A digit that accepts during the prompt is remembered, and counts when
+the prompt has completed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from asterisk_compliance.domain.call_rows import (
+    anomaly_row,
+    completed_row,
+    consent_row,
+    decision_row,
+    lasted_ms,
+    recording_row,
+    result,
+)
+from asterisk_compliance.domain.call_state import Call, Phase
+from asterisk_compliance.domain.commands import (
+    AppendRow,
+    ClearDeadline,
+    Command,
+    Commit,
+    Play,
+    Release,
+    SetDeadline,
+    StopPlayback,
+)
+from asterisk_compliance.domain.decision import (
+    ALLOWING,
+    REFUSING,
+    Decision,
+    Next,
+    Reason,
+    Status,
+)
+from asterisk_compliance.domain.events import (
+    CommandFailed,
+    Deadline,
+    DeadlinePassed,
+    DigitReceived,
+    Event,
+    EventsOverflowed,
+    LeftStasis,
+    PlaybackFinished,
+    PlaybackStarted,
+    Reentered,
+    ServiceStopping,
+    Step,
+)
+from asterisk_compliance.domain.notice import (
+    Consent,
+    OnProblem,
+    Prompt,
+    Wording,
+    announcement_for,
+)
+from asterisk_compliance.domain.recording import Capture
+from asterisk_compliance.domain.rows import Kind
+
+EARLY_TOLERANCE_MS = 40
+"""A playback may seem this much shorter than its prompt: two frames, one at either end."""
+
+NO_MORE_WAITING = (
+    ClearDeadline(Deadline.NOTICE),
+    ClearDeadline(Deadline.GRACE),
+    ClearDeadline(Deadline.STOP),
+)
+
+Stepped = tuple[Call, tuple[Command, ...]]
+
+
+def shortcoming(call: Call, finished: PlaybackFinished) -> Reason | None:
+    """Why this playback does not count as a completed notice; ``None`` if it does.
+
+    ``PlaybackFinished`` with ``done`` is not "heard": Asterisk says it of a playback that was
+    stopped as well (res/res_stasis_playback.c). So the prompt's own length must have passed
+    since ``PlaybackStarted``, on our monotonic clock and on Asterisk's own time stamps, and
+    the dialplan must still be waiting for us.
+    """
+    if call.wording is None or not finished.done:
+        return Reason.HANGUP_IN_NOTICE if call.hanging_up else Reason.NOTICE_FAILED
+    if call.started is None:
+        return Reason.NOTICE_CUT_SHORT
+    if lasted_ms(call.started, finished) < call.wording.length_ms - EARLY_TOLERANCE_MS:
+        return Reason.HANGUP_IN_NOTICE if call.hanging_up else Reason.NOTICE_CUT_SHORT
+    if finished.at_ms - call.arrived_at_ms >= call.limits.dialplan_ms:
+        return Reason.NOTICE_TIMED_OUT
+    return None
+
+
+def before_decision(call: Call, event: Event) -> Stepped:  # noqa: C901 - one arm a fact
+    """What a fact means while the notice plays, or while we wait for a key."""
+    match event:
+        case PlaybackStarted(playback=playback) if playback == call.playback:
+            assert call.policy is not None
+            assert call.wording is not None
+            notice = call.policy.notice.label(call.wording.language)
+            row = AppendRow(Kind.NOTICE_STARTED, {"notice": notice, "playback": playback})
+            return replace(call, started=event), (row,)
+
+        case PlaybackFinished(playback=playback) if (
+            playback == call.playback and call.phase is Phase.NOTICE
+        ):
+            reason = shortcoming(call, event)
+            if reason is not None:
+                return give_up(call, reason, lasted_ms(call.started, event))
+            heard = (completed_row(call, event), ClearDeadline(Deadline.NOTICE))
+            return then(heard, _heard(call))
+
+        case DigitReceived():
+            return _digit(call, event)
+
+        case DeadlinePassed(deadline=Deadline.NOTICE) if call.phase is Phase.NOTICE:
+            return _stop_and_give_up(call, Reason.NOTICE_TIMED_OUT)
+
+        case DeadlinePassed(deadline=Deadline.GRACE, at_ms=at_ms) if call.phase is Phase.ASKING:
+            return _late(call, at_ms) or _grace_is_over(call)
+
+        case DeadlinePassed(deadline=Deadline.STOP):
+            return _stop_and_give_up(call, Reason.SERVICE_STOPPING)
+
+        case LeftStasis():
+            reason = Reason.HANGUP_IN_NOTICE if call.hanging_up else Reason.TAKEN_BACK
+            return give_up(call, reason, gone=True)
+
+        case CommandFailed(reachable=reachable):
+            reason = Reason.ASTERISK_REFUSED if reachable else Reason.CONNECTION_LOST
+            return give_up(call, Reason.HANGUP_IN_NOTICE if call.hanging_up else reason)
+
+        case EventsOverflowed():
+            return give_up(call, Reason.EVENTS_OVERFLOWED)
+
+        case ServiceStopping():
+            return call, (SetDeadline(Deadline.STOP, call.limits.stop_ms),)
+
+        case Reentered():
+            return call, (anomaly_row("STASIS_START_TWICE"),)
+
+        case _:
+            return call, ()
+
+
+def telling(call: Call, event: Event) -> Stepped:
+    """What a fact means while the announcement plays; the decision is made and handed over."""
+    match event:
+        case PlaybackFinished(playback=playback) if playback == call.playback:
+            return _go(call)
+        case DeadlinePassed(deadline=Deadline.TELL | Deadline.STOP):
+            return then((StopPlayback(call.playback),), _go(call))
+        case CommandFailed(step=Step.HAND_OVER | Step.PLAY as failed):
+            refused = () if call.hanging_up else (anomaly_row("RELEASE_REFUSED", step=failed),)
+            return then(refused, _go(call))
+        case EventsOverflowed():
+            return _go(call)
+        case LeftStasis():
+            return replace(call, phase=Phase.DIALPLAN), (ClearDeadline(Deadline.TELL),)
+        case ServiceStopping():
+            return call, (SetDeadline(Deadline.STOP, call.limits.stop_ms),)
+        case _:
+            return call, ()
+
+
+def decide(call: Call, reason: Reason, *, gone: bool = False) -> Stepped:
+    """The one initial decision, its row, and the way back into the dialplan.
+
+    ``gone``: the channel has left our application, so there is nobody to hand a result to.
+    """
+    assert call.decision is None, "a call is decided once"
+    if reason in ALLOWING:
+        return _allow(call, reason)
+    what = OnProblem.CONTINUE
+    if call.policy is not None:
+        refused = reason in REFUSING
+        what = call.policy.on_refusal if refused else call.policy.on_notice_failure
+    status = Status.REFUSED if reason in REFUSING else Status.NOT_RECORDED
+    decision = Decision(status, reason, next=_NEXT.get(what, Next.CONTINUE))
+    decided = replace(call, decision=decision, phase=Phase.RELEASING)
+    row = decision_row(decision)
+    if gone:
+        return decided, (row,)
+    said = _announcement(call, what, reason)
+    if said is None:
+        return decided, (row, result(decided), Release())
+    told = replace(decided, phase=Phase.TELLING, playbacks=call.playbacks + 1)
+    limit = SetDeadline(Deadline.TELL, said.length_ms + call.limits.notice_margin_ms)
+    return told, (row, result(told), Play(told.playback, said.media), limit)
+
+
+def give_up(call: Call, reason: Reason, lasted: int = 0, *, gone: bool = False) -> Stepped:
+    """Nothing comes of the notice or of the question: say how far it came, and decide."""
+    detail = {"reason": reason, "lasted_ms": lasted}
+    rows = (AppendRow(Kind.NOTICE_INCOMPLETE, detail),) if call.phase is Phase.NOTICE else ()
+    return then((*rows, *NO_MORE_WAITING), decide(call, reason, gone=gone))
+
+
+def then(first: tuple[Command, ...], rest: Stepped) -> Stepped:
+    call, commands = rest
+    return call, first + commands
+
+
+_NEXT = {OnProblem.ALTERNATIVE: Next.ALTERNATIVE, OnProblem.END: Next.END}
+
+_CAN_BE_TOLD = REFUSING | {Reason.NOTICE_FAILED, Reason.NOTICE_CUT_SHORT, Reason.NOTICE_TIMED_OUT}
+"""Reasons after which the caller is still there, and Asterisk still plays what we ask for."""
+
+
+def _heard(call: Call) -> Stepped:
+    """The notice was completed. What else does the policy ask for?"""
+    assert call.policy is not None
+    match call.policy.consent:
+        case Consent.NOTICE:
+            return then(NO_MORE_WAITING, decide(call, Reason.NOTICE_COMPLETED))
+        case Consent.OPT_IN if call.accepted:
+            return _given(call)
+        case Consent.OPT_IN | Consent.OPT_OUT:
+            wait = SetDeadline(Deadline.GRACE, call.policy.grace_ms)
+            return replace(call, phase=Phase.ASKING), (wait,)
+
+
+def _digit(call: Call, event: DigitReceived) -> Stepped:
+    """A key, during the notice or the grace after it. A refusal wins over everything."""
+    policy = call.policy
+    if policy is None or policy.consent is Consent.NOTICE:
+        return call, ()
+    keys = policy.keys
+    match event.digit:
+        case keys.refuse:
+            rows = (*_stop(call), consent_row("refused"), *NO_MORE_WAITING)
+            return then(rows, decide(call, Reason.CONSENT_REFUSED))
+        case keys.accept if policy.consent is Consent.OPT_IN:
+            if call.phase is Phase.ASKING:
+                return _late(call, event.at_ms) or _given(call)
+            return replace(call, accepted=True), ()
+        case keys.repeat:
+            return _play_again(call, event.at_ms, call.wording)
+        case keys.language:
+            assert call.wording is not None
+            other = policy.language_after(call.wording.language)
+            return _play_again(call, event.at_ms, policy.notice.wordings[other])
+        case _:
+            return call, ()
+
+
+def _play_again(call: Call, at_ms: int, wording: Wording | None) -> Stepped:
+    """The notice once more, if its whole length still fits before the dialplan's limit."""
+    assert call.policy is not None
+    assert wording is not None
+    spent_ms = at_ms - call.arrived_at_ms
+    needed_ms = wording.length_ms + call.limits.notice_margin_ms + call.policy.grace_ms
+    enough = spent_ms + needed_ms < call.limits.dialplan_ms
+    if call.playbacks > call.policy.repeats_max or not enough:
+        return call, ()
+    again = replace(
+        call,
+        phase=Phase.NOTICE,
+        wording=wording,
+        playbacks=call.playbacks + 1,
+        started=None,
+        accepted=False,
+    )
+    limit = SetDeadline(Deadline.NOTICE, wording.length_ms + call.limits.notice_margin_ms)
+    return again, (
+        *_stop(call),
+        ClearDeadline(Deadline.GRACE),
+        Play(again.playback, wording.media),
+        limit,
+    )
+
+
+def _late(call: Call, at_ms: int) -> Stepped | None:
+    """A service that hung while it waited: the dialplan does not wait for us any more."""
+    if at_ms - call.arrived_at_ms < call.limits.dialplan_ms:
+        return None
+    return give_up(call, Reason.NOTICE_TIMED_OUT)
+
+
+def _grace_is_over(call: Call) -> Stepped:
+    assert call.policy is not None
+    if call.policy.consent is Consent.OPT_OUT:
+        rows = (consent_row("not_refused"), *NO_MORE_WAITING)
+        return then(rows, decide(call, Reason.CONSENT_NOT_REFUSED))
+    rows = (consent_row("expired"), *NO_MORE_WAITING)
+    return then(rows, decide(call, Reason.CONSENT_NOT_GIVEN))
+
+
+def _given(call: Call) -> Stepped:
+    rows = (consent_row("given"), *NO_MORE_WAITING)
+    return then(rows, decide(call, Reason.CONSENT_GIVEN))
+
+
+def _stop_and_give_up(call: Call, reason: Reason) -> Stepped:
+    return then(_stop(call), give_up(call, reason))
+
+
+def _stop(call: Call) -> tuple[Command, ...]:
+    return (StopPlayback(call.playback),) if call.phase is Phase.NOTICE else ()
+
+
+def _allow(call: Call, reason: Reason) -> Stepped:
+    assert call.policy is not None
+    assert call.wording is not None
+    allowed = Decision(
+        Status.ALLOWED,
+        reason,
+        purposes=call.policy.notice.purposes,
+        notice=call.policy.notice.label(call.wording.language),
+    )
+    decided = replace(call, decision=allowed, capture=Capture.REQUESTED, phase=Phase.RELEASING)
+    requested = recording_row(decided, Kind.RECORDING_REQUESTED, capture=call.policy.capture)
+    return decided, (
+        decision_row(allowed),
+        requested,
+        Commit(),
+        result(decided),
+        Release(),
+    )
+
+
+def _announcement(call: Call, what: OnProblem, reason: Reason) -> Prompt | None:
+    """What the caller is told, in the language he was last spoken to."""
+    kind = announcement_for(what, refused=reason in REFUSING)
+    if kind is None or call.policy is None or call.wording is None or reason not in _CAN_BE_TOLD:
+        return None
+    return call.policy.announcements[kind][call.wording.language]
+
+
+def _go(call: Call) -> Stepped:
+    clear = (ClearDeadline(Deadline.TELL), ClearDeadline(Deadline.STOP))
+    return replace(call, phase=Phase.RELEASING), (*clear, Release())
