@@ -181,10 +181,11 @@ def test_a_prompt_that_is_no_prompt(sounds: Path, change, why: str) -> None:
 
 def test_the_dialplan_must_wait_for_the_longest_prompt(sounds: Path) -> None:
     limits = {"notice_margin_s": 3, "dialplan_s": 13.9}
-    assert problems(sounds, limits=limits) == [
+    (problem,) = problems(sounds, limits=limits)
+    assert problem == (
         "limits.dialplan_s: notice standard/1/ja takes 11.0 s; with notice_margin_s the dialplan "
         "must wait at least 14.0 s"
-    ]
+    )
     loaded(sounds, limits={"notice_margin_s": 3, "dialplan_s": 14})
 
 

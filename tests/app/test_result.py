@@ -1,4 +1,4 @@
-"""The result goes to the dialplan in one variable, and comes apart there into exactly its values."""
+"""The result goes to the dialplan in one variable, and comes apart into exactly its values."""
 
 from __future__ import annotations
 
