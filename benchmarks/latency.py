@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import random
 import shlex
 import time
@@ -39,7 +40,7 @@ from lab.sip import Phone
 from lab.site import TEST_NOTICE_S, Site
 from lab.tone_spans import find_spans
 from lab.tones import AGENT, CALLER, FRAME, RATE, Schedule
-from lab.wav import is_closed, read_wav
+from lab.wav import is_closed, read_wav, write_wav
 
 OUT = Path(__file__).parent / "out/latency.json"
 PLAIN, OURS = "1", "2"
@@ -56,7 +57,7 @@ exten => _2XXXX,1,Gosub(compliance-notice,s,1(inbound))
  same => n,Hangup()
 """
 WARM_UP = 2
-TALK_S = 1.2
+TALK_S = 1.5
 """Enough to date the first sample by: tones are placed by half seconds."""
 _FRAME_S = FRAME / RATE
 _NOTICE_FRAMES = round(TEST_NOTICE_S / _FRAME_S)
@@ -68,9 +69,10 @@ _SETTLE_S = 0.3
 
 UNRESOLVED = """\
 Not resolved: audio goes in frames of 20 ms, and each way ends up in its own place between two
-frames; Asterisk's log stamps are cut to 1 ms (times from them are 0.5 ms long on average, both
-ways alike); a telephone stamps a packet when its event loop reads it; the first sample of a
-recording is dated to 10 ms. The telephones share the machine with Asterisk and the service."""
+frames; stamps of Asterisk's log and of our rows are cut to 1 ms (a time from a log line to a packet
+is 0.5 ms long on average, both ways alike); a telephone stamps a packet when its event loop reads
+it; the first sample of a recording is dated to 10 ms. The control holds nothing of ours: by what
+it differs, the others may differ by chance. Telephones, Asterisk and service share the CPUs."""
 
 
 @dataclass(slots=True)
@@ -79,7 +81,7 @@ class Timed:
 
     Attributes:
         unix_offset: What Unix time was ahead of the monotonic clock.
-        recorded: Clock time of each party's first recorded sample.
+        recorded: Clock time of each party's first recorded sample; not a number if unknown.
         rows: When the service saw what, for our calls.
     """
 
@@ -124,9 +126,7 @@ COMPARED: Mapping[str, Interval] = {
         call.first_audio - call.executed("Stasis" if call.exten[0] == OURS else "Answer")
     ),
     "dialplan entered to first audio": lambda call: call.first_audio - call.entered,
-    "INVITE to dialplan entered (control: none of ours)": lambda call: (
-        call.entered - call.caller.times["invite"]
-    ),
+    "control: INVITE to dialplan entered": lambda call: call.entered - call.caller.times["invite"],
     "INVITE to first audio": lambda call: call.first_audio - call.caller.times["invite"],
     "notice's last packet to the agent's INVITE": lambda call: call.agent_invited - call.notice_end,
     "bridge to first recorded sample: caller": lambda call: call.recorded["caller"] - call.bridged,
@@ -236,10 +236,13 @@ def read_back(site: Site, calls: Sequence[Timed], schedules: Sequence[Schedule])
 
 
 def _first_sample(pcm: Pcm, schedule: Schedule, call: Timed) -> float:
+    """Not a number where the tones do not say; the recording is then kept for looking at."""
     times = call.caller.times
-    return min(
-        span.clock_start for span in find_spans(pcm, schedule, times["invite"], times["ended"])
-    )
+    spans = find_spans(pcm, schedule, times["invite"], times["ended"])
+    if not spans:
+        OUT.parent.mkdir(parents=True, exist_ok=True)
+        write_wav(OUT.parent / f"undated-{call.exten}-{schedule.voice.name}.wav", pcm)
+    return min((span.clock_start for span in spans), default=math.nan)
 
 
 def check_heard(leg: Leg, notice: Pcm) -> None:
@@ -257,6 +260,11 @@ def check_heard(leg: Leg, notice: Pcm) -> None:
 
 def in_ms(interval: Interval, calls: Sequence[Timed]) -> list[float]:
     return [interval(call) * 1_000 for call in calls]
+
+
+def rounded(values_ms: Sequence[float]) -> list[float | None]:
+    """For JSON, which has no "not a number"."""
+    return [None if math.isnan(value) else round(value, 3) for value in values_ms]
 
 
 async def run(pairs: int) -> tuple[list[Timed], str]:
@@ -297,8 +305,8 @@ def main(arguments: list[str] | None = None) -> None:
         "dialplan_steps": {name: as_json(row) for name, row in plain_steps.items()},
         "samples_ms": {
             name: {
-                "dialplan": [round(value, 3) for value in in_ms(interval, plain)],
-                "ours": [round(value, 3) for value in in_ms(interval, ours)],
+                "dialplan": rounded(in_ms(interval, plain)),
+                "ours": rounded(in_ms(interval, ours)),
             }
             for name, interval in COMPARED.items()
         },
@@ -323,7 +331,7 @@ def report(
     console.print(f"{about['command']}   {about['date']}\n{versions}", highlight=False)
     console.print(
         f"{about['cpus']} CPUs, load before {about['load_before']};"
-        f" {calls} calls each way, in turns"
+        f" {calls} calls each way, in turns; niceness {about['niceness']}"
     )
     console.print(comparison_table("Beside the dialplan alone", compared))
     console.print(spread_table("Where ours spends it", our_steps))

@@ -43,11 +43,13 @@ class Comparison:
     """The dialplan alone beside us, from calls that took turns.
 
     Attributes:
+        pairs: Measured both ways; others were left out.
         difference_ms: Median of ours less median of the dialplan's.
         low_ms, high_ms: Its 95 % interval, by resampling whole pairs of calls.
         ratio: Of the medians; ``None`` where the dialplan's is below a millisecond.
     """
 
+    pairs: int
     plain: Spread
     ours: Spread
     difference_ms: float
@@ -57,33 +59,37 @@ class Comparison:
 
 
 def compare(plain_ms: Sequence[float], ours_ms: Sequence[float]) -> Comparison:
-    """Compare pairs of measurements.
+    """Compare pairs of measurements; a pair with a value that is not a number is left out.
 
     Raises:
-        ValueError: not as many of one as of the other, or none at all.
+        ValueError: not as many of one as of the other, or no pair at all.
     """
-    if len(plain_ms) != len(ours_ms) or not plain_ms:
+    if len(plain_ms) != len(ours_ms):
         raise ValueError(f"{len(plain_ms)} and {len(ours_ms)} measurements are no pairs")
-    pairs = np.array([plain_ms, ours_ms])
+    pairs = np.array([plain_ms, ours_ms], np.float64)
+    pairs = pairs[:, ~np.isnan(pairs).any(axis=0)]
+    if not pairs.size:
+        raise ValueError("there are no pairs")
     chance = np.random.default_rng(1)
     drawn = pairs[:, chance.integers(0, pairs.shape[1], (_RESAMPLES, pairs.shape[1]))]
     medians = np.median(drawn, axis=2)
     low, high = np.percentile(medians[1] - medians[0], (2.5, 97.5))
-    plain, ours = Spread.of(plain_ms), Spread.of(ours_ms)
+    plain, ours = Spread.of(list(pairs[0])), Spread.of(list(pairs[1]))
     comparable = plain.median_ms >= _NO_RATIO_BELOW_MS
     ratio = ours.median_ms / plain.median_ms if comparable else None
     difference = ours.median_ms - plain.median_ms
-    return Comparison(plain, ours, difference, float(low), float(high), ratio)
+    return Comparison(pairs.shape[1], plain, ours, difference, float(low), float(high), ratio)
 
 
 def comparison_table(title: str, rows: Mapping[str, Comparison]) -> Table:
     table = Table(title=title, title_justify="left", caption="ms: median / p90 / middle half")
     table.add_column("")
-    for heading in ("dialplan alone", "this service", "difference (95 %)", "ratio"):
+    for heading in ("pairs", "dialplan alone", "this service", "difference (95 %)", "ratio"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, row in rows.items():
         table.add_row(
             name,
+            str(row.pairs),
             str(row.plain),
             str(row.ours),
             f"{row.difference_ms:+.2f} ({row.low_ms:+.2f} … {row.high_ms:+.2f})",
@@ -93,9 +99,9 @@ def comparison_table(title: str, rows: Mapping[str, Comparison]) -> Table:
 
 
 def spread_table(title: str, rows: Mapping[str, Spread]) -> Table:
-    table = Table(title=title, title_justify="left", caption="ms: median / p90 / middle half")
+    table = Table(title=f"{title}, ms", title_justify="left")
     table.add_column("")
-    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("median / p90 / middle half", justify="right", no_wrap=True)
     for name, row in rows.items():
         table.add_row(name, str(row))
     return table
@@ -126,5 +132,6 @@ def surroundings(command: str) -> dict[str, Any]:
             **{name: version(name) for name in packages},
         },
         "cpus": len(os.sched_getaffinity(0)),
+        "niceness": os.nice(0),
         "load_before": [round(load, 2) for load in os.getloadavg()],
     }

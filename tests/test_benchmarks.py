@@ -109,6 +109,14 @@ def test_unequal_numbers_are_no_pairs():
         compare([1.0, 2.0], [1.0])
     with pytest.raises(ValueError, match="no pairs"):
         compare([], [])
+    with pytest.raises(ValueError, match="no pairs"):
+        compare([float("nan")], [1.0])
+
+
+def test_a_pair_that_was_not_measured_is_left_out_and_counted():
+    row = compare([1.0, float("nan"), 3.0, 5.0], [2.0, 3.0, 4.0, float("nan")])
+    assert row.pairs == 2
+    assert (row.plain.median_ms, row.ours.median_ms) == (2, 3)
 
 
 def test_the_table_says_both_ways_difference_and_ratio():

@@ -177,6 +177,10 @@ class CallTask:
                         await self._step(RowsRefused(at_commit=True))
                         return
                     drafts = []
+                case Judge() | RemoveSpooled() | StopCapture() if drafts:
+                    self._append(drafts).add_done_callback(self._appended)  # before a long wait
+                    drafts = []
+                    await self._start(command)
                 case _:
                     await self._start(command)
         if drafts:

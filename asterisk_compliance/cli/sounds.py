@@ -103,7 +103,9 @@ def lint_wordings(
     elif lines:
         columns = ("wording", "language", "id", "severity", "what", "hint")
         stdout().print(table(columns, [tuple(line.values()) for line in lines]))
-    say(f"{len(linted)} wordings: {_count(errors, 'error')}, {len(lines) - errors} advice")
+    say(
+        f"{_count(len(linted), 'wording')}: {_count(errors, 'error')}, {len(lines) - errors} advice"
+    )
     raise typer.Exit(1 if errors else 0)
 
 

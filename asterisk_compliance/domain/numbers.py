@@ -65,6 +65,7 @@ def read_number(number: str, home: str) -> OutsideNumber:
     parsed = _parse(number, home)
     if parsed is None:
         return UNKNOWN
+    assert parsed.country_code is not None
     countries = frozenset(
         country
         for country in COUNTRY_CODE_TO_REGION_CODE[parsed.country_code]

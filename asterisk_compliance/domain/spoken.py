@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 _SENTENCE_END = re.compile(r"[。!?\n]+|\.(?=\s|$)")
 PLACEHOLDER = re.compile(
-    r"\{[^{}\n]{0,40}\}|[{}]|\[[^\[\]\n]{0,40}\]|<[^<>\n]{0,40}>|%[sd]\b"
+    r"\{[^{}\n]{0,40}\}|[{}]|\[[^\[\]\n]{0,40}\]|<[^<>\n]{0,40}>|%[sd](?![a-z])"
     r"|[○◯●△×]{2,}|(?<![一二三四五六七八九〇])〇〇|(?<![a-z])(?:x{2,}|todo|tbd)(?![a-z])"
 )
 """What a template leaves where a name, a number or a period should stand."""
@@ -60,19 +60,33 @@ def _keys(*words: str) -> dict[str, str]:
 
 _DIGITS = _keys(*"0123456789*#")
 _KANJI = _keys(*"〇一二三四五六七八九", "米印", "井桁")
-_KANA = _keys(
-    "ゼロ ぜろ れい",
-    "いち イチ",
-    "に ニ",
-    "さん サン",
-    "よん ヨン",
-    "ご ゴ",
-    "ろく ロク",
-    "なな ナナ",
-    "はち ハチ",
-    "きゅう キュウ キュー",
-    "こめじるし アスタリスク スター",
-    "いげた シャープ",
+_HIRAGANA = _keys(
+    "ぜろ れい",
+    "いち",
+    "に",
+    "さん",
+    "よん",
+    "ご",
+    "ろく",
+    "なな",
+    "はち",
+    "きゅう",
+    "こめじるし",
+    "いげた",
+)
+_KATAKANA = _keys(
+    "ゼロ",
+    "イチ",
+    "ニ",
+    "サン",
+    "ヨン",
+    "ゴ",
+    "ロク",
+    "ナナ",
+    "ハチ",
+    "キュウ キュー",
+    "アスタリスク スター",
+    "シャープ",
 )
 _ENGLISH = _keys(
     "zero",
@@ -108,9 +122,10 @@ EXPRESSIONS: Mapping[str, Expressions] = {
             # A digit that is no part of a number; a word only where it is what is pressed.
             r"(?<![0-9.\-])([0-9*#])(?![0-9\-]|\.[0-9]|[時分秒日月年週か人件回度つ][間月]?(?![0-9]))"
             rf"|(?<![一-龠〇])({_any(_KANJI)})(?=番?[をか、は])"
-            rf"|(?<![ぁ-んァ-ヶー])({_any(_KANA)})(?=番?[をか、は])|(に)(?=番?を)"
+            rf"|(?<![ぁ-ん])({_any(_HIRAGANA)})(?=番?[をか、は])|(に)(?=番?を)"
+            rf"|(?<![ァ-ヶー])({_any(_KATAKANA)})(?=番?[をか、は])"
         ),
-        keys={**_DIGITS, **_KANJI, **_KANA},
+        keys={**_DIGITS, **_KANJI, **_HIRAGANA, **_KATAKANA},
         forced=re.compile(
             r"(?:了承|了解|承知(?:おき)?|容赦)(?:くだ|下さ|願|の(?:ほど|程|上|うえ))"
         ),

@@ -224,6 +224,29 @@ async def test_a_channel_that_is_not_there_is_gone(site: Site) -> None:
     live = Live(site)
     await live.over()
     await live.until("call_ended")
+    assert site.reasons() == [Reason.HANGUP_IN_NOTICE]
+
+
+@pytest.mark.parametrize("step", ["answer", "play"])
+async def test_a_channel_that_has_left_is_about_to_be_reported(site: Site, step: str) -> None:
+    """``StasisEnd`` says why better than a refused command does."""
+    site.refuses[step] = RequestRefused(step, 409, "Channel not in Stasis application")
+    live = Live(site)
+    await live.until("call_arrived")
+    live.feed(LeftStasis())
+    await live.until("decision")
+    assert site.reasons() == [Reason.TAKEN_BACK]
+    live.feed(ChannelGone(monotonic_ms()))
+    await live.over()
+
+
+async def test_a_release_of_a_channel_that_has_left_is_an_anomaly(site: Site) -> None:
+    site.refuses["release"] = RequestRefused("continue", 409, "Channel not in Stasis application")
+    live = Live(site)
+    live.tell_the_notice()
+    await live.until("anomaly")
+    live.feed(ChannelGone(monotonic_ms()))
+    await live.over()
 
 
 async def test_a_row_that_nobody_waits_for_any_more_is_no_failure(site: Site) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from asterisk_compliance.domain.call_state import Phase
@@ -11,14 +13,13 @@ from asterisk_compliance.domain.commands import (
     ClearDeadline,
     Commit,
     Forget,
-    HandOver,
     Judge,
     Release,
     RemoveSpooled,
     SetDeadline,
     StopCapture,
 )
-from asterisk_compliance.domain.decision import Reason, Status
+from asterisk_compliance.domain.decision import Status
 from asterisk_compliance.domain.events import (
     Bridged,
     CommandFailed,
@@ -44,7 +45,7 @@ from asterisk_compliance.domain.notice import CaptureFrom
 from asterisk_compliance.domain.recording import Direction, Length
 from asterisk_compliance.domain.rows import Kind
 
-from .simulator import CALL, LIMITS, policy
+from .simulator import LIMITS, policy
 from .traces import (
     ALLOWED,
     CLOSING,
@@ -129,14 +130,7 @@ def test_the_standing_decision_starts_no_second_capture(
     so_far: tuple[Event, ...], status: Status
 ) -> None:
     _, commands = told(arrived(), *so_far, Reentered())
-    standing = HandOver(
-        CALL,
-        status,
-        Reason.NOTICE_COMPLETED,
-        purposes=("SERVICE",),
-        notice="standard/1/ja",
-        bridged_only=True,
-    )
+    standing = replace(ALLOWED, status=status, start=False)
     assert commands == (AppendRow(Kind.CALL_REENTERED), standing, Release())
 
 

@@ -112,6 +112,7 @@ ALLOWED = HandOver(
     notice="standard/1/ja",
     recording=RECORDING,
     channel=CHANNEL,
+    start=True,
     bridged_only=True,
 )
 
