@@ -15,6 +15,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from asterisk_compliance.domain.purposes import Purpose, PurposeCode
+from asterisk_compliance.domain.wording import PromptKind
 
 SAMPLE_RATE_SUFFIXES = (".wav", ".wav16")
 """Asterisk's names of 8 kHz and 16 kHz 16-bit PCM WAV files."""
@@ -22,7 +23,11 @@ SAMPLE_RATE_SUFFIXES = (".wav", ".wav16")
 
 @dataclass(frozen=True, slots=True)
 class ShippedPrompt:
-    """One prompt in one language: its words, the purposes they say, and its digests by suffix."""
+    """One prompt in one language: its words, the purposes they say, and its digests by suffix.
+
+    ``digits``: what the words say a key does, from a role (``accept``, ``refuse``) to the key.
+    The policy that plays the prompt must have the same.
+    """
 
     id: str
     language: str
@@ -30,6 +35,8 @@ class ShippedPrompt:
     purposes: tuple[PurposeCode, ...]
     length_ms: int
     sha256: Mapping[str, str]
+    kind: PromptKind
+    digits: Mapping[str, str]
 
 
 def sounds() -> Traversable:
@@ -68,6 +75,8 @@ def shipped_prompts() -> Mapping[tuple[str, str], ShippedPrompt]:
             purposes=tuple(PurposeCode(code) for code in item["purposes"]),
             length_ms=item["duration_ms"],
             sha256={".wav": item["sha256_wav"], ".wav16": item["sha256_wav16"]},
+            kind=PromptKind(item["kind"]),
+            digits=item.get("digits", {}),
         )
         for item in raw["prompt"]
     ]

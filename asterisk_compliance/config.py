@@ -23,6 +23,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from asterisk_compliance.domain.notice import CaptureFrom
 from asterisk_compliance.errors import ConfigError
 
+SERVICE_NODE = "service"
+"""``node`` of rows that are about no single Asterisk."""
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Code = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{1,31}$")]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
@@ -312,6 +315,8 @@ def _disagreements(raw: Mapping[str, Any], tables: Mapping[str, Any]) -> Iterato
     yield from _doubles(raw)
     yield from _policy_disagreements(raw, tables)
     for number, asterisk in tables.get("asterisk", {}).items():
+        if asterisk.node == SERVICE_NODE:
+            yield f"asterisk[{number}].node: this name is the service's own"
         if asterisk.ari is None and asterisk.agi is None:
             yield f"asterisk[{number}]: needs [asterisk.ari], or [asterisk.agi] without ARI"
         if asterisk.ari is None and asterisk.ami is None:

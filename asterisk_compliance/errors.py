@@ -5,7 +5,7 @@
     ├── AsteriskError
     │   ├── AsteriskUnavailable ARI or AMI cannot be reached, or did not answer      exit 3
     │   ├── RequestRefused      Asterisk answered, and said no                       exit 3
-    │   └── ApplicationReplaced another service took our Stasis application          exit 3
+    │   └── ApplicationReplaced another service took our Stasis application          exit 2
     ├── StoreError
     │   ├── StoreUnavailable    no store, or a row could not be made durable         exit 3
     │   ├── StoreLocked         another process owns the store                       exit 3
@@ -77,6 +77,7 @@ class RequestRefused(AsteriskError):
 class ApplicationReplaced(AsteriskError):
     """Another client registered our Stasis application; Asterisk gives it all new calls."""
 
+    exit_code = 2
     hint = "stop the other service, or give this one its own application name"
 
 

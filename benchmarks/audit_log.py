@@ -19,14 +19,13 @@ from statistics import quantiles
 import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from sample_rows import AT_MS, a_call, a_recorded_call
-
 from asterisk_compliance.domain.rows import Draft
 from asterisk_compliance.storage.audit_log import AuditLog
 from asterisk_compliance.storage.reader import StoreReader
 from asterisk_compliance.storage.schema import DATABASE
 from asterisk_compliance.storage.verify import verify
 from asterisk_compliance.storage.writer import StoreWriter
+from sample_rows import AT_MS, a_call, a_recorded_call
 
 IN_FLIGHT = 2_000
 
@@ -135,11 +134,11 @@ def fsync_ms(directory: Path) -> str:
     return percentiles(took)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000, help="for throughput and verify")
     parser.add_argument("--directory", type=Path, default=None, help="on the disk to measure")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(dir=args.directory) as name:
         root = Path(name)
         print("fsync of 4 KiB:            ", fsync_ms(root), flush=True)

@@ -22,12 +22,11 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.pool import StaticPool
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from sample_rows import AT_MS, a_call, a_recorded_call
-
 from asterisk_compliance.domain.merkle import leaf_hash
 from asterisk_compliance.domain.projection import Change, project
 from asterisk_compliance.domain.row_format import encode, place
 from asterisk_compliance.storage import projections, schema
+from sample_rows import AT_MS, a_call, a_recorded_call
 
 ROWS = 22_000
 
@@ -116,7 +115,7 @@ def rows_per_s(work: Callable[[Any, Any], None], batches: Sequence[Sequence[Prep
     return sum(map(len, batches)) / took
 
 
-def main() -> None:
+def main(_arguments: list[str] | None = None) -> None:
     rows = prepared(ROWS)
     print("rows in a transaction   sqlite3   SQLAlchemy Core", sa.__version__)
     for size, count in ((1, 2_200), (10, ROWS), (100, ROWS), (1000, ROWS)):

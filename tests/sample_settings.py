@@ -5,7 +5,10 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
+import pytest
+
 from asterisk_compliance.config import Settings, parse
+from asterisk_compliance.errors import ConfigError
 
 _RAW: dict[str, Any] = {
     "controller": {"name": "Example K.K.", "contact": "privacy@example.jp"},
@@ -43,3 +46,20 @@ def raw() -> dict[str, Any]:
 def settings(**tables: Any) -> Settings:
     """The settings, with some of the top-level tables exchanged; no secret is read."""
     return parse({**raw(), **tables}, secrets=False)
+
+
+def problems(value: dict[str, Any], *, secrets: bool = False) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse(value, secrets=secrets)
+    assert caught.value.exit_code == 2
+    return caught.value.problems
+
+
+def accepted(value: dict[str, Any]) -> Settings:
+    return parse(value, secrets=False)
+
+
+def asterisk(**changed: Any) -> dict[str, Any]:
+    value = raw()
+    value["asterisk"][0] |= changed
+    return value

@@ -99,9 +99,10 @@ def test_what_is_no_telephone_wav_is_refused(tmp_path: Path) -> None:
 # Tones
 
 
-def test_four_slots_name_a_place_and_alphabets_do_not_meet() -> None:
-    words = {tuple(np.roll(LETTERS, -at)[:4]) for at in range(256)}
-    assert len(words) == len(LETTERS) == 256
+def test_six_slots_name_a_place_and_alphabets_do_not_meet() -> None:
+    words = {tuple(np.roll(LETTERS, -at)[:6]) for at in range(len(LETTERS))}
+    assert len(words) == len(LETTERS) == 486
+    assert (LETTERS != np.roll(LETTERS, 1)).all(), "no two neighbours are alike"
     assert len({hz for voice in VOICES for hz in voice.frequencies}) == 16
 
 
@@ -129,7 +130,7 @@ def test_a_part_is_dated_in_a_mixture(start: float, gain: float) -> None:
 
 
 def test_pauses_jumps_and_lost_frames_are_told_apart() -> None:
-    caller, at = Schedule(CALLER, EPOCH), EPOCH + 12.34
+    caller, at = Schedule(CALLER, EPOCH), EPOCH + 14.34
     audio = np.concatenate(
         [
             silence(0.5),

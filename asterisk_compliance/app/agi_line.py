@@ -134,7 +134,7 @@ async def serve_call(node: Node, session: AgiSession, limit_s: float) -> None:
         facts=personal_facts(
             number=_known(environment.get("agi_callerid", "")),
             name=_known(environment.get("agi_calleridname", "")),
-            dialled=environment.get("agi_extension", ""),
+            dialled=_known(environment.get("agi_dnid", "")),
         ),
     )
     line = AgiLine(session, limit_s)

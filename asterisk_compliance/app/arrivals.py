@@ -18,11 +18,12 @@ LONGEST_VALUE = 256
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _LINKEDID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
-_KEYS = frozenset({"policy", "linkedid"})
+_DIALLED = re.compile(r"[0-9+*#]{0,40}")
+_KEYS = frozenset({"policy", "linkedid", "dialled"})
 
 
 def parse_arguments(arguments: Sequence[str]) -> Mapping[str, str] | Reason:
-    """Read ``policy=NAME`` and ``linkedid=ID`` from the arguments of ``Stasis()`` or ``AGI()``.
+    """Read ``policy=``, ``linkedid=`` and ``dialled=``: what ``Stasis()`` or ``AGI()`` was given.
 
     Returns:
         The values, or why they cannot be used.
@@ -38,6 +39,8 @@ def parse_arguments(arguments: Sequence[str]) -> Mapping[str, str] | Reason:
     if not _NAME.fullmatch(values["policy"]):
         return Reason.ARGUMENTS_INVALID
     if not _LINKEDID.fullmatch(values.setdefault("linkedid", "none")):
+        return Reason.ARGUMENTS_INVALID
+    if not _DIALLED.fullmatch(values.setdefault("dialled", "")):
         return Reason.ARGUMENTS_INVALID
     return values
 

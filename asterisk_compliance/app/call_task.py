@@ -41,6 +41,7 @@ from asterisk_compliance.domain.events import (
     DeadlinePassed,
     Event,
     EventsOverflowed,
+    HangupRequested,
     Judged,
     Released,
     RowsRefused,
@@ -53,8 +54,8 @@ from asterisk_compliance.domain.rows import Draft
 from asterisk_compliance.errors import RequestRefused, StoreError
 from asterisk_compliance.ids import ChannelId, NodeName, RecordingId
 
-NOT_FOUND = 404
-"""ARI's answer when a channel is gone: nobody will report its end again."""
+NOT_FOUND, NOT_IN_STASIS = 404, 409
+"""ARI's answers for a channel that is gone, and for one that has left our application."""
 
 log = structlog.get_logger()
 
@@ -101,6 +102,7 @@ class CallTask:
         "_around",
         "_gone",
         "_log",
+        "_outcome",
         "_overflowed",
         "_queue",
         "_rows",
@@ -120,6 +122,7 @@ class CallTask:
         self._waits: dict[Deadline, asyncio.TimerHandle] = {}
         self._overflowed = False
         self._gone: ChannelGone | None = None
+        self._outcome: Event | None = None
         self._log = log.bind(call=call.id)
 
     def feed(self, event: Event) -> None:
@@ -139,12 +142,17 @@ class CallTask:
         try:
             await self._perform(first)
             while self.call.phase is not Phase.OVER:
-                await self._step(await self._queue.get())
+                await self._step(await self._next())
                 if self._overflowed:
                     await self._catch_up()
         finally:
             for timer in self._waits.values():
                 timer.cancel()
+
+    async def _next(self) -> Event:
+        """What this task waited for itself comes first, and needs no place in the queue."""
+        outcome, self._outcome = self._outcome, None
+        return await self._queue.get() if outcome is None else outcome
 
     async def _catch_up(self) -> None:
         self._overflowed = False
@@ -169,6 +177,10 @@ class CallTask:
                         await self._step(RowsRefused(at_commit=True))
                         return
                     drafts = []
+                case Judge() | RemoveSpooled() | StopCapture() if drafts:
+                    self._append(drafts).add_done_callback(self._appended)  # before a long wait
+                    drafts = []
+                    await self._start(command)
                 case _:
                     await self._start(command)
         if drafts:
@@ -233,9 +245,9 @@ class CallTask:
             case StopCapture():
                 await self._around.stop_capture(self.call.channel)
             case Judge(recording=recording, expected_ms=expected_ms):
-                self.feed(Judged(await self._around.judge(recording, expected_ms)))
+                self._outcome = Judged(await self._around.judge(recording, expected_ms))
             case RemoveSpooled(recording=recording):
-                self.feed(await self._around.remove_spooled(recording))
+                self._outcome = await self._around.remove_spooled(recording)
             case Forget():
                 pass
 
@@ -251,8 +263,19 @@ class CallTask:
         error = None if done.cancelled() else done.exception()
         if error is not None or done.cancelled():
             self._log.info("command_failed", step=step, why=str(error))
-            self.feed(CommandFailed(step, reachable=isinstance(error, RequestRefused)))
-            if isinstance(error, RequestRefused) and error.status == NOT_FOUND:
-                self.feed(ChannelGone(monotonic_ms()))
+            self._failed(step, error.status if isinstance(error, RequestRefused) else None)
         elif step is Step.RELEASE:
             self.feed(Released(monotonic_ms()))
+
+    def _failed(self, step: Step, status: int | None) -> None:
+        """What ARI's refusal tells (``None``: it could not be asked).
+
+        A channel that is gone has hung up, and nobody will report it again. One that has left
+        our application while we meant to play to it is about to be reported as having left.
+        """
+        if status == NOT_FOUND:
+            self.feed(HangupRequested())
+        if status != NOT_IN_STASIS or step in {Step.HAND_OVER, Step.RELEASE}:
+            self.feed(CommandFailed(step, reachable=status is not None))
+        if status == NOT_FOUND:
+            self.feed(ChannelGone(monotonic_ms()))

@@ -21,6 +21,9 @@ DEFAULT_LIMIT_S = 20.0
 PRINTABLE = r"\x20-\x7e\x80-\xff"
 """For ``FILTER()``: everything but control characters, with UTF-8 left whole."""
 
+DIALLED = "${FILTER(0-9+*#,${CALLERID(dnid)}):0:40}"
+"""What the caller dialled, without a character that could end an argument."""
+
 _ADDRESS = re.compile(r"[A-Za-z0-9.-]+:[0-9]{1,5}")
 
 
@@ -42,6 +45,7 @@ def render(*, application: str, agi: str | None, limit_s: float) -> str:
         application=application,
         agi=agi,
         limit_s=f"{limit_s:g}",
+        dialled=DIALLED,
         printable=PRINTABLE,
         result=RESULT_VARIABLE,
         variables=RESULT_VARIABLES,

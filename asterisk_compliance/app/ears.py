@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import structlog
 
 from asterisk_compliance.app.arrivals import find_policy, parse_arguments, personal_facts
@@ -44,7 +46,6 @@ class AriEars:
         return self._node.ari
 
     def on_connected(self, transport: TransportName, version: str) -> None:
-        log.info("ari_connected", node=self._node.node, transport=transport, version=version)
         self._node.row(Kind.ASTERISK_CONNECTED, wire="ari", transport=transport, version=version)
         self._node.spawn(self._release_strangers())
 
@@ -101,28 +102,30 @@ class AriEars:
         asked = parse_arguments(arguments)
         policy = find_policy(asked, self._node.policies)
         values = {} if isinstance(asked, Reason) else asked
-        arrival = self._arrival(
-            channel, policy, at_ms, values.get("policy", ""), values.get("linkedid", "")
-        )
+        arrival = self._arrival(channel, policy, at_ms, values)
         self._node.arrive(arrival, line)
 
     def _arrival(
-        self, channel: ari.Channel, policy: Policy | Reason, at_ms: int, name: str, linkedid: str
+        self,
+        channel: ari.Channel,
+        policy: Policy | Reason,
+        at_ms: int,
+        arguments: Mapping[str, str],
     ) -> Arrival:
         return Arrival(
             channel=channel.id,
-            linkedid=linkedid,
+            linkedid=arguments.get("linkedid", ""),
             entry=Entry.ARI,
             at_ms=at_ms,
             policy=policy,
-            policy_name=name,
+            policy_name=arguments.get("policy", ""),
             language=channel.language,
             answered=channel.state == "Up",
             stopping=self._node.stopping,
             facts=personal_facts(
                 number=channel.caller.number,
                 name=channel.caller.name,
-                dialled=channel.dialplan.exten,
+                dialled=arguments.get("dialled", ""),
             ),
         )
 
@@ -148,7 +151,7 @@ class AriEars:
         log.warning("stranger_released", node=self._node.node, channel=channel)
         line = AriLine(self._ari, channel)
         if self._node.reenter(channel, line) is None:
-            arrival = self._arrival(found, Reason.SERVICE_RESTARTED, monotonic_ms(), "", "")
+            arrival = self._arrival(found, Reason.SERVICE_RESTARTED, monotonic_ms(), {})
             await self._node.take_up(arrival, line)
 
 

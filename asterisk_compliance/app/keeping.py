@@ -62,8 +62,9 @@ class Keeping:
         What cannot be read or written is said in the verdict; the files then stay where they are.
         """
         closed = await self._spool.closed(recording, self._close_s)
+        still_open = not closed and self._spool.holds_open(recording)
         self._spool.forget(recording)
-        if not closed and self._spool.holds(recording):
+        if still_open:
             log.error("recording_not_closed", recording=recording, waited_s=self._close_s)
             return Verdict(Outcome.UNJUDGED, problem="NOT_CLOSED")
         try:

@@ -116,6 +116,9 @@ def _wording(
     try:
         audio = file.read_bytes()
         length_ms = read_length_ms(audio)
+        wide = file.with_suffix(".wav16")
+        if wide.exists() and abs(read_length_ms(wide.read_bytes(), 16_000) - length_ms) > 20:
+            problems.append(f"{where}.prompt: {wide} is not as long as its 8 kHz file")
     except (OSError, RecordingUnreadable) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         problems.append(f"{where}.prompt: {file}: {why}")

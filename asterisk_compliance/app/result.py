@@ -44,7 +44,7 @@ def encode_result(result: HandOver, spool: PurePath) -> str:
         result.recording or "",
         result.call,
         result.channel or "",
-        _mixmonitor_options(result, spool) if result.recording else "",
+        _mixmonitor_options(result, spool) if result.start else "",
     )
     for value in values:
         if set(value) & set(',"\\$\r\n'):

@@ -25,7 +25,7 @@ from asterisk_compliance.asterisk.ari import AriClient
 from asterisk_compliance.asterisk.ari_address import AriAddress, AriLimits
 from asterisk_compliance.asterisk.backoff import Backoff
 from asterisk_compliance.asterisk.fastagi import AgiLimits, AgiSession, FastAgiServer
-from asterisk_compliance.config import AsteriskSettings, LimitSettings, Settings
+from asterisk_compliance.config import SERVICE_NODE, AsteriskSettings, LimitSettings, Settings
 from asterisk_compliance.domain.call_state import Limits
 from asterisk_compliance.domain.rows import Draft, Kind
 from asterisk_compliance.errors import StoreUnavailable
@@ -33,9 +33,6 @@ from asterisk_compliance.ids import NodeName
 from asterisk_compliance.storage.audit_log import AuditLog
 from asterisk_compliance.storage.content import ContentStore
 from asterisk_compliance.storage.jsonl import JsonLines
-
-SERVICE_NODE = NodeName("service")
-"""``node`` of rows that are about no single Asterisk."""
 
 log = structlog.get_logger()
 
@@ -228,4 +225,4 @@ def _status(node: Node) -> Mapping[str, Any]:
 
 
 def _draft(kind: Kind, **detail: Any) -> Draft:
-    return Draft(kind, unix_ms(), SERVICE_NODE, detail=detail)
+    return Draft(kind, unix_ms(), NodeName(SERVICE_NODE), detail=detail)

@@ -45,7 +45,7 @@ def store_directory(config: Path | None, store: Path | None) -> Path:
         )
     from asterisk_compliance.config import load
 
-    return Path(load(path).audit.store)
+    return Path(load(path, secrets=False).audit.store)
 
 
 def moment(text: str | None) -> str | None:

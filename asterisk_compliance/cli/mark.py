@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption
 from asterisk_compliance.cli.output import print_json, print_line
+from asterisk_compliance.errors import StoreUnavailable
 
 
 def mark(
@@ -32,10 +34,20 @@ def mark(
     settings = load(config, secrets=False)
     answer = ask(settings.service.socket, "mark", {"code": code})
     if answer is None:
-        draft = mark_draft(code, getpass.getuser())
+        draft = mark_draft(code, _user())
+        if not settings.audit.store.is_dir():
+            raise StoreUnavailable(f"{settings.audit.store}: there is no store yet")
         with StoreWriter.open(settings.audit.store) as store:
             answer = {"seq": store.commit([draft])[0].seq}
     if as_json:
         print_json(answer)
     else:
         print_line(str(answer["seq"]))
+
+
+def _user() -> str:
+    """Who runs this, as the kernel knows it; the environment can say anything."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())

@@ -30,8 +30,9 @@ def stderr() -> Console:
 
 
 def say(text: str) -> None:
-    """One line of talk, on stderr."""
-    stderr().print(Text(_printable(text)), soft_wrap=True)
+    """Talk, on stderr."""
+    for line in text.splitlines():
+        stderr().print(Text(_printable(line)), soft_wrap=True)
 
 
 def print_line(text: str) -> None:

@@ -1,7 +1,9 @@
-"""``asterisk-compliance sounds``: the shipped prompts."""
+"""``asterisk-compliance sounds``: the shipped prompts, and a linter for the words of any."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,7 @@ import typer
 from asterisk_compliance import catalogue
 from asterisk_compliance.cli.context import JsonOption
 from asterisk_compliance.cli.output import print_json, say, stdout, table
+from asterisk_compliance.domain.wording import Finding, PromptKind, Severity, lint
 from asterisk_compliance.errors import ConfigError
 
 app = typer.Typer(help="The shipped prompts.", no_args_is_help=True, rich_markup_mode=None)
@@ -17,16 +20,25 @@ app = typer.Typer(help="The shipped prompts.", no_args_is_help=True, rich_markup
 
 @app.command("list")
 def list_prompts(as_json: JsonOption = False) -> None:
-    """List the prompts: id, language, length, the purposes they say, and their words."""
+    """List the prompts: id, language, kind, length, the purposes and keys they say, their words."""
     prompts = list(catalogue.shipped_prompts().values())
     if as_json:
         print_json(prompts)
         return
     lines = [
-        (p.id, p.language, f"{p.length_ms / 1_000:.1f} s", "&".join(p.purposes), p.text)
+        (
+            p.id,
+            p.language,
+            p.kind,
+            f"{p.length_ms / 1_000:.1f} s",
+            "&".join(p.purposes),
+            " ".join(f"{role}={key}" for role, key in p.digits.items()),
+            p.text,
+        )
         for p in prompts
     ]
-    stdout().print(table(("prompt", "language", "length", "purposes", "words"), lines))
+    columns = ("prompt", "language", "kind", "length", "purposes", "keys", "words")
+    stdout().print(table(columns, lines))
 
 
 @app.command("install")
@@ -55,3 +67,93 @@ def install(
     except OSError as error:
         raise ConfigError(str(directory), [f"{error.filename}: {error.strerror}"]) from None
     say(f"{written} files written to {directory}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Linted:
+    """A wording, by the id of its prompt or notice, and what is wrong with it."""
+
+    wording: str
+    language: str
+    findings: tuple[Finding, ...]
+
+
+@app.command("lint")
+def lint_wordings(
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="Lint the notices of this configuration instead."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what is wrong with the words of the shipped prompts, or of a configuration's notices.
+
+    Ends with status 1 if a finding is an error; advice alone is status 0.
+    """
+    linted = list(_shipped() if config is None else _configured(config))
+    lines = [
+        {"wording": entry.wording, "language": entry.language}
+        | {name: getattr(finding, name) for name in ("id", "severity", "what", "hint")}
+        for entry in linted
+        for finding in entry.findings
+    ]
+    errors = sum(line["severity"] is Severity.ERROR for line in lines)
+    if as_json:
+        print_json(lines)
+    elif lines:
+        columns = ("wording", "language", "id", "severity", "what", "hint")
+        stdout().print(table(columns, [tuple(line.values()) for line in lines]))
+    say(
+        f"{_count(len(linted), 'wording')}: {_count(errors, 'error')}, {len(lines) - errors} advice"
+    )
+    raise typer.Exit(1 if errors else 0)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _shipped() -> Iterator[_Linted]:
+    purposes = catalogue.shipped_purposes()
+    for prompt in catalogue.shipped_prompts().values():
+        findings = lint(
+            prompt.text,
+            prompt.language,
+            purposes=[purposes[code] for code in prompt.purposes],
+            length_ms=prompt.length_ms,
+            kind=prompt.kind,
+            digits=prompt.digits,
+        )
+        yield _Linted(prompt.id, prompt.language, findings)
+
+
+def _configured(path: Path) -> Iterator[_Linted]:
+    """Each notice of each language once, even if several Asterisks play it.
+
+    Of a prompt that is a shipped one, kind and digits are known; any other is taken for a
+    notice that names no key.
+    """
+    from asterisk_compliance.app.prompts import policies_for, purposes_of
+    from asterisk_compliance.config import load
+
+    settings = load(path, secrets=False)
+    purposes = purposes_of(settings)
+    shipped = {p.sha256[".wav"]: p for p in catalogue.shipped_prompts().values()}
+    seen: set[tuple[str, str]] = set()
+    for asterisk in settings.asterisk:
+        for entry in policies_for(asterisk, settings, str(path)).registered:
+            notice, wording = entry.notice, entry.wording
+            key = (notice.label(wording.language), wording.audio_digest)
+            if key in seen:
+                continue
+            seen.add(key)
+            prompt = shipped.get(wording.audio_digest)
+            findings = lint(
+                wording.text,
+                wording.language,
+                purposes=[purposes[code] for code in notice.purposes],
+                length_ms=wording.length_ms,
+                kind=prompt.kind if prompt else PromptKind.NOTICE,
+                digits=prompt.digits if prompt else {},
+            )
+            yield _Linted(notice.id, wording.language, findings)

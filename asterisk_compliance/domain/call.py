@@ -176,7 +176,8 @@ def _in_dialplan(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - 
             return _bridging(call, event), _expect_audio(call)
 
         case Unbridged():
-            return _bridging(call, event), (ClearDeadline(Deadline.GROWTH),)
+            clear = () if _keeps_all(call) else (ClearDeadline(Deadline.GROWTH),)
+            return _bridging(call, event), clear
 
         case MixMonitorStarted() if call.capture is Capture.REQUESTED:
             return _started(call, "mixmonitor_start")
@@ -198,7 +199,7 @@ def _in_dialplan(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - 
             return stalled, (row, Announce(Status.FAILED))
 
         case EventsOverflowed() if call.capture_is_open:
-            return call, (anomaly_row("EVENTS_OVERFLOWED"), StopCapture(), Announce(Status.FAILED))
+            return _stop_capture(call, "EVENTS_OVERFLOWED")
 
         case _:
             return call, ()
@@ -246,7 +247,13 @@ def _rows_refused(call: Call, event: RowsRefused) -> Stepped:
         return decided, (decision_row(failed), result(decided), Release())
     if call.phase is Phase.CLOSING or not call.capture_is_open:
         return call, (anomaly_row("STORE_FAILED"),)
-    return call, (anomaly_row("STORE_FAILED"), StopCapture(), Announce(Status.FAILED))
+    return _stop_capture(call, "STORE_FAILED")
+
+
+def _stop_capture(call: Call, code: str) -> Stepped:
+    """End a recording that must not go on; once more when it begins only now."""
+    stopped = replace(call, stopped=True)
+    return stopped, (anomaly_row(code), StopCapture(), Announce(Status.FAILED))
 
 
 def _end(call: Call, at_ms: int) -> Stepped:
@@ -284,7 +291,8 @@ def _expected_ms(call: Call, ended_at_ms: int) -> int | None:
 
 def _started(call: Call, evidence: str) -> Stepped:
     row = recording_row(call, Kind.RECORDING_STARTED, evidence=evidence)
-    return replace(call, capture=Capture.STARTED), (row,)
+    stop = (StopCapture(),) if call.stopped else ()
+    return replace(call, capture=Capture.STARTED), (row, *stop)
 
 
 def _then_step(first: Stepped, event: Event) -> Stepped:

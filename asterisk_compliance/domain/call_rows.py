@@ -121,6 +121,7 @@ def result(call: Call) -> HandOver:
         notice=decision.notice,
         recording=call.recording,
         channel=call.channel,
+        start=True,
         bridged_only=call.policy.capture is CaptureFrom.BRIDGED,
     )
 
@@ -129,7 +130,7 @@ def standing_result(call: Call) -> HandOver:
     """The decision again, for a channel that comes a second time: it starts nothing."""
     status = {Capture.GROWING: Status.RECORDING, Capture.STALLED: Status.FAILED}
     told = result(call)
-    return replace(told, status=status.get(call.capture, told.status), recording=None, channel=None)
+    return replace(told, status=status.get(call.capture, told.status), start=False)
 
 
 def lasted_ms(started: PlaybackStarted | None, finished: PlaybackFinished) -> int:

@@ -94,6 +94,7 @@ class Call:
     bridged_ms: int = 0
     bridges_seen: bool = False
     store_failed: bool = False
+    stopped: bool = False
 
     @property
     def playback(self) -> PlaybackId:

@@ -51,8 +51,8 @@ class StopPlayback:
 class HandOver:
     """Give the dialplan routine the result, in one variable (``docs/dialplan.md``).
 
-    ``recording`` is set only when the routine shall run MixMonitor now, on ``channel``:
-    a result that was copied to another channel starts nothing there.
+    ``start``: the routine shall run MixMonitor now, on ``channel`` and on no other: a result
+    that was copied to another channel starts nothing there.
     """
 
     call: CallId
@@ -63,6 +63,7 @@ class HandOver:
     next: Next = Next.CONTINUE
     recording: RecordingId | None = None
     channel: ChannelId | None = None
+    start: bool = False
     bridged_only: bool = True
 
 

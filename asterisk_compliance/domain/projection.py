@@ -49,6 +49,7 @@ _LEVELS = {
     Kind.RECORDING_EMPTY: "empty",
     Kind.RECORDING_MISSING: "missing",
     Kind.RECORDING_CLOSED: "closed",
+    Kind.RECORDING_UNJUDGED: "unjudged",
 }
 
 
@@ -66,7 +67,7 @@ def _call_columns(row: Row) -> dict[str, Column] | None:
     detail = row.detail
     match row.kind:
         case Kind.CALL_ARRIVED:
-            named = ("channel", "linkedid", "policy", "entry", "direction")
+            named = ("channel", "linkedid", "policy", "entry")
             return {"arrived_at": row.at, **{name: _text(detail, name) for name in named}}
         case Kind.NOTICE_STARTED | Kind.NOTICE_COMPLETED | Kind.NOTICE_INCOMPLETE:
             parts = [_text(detail, name) for name in ("notice", "version", "language")]
@@ -102,8 +103,6 @@ def _recording_change(row: Row, call: str) -> Change | None:
     match row.kind:
         case Kind.RECORDING_REQUESTED:
             columns |= {"requested_at": row.at, "capture": _text(row.detail, "capture")}
-        case Kind.RECORDING_GROWING:
-            columns["bytes"] = _integer(row.detail, "bytes")
         case Kind.RECORDING_CLOSED:
             named = ("sha256", "rx_sha256", "tx_sha256", "rx", "tx", "length")
             columns |= {name: _text(row.detail, name) for name in named}

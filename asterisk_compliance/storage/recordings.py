@@ -96,8 +96,8 @@ def measure_and_join(spool: Path, recording: RecordingId, vault: Path) -> Measur
         )
 
 
-def read_length_ms(wav: bytes) -> int:
-    """Length of a prompt: 16-bit mono PCM at 8 kHz, with the canonical 44-byte header.
+def read_length_ms(wav: bytes, rate: int = SAMPLE_RATE) -> int:
+    """Length of a prompt: 16-bit mono PCM at ``rate`` Hz, with the canonical 44-byte header.
 
     Raises:
         RecordingUnreadable: it is anything else, or its header does not state its size.
@@ -105,11 +105,11 @@ def read_length_ms(wav: bytes) -> int:
     if len(wav) < WAV_HEADER_BYTES:
         raise RecordingUnreadable("is not a WAV file")
     fields = _HEADER.unpack(wav[:WAV_HEADER_BYTES])
-    if fields[0] != b"RIFF" or fields[5:8] != (1, 1, SAMPLE_RATE) or fields[10] != 16:
-        raise RecordingUnreadable("is not 16-bit mono PCM at 8 kHz")
+    if fields[0] != b"RIFF" or fields[5:8] != (1, 1, rate) or fields[10] != 16:
+        raise RecordingUnreadable(f"is not 16-bit mono PCM at {rate} Hz")
     if fields[-1] != len(wav) - WAV_HEADER_BYTES:
         raise RecordingUnreadable("has a header that does not state its size")
-    return int(fields[-1]) // 2 * 1_000 // SAMPLE_RATE
+    return int(fields[-1]) // 2 * 1_000 // rate
 
 
 def vault_path(vault: Path, recording: RecordingId) -> Path:

@@ -54,9 +54,13 @@ class Spool:
     def forget(self, recording: RecordingId) -> None:
         self._seen.pop(recording, None)
 
-    def holds(self, recording: RecordingId) -> bool:
-        """Whether any file of the recording is in the spool."""
-        return any((self.directory / spool_name(recording, d)).exists() for d in DIRECTIONS)
+    def holds_open(self, recording: RecordingId) -> bool:
+        """Whether a file of the recording is in the spool that Asterisk has not closed."""
+        return any(
+            (self.directory / spool_name(recording, direction)).exists()
+            and not self._is_closed(recording, direction)
+            for direction in DIRECTIONS
+        )
 
     def open(self) -> None:
         """Begin to watch.
@@ -94,18 +98,17 @@ class Spool:
         seen = self._seen.setdefault(recording, _Seen())
         try:
             async with asyncio.timeout(within_s):
-                while not self._all_closed(recording, seen):
+                while not all(self._is_closed(recording, d) for d in DIRECTIONS):
                     seen.changed.clear()
                     await _first(seen.changed, _POLL_S)
         except TimeoutError:
             return False
         return True
 
-    def _all_closed(self, recording: RecordingId, seen: _Seen) -> bool:
-        return all(
-            direction in seen.closed or is_closed(self.directory / spool_name(recording, direction))
-            for direction in DIRECTIONS
-        )
+    def _is_closed(self, recording: RecordingId, direction: str) -> bool:
+        seen = self._seen.get(recording)
+        reported = seen is not None and direction in seen.closed
+        return reported or is_closed(self.directory / spool_name(recording, direction))
 
     def _tell(self, name: str, mask: Mask) -> None:
         parsed = parse_spool_name(name)

@@ -42,14 +42,16 @@ HOSTILE = [
 
 
 def test_the_arguments_of_the_routine() -> None:
-    arguments = ["policy=inbound", "linkedid=pbx1-1700000000.1"]
-    expected = {"policy": "inbound", "linkedid": "pbx1-1700000000.1"}
+    arguments = ["policy=inbound", "linkedid=pbx1-1700000000.1", "dialled=+81*21#"]
+    expected = {"policy": "inbound", "linkedid": "pbx1-1700000000.1", "dialled": "+81*21#"}
     assert parse_arguments(arguments) == expected
     assert parse_arguments(arguments[::-1]) == expected
 
 
-def test_a_linkedid_may_be_left_out() -> None:
-    assert parse_arguments(["policy=inbound"]) == {"policy": "inbound", "linkedid": "none"}
+def test_all_but_the_policy_may_be_left_out() -> None:
+    expected = {"policy": "inbound", "linkedid": "none", "dialled": ""}
+    assert parse_arguments(["policy=inbound"]) == expected
+    assert parse_arguments(["policy=inbound", "dialled="]) == expected
 
 
 @pytest.mark.parametrize("arguments", [[], ["policy="], ["linkedid=1.1"]])
@@ -72,6 +74,10 @@ def test_no_policy_is_asked_for(arguments: list[str]) -> None:
         ["policy=inbound", " linkedid=1"],
         ["policy=inbound", "linkedid="],
         ["=inbound"],
+        ["policy=inbound", "dialled=0120-000"],
+        ["policy=inbound", "dialled=s"],
+        ["policy=inbound", "dialled=0120\n"],
+        ["policy=inbound", f"dialled={'0' * 41}"],
     ],
 )
 def test_garbled_arguments(arguments: list[str]) -> None:
@@ -95,7 +101,7 @@ def test_parsing_never_raises_and_lets_only_plain_values_through(arguments: list
         case Reason() as reason:
             assert reason in {Reason.ARGUMENTS_INVALID, Reason.POLICY_MISSING}
         case values:
-            assert values.keys() == {"policy", "linkedid"}
+            assert values.keys() == {"policy", "linkedid", "dialled"}
             assert all(value.isascii() and value.isprintable() for value in values.values())
             assert not set("".join(values.values())) & set(" ,$(){}\"'\\/")
 

@@ -164,9 +164,9 @@ def test_a_missing_prompt(sounds: Path) -> None:
     ("change", "why"),
     [
         (lambda file: file.write_bytes(b"ID3"), "is not a WAV file"),
-        (lambda file: file.write_bytes(b"x" * 1_000), "is not 16-bit mono PCM at 8 kHz"),
-        (lambda file: write_prompt(file, channels=2), "is not 16-bit mono PCM at 8 kHz"),
-        (lambda file: write_prompt(file, rate=16_000), "is not 16-bit mono PCM at 8 kHz"),
+        (lambda file: file.write_bytes(b"x" * 1_000), "is not 16-bit mono PCM at 8000 Hz"),
+        (lambda file: write_prompt(file, channels=2), "is not 16-bit mono PCM at 8000 Hz"),
+        (lambda file: write_prompt(file, rate=16_000), "is not 16-bit mono PCM at 8000 Hz"),
         (
             lambda file: file.write_bytes(write_prompt(file).read_bytes()[:-2]),
             "has a header that does not state its size",
@@ -179,12 +179,23 @@ def test_a_prompt_that_is_no_prompt(sounds: Path, change, why: str) -> None:
     assert problems(sounds) == [f"notice[1].wording.ja.prompt: {file}: {why}"]
 
 
+def test_a_wide_prompt_must_be_as_long(sounds: Path) -> None:
+    """Asterisk plays it to callers with a wideband codec; the length of the other is expected."""
+    narrow = write_prompt(sounds / "ja" / "own.wav", 2.0)
+    wide = write_prompt(narrow.with_suffix(".wav16"), 2.02, rate=16_000)
+    loaded(sounds, **ja_only(prompt="own", text=SAYS_ALL))
+    write_prompt(wide, 1.0, rate=16_000)
+    said = f"notice[1].wording.ja.prompt: {wide} is not as long as its 8 kHz file"
+    assert problems(sounds, **ja_only(prompt="own", text=SAYS_ALL)) == [said]
+
+
 def test_the_dialplan_must_wait_for_the_longest_prompt(sounds: Path) -> None:
     limits = {"notice_margin_s": 3, "dialplan_s": 13.9}
-    assert problems(sounds, limits=limits) == [
+    (problem,) = problems(sounds, limits=limits)
+    assert problem == (
         "limits.dialplan_s: notice standard/1/ja takes 11.0 s; with notice_margin_s the dialplan "
         "must wait at least 14.0 s"
-    ]
+    )
     loaded(sounds, limits={"notice_margin_s": 3, "dialplan_s": 14})
 
 

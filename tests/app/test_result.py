@@ -1,4 +1,4 @@
-"""The result goes to the dialplan in one variable, and comes apart there into exactly its values."""
+"""The result goes to the dialplan in one variable, and comes apart into exactly its values."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ ALLOWED = HandOver(
     notice="standard/1/ja",
     recording=RECORDING,
     channel=ChannelId("pbx1-1700000000.1"),
+    start=True,
 )
 
 
@@ -54,9 +55,9 @@ def test_a_refusal_asks_for_nothing() -> None:
 
 
 def test_a_standing_decision_starts_nothing() -> None:
-    """Without channel and options the routine has nothing to run, and nowhere."""
-    standing = replace(ALLOWED, recording=None, channel=None)
-    assert encode_result(standing, SPOOL).split(",")[4:] == ["", CALL, "", ""]
+    """It names recording and channel; without options the routine has nothing to run."""
+    standing = encode_result(replace(ALLOWED, start=False), SPOOL).split(",")
+    assert standing[4:] == [RECORDING, CALL, ALLOWED.channel, ""]
 
 
 @pytest.mark.parametrize("character", list(',"\\$\r\n'))
@@ -93,7 +94,7 @@ results = st.builds(
     recording=st.none() | st.just(RECORDING),
     channel=st.none() | st.from_regex(r"([a-z0-9-]{1,20}-)?[0-9]{10}\.[0-9]{1,6}", fullmatch=True),
     bridged_only=st.booleans(),
-)
+).map(lambda result: replace(result, start=result.recording is not None and result.bridged_only))
 spools = st.lists(names, min_size=1, max_size=5).map(lambda parts: PurePosixPath("/", *parts))
 
 
@@ -110,4 +111,4 @@ def test_whatever_we_make_comes_apart_into_its_values(
         depth += {"(": 1, ")": -1}.get(character, 0)
         assert depth in {0, 1}
     assert depth == 0
-    assert (values[4] == "") == (values[7] == "")
+    assert (values[7] != "") == result.start

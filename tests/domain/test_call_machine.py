@@ -44,17 +44,25 @@ class AnyCall(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World()
-        self.waits: set[Deadline] = set()
+        self.store_stays_broken = False
 
     @initialize(
+        store_stays_broken=st.booleans(),
         prompt_exists=st.booleans() | st.just(value=True),
         capture=st.sampled_from(CaptureFrom),
         unknown=st.sampled_from([False, False, False, True]),
         stopping=st.sampled_from([False, False, False, True]),
     )
     def a_call_arrives(
-        self, *, prompt_exists: bool, capture: CaptureFrom, unknown: bool, stopping: bool
+        self,
+        *,
+        store_stays_broken: bool,
+        prompt_exists: bool,
+        capture: CaptureFrom,
+        unknown: bool,
+        stopping: bool,
     ) -> None:
+        self.store_stays_broken = store_stays_broken
         self.world.prompt_exists = prompt_exists
         asked = Reason.POLICY_UNKNOWN if unknown else policy(capture)
         self.world.arrive(arrival(policy=asked, stopping=stopping))
@@ -162,7 +170,8 @@ class AnyCall(RuleBasedStateMachine):
         world = self.world
         if world.call is None:
             return
-        world.store_works = world.reachable = True
+        world.store_works |= not self.store_stays_broken
+        world.reachable = True
         if not world.hung_up:
             world.hang_up()
         while world.inbox:

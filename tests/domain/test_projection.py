@@ -35,7 +35,6 @@ def test_a_recorded_call_and_its_recording() -> None:
             "linkedid": "1795507200.1",
             "policy": "inbound",
             "entry": "ari",
-            "direction": None,
             "arrived_at": "2026-11-24T08:00:00.000Z",
             "notice": "standard/1/ja",
             "notice_state": "completed",
@@ -54,7 +53,6 @@ def test_a_recorded_call_and_its_recording() -> None:
             "level_at": "2026-11-24T08:01:13.100Z",
             "requested_at": "2026-11-24T08:00:12.007Z",
             "capture": "bridged",
-            "bytes": 32_768,
             "sha256": "ab" * 32,
             "rx_sha256": None,
             "tx_sha256": None,
@@ -118,7 +116,7 @@ def test_details_of_another_type_leave_the_column_empty() -> None:
     assert change is not None
     assert (change.columns["decision"], change.columns["reason"]) == (None, None)
     assert change.columns["purposes"] == "QUALITY"
-    detail = {"recording": "r", "bytes": True}
-    change = project(row(draft(Kind.RECORDING_GROWING, CALL, detail=detail)))
+    detail = {"recording": "r", "length_ms": True}
+    change = project(row(draft(Kind.RECORDING_CLOSED, CALL, detail=detail)))
     assert change is not None
-    assert change.columns["bytes"] is None
+    assert change.columns["length_ms"] is None

@@ -60,23 +60,42 @@ async def test_nothing_is_recorded_before_the_notice_was_heard(scene, exten):
     )
 
 
-async def test_a_recording_with_the_end_of_the_notice_in_it_is_found(scene):
-    """The judge is judged: plant the notice's last 200 ms, as heard, and what was said then."""
+async def test_a_recording_that_began_too_early_is_found(scene):
+    """The judge is judged: as if capture had begun 200 ms before the notice's end."""
     leg, _, search, file, began = await told_and_recorded(scene, "102")
     notice = NoticeHeard.of(search, leg.heard_pcm())
-    must_hold(nothing_before_notice(read(scene, search, file, began), notice))
+    capture = read(scene, search, file, began)
+    must_hold(nothing_before_notice(capture, notice), notice_not_recorded(capture))
+    early = notice.ended_at - 0.2
+    missing = round((capture.first_sample_at - early) * 8_000)
+    heard = leg.heard_pcm()
+    at = round((early - heard.clock_start) * 8_000)
+    schedule = scene.caller.schedule
+    said = schedule.pcm(schedule.sample_at(early), missing)
+    left, right = read_wav(file)
+    planted = file.with_name("planted.wav")
+    write_wav(
+        planted,
+        np.concatenate((said, left)),
+        np.concatenate((heard.pcm[at : at + missing], right)),
+    )
+    capture = read(scene, search, planted, began)
+    assert capture.first_sample_at == pytest.approx(early, abs=0.02)
+    assert not nothing_before_notice(capture, notice).ok
+    assert not notice_not_recorded(capture).ok
+
+
+async def test_the_end_of_the_notice_alone_is_found_in_a_recording(scene):
+    """Its last 200 ms, put before a recording in which nothing else is wrong."""
+    leg, _, search, file, began = await told_and_recorded(scene, "102")
+    notice = NoticeHeard.of(search, leg.heard_pcm())
     heard = leg.heard_pcm()
     end = round((notice.ended_at - heard.clock_start) * 8_000)
     tail = heard.pcm[end - 1_600 : end]
-    said = scene.caller.schedule.pcm(
-        scene.caller.schedule.sample_at(notice.ended_at) - 1_600, 1_600
-    )
     left, right = read_wav(file)
     planted = file.with_name("planted.wav")
-    write_wav(planted, np.concatenate((said, left)), np.concatenate((tail, right)))
-    capture = read(scene, search, planted, began)
-    assert not nothing_before_notice(capture, notice).ok
-    assert not notice_not_recorded(capture).ok
+    write_wav(planted, np.concatenate((0 * tail, left)), np.concatenate((tail, right)))
+    assert not notice_not_recorded(read(scene, search, planted, began)).ok
 
 
 async def test_waiting_music_and_ringing_are_not_kept(set_the_scene):

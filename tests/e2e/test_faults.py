@@ -172,7 +172,7 @@ async def test_a_second_service_with_the_same_application_ends_the_first(scene):
     )
     try:
         await second.start()
-        assert await scene.site.service.ended() == 3
+        assert await scene.site.service.ended() == 2
         assert "took the Stasis application 'compliance'" in scene.site.service.words
         assert "hint: stop the other service" in scene.site.service.words
     finally:

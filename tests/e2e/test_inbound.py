@@ -19,7 +19,10 @@ async def test_a_call_is_told_connected_and_recorded(scene):
     await agent.until_heard(3)
     await scene.hang_up(leg)
     assert scene.decisions() == [("ALLOWED", "NOTICE_COMPLETED")]
-    assert scene.kinds() == [
+    kinds = scene.kinds()
+    if kinds[5] == "recording_started":  # AMI may be quicker than ARI's answer
+        kinds[5:7] = reversed(kinds[5:7])
+    assert kinds == [
         "call_arrived",
         "notice_started",
         "notice_completed",

@@ -7,6 +7,7 @@ sound. All times are ``time.monotonic()``.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,7 +173,8 @@ class Capture:
 
     @property
     def undated_s(self) -> float:
-        return sum(print_.undated_s for print_ in self.voiceprints)
+        """Seconds of a party that cannot be dated: too short, or in an order time does not have."""
+        return sum(print_.undated_s + _out_of_order_s(print_.spans) for print_ in self.voiceprints)
 
     def heard_s(self, party: str, channel: int) -> float:
         """For how long a party is heard in a channel."""
@@ -182,6 +184,15 @@ class Capture:
             if (print_.party, print_.channel) == (party, channel)
             for span in print_.spans
         )
+
+
+def _out_of_order_s(spans: tuple[Span, ...]) -> float:
+    """How long spans are that would be younger than what follows them in the recording."""
+    return sum(
+        span.end_s - span.start_s
+        for span, following in itertools.pairwise(spans)
+        if span.clock_start > following.clock_start
+    )
 
 
 def _loudest(pcm: Pcm) -> float:

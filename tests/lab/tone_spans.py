@@ -100,7 +100,7 @@ def find_spans(pcm: Pcm, schedule: Schedule, earliest: float, latest: float) -> 
     on at the same difference; :func:`presence` also sees what cannot be dated.
 
     Args:
-        earliest: No sample can be older than this clock time. The schedule repeats after 25.6 s;
+        earliest: No sample can be older than this clock time. The schedule repeats after 48.6 s;
             of several times that fit, the first after ``earliest`` is taken, and then the one
             that continues what came before.
         latest: No sample can be younger than this.
@@ -189,7 +189,7 @@ def _candidates(notes: Notes, schedule: Schedule, earliest: float, latest: float
 
 
 def _unwrap(offset: float, low: float, high: float, known: list[float]) -> float | None:
-    """Of the times 25.6 s apart that fit, the one that continues, else the first after ``low``."""
+    """Of the times 48.6 s apart that fit, the one that continues, else the first after ``low``."""
     slack = _NOTES * _HOP / RATE  # a window may begin before the audio does
     first = offset + np.ceil((low - slack - offset) / PERIOD_S) * PERIOD_S
     fitting = np.arange(first, high + slack, PERIOD_S)

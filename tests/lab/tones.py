@@ -1,10 +1,10 @@
 """What each party says: a tone that changes every 100 ms, by which any part of it can be dated.
 
-A party has four frequencies of its own. Which one sounds in which 100 ms slot follows a de Bruijn
-sequence B(4, 4): any four slots in a row occur once in 25.6 s. In the first 20 ms of a slot the
+A party has four frequencies of its own. Which one sounds in which 100 ms slot follows a sequence
+without equal neighbours, in which any six slots in a row occur once in 48.6 s. In the first 20 ms of a slot the
 tone glides from the last frequency to the new one, so that it stays out of the band below 1500 Hz,
 where a notice has its energy. All frequencies are multiples of 100 Hz: every 20 ms frame, a glide
-too, holds whole cycles, and twenty prepared frames a party are all there is to send.
+too, holds whole cycles, and a few prepared frames a party are all there is to send.
 
 The clock is ``time.monotonic()``: sample ``n`` of a party stands for ``epoch + n / 8000``.
 """
@@ -60,8 +60,17 @@ def _de_bruijn(letters: int, word: int) -> NDArray[np.intp]:
     return np.array(sequence, np.intp)
 
 
-LETTERS = _de_bruijn(4, 4)
-"""Which of a voice's four frequencies sounds in which slot; repeats after 256 slots."""
+def _letters() -> NDArray[np.intp]:
+    """Steps of 1, 2 or 3 between neighbours, every five steps once; it closes in two rounds.
+
+    No two neighbours are alike, so audio that is a slot too old looks like nothing it could be.
+    """
+    steps = np.tile(_de_bruijn(3, 5) + 1, 2)
+    return np.cumsum(steps) % 4
+
+
+LETTERS = _letters()
+"""Which of a voice's four frequencies sounds in which slot; repeats after 486 slots."""
 PERIOD = len(LETTERS) * SLOT
 """Samples after which a schedule repeats."""
 PERIOD_S = PERIOD / RATE

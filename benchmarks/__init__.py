@@ -1,0 +1,1 @@
+"""What this costs beside bare Asterisk, measured on a real one: ``python -m benchmarks``."""

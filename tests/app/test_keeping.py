@@ -1,0 +1,127 @@
+"""From the spool to the vault, with real files: judged when they are closed, never before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from asterisk_compliance.app.keeping import Keeping
+from asterisk_compliance.domain.events import Event, FileAppeared, FileGrew, SpoolKept, SpoolRemoved
+from asterisk_compliance.domain.recording import Direction, Outcome, Verdict
+from asterisk_compliance.ids import RecordingId, call_id, recording_id, spool_name
+from asterisk_compliance.storage.recordings import vault_path, wav_header
+
+RECORDING = recording_id(call_id(1_700_000_000_000, b"8 bytes!"), 1)
+WITHIN_S = 5.0
+LOUD = b"\x00\x20\x00\xe0" * 4_000  # 1 s
+
+
+class Site:
+    """A spool, a vault, and what the calls were told."""
+
+    def __init__(self, root: Path, close_s: float = WITHIN_S) -> None:
+        self.spool, self.vault = root / "spool", root / "vault"
+        self.told: asyncio.Queue[tuple[RecordingId, Event]] = asyncio.Queue()
+        self.keeping = Keeping(
+            self.spool, self.vault, lambda *told: self.told.put_nowait(told), close_s=close_s
+        )
+
+    def write(self, direction: str, audio: bytes, *, samples: int | None = None) -> Path:
+        file = self.spool / spool_name(RECORDING, direction)
+        file.write_bytes(wav_header(len(audio) // 2 if samples is None else samples, 1) + audio)
+        return file
+
+    async def judge(self, expected_ms: int | None = 1_000) -> Verdict:
+        return await self.keeping.judge(RECORDING, expected_ms)
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    for name in ("spool", "vault"):
+        (tmp_path / name).mkdir()
+    site = Site(tmp_path)
+    site.keeping.open()
+    running = asyncio.create_task(site.keeping.run())
+    site.keeping.follow(RECORDING)
+    yield site
+    running.cancel()
+    await asyncio.wait([running], timeout=WITHIN_S)
+    site.keeping.close()
+
+
+async def test_a_call_is_told_of_its_files(site: Site) -> None:
+    site.write("rx", LOUD)
+    async with asyncio.timeout(WITHIN_S):
+        told = [await site.told.get(), await site.told.get()]
+    assert told == [(RECORDING, FileAppeared()), (RECORDING, FileGrew())]
+
+
+async def test_closed_files_are_judged_and_joined(site: Site) -> None:
+    for direction in ("rx", "tx"):
+        site.write(direction, LOUD)
+    verdict = await site.judge()
+    assert verdict.whole
+    assert (verdict.length_ms, verdict.rx, verdict.tx) == (1_000, Direction.HEARD, Direction.HEARD)
+    assert vault_path(site.vault, RECORDING).stat().st_size == 44 + 2 * len(LOUD)
+    assert await site.keeping.remove_spooled(RECORDING) == SpoolRemoved(2)
+    assert list(site.spool.iterdir()) == []
+    assert await site.keeping.remove_spooled(RECORDING) == SpoolRemoved(0)
+
+
+async def test_files_without_a_sample_are_empty(site: Site) -> None:
+    for direction in ("rx", "tx"):
+        site.write(direction, b"")
+    assert (await site.judge(None)).outcome is Outcome.EMPTY
+    assert list(site.vault.iterdir()) == []
+
+
+async def test_no_files_are_missing(tmp_path: Path) -> None:
+    site = Site(tmp_path, close_s=0.05)
+    assert await site.judge() == Verdict(Outcome.MISSING, expected_ms=1_000)
+
+
+async def test_one_direction_is_kept_and_the_other_said_to_be_missing(tmp_path: Path) -> None:
+    for name in ("spool", "vault"):
+        (tmp_path / name).mkdir()
+    site = Site(tmp_path, close_s=0.05)
+    site.write("rx", LOUD)
+    verdict = await site.judge()
+    assert (verdict.outcome, verdict.rx, verdict.tx, verdict.whole) == (
+        Outcome.CLOSED,
+        Direction.HEARD,
+        Direction.MISSING,
+        False,
+    )
+    assert vault_path(site.vault, RECORDING).exists()
+
+
+async def test_a_file_that_asterisk_still_writes_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "spool").mkdir()
+    site = Site(tmp_path, close_s=0.05)
+    site.write("rx", LOUD)
+    still_written = site.write("tx", LOUD, samples=0)
+    assert await site.judge() == Verdict(Outcome.UNJUDGED, problem="NOT_CLOSED")
+    assert still_written.exists()
+
+
+async def test_what_is_no_recording_is_left_alone(site: Site) -> None:
+    kept = site.write("rx", LOUD)
+    (site.spool / spool_name(RECORDING, "tx")).write_bytes(b"not a WAV file" * 100)
+    assert await site.judge() == Verdict(Outcome.UNJUDGED, problem="NOT_PCM")
+    assert kept.exists()
+    assert list(site.vault.iterdir()) == []
+
+
+async def test_a_vault_that_cannot_be_written(site: Site) -> None:
+    site.vault.rmdir()
+    kept = [site.write(direction, LOUD) for direction in ("rx", "tx")]
+    assert await site.judge() == Verdict(Outcome.UNJUDGED, problem="DISK")
+    assert all(file.exists() for file in kept)
+
+
+async def test_a_file_that_cannot_be_removed(site: Site) -> None:
+    (site.spool / spool_name(RECORDING, "rx")).mkdir()
+    assert await site.keeping.remove_spooled(RECORDING) == SpoolKept()

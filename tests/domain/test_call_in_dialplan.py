@@ -1,0 +1,292 @@
+"""The life of a call as traces, from its way back into the dialplan to its end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from asterisk_compliance.domain.call_state import Phase
+from asterisk_compliance.domain.commands import (
+    Announce,
+    AppendRow,
+    ClearDeadline,
+    Commit,
+    Forget,
+    Judge,
+    Release,
+    RemoveSpooled,
+    SetDeadline,
+    StopCapture,
+)
+from asterisk_compliance.domain.decision import Status
+from asterisk_compliance.domain.events import (
+    Bridged,
+    CommandFailed,
+    Deadline,
+    Event,
+    EventsOverflowed,
+    FileAppeared,
+    FileGrew,
+    HangupRequested,
+    Judged,
+    LeftStasis,
+    MixMonitorStarted,
+    Reentered,
+    Released,
+    RowsRefused,
+    ServiceStopping,
+    SpoolKept,
+    SpoolRemoved,
+    Step,
+    Unbridged,
+)
+from asterisk_compliance.domain.notice import CaptureFrom
+from asterisk_compliance.domain.recording import Direction, Length
+from asterisk_compliance.domain.rows import Kind
+
+from .simulator import LIMITS, policy
+from .traces import (
+    ALLOWED,
+    CLOSING,
+    EMPTY,
+    FAILED,
+    GONE,
+    GROWTH_IS_LATE,
+    HEARD,
+    IN_DIALPLAN,
+    MISSING,
+    NOTICE_IS_LATE,
+    RECORDED,
+    RECORDING,
+    RELEASED,
+    STARTED,
+    TOLD,
+    UNJUDGED,
+    WHOLE,
+    anomaly,
+    arrived,
+    ended,
+    of_recording,
+    told,
+)
+
+
+def test_a_released_call_waits_for_its_bridge() -> None:
+    call, commands = told(arrived(), *TOLD, RELEASED)
+    assert commands == (AppendRow(Kind.CALL_RELEASED),)
+    assert told(call, LeftStasis())[1] == ()
+    call, commands = told(call, Bridged(2_000))
+    assert commands == (SetDeadline(Deadline.GROWTH, LIMITS.growth_ms),)
+    assert told(call, Unbridged(2_100))[1] == (ClearDeadline(Deadline.GROWTH),)
+
+
+def test_capture_from_the_notice_on_must_grow_at_once() -> None:
+    _, commands = told(arrived(policy=policy(CaptureFrom.NOTICE)), *TOLD, RELEASED)
+    wait = SetDeadline(Deadline.GROWTH, LIMITS.growth_ms)
+    assert commands == (AppendRow(Kind.CALL_RELEASED), wait)
+
+
+def test_an_unrecorded_call_waits_for_no_audio() -> None:
+    call, commands = told(arrived(), STARTED, FAILED, RELEASED, Bridged(2_000))
+    assert commands == ()
+    for event in (MixMonitorStarted(), FileAppeared(), FileGrew(), GROWTH_IS_LATE):
+        assert told(call, event) == (call, ())
+    assert told(call, EventsOverflowed()) == (call, ())
+
+
+@pytest.mark.parametrize("step", [Step.HAND_OVER, Step.RELEASE])
+def test_a_release_that_asterisk_refuses(step: Step) -> None:
+    call, commands = told(arrived(), *TOLD, CommandFailed(step))
+    assert commands == (anomaly("RELEASE_REFUSED", step=step),)
+    assert call.phase is Phase.DIALPLAN
+
+
+def test_a_release_that_came_too_late_for_a_caller_who_hangs_up_is_no_anomaly() -> None:
+    call, commands = told(arrived(), *TOLD, HangupRequested(), CommandFailed(Step.RELEASE))
+    assert commands == ()
+    assert call.phase is Phase.DIALPLAN
+
+
+def test_an_answer_that_failed_late_means_nothing() -> None:
+    call, _ = told(arrived(), *TOLD)
+    assert told(call, CommandFailed(Step.ANSWER)) == (call, ())
+
+
+def test_a_channel_that_comes_back_before_it_left_is_told_again() -> None:
+    _, commands = told(arrived(), *TOLD, Reentered())
+    assert commands == (ALLOWED, Release())
+
+
+@pytest.mark.parametrize(
+    ("so_far", "status"),
+    [
+        (IN_DIALPLAN, Status.ALLOWED),
+        (RECORDED, Status.RECORDING),
+        ((*IN_DIALPLAN, Bridged(2_000), GROWTH_IS_LATE), Status.FAILED),
+    ],
+)
+def test_the_standing_decision_starts_no_second_capture(
+    so_far: tuple[Event, ...], status: Status
+) -> None:
+    _, commands = told(arrived(), *so_far, Reentered())
+    standing = replace(ALLOWED, status=status, start=False)
+    assert commands == (AppendRow(Kind.CALL_REENTERED), standing, Release())
+
+
+def test_asterisk_starts_the_recording_and_it_grows() -> None:
+    call, commands = told(arrived(), *IN_DIALPLAN, MixMonitorStarted())
+    assert commands == (of_recording(Kind.RECORDING_STARTED, evidence="mixmonitor_start"),)
+    assert told(call, FileAppeared()) == (call, ())
+    call, commands = told(call, FileGrew())
+    assert commands == (
+        of_recording(Kind.RECORDING_GROWING),
+        ClearDeadline(Deadline.GROWTH),
+        Announce(Status.RECORDING),
+    )
+    assert told(call, FileGrew()) == (call, ())
+    assert told(call, GROWTH_IS_LATE) == (call, ())
+
+
+def test_a_file_proves_a_recording_that_nobody_announced() -> None:
+    started = of_recording(Kind.RECORDING_STARTED, evidence="file")
+    call, commands = told(arrived(), *IN_DIALPLAN, FileAppeared())
+    assert commands == (started,)
+    assert told(call, MixMonitorStarted()) == (call, ())
+    _, commands = told(arrived(), *IN_DIALPLAN, FileGrew())
+    assert commands[:2] == (started, of_recording(Kind.RECORDING_GROWING))
+
+
+def test_a_recording_that_does_not_grow_is_said_and_may_still_come() -> None:
+    call, commands = told(arrived(), *IN_DIALPLAN, Bridged(2_000), GROWTH_IS_LATE)
+    assert commands == (of_recording(Kind.RECORDING_STALLED), Announce(Status.FAILED))
+    assert told(call, FileGrew())[1][-1] == Announce(Status.RECORDING)
+
+
+def test_events_that_overflow_stop_the_capture() -> None:
+    _, commands = told(arrived(), *RECORDED, EventsOverflowed())
+    assert commands == (anomaly("EVENTS_OVERFLOWED"), StopCapture(), Announce(Status.FAILED))
+
+
+def test_a_store_that_fails_stops_the_capture() -> None:
+    call, commands = told(arrived(), *RECORDED, RowsRefused())
+    assert commands == (anomaly("STORE_FAILED"), StopCapture(), Announce(Status.FAILED))
+    assert told(call, RowsRefused()) == (call, ())
+    _, commands = told(arrived(), STARTED, FAILED, RELEASED, RowsRefused())
+    assert commands == (anomaly("STORE_FAILED"),)
+
+
+def test_a_notice_that_ended_long_ago_means_nothing() -> None:
+    call, _ = told(arrived(), *RECORDED)
+    for event in (STARTED, HEARD, NOTICE_IS_LATE, ServiceStopping(), Judged(WHOLE)):
+        assert told(call, event) == (call, ())
+
+
+def test_the_end_of_an_unrecorded_call() -> None:
+    call, commands = told(arrived(), STARTED, FAILED, RELEASED, LeftStasis(), GONE)
+    assert commands == (*ended(0), Forget())
+    assert call.phase is Phase.OVER
+    assert told(call, GONE, FileGrew(), Judged(WHOLE), RowsRefused()) == (call, ())
+
+
+def test_the_time_in_bridges_is_what_must_have_been_recorded() -> None:
+    spans = (Bridged(2_000), Bridged(2_500), Unbridged(3_000), Unbridged(3_500), Bridged(5_000))
+    _, commands = told(arrived(), *IN_DIALPLAN, *spans, GONE)
+    assert commands == (*ended(5_000), Judge(RECORDING, 5_000))
+
+
+def test_bridges_are_counted_however_early_they_are_told() -> None:
+    _, commands = told(arrived(), STARTED, Bridged(500), Unbridged(600), HEARD, GONE)
+    assert commands == (*ended(100), Judge(RECORDING, 100))
+
+
+def test_nobody_told_of_bridges() -> None:
+    _, commands = told(arrived(), *IN_DIALPLAN, GONE)
+    assert commands == (*ended(0), Judge(RECORDING, None))
+
+
+@pytest.mark.parametrize(
+    ("so_far", "expected_ms"),
+    [
+        (TOLD, None),
+        (IN_DIALPLAN, 9_000 - 1_020),
+        ((*IN_DIALPLAN, Reentered(), Released(5_000)), 9_000 - 1_020),
+    ],
+    ids=["never released", "released", "came a second time"],
+)
+def test_capture_from_the_notice_on_lasts_from_the_release(
+    so_far: tuple[Event, ...], expected_ms: int | None
+) -> None:
+    _, commands = told(arrived(policy=policy(CaptureFrom.NOTICE)), *so_far, GONE)
+    assert commands[-1] == Judge(RECORDING, expected_ms)
+
+
+def test_a_closed_recording_leaves_the_spool_behind_its_row() -> None:
+    call, commands = told(arrived(), *CLOSING, Judged(WHOLE))
+    assert commands == (
+        of_recording(
+            Kind.RECORDING_CLOSED,
+            expected_ms=6_000,
+            header_closed=True,
+            length=Length.OK,
+            length_ms=6_100,
+            purposes=("SERVICE",),
+            rx=Direction.HEARD,
+            rx_sha256="r" * 64,
+            sha256="5" * 64,
+            tx=Direction.HEARD,
+            tx_sha256="t" * 64,
+            whole=True,
+        ),
+        Commit(),
+        RemoveSpooled(RECORDING),
+    )
+    call, commands = told(call, SpoolRemoved(2))
+    assert commands == (of_recording(Kind.SPOOL_REMOVED, files=2), Forget())
+    assert call.phase is Phase.OVER
+
+
+def test_an_empty_recording_leaves_the_spool_too() -> None:
+    _, commands = told(arrived(), *CLOSING, Judged(EMPTY))
+    row = of_recording(Kind.RECORDING_EMPTY, expected_ms=None, length=Length.UNKNOWN)
+    assert commands == (row, Commit(), RemoveSpooled(RECORDING))
+
+
+def test_a_missing_recording_is_said() -> None:
+    call, commands = told(arrived(), *CLOSING, Judged(MISSING))
+    assert commands == (of_recording(Kind.RECORDING_MISSING, expected_ms=6_000), Forget())
+    assert call.phase is Phase.OVER
+
+
+def test_what_cannot_be_judged_stays_where_it_is() -> None:
+    call, commands = told(arrived(), *CLOSING, Judged(UNJUDGED))
+    assert commands == (of_recording(Kind.RECORDING_UNJUDGED, problem="NOT_PCM"), Forget())
+    assert call.phase is Phase.OVER
+
+
+def test_a_spool_that_cannot_be_emptied_is_said() -> None:
+    call, commands = told(arrived(), *CLOSING, Judged(WHOLE), SpoolKept())
+    assert commands == (anomaly("SPOOL_NOT_REMOVED"), Forget())
+    assert call.phase is Phase.OVER
+
+
+def test_a_channel_ends_once() -> None:
+    call, _ = told(arrived(), *CLOSING)
+    for event in (GONE, FileGrew(), Bridged(9_000), Reentered(), EventsOverflowed()):
+        assert told(call, event) == (call, ())
+
+
+@pytest.mark.parametrize("so_far", [CLOSING, (*RECORDED, RowsRefused(), GONE)])
+def test_files_stay_when_their_row_cannot_be_stored(so_far: tuple[Event, ...]) -> None:
+    """Also when the store failed before: the call must come to its end."""
+    call, commands = told(arrived(), *so_far, Judged(WHOLE), RowsRefused(at_commit=True))
+    assert commands == (anomaly("STORE_FAILED"), Forget())
+    assert call.phase is Phase.OVER
+
+
+def test_a_row_lost_while_the_recording_closes_is_said_and_the_judgement_waited_for() -> None:
+    call, commands = told(arrived(), *CLOSING, RowsRefused())
+    assert commands == (anomaly("STORE_FAILED"),)
+    assert told(call, RowsRefused()) == (call, ())
+    _, commands = told(call, Judged(WHOLE))
+    assert commands[1:] == (Commit(), RemoveSpooled(RECORDING))

@@ -1,0 +1,207 @@
+"""Everything that a call can say is said by some story, and every event is possible at any time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asterisk_compliance.domain import call as rules
+from asterisk_compliance.domain.call_state import Phase
+from asterisk_compliance.domain.commands import (
+    AppendRow,
+    Command,
+    Forget,
+)
+from asterisk_compliance.domain.decision import Reason
+from asterisk_compliance.domain.events import (
+    Bridged,
+    ChannelGone,
+    CommandFailed,
+    Deadline,
+    DeadlinePassed,
+    Event,
+    EventsOverflowed,
+    FileAppeared,
+    FileGrew,
+    HangupRequested,
+    Judged,
+    LeftStasis,
+    MixMonitorStarted,
+    PlaybackFinished,
+    PlaybackStarted,
+    Reentered,
+    Released,
+    RowsRefused,
+    ServiceStopping,
+    SpoolKept,
+    SpoolRemoved,
+    Step,
+    Unbridged,
+)
+from asterisk_compliance.domain.notice import CaptureFrom
+from asterisk_compliance.domain.recording import Length, Outcome, Verdict
+from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.ids import playback_id
+
+from .simulator import CALL, LIMITS, arrival, policy
+from .traces import (
+    CLOSING,
+    CUT,
+    EMPTY,
+    FAILED,
+    GONE,
+    GROWTH_IS_LATE,
+    IN_DIALPLAN,
+    MISSING,
+    NOTICE_IS_LATE,
+    PLAYBACK,
+    RECORDED,
+    RELEASED,
+    STARTED,
+    STOP_IS_LATE,
+    TOLD,
+    UNJUDGED,
+    WHOLE,
+    arrived,
+    told,
+)
+
+
+@dataclass(frozen=True)
+class Story:
+    events: tuple[Event, ...]
+    given: dict[str, object] = field(default_factory=dict)
+
+    def rows(self) -> list[AppendRow]:
+        call, commands = rules.arrive(CALL, arrival(**self.given), LIMITS)
+        rows = [command for command in commands if isinstance(command, AppendRow)]
+        for event in self.events:
+            call, commands = rules.step(call, event)
+            rows += [command for command in commands if isinstance(command, AppendRow)]
+        return rows
+
+
+STORIES = {
+    "recorded": Story((*CLOSING, Judged(WHOLE), SpoolRemoved(2))),
+    "gave up in the queue": Story((*IN_DIALPLAN, GONE, Judged(EMPTY), SpoolKept())),
+    "nothing on disk": Story((*IN_DIALPLAN, Bridged(2_000), GROWTH_IS_LATE, GONE, Judged(MISSING))),
+    "unreadable": Story((*CLOSING, Judged(UNJUDGED))),
+    "came again": Story((*IN_DIALPLAN, Reentered(), GONE)),
+    "prompt missing": Story((STARTED, FAILED, RELEASED, GONE)),
+    "cut short": Story((STARTED, CUT, CommandFailed(Step.RELEASE), GONE)),
+    "timed out": Story((STARTED, NOTICE_IS_LATE)),
+    "hung up": Story((STARTED, HangupRequested(), LeftStasis(), GONE)),
+    "taken back": Story((Reentered(), LeftStasis())),
+    "no policy": Story((), {"policy": Reason.POLICY_MISSING}),
+    "unknown policy": Story((), {"policy": Reason.POLICY_UNKNOWN}),
+    "garbled": Story((), {"policy": Reason.ARGUMENTS_INVALID}),
+    "stranded": Story((), {"policy": Reason.SERVICE_RESTARTED}),
+    "refused": Story((CommandFailed(Step.PLAY),)),
+    "lost": Story((CommandFailed(Step.PLAY, reachable=False),)),
+    "stopping": Story((ServiceStopping(), STOP_IS_LATE)),
+    "store failed": Story((RowsRefused(),)),
+    "overflowed": Story((EventsOverflowed(),)),
+}
+
+NOT_OF_A_CALL = {
+    Kind.SERVICE_STARTED,
+    Kind.SERVICE_STOPPED,
+    Kind.CONFIG_LOADED,
+    Kind.NOTICE_REGISTERED,
+    Kind.ASTERISK_CONNECTED,
+    Kind.ASTERISK_DISCONNECTED,
+    Kind.EVENT_MALFORMED,
+    Kind.MARK,
+}
+
+
+def test_every_kind_of_row_of_a_call_is_told_by_some_story() -> None:
+    seen = {row.kind for story in STORIES.values() for row in story.rows()}
+    assert seen == set(Kind) - NOT_OF_A_CALL
+
+
+def test_every_reason_is_the_end_of_some_story() -> None:
+    rows = [row for story in STORIES.values() for row in story.rows()]
+    seen = {row.detail["reason"] for row in rows if row.kind is Kind.DECISION}
+    assert seen == set(Reason)
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_every_story_has_one_decision(story: str) -> None:
+    kinds = [row.kind for row in STORIES[story].rows()]
+    assert kinds.count(Kind.DECISION) == 1
+
+
+times = st.integers(0, 100_000)
+playbacks = st.sampled_from([PLAYBACK, playback_id(CALL, 2)])
+verdicts = st.builds(
+    Verdict, st.sampled_from(Outcome), st.none() | times, times, st.sampled_from(Length)
+)
+events = st.one_of(
+    *(
+        st.builds(kind)
+        for kind in (
+            Reentered,
+            HangupRequested,
+            LeftStasis,
+            ServiceStopping,
+            EventsOverflowed,
+            MixMonitorStarted,
+            FileAppeared,
+            FileGrew,
+            SpoolKept,
+        )
+    ),
+    *(st.builds(kind, times) for kind in (Released, Bridged, Unbridged, ChannelGone)),
+    st.builds(PlaybackStarted, playbacks, times, st.none() | times),
+    st.builds(PlaybackFinished, playbacks, st.booleans(), times, st.none() | times),
+    st.builds(CommandFailed, st.sampled_from(Step), st.booleans()),
+    st.builds(RowsRefused, st.booleans()),
+    st.builds(DeadlinePassed, st.sampled_from(Deadline)),
+    st.builds(Judged, verdicts),
+    st.builds(SpoolRemoved, st.integers(0, 2)),
+)
+PREFIXES = {
+    Phase.NOTICE: (STARTED,),
+    Phase.RELEASING: TOLD,
+    Phase.DIALPLAN: RECORDED,
+    Phase.CLOSING: CLOSING,
+    Phase.OVER: (*CLOSING, Judged(MISSING)),
+}
+
+
+def test_every_event_is_among_those_that_may_come() -> None:
+    examples: set[type] = set()
+
+    @settings(max_examples=500, database=None, derandomize=True)
+    @given(events)
+    def draw(event: Event) -> None:
+        examples.add(type(event))
+
+    draw()
+    assert examples == set(get_args(Event))
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_the_phases_are_reached(phase: Phase) -> None:
+    assert told(arrived(), *PREFIXES[phase])[0].phase is phase
+
+
+@pytest.mark.parametrize("phase", Phase)
+@given(coming=st.lists(events, max_size=12), capture=st.sampled_from(CaptureFrom))
+@settings(max_examples=150, deadline=None)
+def test_every_event_is_possible_in_every_phase(
+    phase: Phase, coming: list[Event], capture: CaptureFrom
+) -> None:
+    call, _ = told(arrived(policy=policy(capture)), *PREFIXES[phase])
+    for event in coming:
+        was_over = call.phase is Phase.OVER
+        call, commands = rules.step(call, event)
+        assert all(isinstance(command, get_args(Command)) for command in commands)
+        assert (Forget() in commands) == (call.phase is Phase.OVER and not was_over)
+        assert call.phase is Phase.NOTICE or call.decision is not None
+        assert not (was_over and commands)

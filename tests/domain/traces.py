@@ -1,0 +1,122 @@
+"""Traces of one call: its constants, and what follows from events, in few words."""
+
+from __future__ import annotations
+
+from asterisk_compliance.domain import call as rules
+from asterisk_compliance.domain.call_state import Call
+from asterisk_compliance.domain.commands import (
+    AppendRow,
+    ClearDeadline,
+    Command,
+    HandOver,
+    Release,
+)
+from asterisk_compliance.domain.decision import Reason, Status
+from asterisk_compliance.domain.events import (
+    Bridged,
+    ChannelGone,
+    Deadline,
+    DeadlinePassed,
+    Event,
+    FileGrew,
+    LeftStasis,
+    MixMonitorStarted,
+    PlaybackFinished,
+    PlaybackStarted,
+    Released,
+    Unbridged,
+)
+from asterisk_compliance.domain.recording import Direction, Length, Outcome, Verdict
+from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.ids import party_id, playback_id, recording_id
+
+from .simulator import CALL, CHANNEL, LIMITS, arrival
+
+PLAYBACK = playback_id(CALL, 1)
+RECORDING = recording_id(CALL, 1)
+PARTY = party_id(CALL, 1)
+
+STARTED = PlaybackStarted(PLAYBACK, at_ms=10, asterisk_ms=5_000)
+HEARD = PlaybackFinished(PLAYBACK, done=True, at_ms=1_010, asterisk_ms=6_000)
+FAILED = PlaybackFinished(PLAYBACK, done=False, at_ms=60, asterisk_ms=5_050)
+CUT = PlaybackFinished(PLAYBACK, done=True, at_ms=500, asterisk_ms=5_490)
+RELEASED = Released(at_ms=1_020)
+GONE = ChannelGone(at_ms=9_000)
+NOTICE_IS_LATE = DeadlinePassed(Deadline.NOTICE)
+STOP_IS_LATE = DeadlinePassed(Deadline.STOP)
+GROWTH_IS_LATE = DeadlinePassed(Deadline.GROWTH)
+
+NO_MORE_NOTICE = (ClearDeadline(Deadline.NOTICE), ClearDeadline(Deadline.STOP))
+TOLD: tuple[Event, ...] = (STARTED, HEARD)
+IN_DIALPLAN: tuple[Event, ...] = (*TOLD, RELEASED, LeftStasis())
+RECORDED: tuple[Event, ...] = (*IN_DIALPLAN, MixMonitorStarted(), Bridged(2_000), FileGrew())
+CLOSING: tuple[Event, ...] = (*RECORDED, Unbridged(8_000), GONE)
+
+WHOLE = Verdict(
+    Outcome.CLOSED,
+    expected_ms=6_000,
+    length_ms=6_100,
+    length=Length.OK,
+    rx=Direction.HEARD,
+    tx=Direction.HEARD,
+    sha256="5" * 64,
+    rx_sha256="r" * 64,
+    tx_sha256="t" * 64,
+)
+EMPTY = Verdict(Outcome.EMPTY, expected_ms=None)
+MISSING = Verdict(Outcome.MISSING, expected_ms=6_000)
+UNJUDGED = Verdict(Outcome.UNJUDGED, problem="NOT_PCM")
+
+
+def arrived(**changed: object) -> Call:
+    call, _ = rules.arrive(CALL, arrival(**changed), LIMITS)
+    return call
+
+
+def told(call: Call, *events: Event) -> tuple[Call, tuple[Command, ...]]:
+    """The call after ``events``, and the commands that followed from the last of them."""
+    commands: tuple[Command, ...] = ()
+    for event in events:
+        call, commands = rules.step(call, event)
+    return call, commands
+
+
+def anomaly(code: str, **detail: str) -> AppendRow:
+    return AppendRow(Kind.ANOMALY, {"code": code, **detail})
+
+
+def incomplete(reason: Reason, lasted_ms: int = 0) -> tuple[Command, ...]:
+    row = AppendRow(Kind.NOTICE_INCOMPLETE, {"reason": reason, "lasted_ms": lasted_ms})
+    return (row, *NO_MORE_NOTICE)
+
+
+def refused_row(reason: Reason) -> AppendRow:
+    detail = {"notice": "", "purposes": (), "reason": reason, "status": Status.NOT_RECORDED}
+    return AppendRow(Kind.DECISION, detail)
+
+
+def refused(reason: Reason) -> tuple[Command, ...]:
+    """Decided not to record, and on the way back."""
+    return refused_row(reason), HandOver(CALL, Status.NOT_RECORDED, reason), Release()
+
+
+def of_recording(kind: Kind, **detail: object) -> AppendRow:
+    return AppendRow(kind, {"recording": RECORDING, **detail})  # type: ignore[dict-item]
+
+
+ALLOWED = HandOver(
+    CALL,
+    Status.ALLOWED,
+    Reason.NOTICE_COMPLETED,
+    purposes=("SERVICE",),
+    notice="standard/1/ja",
+    recording=RECORDING,
+    channel=CHANNEL,
+    start=True,
+    bridged_only=True,
+)
+
+
+def ended(bridged_ms: int) -> tuple[Command, ...]:
+    row = AppendRow(Kind.CALL_ENDED, {"bridged_ms": bridged_ms})
+    return row, ClearDeadline(Deadline.GROWTH)

@@ -1,0 +1,168 @@
+"""The pure parts of the benchmarks: reading Asterisk's log, statistics, tables."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from benchmarks.__main__ import main
+from benchmarks.call_log import read_calls
+from benchmarks.latency import check_heard
+from benchmarks.summary import Spread, as_json, compare, comparison_table
+from lab.g711 import ulaw_encode
+from lab.prompt import synthetic_notice
+from lab.rtp import Packet
+
+NOON = 1_795_521_600.0
+"""2026-11-24 12:00:00 UTC."""
+
+
+def executing(at: str, step: str, application: str, channel: str = "PJSIP/lab-00000002") -> str:
+    return (
+        f"[2026-11-24 {at}] VERBOSE[18261][C-00000002] pbx.c: "
+        f'Executing [{step}] {application}("{channel}", "a,b(${{c}}") in new stack'
+    )
+
+
+def joined(at: str, channel: str, bridge: str = "ab74") -> str:
+    return (
+        f"[2026-11-24 {at}] VERBOSE[18248][C-00000002] bridge_channel.c: "
+        f"Channel {channel} joined 'simple_bridge' basic-bridge <{bridge}>"
+    )
+
+
+LOG = [
+    executing("12:00:00.100", "20007@from-lab:1", "Gosub"),
+    executing("12:00:00.101", "s@compliance-notice:13", "Stasis"),
+    "[2026-11-24 12:00:00.103] VERBOSE[1][C-00000002] file.c: <PJSIP/lab-00000002> Playing 'x'",
+    executing("12:00:01.123", "s@compliance-notice:14", "Goto"),
+    executing("12:00:01.124", "20007@from-lab:2", "Dial"),
+    executing("12:00:01.125", "10007@from-lab:1", "Answer", "PJSIP/lab-00000004"),
+    "a line that is none of these",
+    joined("12:00:01.183", "PJSIP/agent-00000003"),
+    joined("12:00:01.185", "PJSIP/lab-00000002"),
+    joined("12:00:09.000", "PJSIP/lab-00000004", "cd85"),
+]
+
+
+def test_a_call_is_found_by_what_it_dialled_first():
+    calls = read_calls(LOG, NOON)
+    assert {exten: call.channel for exten, call in calls.items()} == {
+        "20007": "PJSIP/lab-00000002",
+        "10007": "PJSIP/lab-00000004",
+    }
+    ours = calls["20007"]
+    assert [line.application for line in ours.lines] == ["Gosub", "Stasis", "Goto", "Dial"]
+    assert ours.first("Stasis") == pytest.approx(NOON + 0.101)
+    assert ours.after("Stasis") == pytest.approx(NOON + 1.123)
+
+
+def test_a_bridge_is_complete_when_the_second_joins():
+    calls = read_calls(LOG, NOON)
+    assert calls["20007"].bridged_at == pytest.approx(NOON + 1.185)
+    assert calls["10007"].bridged_at is None
+
+
+@pytest.mark.parametrize("ahead_h", [-3.5, 0, 5.75, 9])
+def test_the_log_may_be_written_in_any_zone(ahead_h):
+    calls = read_calls(LOG, NOON - ahead_h * 3_600 + 100)
+    assert calls["20007"].first("Stasis") == pytest.approx(NOON - ahead_h * 3_600 + 0.101)
+
+
+def test_an_empty_log_holds_no_call():
+    assert read_calls([], NOON) == {}
+
+
+def test_a_spread_is_told_by_the_middle_half():
+    spread = Spread.of([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
+    assert (spread.median_ms, spread.p90_ms, spread.iqr_ms) == (6, 10, 5)
+    assert (spread.min_ms, spread.max_ms) == (1, 11)
+
+
+def test_a_difference_is_found_with_its_uncertainty():
+    chance = np.random.default_rng(7)
+    plain = chance.normal(10, 0.5, 40)
+    row = compare(list(plain), list(plain + 1 + chance.normal(0, 0.1, 40)))
+    assert row.difference_ms == pytest.approx(1, abs=0.3)
+    assert row.low_ms < row.difference_ms < row.high_ms
+    assert row.low_ms > 0, "ours is slower, and that is no chance"
+    assert row.ratio == pytest.approx(1.1, abs=0.03)
+
+
+def test_no_difference_is_told_as_none():
+    chance = np.random.default_rng(8)
+    row = compare(list(chance.normal(10, 1, 40)), list(chance.normal(10, 1, 40)))
+    assert row.low_ms < 0 < row.high_ms
+
+
+def test_of_values_around_zero_there_is_no_ratio():
+    row = compare([-2.0, 0.1, 3.0], [1.0, 2.0, 3.0])
+    assert row.ratio is None
+    assert as_json(row)["ratio"] is None
+
+
+def test_unequal_numbers_are_no_pairs():
+    with pytest.raises(ValueError, match="no pairs"):
+        compare([1.0, 2.0], [1.0])
+    with pytest.raises(ValueError, match="no pairs"):
+        compare([], [])
+    with pytest.raises(ValueError, match="no pairs"):
+        compare([float("nan")], [1.0])
+
+
+def test_a_pair_that_was_not_measured_is_left_out_and_counted():
+    row = compare([1.0, float("nan"), 3.0, 5.0], [2.0, 3.0, 4.0, float("nan")])
+    assert row.pairs == 2
+    assert (row.plain.median_ms, row.ours.median_ms) == (2, 3)
+
+
+def test_the_table_says_both_ways_difference_and_ratio():
+    console = Console(width=120)
+    with console.capture() as captured:
+        console.print(comparison_table("Title", {"to audio": compare([10.0] * 3, [12.5] * 3)}))
+    text = captured.get()
+    assert "10.00 / 10.00 / 0.00" in text
+    assert "12.50 / 12.50 / 0.00" in text
+    assert "+2.50 (+2.50 … +2.50)" in text
+    assert "1.25" in text
+
+
+def test_results_are_written_to_the_microsecond():
+    row = compare([1.23456] * 2, [1.5] * 2)
+    assert json.loads(json.dumps(as_json(row)))["plain"]["median_ms"] == 1.235
+
+
+class _Ear:
+    """What a leg received."""
+
+    def __init__(self, *payloads: bytes) -> None:
+        self.media = self
+        self.received = [
+            Packet(0.02 * number, 0, number, 160 * number, 1, payload)
+            for number, payload in enumerate(payloads)
+        ]
+
+
+def _packets(audio: bytes) -> list[bytes]:
+    return [audio[at : at + 160] for at in range(0, len(audio), 160)]
+
+
+def test_what_is_timed_must_be_the_notice():
+    notice = synthetic_notice(1.0)
+    told = _packets(ulaw_encode(notice)[:-22])
+    check_heard(_Ear(*told, bytes(160)), notice)
+    for other in (
+        [bytes([255]) * 160, *told],  # something came before it
+        told[:-1],  # its end is missing
+        _packets(ulaw_encode(synthetic_notice(1.0, seed=2))),
+    ):
+        with pytest.raises(ValueError, match="not the notice"):
+            check_heard(_Ear(*other), notice)
+
+
+def test_a_benchmark_that_is_not_there_is_refused(capsys):
+    assert main(["speed"]) == 2
+    assert "latency, audit-log" in capsys.readouterr().err

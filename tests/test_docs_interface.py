@@ -1,0 +1,162 @@
+"""The documentation says what can be set and asked: every setting, the example, every command."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from asterisk_compliance.app.prompts import policies_for
+from asterisk_compliance.catalogue import shipped_purposes
+from asterisk_compliance.cli.main import app
+from asterisk_compliance.config import load
+from asterisk_compliance.domain.notice import CaptureFrom
+from documented import ROOT, TABLES, page, pages, sections, settings, table, text_of
+
+EXAMPLE = ROOT / "examples/compliance.toml"
+PROGRAM = "asterisk-compliance"
+
+
+def test_every_table_of_the_configuration_is_documented_and_no_other():
+    documented = {heading for heading in sections(page("configuration.md"), 2) if "[" in heading}
+    assert documented == set(TABLES)
+
+
+@pytest.mark.parametrize("heading", TABLES)
+def test_every_setting_is_documented_with_its_default_and_no_other(heading):
+    cells = table(sections(page("configuration.md"), 2)[heading])[1:]
+    documented = {line[0].strip("`"): line[2] for line in cells}
+    assert documented == settings(TABLES[heading])
+    assert all(line[1] and line[3] for line in cells)
+
+
+def test_every_purpose_and_capture_is_named():
+    text = page("configuration.md")
+    for value in [*shipped_purposes(), *(f'"{capture}"' for capture in CaptureFrom)]:
+        assert f"`{value}`" in text
+
+
+# -- the example configuration -----------------------------------------------------------------
+
+
+def _installed(tmp_path: Path, text: str) -> Path:
+    """The example on this machine: its paths below ``tmp_path``, prompts and secrets in place."""
+    home = tmp_path / "home"
+    for path in sorted(set(re.findall(r'"(/[a-z][^"]*)"', text)), key=len, reverse=True):
+        text = text.replace(f'"{path}"', f'"{home}{path}"')
+    for name in ("ari", "ami"):
+        secret = home / f"etc/asterisk-compliance/{name}.secret"
+        secret.parent.mkdir(parents=True, exist_ok=True)
+        secret.write_text("secret\n")
+    sounds = home / "usr/local/share/asterisk-compliance/sounds"
+    assert CliRunner().invoke(app, ["sounds", "install", str(sounds)]).exit_code == 0
+    config = tmp_path / "compliance.toml"
+    config.write_text(text, "utf-8")
+    return config
+
+
+def _with_everything(text: str) -> str:
+    """The example with every setting that is commented out taken in."""
+    return re.sub(r"(?m)^#(?=[\w\[])", "", text)
+
+
+@pytest.mark.parametrize("variant", [str, _with_everything])
+def test_the_example_configuration_loads(tmp_path, variant):
+    config = _installed(tmp_path, variant(text_of(EXAMPLE)))
+    loaded = load(config)
+    policies = policies_for(loaded.asterisk[0], loaded, str(config))
+    assert set(policies.by_name) == {"inbound", "direct"}
+
+
+def _shown_defaults(text: str) -> Iterator[tuple[str, str, str]]:
+    """Table, setting and value of each line of the example that is commented out."""
+    heading = ""
+    for line in text.splitlines():
+        if match := re.fullmatch(r"#?(\[+[\w.]+\]+)", line):
+            heading = re.sub(r"(?<=wording\.)\w+", "LANGUAGE", match[1])
+        elif match := re.fullmatch(r"#(\w+)(?:\.\w+)? = (.+)", line):
+            yield heading, match[1], match[2]
+
+
+def test_the_example_configuration_has_every_setting_and_shows_the_defaults():
+    text = text_of(EXAMPLE)
+    for heading, model in TABLES.items():
+        for name in settings(model):
+            assert re.search(rf"(?m)^[#(].*\b{name}\b|^{name} =", text), f"{heading} {name}"
+    optional = {"page", "published", *TABLES["[[purpose]]"].model_fields}
+    for heading, name, value in _shown_defaults(text):
+        default = settings(TABLES[heading])[name]
+        if default != "none" and name not in optional:
+            assert default == f"`{value}`", f"{heading} {name}"
+
+
+# -- commands ----------------------------------------------------------------------------------
+
+
+def _commands() -> dict[str, set[str]]:
+    """Every command, with its options."""
+    found: dict[str, set[str]] = {}
+
+    def walk(command: object, name: str) -> None:
+        options = {
+            option
+            for parameter in command.params  # type: ignore[attr-defined]
+            for option in getattr(parameter, "opts", [])
+            if option.startswith("-") and "completion" not in option and option != "--help"
+        }
+        children = getattr(command, "commands", None)
+        if children is None or options:
+            found[name] = options
+        for child, inner in (children or {}).items():
+            walk(inner, f"{name} {child}")
+
+    walk(typer.main.get_command(app), PROGRAM)
+    return found
+
+
+COMMANDS = _commands()
+
+
+def test_every_command_is_documented_and_no_other():
+    assert set(sections(page("commands.md"), 2)) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_documented_and_no_other(command):
+    body = sections(page("commands.md"), 2)[command]
+    documented = {
+        option
+        for line in re.findall(r"(?m)^- (.*)$", body)
+        for option in re.findall(r"`(--?[a-z-]+)`", line.partition(":")[0])
+    }
+    assert documented == COMMANDS[command]
+
+
+def _spoken(text: str) -> Iterator[list[str]]:
+    """The words after the program's name, for each use of it in code."""
+    spans = re.findall(r"`([^`\n]+)`", text)
+    lines = re.findall(r"(?m)^(?: {4}|\$ )?(\S*asterisk-compliance [a-z-].*)$", text)
+    for code in [*spans, *lines]:
+        for match in re.finditer(rf"(?:^|[\s/$=]){PROGRAM} ([^|#;`]+)", code):
+            words = re.split(r"\s{3,}", match[1])[0]
+            yield words.replace("'", " ").split()
+
+
+@pytest.mark.parametrize("path", pages(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_command_that_a_page_speaks_of_exists(path):
+    for words in _spoken(text_of(path)):
+        if words[0] in _PROSE:
+            continue
+        fits = [name for name in COMMANDS if f"{PROGRAM} {' '.join(words)} ".startswith(f"{name} ")]
+        command = max(fits, key=len, default=PROGRAM)
+        assert command != PROGRAM or words[0].startswith("-"), " ".join(words)
+        options = {word.partition("=")[0] for word in words if word.startswith("-")}
+        assert options <= COMMANDS[command] | {"--help", "-"}, " ".join(words)
+
+
+_PROSE = frozenset({"is"})
+"""What follows the program's name where a page speaks of the program, not of a command."""
