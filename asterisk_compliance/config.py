@@ -16,19 +16,27 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
-from asterisk_compliance.domain.notice import CaptureFrom
+from asterisk_compliance.config_checks import disagreements, unreadable_secrets
+from asterisk_compliance.domain.notice import CaptureFrom, Consent, OnProblem
 from asterisk_compliance.errors import ConfigError
-
-SERVICE_NODE = "service"
-"""``node`` of rows that are about no single Asterisk."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Code = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{1,31}$")]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+PromptName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)*$")]
+Key = Annotated[str, Field(pattern=r"^[0-9*#]?$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
@@ -155,7 +163,7 @@ class PurposeSettings(_Table):
 class WordingSettings(_Table):
     """``text`` may be left out for a shipped prompt: its words are in the manifest."""
 
-    prompt: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)*$")]
+    prompt: PromptName
     text: str = ""
 
 
@@ -166,11 +174,46 @@ class NoticeSettings(_Table):
     wording: Annotated[Mapping[Language, WordingSettings], Field(min_length=1)]
 
 
+class KeySettings(_Table):
+    """Which key means what while we ask; an empty one means nothing."""
+
+    accept: Key = ""
+    refuse: Key = ""
+    repeat: Key = ""
+    language: Key = ""
+
+
+class AnnouncementSettings(_Table):
+    """Prompts for callers who are not recorded; needed where a policy says something."""
+
+    refused: PromptName = "refused"
+    not_recorded: PromptName = "not-recorded"
+    required: PromptName = "required-here"
+
+
 class PolicySettings(_Table):
     name: Name
     notice: Name
     languages: Annotated[tuple[Language, ...], Field(min_length=1)]
     capture: CaptureFrom = CaptureFrom.BRIDGED
+    consent: Consent = Consent.NOTICE
+    keys: KeySettings = KeySettings()
+    grace_s: Annotated[float, Field(ge=0, le=60)] = 3.0
+    repeats_max: Annotated[int, Field(ge=0, le=5)] = 1
+    on_refusal: OnProblem = OnProblem.CONTINUE
+    on_notice_failure: OnProblem = OnProblem.CONTINUE
+    announcements: AnnouncementSettings = AnnouncementSettings()
+
+    @model_validator(mode="after")
+    def _keys_fit(self) -> Self:
+        keys = [key for key in self.keys.model_dump().values() if key]
+        if len(set(keys)) < len(keys):
+            raise ValueError("keys: one key has two meanings")
+        if self.consent is not Consent.NOTICE and not self.keys.refuse:
+            raise ValueError(f"keys.refuse: consent = {self.consent} needs a key to refuse")
+        if self.consent is Consent.OPT_IN and not self.keys.accept:
+            raise ValueError("keys.accept: consent = opt-in needs a key to accept")
+        return self
 
 
 class LimitSettings(_Table):
@@ -270,9 +313,9 @@ def parse(
             table = _table(shape.table, key, raw[key], problems)
             if table is not None:
                 tables[key] = table
-    problems += _disagreements(raw, tables)
+    problems += disagreements(raw, tables)
     if secrets:
-        problems += _unreadable_secrets(tables)
+        problems += unreadable_secrets(tables)
     if problems:
         raise ConfigError(source, problems)
     lists = {key: tuple(tables[key].values()) for key in tables if _SHAPES[key].many}
@@ -308,65 +351,3 @@ def _in_words(kind: str, message: str) -> str:
             return "is missing"
         case _:
             return message.removeprefix("Value error, ")
-
-
-def _disagreements(raw: Mapping[str, Any], tables: Mapping[str, Any]) -> Iterator[str]:
-    """What each table may say alone, and all of them together may not."""
-    yield from _doubles(raw)
-    yield from _policy_disagreements(raw, tables)
-    for number, asterisk in tables.get("asterisk", {}).items():
-        if asterisk.node == SERVICE_NODE:
-            yield f"asterisk[{number}].node: this name is the service's own"
-        if asterisk.ari is None and asterisk.agi is None:
-            yield f"asterisk[{number}]: needs [asterisk.ari], or [asterisk.agi] without ARI"
-        if asterisk.ari is None and asterisk.ami is None:
-            yield f"asterisk[{number}]: without ARI, calls are followed by [asterisk.ami]"
-    if raw.get("asterisk") == []:
-        yield "asterisk: there must be at least one"
-
-
-def _doubles(raw: Mapping[str, Any]) -> Iterator[str]:
-    keys = {"asterisk": "node", "purpose": "code", "notice": "id", "policy": "name"}
-    for key, name in keys.items():
-        yield from _repeated(key, name, raw)
-
-
-def _policy_disagreements(raw: Mapping[str, Any], tables: Mapping[str, Any]) -> Iterator[str]:
-    notices = {notice.id: notice for notice in tables.get("notice", {}).values()}
-    declared = {item.get("id") for item in _items(raw, "notice")}
-    for number, policy in tables.get("policy", {}).items():
-        if policy.notice not in declared:
-            yield f"policy[{number}].notice: there is no such notice"
-            continue
-        notice = notices.get(policy.notice)
-        if notice is None:
-            continue  # what is wrong with the notice itself is said already
-        for language in policy.languages:
-            if language not in notice.wording:
-                yield f"policy[{number}].languages: its notice has no wording in {language}"
-
-
-def _unreadable_secrets(tables: Mapping[str, Any]) -> Iterator[str]:
-    for number, asterisk in tables.get("asterisk", {}).items():
-        for name in ("ari", "ami"):
-            login = getattr(asterisk, name)
-            try:
-                if login is not None:
-                    login.secret()
-            except ValueError as error:
-                yield f"asterisk[{number}].{name}: {error}"
-
-
-def _repeated(key: str, name: str, raw: Mapping[str, Any]) -> Iterator[str]:
-    seen: set[object] = set()
-    for number, item in enumerate(_items(raw, key), 1):
-        value = item.get(name)
-        if isinstance(value, str):
-            if value in seen:
-                yield f"{key}[{number}].{name}: is there twice"
-            seen.add(value)
-
-
-def _items(raw: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    items = raw.get(key, [])
-    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []

@@ -235,9 +235,8 @@ class CallTask:
                 self._report(Step.RELEASE, self.line.release())
             case SetDeadline(deadline=deadline, after_ms=after_ms):
                 self._clear(deadline)
-                passed = partial(self.feed, DeadlinePassed(deadline))
                 loop = asyncio.get_running_loop()
-                self._waits[deadline] = loop.call_later(after_ms / 1_000, passed)
+                self._waits[deadline] = loop.call_later(after_ms / 1_000, self._passed, deadline)
             case ClearDeadline(deadline=deadline):
                 self._clear(deadline)
             case Announce(status=status):
@@ -250,6 +249,9 @@ class CallTask:
                 self._outcome = await self._around.remove_spooled(recording)
             case Forget():
                 pass
+
+    def _passed(self, deadline: Deadline) -> None:
+        self.feed(DeadlinePassed(deadline, monotonic_ms()))
 
     def _clear(self, deadline: Deadline) -> None:
         timer = self._waits.pop(deadline, None)

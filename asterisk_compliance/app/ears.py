@@ -18,6 +18,7 @@ from asterisk_compliance.domain.decision import Reason
 from asterisk_compliance.domain.events import (
     Bridged,
     ChannelGone,
+    DigitReceived,
     Entry,
     HangupRequested,
     LeftStasis,
@@ -71,6 +72,8 @@ class AriEars:
                 done = playback.state == "done"
                 finished = PlaybackFinished(playback.id, done, at_ms, event.at_ms)
                 self._node.feed(playback.channel, finished)
+            case ari.ChannelDtmfReceived(channel=channel, digit=digit):
+                self._node.feed(channel.id, DigitReceived(digit, at_ms))
             case ari.ChannelHangupRequest(channel=channel):
                 self._node.feed(channel.id, HangupRequested())
             case ari.ChannelDestroyed(channel=channel):

@@ -6,7 +6,7 @@ import secrets
 from enum import StrEnum
 
 from asterisk_compliance.app.call_task import unix_ms
-from asterisk_compliance.config import SERVICE_NODE
+from asterisk_compliance.config_checks import SERVICE_NODE
 from asterisk_compliance.domain.rows import Draft, Kind, PersonalFact
 from asterisk_compliance.errors import ComplianceError
 from asterisk_compliance.ids import NodeName, call_id, party_id

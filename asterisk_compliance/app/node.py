@@ -22,6 +22,7 @@ from asterisk_compliance.asterisk.ami import AmiClient
 from asterisk_compliance.asterisk.ari import AriClient
 from asterisk_compliance.config import AsteriskSettings
 from asterisk_compliance.domain import call as rules
+from asterisk_compliance.domain.call_notice import Stepped
 from asterisk_compliance.domain.call_state import Arrival, Call, Limits, Phase
 from asterisk_compliance.domain.commands import Command, HandOver
 from asterisk_compliance.domain.decision import Status
@@ -137,7 +138,7 @@ class Node:
         identity, decided = standing
         self._begin(rules.strand(identity, arrival, self._limits, decided=decided), line)
 
-    def _begin(self, stepped: rules.Stepped, line: Line) -> CallTask:
+    def _begin(self, stepped: Stepped, line: Line) -> CallTask:
         call, commands = stepped
         task = CallTask(call, line, self._rows, self, events=self._events_per_call)
         self.calls[call.channel] = self._by_id[call.id] = task

@@ -1,9 +1,9 @@
 """The one variable in which the dialplan routine gets a result: ``COMPLIANCE_RESULT``.
 
-Eight values, joined by commas, taken apart by ``ARRAY()`` in ``dialplan/compliance.conf``. One
+Nine values, joined by commas, taken apart by ``ARRAY()`` in ``dialplan/compliance.conf``. One
 variable, so that a result is there whole or not at all, with one request.
 
-    status,reason,purposes,notice,recording id,call id,channel,MixMonitor options
+    status,reason,purposes,notice,recording id,call id,next,channel,MixMonitor options
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ RESULT_VARIABLES = (
     "COMPLIANCE_NOTICE",
     "COMPLIANCE_RECORDING_ID",
     "COMPLIANCE_CALL_ID",
+    "COMPLIANCE_NEXT",
     "COMPLIANCE_CHANNEL",
     "COMPLIANCE_OPTIONS",
 )
@@ -43,6 +44,7 @@ def encode_result(result: HandOver, spool: PurePath) -> str:
         result.notice,
         result.recording or "",
         result.call,
+        result.next,
         result.channel or "",
         _mixmonitor_options(result, spool) if result.start else "",
     )

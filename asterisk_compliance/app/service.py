@@ -25,7 +25,8 @@ from asterisk_compliance.asterisk.ari import AriClient
 from asterisk_compliance.asterisk.ari_address import AriAddress, AriLimits
 from asterisk_compliance.asterisk.backoff import Backoff
 from asterisk_compliance.asterisk.fastagi import AgiLimits, AgiSession, FastAgiServer
-from asterisk_compliance.config import SERVICE_NODE, AsteriskSettings, LimitSettings, Settings
+from asterisk_compliance.config import AsteriskSettings, LimitSettings, Settings
+from asterisk_compliance.config_checks import SERVICE_NODE
 from asterisk_compliance.domain.call_state import Limits
 from asterisk_compliance.domain.rows import Draft, Kind
 from asterisk_compliance.errors import StoreUnavailable

@@ -10,8 +10,10 @@ from typing import Annotated
 import typer
 
 from asterisk_compliance import catalogue
+from asterisk_compliance.app.prompts import Policies
 from asterisk_compliance.cli.context import JsonOption
 from asterisk_compliance.cli.output import print_json, say, stdout, table
+from asterisk_compliance.domain.notice import Consent
 from asterisk_compliance.domain.wording import Finding, PromptKind, Severity, lint
 from asterisk_compliance.errors import ConfigError
 
@@ -130,30 +132,42 @@ def _shipped() -> Iterator[_Linted]:
 def _configured(path: Path) -> Iterator[_Linted]:
     """Each notice of each language once, even if several Asterisks play it.
 
-    Of a prompt that is a shipped one, kind and digits are known; any other is taken for a
-    notice that names no key.
+    What a wording has to say of keys follows from the policies that use its notice.
     """
     from asterisk_compliance.app.prompts import policies_for, purposes_of
     from asterisk_compliance.config import load
 
     settings = load(path, secrets=False)
     purposes = purposes_of(settings)
-    shipped = {p.sha256[".wav"]: p for p in catalogue.shipped_prompts().values()}
     seen: set[tuple[str, str]] = set()
     for asterisk in settings.asterisk:
-        for entry in policies_for(asterisk, settings, str(path)).registered:
+        policies = policies_for(asterisk, settings, str(path))
+        for entry in policies.registered:
             notice, wording = entry.notice, entry.wording
             key = (notice.label(wording.language), wording.audio_digest)
             if key in seen:
                 continue
             seen.add(key)
-            prompt = shipped.get(wording.audio_digest)
+            kind, digits = _asked(policies, notice.id)
             findings = lint(
                 wording.text,
                 wording.language,
                 purposes=[purposes[code] for code in notice.purposes],
                 length_ms=wording.length_ms,
-                kind=prompt.kind if prompt else PromptKind.NOTICE,
-                digits=prompt.digits if prompt else {},
+                kind=kind,
+                digits=digits,
             )
             yield _Linted(notice.id, wording.language, findings)
+
+
+def _asked(policies: Policies, notice: str) -> tuple[PromptKind, dict[str, str]]:
+    """What the policies that use a notice ask by it, and by which keys."""
+    kind, digits = PromptKind.NOTICE, {}
+    for policy in policies.by_name.values():
+        if policy.notice.id != notice or policy.consent is Consent.NOTICE:
+            continue
+        digits["refuse"] = policy.keys.refuse
+        if policy.consent is Consent.OPT_IN:
+            kind = PromptKind.QUESTION
+            digits["accept"] = policy.keys.accept
+    return kind, digits

@@ -25,6 +25,7 @@ from asterisk_compliance.domain.call_notice import (
     give_up,
     telling,
     then,
+    unrecorded,
 )
 from asterisk_compliance.domain.call_rows import (
     anomaly_row,
@@ -52,7 +53,7 @@ from asterisk_compliance.domain.commands import (
     StopCapture,
     StopPlayback,
 )
-from asterisk_compliance.domain.decision import Decision, Reason, Status
+from asterisk_compliance.domain.decision import Reason, Status
 from asterisk_compliance.domain.events import (
     Bridged,
     ChannelGone,
@@ -242,7 +243,7 @@ def _rows_refused(call: Call, event: RowsRefused) -> Stepped:
         stop = (StopPlayback(call.playback), *NO_MORE_WAITING)
         return then(stop, decide(call, Reason.STORE_FAILED))
     if call.phase is Phase.RELEASING and event.at_commit:
-        failed = Decision(Status.NOT_RECORDED, Reason.STORE_FAILED)
+        failed = unrecorded(call, Reason.STORE_FAILED)
         decided = replace(call, decision=failed, capture=Capture.NONE)
         return decided, (decision_row(failed), result(decided), Release())
     if call.phase is Phase.CLOSING or not call.capture_is_open:

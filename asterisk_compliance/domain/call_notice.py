@@ -98,7 +98,7 @@ def shortcoming(call: Call, finished: PlaybackFinished) -> Reason | None:
     return None
 
 
-def before_decision(call: Call, event: Event) -> Stepped:  # noqa: C901 - one arm a fact
+def before_decision(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - one arm a fact
     """What a fact means while the notice plays, or while we wait for a key."""
     match event:
         case PlaybackStarted(playback=playback) if playback == call.playback:
@@ -114,8 +114,7 @@ def before_decision(call: Call, event: Event) -> Stepped:  # noqa: C901 - one ar
             reason = shortcoming(call, event)
             if reason is not None:
                 return give_up(call, reason, lasted_ms(call.started, event))
-            heard = (completed_row(call, event), ClearDeadline(Deadline.NOTICE))
-            return then(heard, _heard(call))
+            return then((completed_row(call, event),), _heard(call))
 
         case DigitReceived():
             return _digit(call, event)
@@ -178,17 +177,12 @@ def decide(call: Call, reason: Reason, *, gone: bool = False) -> Stepped:
     assert call.decision is None, "a call is decided once"
     if reason in ALLOWING:
         return _allow(call, reason)
-    what = OnProblem.CONTINUE
-    if call.policy is not None:
-        refused = reason in REFUSING
-        what = call.policy.on_refusal if refused else call.policy.on_notice_failure
-    status = Status.REFUSED if reason in REFUSING else Status.NOT_RECORDED
-    decision = Decision(status, reason, next=_NEXT.get(what, Next.CONTINUE))
+    decision = unrecorded(call, reason)
     decided = replace(call, decision=decision, phase=Phase.RELEASING)
     row = decision_row(decision)
     if gone:
         return decided, (row,)
-    said = _announcement(call, what, reason)
+    said = _announcement(call, reason)
     if said is None:
         return decided, (row, result(decided), Release())
     told = replace(decided, phase=Phase.TELLING, playbacks=call.playbacks + 1)
@@ -196,10 +190,16 @@ def decide(call: Call, reason: Reason, *, gone: bool = False) -> Stepped:
     return told, (row, result(told), Play(told.playback, said.media), limit)
 
 
+def unrecorded(call: Call, reason: Reason) -> Decision:
+    """The decision not to record, with what the policy wants to happen next."""
+    status = Status.REFUSED if reason in REFUSING else Status.NOT_RECORDED
+    return Decision(status, reason, next=_NEXT.get(_what_happens(call, reason), Next.CONTINUE))
+
+
 def give_up(call: Call, reason: Reason, lasted: int = 0, *, gone: bool = False) -> Stepped:
     """Nothing comes of the notice or of the question: say how far it came, and decide."""
-    detail = {"reason": reason, "lasted_ms": lasted}
-    rows = (AppendRow(Kind.NOTICE_INCOMPLETE, detail),) if call.phase is Phase.NOTICE else ()
+    row = AppendRow(Kind.NOTICE_INCOMPLETE, {"reason": reason, "lasted_ms": lasted})
+    rows = (row,) if call.phase is Phase.NOTICE else ()
     return then((*rows, *NO_MORE_WAITING), decide(call, reason, gone=gone))
 
 
@@ -224,7 +224,8 @@ def _heard(call: Call) -> Stepped:
             return _given(call)
         case Consent.OPT_IN | Consent.OPT_OUT:
             wait = SetDeadline(Deadline.GRACE, call.policy.grace_ms)
-            return replace(call, phase=Phase.ASKING), (wait,)
+            asking = replace(call, phase=Phase.ASKING)
+            return asking, (ClearDeadline(Deadline.NOTICE), wait)
 
 
 def _digit(call: Call, event: DigitReceived) -> Stepped:
@@ -326,9 +327,15 @@ def _allow(call: Call, reason: Reason) -> Stepped:
     )
 
 
-def _announcement(call: Call, what: OnProblem, reason: Reason) -> Prompt | None:
+def _what_happens(call: Call, reason: Reason) -> OnProblem:
+    if call.policy is None:
+        return OnProblem.CONTINUE
+    return call.policy.on_refusal if reason in REFUSING else call.policy.on_notice_failure
+
+
+def _announcement(call: Call, reason: Reason) -> Prompt | None:
     """What the caller is told, in the language he was last spoken to."""
-    kind = announcement_for(what, refused=reason in REFUSING)
+    kind = announcement_for(_what_happens(call, reason), refused=reason in REFUSING)
     if kind is None or call.policy is None or call.wording is None or reason not in _CAN_BE_TOLD:
         return None
     return call.policy.announcements[kind][call.wording.language]

@@ -149,8 +149,14 @@ class Match:
             and _is_among(facts.direction, self.direction)
             and (self.did is None or any(_did_fits(facts.did, want) for want in self.did))
             and _is_among(facts.queue, self.queue)
-            and (self.country is None or not facts.countries or bool(self.country & facts.countries))
-            and (self.prefix is None or not facts.number or facts.number.startswith(tuple(self.prefix)))
+            and (
+                self.country is None or not facts.countries or bool(self.country & facts.countries)
+            )
+            and (
+                self.prefix is None
+                or not facts.number
+                or facts.number.startswith(tuple(self.prefix))
+            )
             and (not facts.primary_language or _is_among(facts.primary_language, self.language))
             and _is_among(tuple(Weekday)[local.weekday()], self.weekdays)
             and (self.hours is None or _is_within(local.time(), *self.hours))
@@ -176,7 +182,10 @@ class Match:
 
 _SHAPES = {
     "country": (COUNTRIES.__contains__, "is no ISO 3166-1 country code"),
-    "prefix": (re.compile(r"[1-9][0-9]{0,14}").fullmatch, "is not the beginning of an E.164 number"),
+    "prefix": (
+        re.compile(r"[1-9][0-9]{0,14}").fullmatch,
+        "is not the beginning of an E.164 number",
+    ),
     "language": (re.compile(r"[a-z]{2,3}").fullmatch, "is not a language code such as ja"),
 }
 
@@ -335,9 +344,7 @@ def resolve(rules: Iterable[Rule], facts: CallFacts, site: Terms = Terms()) -> R
 
 
 def _left_to_defaults(site: Terms) -> Terms:
-    silent = {
-        name: getattr(DEFAULTS, name) for name in FIELDS if getattr(site, name) is None
-    }
+    silent = {name: getattr(DEFAULTS, name) for name in FIELDS if getattr(site, name) is None}
     return Terms(**silent)
 
 

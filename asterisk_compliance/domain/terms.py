@@ -155,9 +155,7 @@ def filled(terms: Terms, defaults: Terms) -> Terms:
     For a policy's own table and the product's defaults: there the site chooses, and may choose
     the laxer. Rules are never filled in, they are merged.
     """
-    silent = {
-        field: getattr(defaults, field) for field in FIELDS if getattr(terms, field) is None
-    }
+    silent = {field: getattr(defaults, field) for field in FIELDS if getattr(terms, field) is None}
     return replace(terms, **silent)
 
 

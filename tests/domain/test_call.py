@@ -50,7 +50,7 @@ from .traces import (
     GONE,
     GROWTH_IS_LATE,
     HEARD,
-    NO_MORE_NOTICE,
+    NO_MORE_WAITING,
     NOTICE_IS_LATE,
     PARTY,
     PLAYBACK,
@@ -145,7 +145,7 @@ def test_a_completed_notice_allows_the_recording_behind_a_commit() -> None:
                 "text_digest": "t" * 64,
             },
         ),
-        *NO_MORE_NOTICE,
+        *NO_MORE_WAITING,
         AppendRow(
             Kind.DECISION,
             {
@@ -296,7 +296,7 @@ def test_a_store_that_fails_in_the_notice() -> None:
     call, commands = told(arrived(), STARTED, RowsRefused())
     assert commands == (
         StopPlayback(PLAYBACK),
-        *NO_MORE_NOTICE,
+        *NO_MORE_WAITING,
         *refused(Reason.STORE_FAILED),
     )
     assert told(call, RowsRefused()) == (call, ())  # the rows that say so failed too

@@ -5,6 +5,8 @@ Each rule is also seen to fail: a mutant without it must be found by the same ma
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -18,13 +20,12 @@ from hypothesis.stateful import (
 )
 
 from asterisk_compliance.domain import call as rules
+from asterisk_compliance.domain import call_notice as notice
 from asterisk_compliance.domain.call_state import Phase
 from asterisk_compliance.domain.commands import Commit, Forget, HandOver, SetDeadline
 from asterisk_compliance.domain.decision import Reason
 from asterisk_compliance.domain.events import (
     Bridged,
-    Deadline,
-    DeadlinePassed,
     EventsOverflowed,
     FileAppeared,
     FileGrew,
@@ -33,13 +34,15 @@ from asterisk_compliance.domain.events import (
     ServiceStopping,
     Unbridged,
 )
-from asterisk_compliance.domain.notice import CaptureFrom
+from asterisk_compliance.domain.notice import CaptureFrom, Consent, OnProblem
 
 from .simulator import World, arrival, policy
 
 
 class AnyCall(RuleBasedStateMachine):
     """One call in a world where the caller, the disk, the store and Asterisk do as they like."""
+
+    consents: ClassVar[list[Consent]] = list(Consent)
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,6 +53,8 @@ class AnyCall(RuleBasedStateMachine):
         store_stays_broken=st.booleans(),
         prompt_exists=st.booleans() | st.just(value=True),
         capture=st.sampled_from(CaptureFrom),
+        data=st.data(),
+        on_problem=st.sampled_from(OnProblem),
         unknown=st.sampled_from([False, False, False, True]),
         stopping=st.sampled_from([False, False, False, True]),
     )
@@ -59,12 +64,15 @@ class AnyCall(RuleBasedStateMachine):
         store_stays_broken: bool,
         prompt_exists: bool,
         capture: CaptureFrom,
+        data: st.DataObject,
+        on_problem: OnProblem,
         unknown: bool,
         stopping: bool,
     ) -> None:
         self.store_stays_broken = store_stays_broken
         self.world.prompt_exists = prompt_exists
-        asked = Reason.POLICY_UNKNOWN if unknown else policy(capture)
+        consent = data.draw(st.sampled_from(self.consents))
+        asked = Reason.POLICY_UNKNOWN if unknown else policy(capture, consent, on_problem)
         self.world.arrive(arrival(policy=asked, stopping=stopping))
 
     @property
@@ -114,6 +122,25 @@ class AnyCall(RuleBasedStateMachine):
     def the_connection_drops_or_returns(self) -> None:
         self.world.reachable = not self.world.reachable
 
+    @precondition(lambda self: self.live and self.world.in_stasis)
+    @rule(digit=st.sampled_from("19*#"))
+    def a_key_is_pressed(self, digit: str) -> None:
+        self.world.press(digit)
+
+    @precondition(lambda self: self.world.plays_notice and self.world.playing_since is not None)
+    @rule(digit=st.sampled_from("19"))
+    def a_key_is_pressed_and_the_notice_heard_on(self, digit: str) -> None:
+        self.world.press(digit)
+        self.we_are_told_all()
+        if self.world.playing_since is not None:
+            self.world.playback_is_over()
+            self.we_are_told_all()
+
+    @precondition(lambda self: self.live and self.world.waits)
+    @rule(data=st.data())
+    def a_wait_ends(self, data: st.DataObject) -> None:
+        self.world.wait_ends(data.draw(st.sampled_from(sorted(self.world.waits))))
+
     @precondition(lambda self: self.live)
     @rule(
         event=st.sampled_from(
@@ -123,7 +150,6 @@ class AnyCall(RuleBasedStateMachine):
                 EventsOverflowed(),
                 MixMonitorStarted(),
                 FileAppeared(),
-                *(DeadlinePassed(deadline) for deadline in Deadline),
             ]
         )
     )
@@ -147,6 +173,10 @@ class AnyCall(RuleBasedStateMachine):
         assert not self.world.captured_unheard
 
     @invariant()
+    def nothing_is_kept_against_what_the_caller_said(self) -> None:
+        assert not self.world.captured_against_consent
+
+    @invariant()
     def no_effect_comes_before_its_row(self) -> None:
         assert self.world.effects_without_row == []
 
@@ -157,7 +187,7 @@ class AnyCall(RuleBasedStateMachine):
     @invariant()
     def a_result_that_starts_a_recording_follows_a_commit(self) -> None:
         done = self.world.done
-        starts = [i for i, c in enumerate(done) if isinstance(c, HandOver) and c.recording]
+        starts = [i for i, c in enumerate(done) if isinstance(c, HandOver) and c.start]
         assert all(Commit() in done[:i] for i in starts)
 
     @invariant()
@@ -206,21 +236,38 @@ def _blind_to_commit(original):
     return refused
 
 
+def _deaf_to(digit):
+    def deaf(original):
+        def hear(call, event):
+            return (call, ()) if event.digit == digit else original(call, event)
+
+        return hear
+
+    return deaf
+
+
 MUTANTS = {
-    "every playback counts as heard": ("shortcoming", lambda _: lambda call, finished: None),
-    "'done' counts as heard": ("shortcoming", lambda _: _without_length),
-    "no commit before the effect": ("_decide", _without_commit),
-    "any refused row decides anew": ("_rows_refused", _blind_to_commit),
-    "the end does not decide": ("_give_up", lambda _: lambda call, *a, **k: (call, ())),
+    "every playback counts as heard": (
+        notice,
+        "shortcoming",
+        lambda _: lambda call, finished: None,
+    ),
+    "'done' counts as heard": (notice, "shortcoming", lambda _: _without_length),
+    "no commit before the effect": (notice, "_allow", _without_commit),
+    "any refused row decides anew": (rules, "_rows_refused", _blind_to_commit),
+    "silence consents": (notice, "_grace_is_over", lambda _: notice._given, Consent.OPT_IN),
+    "a refusal is not heard": (notice, "_digit", _deaf_to("9"), Consent.OPT_OUT),
+    "no key is needed": (notice, "_heard", lambda _: notice._given, Consent.OPT_IN),
 }
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_the_machine_finds_a_call_without_the_rule(monkeypatch, mutant):
-    name, make = MUTANTS[mutant]
-    monkeypatch.setattr(rules, name, make(getattr(rules, name)))
+    module, name, make, *consents = MUTANTS[mutant]
+    monkeypatch.setattr(AnyCall, "consents", consents or [Consent.NOTICE])
+    monkeypatch.setattr(module, name, make(getattr(module, name)))
     thorough = settings(
-        max_examples=2_000,
+        max_examples=10_000,
         stateful_step_count=30,
         deadline=None,
         database=None,

@@ -46,7 +46,11 @@ NOTICE_IS_LATE = DeadlinePassed(Deadline.NOTICE)
 STOP_IS_LATE = DeadlinePassed(Deadline.STOP)
 GROWTH_IS_LATE = DeadlinePassed(Deadline.GROWTH)
 
-NO_MORE_NOTICE = (ClearDeadline(Deadline.NOTICE), ClearDeadline(Deadline.STOP))
+NO_MORE_WAITING = (
+    ClearDeadline(Deadline.NOTICE),
+    ClearDeadline(Deadline.GRACE),
+    ClearDeadline(Deadline.STOP),
+)
 TOLD: tuple[Event, ...] = (STARTED, HEARD)
 IN_DIALPLAN: tuple[Event, ...] = (*TOLD, RELEASED, LeftStasis())
 RECORDED: tuple[Event, ...] = (*IN_DIALPLAN, MixMonitorStarted(), Bridged(2_000), FileGrew())
@@ -87,7 +91,7 @@ def anomaly(code: str, **detail: str) -> AppendRow:
 
 def incomplete(reason: Reason, lasted_ms: int = 0) -> tuple[Command, ...]:
     row = AppendRow(Kind.NOTICE_INCOMPLETE, {"reason": reason, "lasted_ms": lasted_ms})
-    return (row, *NO_MORE_NOTICE)
+    return (row, *NO_MORE_WAITING)
 
 
 def refused_row(reason: Reason) -> AppendRow:

@@ -1,0 +1,71 @@
+"""What each table of a configuration may say alone, and all of them together may not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+SERVICE_NODE = "service"
+"""``node`` of rows that are about no single Asterisk."""
+
+
+def disagreements(raw: Mapping[str, Any], tables: Mapping[str, Any]) -> Iterator[str]:
+    """What each table may say alone, and all of them together may not."""
+    yield from _doubles(raw)
+    yield from _policy_disagreements(raw, tables)
+    for number, asterisk in tables.get("asterisk", {}).items():
+        if asterisk.node == SERVICE_NODE:
+            yield f"asterisk[{number}].node: this name is the service's own"
+        if asterisk.ari is None and asterisk.agi is None:
+            yield f"asterisk[{number}]: needs [asterisk.ari], or [asterisk.agi] without ARI"
+        if asterisk.ari is None and asterisk.ami is None:
+            yield f"asterisk[{number}]: without ARI, calls are followed by [asterisk.ami]"
+    if raw.get("asterisk") == []:
+        yield "asterisk: there must be at least one"
+
+
+def _doubles(raw: Mapping[str, Any]) -> Iterator[str]:
+    keys = {"asterisk": "node", "purpose": "code", "notice": "id", "policy": "name"}
+    for key, name in keys.items():
+        yield from _repeated(key, name, raw)
+
+
+def _policy_disagreements(raw: Mapping[str, Any], tables: Mapping[str, Any]) -> Iterator[str]:
+    notices = {notice.id: notice for notice in tables.get("notice", {}).values()}
+    declared = {item.get("id") for item in _items(raw, "notice")}
+    for number, policy in tables.get("policy", {}).items():
+        if policy.notice not in declared:
+            yield f"policy[{number}].notice: there is no such notice"
+            continue
+        notice = notices.get(policy.notice)
+        if notice is None:
+            continue  # what is wrong with the notice itself is said already
+        for language in policy.languages:
+            if language not in notice.wording:
+                yield f"policy[{number}].languages: its notice has no wording in {language}"
+
+
+def unreadable_secrets(tables: Mapping[str, Any]) -> Iterator[str]:
+    for number, asterisk in tables.get("asterisk", {}).items():
+        for name in ("ari", "ami"):
+            login = getattr(asterisk, name)
+            try:
+                if login is not None:
+                    login.secret()
+            except ValueError as error:
+                yield f"asterisk[{number}].{name}: {error}"
+
+
+def _repeated(key: str, name: str, raw: Mapping[str, Any]) -> Iterator[str]:
+    seen: set[object] = set()
+    for number, item in enumerate(_items(raw, key), 1):
+        value = item.get(name)
+        if isinstance(value, str):
+            if value in seen:
+                yield f"{key}[{number}].{name}: is there twice"
+            seen.add(value)
+
+
+def _items(raw: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    items = raw.get(key, [])
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
