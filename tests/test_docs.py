@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 
 import pytest
 
@@ -15,8 +16,12 @@ from asterisk_compliance.app.result import (
 )
 from asterisk_compliance.catalogue import shipped_purposes
 from asterisk_compliance.domain.decision import DIALPLAN_REASONS, Reason, Status
+from asterisk_compliance.domain.matching import Match
+from asterisk_compliance.domain.policy_rules import Rule
 from asterisk_compliance.domain.recording import Direction, Length
 from asterisk_compliance.domain.rows import Actor, Kind
+from asterisk_compliance.domain.terms import Terms
+from asterisk_compliance.presets import About
 from documented import (
     PACKAGE,
     ROOT,
@@ -104,6 +109,7 @@ def _known_names() -> set[str]:
         *map(str, Kind),
         *(name for names in details().values() for name in names),
         *(name for model in TABLES.values() for name in model.model_fields),
+        *(field.name for shape in (Terms, Match, Rule, About) for field in fields(shape)),
         *keyword_values("evidence"),
         *NOT_OURS,
     }

@@ -106,11 +106,7 @@ def is_emergency(
     """
     user, _, _ = dialled[:LONGEST_NUMBER].partition(";")
     digits = user.translate(_PUNCTUATION)
-    return any(
-        digits.removeprefix(prefix) in emergency
-        for prefix in ("", *outside_prefixes)
-        if digits.startswith(prefix)
-    )
+    return any(digits.removeprefix(prefix) in emergency for prefix in ("", *outside_prefixes))
 
 
 _PUNCTUATION = dict.fromkeys(map(ord, " -.()"))

@@ -1,11 +1,9 @@
 """Which rules apply to a call, and what they make of it together. Pure; every rule is a value.
 
-1. A rule applies when everything that it asks for is so; what it does not ask for is free.
-2. What is not known of the party outside (number, country, language) meets every rule that asks
-   for it: knowing less never makes a call laxer.
-3. A rule applies from midnight of ``valid_from`` until midnight of ``valid_to``, in its own time
-   zone, and so do its hours and weekdays.
-4. Of all that apply, and of what the site's policy says itself, the strictest value of each field
+1. A rule applies when the call is as its match asks (:mod:`~asterisk_compliance.domain.matching`).
+2. A rule applies from midnight of ``valid_from`` until midnight of ``valid_to``. These days, and
+   the hours and weekdays that it asks for, are those of its own time zone.
+3. Of all that apply, and of what the site's policy says itself, the strictest value of each field
    holds (:mod:`~asterisk_compliance.domain.terms`). :class:`Resolution` says who decided.
 """
 
@@ -14,16 +12,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from asterisk_compliance.domain.numbers import COUNTRIES
+from asterisk_compliance.domain.matching import ALL_CALLS, CallFacts, Match
 from asterisk_compliance.domain.terms import (
     DEFAULTS,
     FAILURES,
     FIELDS,
+    NOTHING,
     CallTerms,
     RetentionConflict,
     Terms,
@@ -37,25 +36,6 @@ SITE = "policy"
 """Stands for a rule's id in a trace, where the site's own policy decided."""
 DEFAULT = "default"
 """Stands for a rule's id in a trace, where nobody said anything."""
-
-
-class Direction(StrEnum):
-    INBOUND = "inbound"
-    OUTBOUND = "outbound"
-    CALLBACK = "callback"
-    INTERNAL = "internal"
-
-
-class Weekday(StrEnum):
-    """From Monday on, as :meth:`datetime.date.weekday` counts."""
-
-    MON = "mon"
-    TUE = "tue"
-    WED = "wed"
-    THU = "thu"
-    FRI = "fri"
-    SAT = "sat"
-    SUN = "sun"
 
 
 class Severity(StrEnum):
@@ -77,145 +57,6 @@ class Checked(StrEnum):
     """Not looked up. No fact."""
     INFERRED = "inferred"
     """Our own conclusion."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallFacts:
-    """What rules may ask about a call.
-
-    Attributes:
-        policy: The name that the dialplan asked for.
-        did: The dialled number as Asterisk has it; empty on a call that has none.
-        queue: Empty if none.
-        number: Of the party outside, E.164 digits without the plus; empty if unknown.
-        countries: Where that party may be; empty if unknown.
-        language: Of the channel, possibly regional: ``ja_JP`` means ``ja``. Empty if unknown.
-        at: When the call arrived; must have a time zone.
-    """
-
-    policy: str
-    direction: Direction
-    at: datetime
-    did: str = ""
-    queue: str = ""
-    number: str = ""
-    countries: frozenset[str] = frozenset()
-    language: str = ""
-
-    def __post_init__(self) -> None:
-        if self.at.tzinfo is None:
-            raise ValueError("at: must have a time zone")
-
-    @property
-    def primary_language(self) -> str:
-        return re.split(r"[-_.]", self.language, maxsplit=1)[0].lower()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
-    """What a rule asks for. ``None`` asks for nothing; of several values, any will do.
-
-    Attributes:
-        did: Exact, or ending in ``*`` for everything that begins so.
-        country: ISO 3166-1 alpha-2.
-        prefix: Beginning of an E.164 number, digits only: ``"1"``, ``"8150"``.
-        hours: From, until but not including; over midnight if until is the earlier.
-    """
-
-    policy: frozenset[str] | None = None
-    direction: frozenset[Direction] | None = None
-    did: frozenset[str] | None = None
-    queue: frozenset[str] | None = None
-    country: frozenset[str] | None = None
-    prefix: frozenset[str] | None = None
-    language: frozenset[str] | None = None
-    weekdays: frozenset[Weekday] | None = None
-    hours: tuple[time, time] | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("policy", "direction", "did", "queue", "weekdays", *_SHAPES):
-            if getattr(self, name) == frozenset():
-                raise ValueError(f"{name}: is empty; leave it out to match all calls")
-        for name, (is_right, what) in _SHAPES.items():
-            if not all(map(is_right, getattr(self, name) or ())):
-                raise ValueError(f"{name}: {what}")
-        if self.hours is not None and self.hours[0] == self.hours[1]:
-            raise ValueError("hours: from and until are the same")
-
-    def is_met_by(self, facts: CallFacts, local: datetime) -> bool:
-        """``local``: the time of the call in the rule's time zone."""
-        return (
-            _is_among(facts.policy, self.policy)
-            and _is_among(facts.direction, self.direction)
-            and (self.did is None or any(_did_fits(facts.did, want) for want in self.did))
-            and _is_among(facts.queue, self.queue)
-            and (
-                self.country is None or not facts.countries or bool(self.country & facts.countries)
-            )
-            and (
-                self.prefix is None
-                or not facts.number
-                or facts.number.startswith(tuple(self.prefix))
-            )
-            and (not facts.primary_language or _is_among(facts.primary_language, self.language))
-            and _is_among(tuple(Weekday)[local.weekday()], self.weekdays)
-            and (self.hours is None or _is_within(local.time(), *self.hours))
-        )
-
-    def overlaps(self, other: Match, *, same_zone: bool) -> bool:
-        """Whether one call can meet both. In doubt (hours of two time zones) it can.
-
-        Country, prefix and language never part two rules: an unknown party meets both.
-        """
-        chosen = ("policy", "direction", "queue")
-        return (
-            all(_share(getattr(self, name), getattr(other, name)) for name in chosen)
-            and (
-                self.did is None
-                or other.did is None
-                or any(_dids_meet(one, two) for one in self.did for two in other.did)
-            )
-            and not (same_zone and not _share(self.weekdays, other.weekdays))
-            and not (same_zone and not _hours_meet(self.hours, other.hours))
-        )
-
-
-_SHAPES = {
-    "country": (COUNTRIES.__contains__, "is no ISO 3166-1 country code"),
-    "prefix": (
-        re.compile(r"[1-9][0-9]{0,14}").fullmatch,
-        "is not the beginning of an E.164 number",
-    ),
-    "language": (re.compile(r"[a-z]{2,3}").fullmatch, "is not a language code such as ja"),
-}
-
-
-def _is_among(value: Any, wanted: frozenset[Any] | None) -> bool:
-    return wanted is None or value in wanted
-
-
-def _did_fits(did: str, wanted: str) -> bool:
-    return did.startswith(wanted[:-1]) if wanted.endswith("*") else did == wanted
-
-
-def _is_within(at: time, start: time, end: time) -> bool:
-    return start <= at < end if start < end else at >= start or at < end
-
-
-def _share(one: frozenset[Any] | None, other: frozenset[Any] | None) -> bool:
-    return one is None or other is None or bool(one & other)
-
-
-def _dids_meet(one: str, other: str) -> bool:
-    if one.endswith("*") and other.endswith("*"):
-        return one.startswith(other[:-1]) or other.startswith(one[:-1])
-    return _did_fits(one, other) or _did_fits(other, one)
-
-
-def _hours_meet(one: tuple[time, time] | None, other: tuple[time, time] | None) -> bool:
-    if one is None or other is None:
-        return True
-    return _is_within(one[0], *other) or _is_within(other[0], *one)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,8 +88,8 @@ class Rule:
     """
 
     id: str
-    terms: Terms = Terms()
-    match: Match = Match()
+    terms: Terms = NOTHING
+    match: Match = ALL_CALLS
     severity: Severity = Severity.SITE
     source: tuple[Source, ...] = ()
     text: str = ""
@@ -261,7 +102,7 @@ class Rule:
         if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,63}", self.id):
             raise ValueError("id: use small letters, digits, dots and hyphens")
         if self.id in {SITE, DEFAULT}:
-            raise ValueError(f"id: {self.id} is taken")
+            raise ValueError("id: this one has a meaning of its own")
         if self.valid_from and self.valid_to and self.valid_from >= self.valid_to:
             raise ValueError("valid_to: must be after valid_from")
 
@@ -322,11 +163,12 @@ class Resolution:
     conflicts: tuple[RetentionConflict, ...] = ()
 
 
-def resolve(rules: Iterable[Rule], facts: CallFacts, site: Terms = Terms()) -> Resolution:  # noqa: B008 - frozen
+def resolve(rules: Iterable[Rule], facts: CallFacts, site: Terms = NOTHING) -> Resolution:
     """What holds for the call that ``facts`` describe.
 
     Args:
         rules: All that are configured, in any order, each id once.
+        facts: What is known of the call.
         site: What the policy itself says. Where it says nothing, ``DEFAULTS`` do.
     """
     applying = sorted((rule for rule in rules if rule.applies_to(facts)), key=lambda rule: rule.id)
@@ -337,9 +179,7 @@ def resolve(rules: Iterable[Rule], facts: CallFacts, site: Terms = Terms()) -> R
     trace: dict[str, Decided] = {}
     for name in FIELDS:
         trace[name] = _decided(name, getattr(terms, name), asked, trace)
-    conflicts = ()
-    if is_impossible(terms):
-        conflicts = (_conflict(trace),)
+    conflicts = (_conflict(trace),) if is_impossible(terms) else ()
     return Resolution(terms, trace, tuple(rule.id for rule in applying), conflicts)
 
 
@@ -370,7 +210,7 @@ def _conflict(trace: Mapping[str, Decided]) -> RetentionConflict:
     return RetentionConflict(shortest.value, longest.value, shortest.by, longest.by)
 
 
-def reachable_conflicts(rules: Iterable[Rule], site: Terms = Terms()) -> list[RetentionConflict]:  # noqa: B008 - frozen
+def reachable_conflicts(rules: Iterable[Rule], site: Terms = NOTHING) -> list[RetentionConflict]:
     """Every pair of rules that no call could satisfy, and that one call could meet.
 
     The longest minimum and the shortest maximum come from one rule each, so pairs are enough:

@@ -71,7 +71,7 @@ class Withdrawal(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What one rule asks. ``None`` says nothing; see :data:`STRICTNESS` for the order of values.
+    """What one rule asks. ``None`` says nothing; the order of values is that of their types.
 
     Attributes:
         capture: From when on audio is kept; the later beginning is the stricter.
@@ -99,6 +99,8 @@ class Terms:
                 raise ValueError(f"{name} must be at least 1")
 
 
+NOTHING = Terms()
+"""Says nothing."""
 FIELDS = tuple(field.name for field in fields(Terms))
 FAILURES = ("on_refusal", "on_notice_failure", "on_recording_failure")
 """The fields that say what happens to a call that is not recorded."""
@@ -142,7 +144,7 @@ def merge(one: Terms, other: Terms) -> Terms:
 
 def strictest(terms: Iterable[Terms]) -> Terms:
     """:func:`merge` of all; of none, terms that say nothing."""
-    return reduce(merge, terms, Terms())
+    return reduce(merge, terms, NOTHING)
 
 
 def is_at_least_as_strict(one: Terms, other: Terms) -> bool:

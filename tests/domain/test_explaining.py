@@ -66,6 +66,17 @@ def test_numbers_stand_in_the_sentences() -> None:
     assert means["retention_max_days"] == "The recording is deleted after 90 days at the latest."
 
 
+def test_a_warning_of_a_rule_that_applied_is_shown_with_it() -> None:
+    rules = [Rule(id="a", text="Asks for it.", warning="not read"), Rule(id="b")]
+    assert list(explained(rules).lines())[-5:] == [
+        "rule a (site)",
+        "    Asks for it.",
+        "    warning: not read",
+        "",
+        "rule b (site)",
+    ]
+
+
 def test_a_conflict_is_said_last() -> None:
     said = explained(
         [Rule(id="keep", terms=Terms(retention_min_days=9))], Terms(retention_max_days=2)
