@@ -102,6 +102,17 @@ def keyword_values(name: str) -> set[str]:
     }
 
 
+def first_arguments(name: str) -> set[str]:
+    """The texts that calls of ``name`` in the package begin with."""
+    return {
+        call.args[0].value
+        for call in _calls()
+        if _called(call) == name
+        and isinstance(call.args[0], ast.Constant)
+        and isinstance(call.args[0].value, str)
+    }
+
+
 def _kind_of(call: ast.Call) -> str | None:
     """The ``Kind`` among the positional arguments of a call, unless it only looks something up."""
     if _called(call) not in {"AppendRow", "Draft", "_draft", "row", "recording_row"}:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from asterisk_compliance.domain.notice import Consent, OnProblem
 from sample_settings import accepted, asterisk, problems, raw
 
 
@@ -191,3 +193,91 @@ def test_agi_without_ari_needs_ami() -> None:
     assert accepted(value).asterisk[0].agi is not None
     del value["asterisk"][0]["ami"]
     assert problems(value) == ["asterisk[1]: without ARI, calls are followed by [asterisk.ami]"]
+
+
+# -- consent -----------------------------------------------------------------------------------
+
+YES_OR_NO = {"accept": "1", "refuse": "9"}
+
+
+def asking(**changed: object) -> dict[str, Any]:
+    value = raw()
+    value["policy"][0] |= changed
+    return value
+
+
+def test_a_policy_does_not_ask_unless_it_is_told_to() -> None:
+    policy = accepted(raw()).policy[0]
+    assert policy.consent is Consent.NOTICE
+    assert policy.on_refusal is policy.on_notice_failure is OnProblem.CONTINUE
+    assert set(policy.keys.model_dump().values()) == {""}
+
+
+@pytest.mark.parametrize("consent", Consent)
+@pytest.mark.parametrize("on_problem", OnProblem)
+def test_policies_that_ask(consent: Consent, on_problem: OnProblem) -> None:
+    value = asking(consent=str(consent), keys=YES_OR_NO, on_refusal=str(on_problem))
+    policy = accepted(value).policy[0]
+    assert (policy.consent, policy.on_refusal) == (consent, on_problem)
+
+
+@pytest.mark.parametrize("key", list("0123456789*#"))
+def test_keys(key: str) -> None:
+    assert accepted(asking(keys={"refuse": key})).policy[0].keys.refuse == key
+
+
+@pytest.mark.parametrize("key", ["10", "a", "D", " ", "1\n", "１", "+"])
+@pytest.mark.parametrize("role", ["accept", "refuse", "repeat", "language"])
+def test_keys_that_no_telephone_has(role: str, key: str) -> None:
+    (problem,) = problems(asking(keys={role: key}))
+    assert problem.startswith(f"policy[1].keys.{role}: ")
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        (
+            {"consent": "opt-out", "keys": {"accept": "1"}},
+            "keys.refuse: consent = opt-out needs a key to refuse",
+        ),
+        (
+            {"consent": "opt-in", "keys": {"accept": "1"}},
+            "keys.refuse: consent = opt-in needs a key to refuse",
+        ),
+        (
+            {"consent": "opt-in", "keys": {"refuse": "9"}},
+            "keys.accept: consent = opt-in needs a key to accept",
+        ),
+        ({"keys": {"accept": "1", "repeat": "1"}}, "keys: one key has two meanings"),
+        (
+            {"consent": "opt-in", "keys": {"accept": "9", "refuse": "9"}},
+            "keys: one key has two meanings",
+        ),
+    ],
+)
+def test_keys_that_do_not_fit(changed: dict[str, object], problem: str) -> None:
+    assert problems(asking(**changed)) == [f"policy[1]: {problem}"]
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong"),
+    [
+        ("consent", "implied"),
+        ("grace_s", -0.1),
+        ("grace_s", 61),
+        ("grace_s", float("nan")),
+        ("repeats_max", -1),
+        ("repeats_max", 6),
+        ("on_refusal", "hang-up"),
+        ("on_notice_failure", ""),
+    ],
+)
+def test_settings_of_consent(key: str, wrong: object) -> None:
+    (problem,) = problems(asking(**{key: wrong}))
+    assert problem.startswith(f"policy[1].{key}: ")
+
+
+@pytest.mark.parametrize("kind", ["refused", "not_recorded", "required"])
+def test_announcements_are_prompts(kind: str) -> None:
+    (problem,) = problems(asking(announcements={kind: "../secret"}))
+    assert problem.startswith(f"policy[1].announcements.{kind}: ")

@@ -28,6 +28,7 @@ from documented import (
     TABLES,
     anomaly_codes,
     details,
+    first_arguments,
     first_cells,
     keyword_values,
     page,
@@ -79,6 +80,12 @@ def test_every_verdict_value_is_documented():
     assert documented == {*map(str, Length), *map(str, Direction), *keyword_values("problem")}
 
 
+def test_every_state_of_consent_is_documented():
+    body = sections(page(KINDS_PAGE), 3)[Kind.CONSENT]
+    (line,) = re.findall(r"(?m)^- `state`: (.*)$", body)
+    assert set(re.findall(r"`([^`]+)`", line)) == first_arguments("consent_row")
+
+
 def test_every_anomaly_code_is_documented():
     documented = first_cells(sections(page(KINDS_PAGE), 2)["Anomaly codes"])
     assert documented == anomaly_codes()
@@ -111,6 +118,7 @@ def _known_names() -> set[str]:
         *(name for model in TABLES.values() for name in model.model_fields),
         *(field.name for shape in (Terms, Match, Rule, About) for field in fields(shape)),
         *keyword_values("evidence"),
+        *first_arguments("consent_row"),
         *NOT_OURS,
     }
 

@@ -14,7 +14,7 @@ from asterisk_compliance.app.prompts import policies_for
 from asterisk_compliance.catalogue import shipped_purposes
 from asterisk_compliance.cli.main import app
 from asterisk_compliance.config import load
-from asterisk_compliance.domain.notice import CaptureFrom
+from asterisk_compliance.domain.notice import CaptureFrom, Consent, OnProblem
 from documented import ROOT, TABLES, page, pages, sections, settings, table, text_of
 
 EXAMPLE = ROOT / "examples/compliance.toml"
@@ -34,9 +34,12 @@ def test_every_setting_is_documented_with_its_default_and_no_other(heading):
     assert all(line[1] and line[3] for line in cells)
 
 
-def test_every_purpose_and_capture_is_named():
+def test_every_purpose_and_every_word_of_a_policy_is_named():
     text = page("configuration.md")
-    for value in [*shipped_purposes(), *(f'"{capture}"' for capture in CaptureFrom)]:
+    for value in [
+        *shipped_purposes(),
+        *(f'"{word}"' for words in (CaptureFrom, Consent, OnProblem) for word in words),
+    ]:
         assert f"`{value}`" in text
 
 

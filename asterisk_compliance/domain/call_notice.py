@@ -14,6 +14,7 @@ the prompt has completed.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import assert_never
 
 from asterisk_compliance.domain.call_rows import (
     anomaly_row,
@@ -226,6 +227,8 @@ def _heard(call: Call) -> Stepped:
             wait = SetDeadline(Deadline.GRACE, call.policy.grace_ms)
             asking = replace(call, phase=Phase.ASKING)
             return asking, (ClearDeadline(Deadline.NOTICE), wait)
+        case _ as never:
+            assert_never(never)
 
 
 def _digit(call: Call, event: DigitReceived) -> Stepped:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import assert_never
 
 from asterisk_compliance.domain.purposes import PurposeCode
 
@@ -151,3 +152,5 @@ def announcement_for(what: OnProblem, *, refused: bool) -> Announcement | None:
             return Announcement.REFUSED if refused else Announcement.NOT_RECORDED
         case OnProblem.ALTERNATIVE | OnProblem.END:
             return Announcement.REQUIRED
+        case _ as never:
+            assert_never(never)

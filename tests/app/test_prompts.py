@@ -12,7 +12,14 @@ import pytest
 
 from asterisk_compliance import catalogue
 from asterisk_compliance.app.prompts import Policies, policies_for, purposes_of
-from asterisk_compliance.domain.notice import CaptureFrom
+from asterisk_compliance.domain.notice import (
+    Announcement,
+    CaptureFrom,
+    Consent,
+    Keys,
+    OnProblem,
+    Prompt,
+)
 from asterisk_compliance.domain.purposes import PurposeCode
 from asterisk_compliance.errors import ConfigError
 from sample_settings import raw, settings
@@ -193,10 +200,145 @@ def test_the_dialplan_must_wait_for_the_longest_prompt(sounds: Path) -> None:
     limits = {"notice_margin_s": 3, "dialplan_s": 13.9}
     (problem,) = problems(sounds, limits=limits)
     assert problem == (
-        "limits.dialplan_s: notice standard/1/ja takes 11.0 s; with notice_margin_s the dialplan "
-        "must wait at least 14.0 s"
+        "limits.dialplan_s: policy inbound needs 14.0 s for notice standard/1/ja, its margin, "
+        "the grace and an announcement"
     )
     loaded(sounds, limits={"notice_margin_s": 3, "dialplan_s": 14})
+
+
+@pytest.mark.parametrize(
+    ("changed", "needed_s"),
+    [
+        ({"grace_s": 2.5}, 9.22 + 3 + 2.5),
+        ({"grace_s": 2.5, "on_refusal": "tell"}, 9.22 + 3 + 2.5 + 4.08 + 3),
+        ({"grace_s": 0, "on_refusal": "end"}, 9.22 + 3 + 4.68 + 3),
+        ({"grace_s": 0, "on_notice_failure": "tell"}, 9.22 + 3 + 4.58 + 3),
+    ],
+)
+def test_the_dialplan_must_wait_for_what_follows_the_notice(
+    asking: Path, changed: dict[str, Any], needed_s: float
+) -> None:
+    tables = asks("opt-out", "ja", keys={"refuse": "9"}, **changed)
+    loaded(asking, **tables, limits={"dialplan_s": needed_s + 0.01})
+    (problem,) = problems(asking, **tables, limits={"dialplan_s": needed_s - 0.01})
+    assert problem.startswith(f"limits.dialplan_s: policy inbound needs {needed_s:.1f} s for ")
+
+
+# -- policies that ask -------------------------------------------------------------------------
+
+LONG = {"dialplan_s": 60}
+
+
+@pytest.fixture
+def asking(tmp_path: Path) -> Path:
+    """All shipped prompts."""
+    for language in ("ja", "en"):
+        shutil.copytree(str(catalogue.sounds() / language), tmp_path / language)
+    return tmp_path
+
+
+def asks(consent: str, *languages: str, **changed: Any) -> dict[str, Any]:
+    """A policy that asks by the shipped prompt for it."""
+    wordings = {language: {"prompt": f"notice-{consent}"} for language in languages}
+    return {"notice": notice(**wordings), "policy": policy(*languages, consent=consent, **changed)}
+
+
+def test_a_policy_that_asks(asking: Path) -> None:
+    tables = asks(
+        "opt-in",
+        "ja",
+        "en",
+        keys={"accept": "1", "refuse": "2", "repeat": "*", "language": "#"},
+        grace_s=4.5,
+        repeats_max=2,
+        on_refusal="end",
+        on_notice_failure="tell",
+    )
+    asked = loaded(asking, **tables, limits=LONG).by_name["inbound"]
+    assert asked.consent is Consent.OPT_IN
+    assert asked.keys == Keys(accept="1", refuse="2", repeat="*", language="#")
+    assert (asked.grace_ms, asked.repeats_max) == (4_500, 2)
+    assert (asked.on_refusal, asked.on_notice_failure) == (OnProblem.END, OnProblem.TELL)
+    media = "sound:/usr/share/asterisk/sounds/compliance"
+    assert {kind: dict(prompts) for kind, prompts in asked.announcements.items()} == {
+        Announcement.NOT_RECORDED: {
+            "ja": Prompt(f"{media}/ja/not-recorded", 4_580),
+            "en": Prompt(f"{media}/en/not-recorded", 3_480),
+        },
+        Announcement.REQUIRED: {
+            "ja": Prompt(f"{media}/ja/required-here", 4_680),
+            "en": Prompt(f"{media}/en/required-here", 4_760),
+        },
+    }
+
+
+def test_a_policy_that_does_not_ask_waits_for_no_answer(sounds: Path) -> None:
+    """And needs no announcement about a refusal that cannot be."""
+    told = loaded(sounds, policy=policy("ja", on_refusal="tell", grace_s=9)).by_name["inbound"]
+    assert (told.grace_ms, told.repeats_max, told.announcements) == (0, 0, {})
+
+
+@pytest.mark.parametrize(
+    ("setting", "what", "kind", "prompt"),
+    [
+        ("on_refusal", "tell", "refused", "refused"),
+        ("on_refusal", "alternative", "required", "required-here"),
+        ("on_refusal", "end", "required", "required-here"),
+        ("on_notice_failure", "tell", "not_recorded", "not-recorded"),
+        ("on_notice_failure", "alternative", "required", "required-here"),
+        ("on_notice_failure", "end", "required", "required-here"),
+    ],
+)
+def test_what_a_policy_says_must_be_there_in_every_language(
+    asking: Path, setting: str, what: str, kind: str, prompt: str
+) -> None:
+    tables = asks("opt-out", "ja", "en", keys={"refuse": "9"}, **{setting: what})
+    file = asking / "en" / f"{prompt}.wav"
+    file.unlink()
+    assert problems(asking, **tables, limits=LONG) == [
+        f"policy[1].announcements.{kind}: {file}: No such file or directory"
+    ]
+    loaded(asking, **asks("opt-out", "ja", "en", keys={"refuse": "9"}), limits=LONG)
+
+
+def test_an_announcement_of_the_sites_own(asking: Path) -> None:
+    write_prompt(asking / "ja" / "own" / "no.wav", 1.5)
+    own = {"refused": "own/no"}
+    tables = asks("opt-out", "ja", keys={"refuse": "9"}, on_refusal="tell", announcements=own)
+    said = loaded(asking, **tables, limits=LONG).by_name["inbound"].announcements
+    assert said[Announcement.REFUSED]["ja"].length_ms == 1_500
+
+
+@pytest.mark.parametrize(
+    ("consent", "keys", "unsaid"),
+    [
+        ("opt-out", {"refuse": "8"}, ["8"]),
+        ("opt-in", {"accept": "1", "refuse": "9"}, ["9"]),
+        ("opt-in", {"accept": "3", "refuse": "4"}, ["3", "4"]),
+        ("opt-out", {"refuse": "9", "accept": "1", "repeat": "*", "language": "#"}, []),
+    ],
+)
+def test_the_notice_must_say_the_keys(
+    asking: Path, consent: str, keys: dict[str, str], unsaid: list[str]
+) -> None:
+    """Those that decide, in every language; the others are a convenience."""
+    tables = asks(consent, "ja", "en", keys=keys)
+    if not unsaid:
+        loaded(asking, **tables, limits=LONG)
+        return
+    assert problems(asking, **tables, limits=LONG) == [
+        f'policy[1].keys: notice "standard" does not say key {key} in {language}'
+        for language in ("ja", "en")
+        for key in unsaid
+    ]
+
+
+def test_keys_in_a_language_that_we_cannot_read_are_the_sites_own_duty(asking: Path) -> None:
+    write_prompt(asking / "fr" / "own.wav")
+    phrases = [{"code": code, "phrases": {"fr": ["enregistr"]}} for code in ("SERVICE", "QUALITY")]
+    own = notice(fr={"prompt": "own", "text": "Nous enregistrons."})
+    asked = policy("fr", consent="opt-out", keys={"refuse": "9"})
+    loaded(asking, purpose=phrases, notice=own, policy=asked, limits=LONG)
 
 
 def test_all_problems_are_said_at_once(sounds: Path) -> None:
@@ -224,6 +366,7 @@ def test_a_policy_is_named_by_everything_in_it(sounds: Path) -> None:
         digest(policy=policy("en", "ja")),
         digest(policy=policy("ja", "en", capture=CaptureFrom.NOTICE)),
         digest(notice=shorter),
+        digest(policy=policy("ja", "en", on_refusal="end")),
     ]
     assert len(set(digests)) == len(digests)
     assert digest() == digests[0]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from asterisk_compliance.app.result import RESULT_VARIABLES, encode_result
 from asterisk_compliance.domain.commands import HandOver
-from asterisk_compliance.domain.decision import Reason, Status
+from asterisk_compliance.domain.decision import Next, Reason, Status
 from asterisk_compliance.ids import ChannelId, call_id, recording_id
 
 SPOOL = PurePosixPath("/var/spool/asterisk/compliance")
@@ -38,6 +38,7 @@ def test_the_values_in_their_order() -> None:
         "COMPLIANCE_NOTICE": "standard/1/ja",
         "COMPLIANCE_RECORDING_ID": RECORDING,
         "COMPLIANCE_CALL_ID": CALL,
+        "COMPLIANCE_NEXT": "continue",
         "COMPLIANCE_CHANNEL": "pbx1-1700000000.1",
         "COMPLIANCE_OPTIONS": f"bi(COMPLIANCE_MMID)r({SPOOL}/{RECORDING}-rx.wav)"
         f"t({SPOOL}/{RECORDING}-tx.wav)",
@@ -51,13 +52,19 @@ def test_capture_from_the_notice_on_has_no_bridge_option() -> None:
 
 def test_a_refusal_asks_for_nothing() -> None:
     refused = HandOver(CALL, Status.NOT_RECORDED, Reason.POLICY_UNKNOWN)
-    assert encode_result(refused, SPOOL) == f"NOT_RECORDED,POLICY_UNKNOWN,,,,{CALL},,"
+    assert encode_result(refused, SPOOL) == f"NOT_RECORDED,POLICY_UNKNOWN,,,,{CALL},continue,,"
+
+
+@pytest.mark.parametrize("what", Next)
+def test_a_refusal_says_how_the_call_goes_on(what: Next) -> None:
+    refused = HandOver(CALL, Status.REFUSED, Reason.CONSENT_REFUSED, next=what)
+    assert encode_result(refused, SPOOL) == f"REFUSED,CONSENT_REFUSED,,,,{CALL},{what},,"
 
 
 def test_a_standing_decision_starts_nothing() -> None:
     """It names recording and channel; without options the routine has nothing to run."""
     standing = encode_result(replace(ALLOWED, start=False), SPOOL).split(",")
-    assert standing[4:] == [RECORDING, CALL, ALLOWED.channel, ""]
+    assert standing[4:] == [RECORDING, CALL, "continue", ALLOWED.channel, ""]
 
 
 @pytest.mark.parametrize("character", list(',"\\$\r\n'))
@@ -94,6 +101,7 @@ results = st.builds(
     recording=st.none() | st.just(RECORDING),
     channel=st.none() | st.from_regex(r"([a-z0-9-]{1,20}-)?[0-9]{10}\.[0-9]{1,6}", fullmatch=True),
     bridged_only=st.booleans(),
+    next=st.sampled_from(Next),
 ).map(lambda result: replace(result, start=result.recording is not None and result.bridged_only))
 spools = st.lists(names, min_size=1, max_size=5).map(lambda parts: PurePosixPath("/", *parts))
 
@@ -105,10 +113,11 @@ def test_whatever_we_make_comes_apart_into_its_values(
     encoded = encode_result(result, spool)
     values = encoded.split(",")
     assert len(values) == len(RESULT_VARIABLES)
-    assert (values[0], values[5], values[6]) == (result.status, result.call, result.channel or "")
+    assert (values[0], values[5], values[6]) == (result.status, result.call, result.next)
+    assert values[7] == (result.channel or "")
     depth = 0
     for character in encoded:
         depth += {"(": 1, ")": -1}.get(character, 0)
         assert depth in {0, 1}
     assert depth == 0
-    assert (values[7] != "") == result.start
+    assert (values[8] != "") == result.start

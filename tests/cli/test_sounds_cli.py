@@ -37,6 +37,9 @@ wording.ja = {{ {wording} }}
 name = "inbound"
 notice = "ours"
 languages = ["ja"]
+{policy}
+[limits]
+dialplan_s = 60
 [audit]
 store = "/var/lib/asterisk-compliance/store"
 [vault]
@@ -56,7 +59,7 @@ def found(*args: str, code: int = 0) -> list[Any]:
     return lines
 
 
-def config(tmp_path: Path, wording: str) -> str:
+def config(tmp_path: Path, wording: str, policy: str = "") -> str:
     """A configuration of two Asterisks with the same prompts; returns ``--config``'s value."""
     sounds = tmp_path / "sounds"
     shutil.copytree(str(catalogue.sounds()), sounds)
@@ -64,7 +67,7 @@ def config(tmp_path: Path, wording: str) -> str:
         own.setparams((1, 2, 8_000, 0, "NONE", ""))
         own.writeframes(b"\x01\x02" * 8_000 * 13)
     file = tmp_path / "compliance.toml"
-    file.write_text(CONFIG.format(sounds=sounds, wording=wording), "utf-8")
+    file.write_text(CONFIG.format(sounds=sounds, wording=wording, policy=policy), "utf-8")
     return str(file)
 
 
@@ -115,9 +118,24 @@ def test_the_notices_of_a_configuration_each_once(tmp_path: Path) -> None:
     ]
 
 
-def test_a_configured_prompt_that_is_shipped_has_its_kind_and_digits(tmp_path: Path) -> None:
-    file = config(tmp_path, 'prompt = "notice-opt-in"')
+@pytest.mark.parametrize(
+    ("prompt", "policy"),
+    [
+        ("notice-opt-out", 'consent = "opt-out"\nkeys = { refuse = "9" }'),
+        ("notice-opt-in", 'consent = "opt-in"\nkeys = { accept = "1", refuse = "2" }'),
+    ],
+)
+def test_what_a_wording_asks_follows_from_the_policies(
+    tmp_path: Path, prompt: str, policy: str
+) -> None:
+    file = config(tmp_path, f'prompt = "{prompt}"', policy)
     assert [line["id"] for line in found("--config", file)] == ["W11", "W12"]
+
+
+def test_a_key_that_no_policy_has_is_an_error(tmp_path: Path) -> None:
+    file = config(tmp_path, 'prompt = "notice-opt-out"')
+    lines = found("--config", file, code=1)
+    assert "W10" in {line["id"] for line in lines if line["severity"] == "error"}
 
 
 def test_a_site_s_own_wording_is_linted_with_the_length_of_its_prompt(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import get_args
 
@@ -23,6 +24,8 @@ from asterisk_compliance.domain.events import (
     CommandFailed,
     Deadline,
     DeadlinePassed,
+    DigitReceived,
+    Entry,
     Event,
     EventsOverflowed,
     FileAppeared,
@@ -42,18 +45,20 @@ from asterisk_compliance.domain.events import (
     Step,
     Unbridged,
 )
-from asterisk_compliance.domain.notice import CaptureFrom
+from asterisk_compliance.domain.notice import CaptureFrom, Consent, OnProblem
 from asterisk_compliance.domain.recording import Length, Outcome, Verdict
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.ids import playback_id
 
 from .simulator import CALL, LIMITS, arrival, policy
 from .traces import (
+    ASKED,
     CLOSING,
     CUT,
     EMPTY,
     FAILED,
     GONE,
+    GRACE_IS_OVER,
     GROWTH_IS_LATE,
     IN_DIALPLAN,
     MISSING,
@@ -63,10 +68,12 @@ from .traces import (
     RELEASED,
     STARTED,
     STOP_IS_LATE,
+    TELL_IS_LATE,
     TOLD,
     UNJUDGED,
     WHOLE,
     arrived,
+    key,
     told,
 )
 
@@ -105,6 +112,15 @@ STORIES = {
     "stopping": Story((ServiceStopping(), STOP_IS_LATE)),
     "store failed": Story((RowsRefused(),)),
     "overflowed": Story((EventsOverflowed(),)),
+    "said no": Story((STARTED, key("9")), {"policy": policy(consent=Consent.OPT_OUT)}),
+    "said nothing": Story((*ASKED, GRACE_IS_OVER), {"policy": policy(consent=Consent.OPT_OUT)}),
+    "said yes": Story((*ASKED, key("1", 1_100)), {"policy": policy(consent=Consent.OPT_IN)}),
+    "did not say yes": Story((*ASKED, GRACE_IS_OVER), {"policy": policy(consent=Consent.OPT_IN)}),
+    "cannot be asked": Story((), {"policy": policy(consent=Consent.OPT_IN), "entry": Entry.AGI}),
+    "was told": Story(
+        (STARTED, key("#"), key("9"), TELL_IS_LATE, RELEASED, GONE),
+        {"policy": policy(consent=Consent.OPT_IN, on_problem=OnProblem.END)},
+    ),
 }
 
 NOT_OF_A_CALL = {
@@ -131,13 +147,20 @@ def test_every_reason_is_the_end_of_some_story() -> None:
 
 
 @pytest.mark.parametrize("story", STORIES)
+def test_no_story_tells_a_digit(story: str) -> None:
+    """Which key was pressed is nobody's business: what it meant is enough."""
+    written = re.findall(r"'([^']*)'", repr([row.detail for row in STORIES[story].rows()]))
+    assert not set(written) & set("0123456789*#")
+
+
+@pytest.mark.parametrize("story", STORIES)
 def test_every_story_has_one_decision(story: str) -> None:
     kinds = [row.kind for row in STORIES[story].rows()]
     assert kinds.count(Kind.DECISION) == 1
 
 
 times = st.integers(0, 100_000)
-playbacks = st.sampled_from([PLAYBACK, playback_id(CALL, 2)])
+playbacks = st.sampled_from([PLAYBACK, playback_id(CALL, 2), playback_id(CALL, 3)])
 verdicts = st.builds(
     Verdict, st.sampled_from(Outcome), st.none() | times, times, st.sampled_from(Length)
 )
@@ -161,17 +184,26 @@ events = st.one_of(
     st.builds(PlaybackFinished, playbacks, st.booleans(), times, st.none() | times),
     st.builds(CommandFailed, st.sampled_from(Step), st.booleans()),
     st.builds(RowsRefused, st.booleans()),
-    st.builds(DeadlinePassed, st.sampled_from(Deadline)),
+    st.builds(DeadlinePassed, st.sampled_from(Deadline), times),
+    st.builds(DigitReceived, st.sampled_from("159*#"), times),
     st.builds(Judged, verdicts),
     st.builds(SpoolRemoved, st.integers(0, 2)),
 )
 PREFIXES = {
     Phase.NOTICE: (STARTED,),
+    Phase.ASKING: ASKED,
+    Phase.TELLING: (STARTED, key("9")),
     Phase.RELEASING: TOLD,
     Phase.DIALPLAN: RECORDED,
     Phase.CLOSING: CLOSING,
     Phase.OVER: (*CLOSING, Judged(MISSING)),
 }
+CONSENTS = {
+    Phase.NOTICE: list(Consent),
+    Phase.ASKING: [Consent.OPT_OUT, Consent.OPT_IN],
+    Phase.TELLING: [Consent.OPT_OUT, Consent.OPT_IN],
+}
+"""Which policies lead to a phase by its prefix; the others do it by notice alone."""
 
 
 def test_every_event_is_among_those_that_may_come() -> None:
@@ -188,20 +220,29 @@ def test_every_event_is_among_those_that_may_come() -> None:
 
 @pytest.mark.parametrize("phase", Phase)
 def test_the_phases_are_reached(phase: Phase) -> None:
-    assert told(arrived(), *PREFIXES[phase])[0].phase is phase
+    for consent in CONSENTS.get(phase, [Consent.NOTICE]):
+        asked = policy(consent=consent, on_problem=OnProblem.TELL)
+        assert told(arrived(policy=asked), *PREFIXES[phase])[0].phase is phase
 
 
 @pytest.mark.parametrize("phase", Phase)
-@given(coming=st.lists(events, max_size=12), capture=st.sampled_from(CaptureFrom))
+@given(
+    coming=st.lists(events, max_size=12),
+    capture=st.sampled_from(CaptureFrom),
+    data=st.data(),
+)
 @settings(max_examples=150, deadline=None)
 def test_every_event_is_possible_in_every_phase(
-    phase: Phase, coming: list[Event], capture: CaptureFrom
+    phase: Phase, coming: list[Event], capture: CaptureFrom, data: st.DataObject
 ) -> None:
-    call, _ = told(arrived(policy=policy(capture)), *PREFIXES[phase])
+    consent = data.draw(st.sampled_from(CONSENTS.get(phase, [Consent.NOTICE])))
+    on_problem = OnProblem.TELL if phase is Phase.TELLING else data.draw(st.sampled_from(OnProblem))
+    asked = policy(capture, consent, on_problem)
+    call, _ = told(arrived(policy=asked), *PREFIXES[phase])
     for event in coming:
         was_over = call.phase is Phase.OVER
         call, commands = rules.step(call, event)
         assert all(isinstance(command, get_args(Command)) for command in commands)
         assert (Forget() in commands) == (call.phase is Phase.OVER and not was_over)
-        assert call.phase is Phase.NOTICE or call.decision is not None
+        assert call.undecided == (call.decision is None)
         assert not (was_over and commands)

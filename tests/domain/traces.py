@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from asterisk_compliance.domain import call as rules
 from asterisk_compliance.domain.call_state import Call
 from asterisk_compliance.domain.commands import (
@@ -9,14 +11,17 @@ from asterisk_compliance.domain.commands import (
     ClearDeadline,
     Command,
     HandOver,
+    Play,
     Release,
+    SetDeadline,
 )
-from asterisk_compliance.domain.decision import Reason, Status
+from asterisk_compliance.domain.decision import Next, Reason, Status
 from asterisk_compliance.domain.events import (
     Bridged,
     ChannelGone,
     Deadline,
     DeadlinePassed,
+    DigitReceived,
     Event,
     FileGrew,
     LeftStasis,
@@ -26,11 +31,12 @@ from asterisk_compliance.domain.events import (
     Released,
     Unbridged,
 )
+from asterisk_compliance.domain.notice import Consent, OnProblem
 from asterisk_compliance.domain.recording import Direction, Length, Outcome, Verdict
-from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.domain.rows import Actor, Kind
 from asterisk_compliance.ids import party_id, playback_id, recording_id
 
-from .simulator import CALL, CHANNEL, LIMITS, arrival
+from .simulator import ANNOUNCEMENT_MS, CALL, CHANNEL, LIMITS, arrival, policy
 
 PLAYBACK = playback_id(CALL, 1)
 RECORDING = recording_id(CALL, 1)
@@ -52,6 +58,10 @@ NO_MORE_WAITING = (
     ClearDeadline(Deadline.STOP),
 )
 TOLD: tuple[Event, ...] = (STARTED, HEARD)
+GRACE_IS_OVER = DeadlinePassed(Deadline.GRACE, at_ms=1_300)
+TELL_IS_LATE = DeadlinePassed(Deadline.TELL)
+ASKED: tuple[Event, ...] = TOLD
+"""With a policy that asks: the notice was completed, and a key is waited for."""
 IN_DIALPLAN: tuple[Event, ...] = (*TOLD, RELEASED, LeftStasis())
 RECORDED: tuple[Event, ...] = (*IN_DIALPLAN, MixMonitorStarted(), Bridged(2_000), FileGrew())
 CLOSING: tuple[Event, ...] = (*RECORDED, Unbridged(8_000), GONE)
@@ -104,6 +114,10 @@ def refused(reason: Reason) -> tuple[Command, ...]:
     return refused_row(reason), HandOver(CALL, Status.NOT_RECORDED, reason), Release()
 
 
+def key(digit: str, at_ms: int = 500) -> DigitReceived:
+    return DigitReceived(digit, at_ms)
+
+
 def of_recording(kind: Kind, **detail: object) -> AppendRow:
     return AppendRow(kind, {"recording": RECORDING, **detail})  # type: ignore[dict-item]
 
@@ -124,3 +138,45 @@ ALLOWED = HandOver(
 def ended(bridged_ms: int) -> tuple[Command, ...]:
     row = AppendRow(Kind.CALL_ENDED, {"bridged_ms": bridged_ms})
     return row, ClearDeadline(Deadline.GROWTH)
+
+
+# -- a call that is asked ----------------------------------------------------------------------
+
+SECOND, THIRD = playback_id(CALL, 2), playback_id(CALL, 3)
+ASKING = [Consent.OPT_OUT, Consent.OPT_IN]
+NEXT = {OnProblem.ALTERNATIVE: Next.ALTERNATIVE, OnProblem.END: Next.END}
+SAID = {
+    OnProblem.TELL: "refused",
+    OnProblem.ALTERNATIVE: "required",
+    OnProblem.END: "required",
+}
+
+
+def asked(consent: Consent, on_problem: OnProblem = OnProblem.CONTINUE, **changed: object) -> Call:
+    return arrived(policy=replace(policy(consent=consent, on_problem=on_problem), **changed))
+
+
+def consent_row(state: str, actor: Actor) -> AppendRow:
+    return AppendRow(Kind.CONSENT, {"state": state}, actor=actor)
+
+
+def decided(status: Status, reason: Reason) -> AppendRow:
+    detail = {"notice": "", "purposes": (), "reason": reason, "status": status}
+    return AppendRow(Kind.DECISION, detail)
+
+
+def ended_with(
+    reason: Reason, on_problem: OnProblem, said: str | None, *, language: str = "ja", nth: int = 2
+) -> tuple[Command, ...]:
+    """The decision, its result, and only then what the caller is told."""
+    no = reason in {Reason.CONSENT_REFUSED, Reason.CONSENT_NOT_GIVEN}
+    status = Status.REFUSED if no else Status.NOT_RECORDED
+    result = HandOver(CALL, status, reason, next=NEXT.get(on_problem, Next.CONTINUE))
+    if said is None:
+        return decided(status, reason), result, Release()
+    return (
+        decided(status, reason),
+        result,
+        Play(playback_id(CALL, nth), f"sound:/prompts/{language}/{said}"),
+        SetDeadline(Deadline.TELL, ANNOUNCEMENT_MS + LIMITS.notice_margin_ms),
+    )

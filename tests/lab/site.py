@@ -245,11 +245,16 @@ def _connected(status: dict[str, Any]) -> bool:
 
 @dataclass(slots=True)
 class Site:
-    """Asterisk and service, in one directory, for one test or for the demo."""
+    """Asterisk and service, in one directory, for one test or for the demo.
+
+    Attributes:
+        dialplan: Our routines as they were rendered for this site.
+    """
 
     asterisk: Asterisk
     service: ServiceProcess
     directory: Path
+    dialplan: str
     keep: bool
 
     @classmethod
@@ -313,7 +318,7 @@ class Site:
                 os.chown(path, SERVICE_UID, build.gid)
             path.chmod(0o700 if path.is_dir() else 0o600)
         service = ServiceProcess(config, gid=build.gid, log=directory / "service.log")
-        site = cls(asterisk, service, directory, keep)
+        site = cls(asterisk, service, directory, ours, keep)
         try:
             await asterisk.start()
             if serve:
