@@ -264,7 +264,7 @@ def _in_dialplan(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - 
             return stalled, (row, Announce(Status.FAILED))
 
         case EventsOverflowed() if call.capture_is_open:
-            return _stop_capture(call, "EVENTS_OVERFLOWED")
+            return _stop_capture(call, anomaly_row("EVENTS_OVERFLOWED"))
 
         case _:
             return call, ()
@@ -348,13 +348,13 @@ def _rows_refused(call: Call, event: RowsRefused) -> Stepped:
         return decided, (decision_row(failed), result(decided), Release())
     if call.phase is Phase.CLOSING or not call.capture_is_open:
         return call, (anomaly_row("STORE_FAILED"),)
-    return _stop_capture(call, "STORE_FAILED")
+    return _stop_capture(call, anomaly_row("STORE_FAILED"))
 
 
-def _stop_capture(call: Call, code: str) -> Stepped:
+def _stop_capture(call: Call, why: AppendRow) -> Stepped:
     """End a recording that must not go on; once more when it begins only now."""
     stopped = replace(call, stopped=True)
-    return stopped, (anomaly_row(code), StopCapture(), Announce(Status.FAILED))
+    return stopped, (why, StopCapture(), Announce(Status.FAILED))
 
 
 def _end(call: Call, at_ms: int) -> Stepped:
