@@ -99,7 +99,7 @@ def _say_where(console: Console, output: Path) -> None:
     console.print(f"Kept in {output.name}/: summary.json, rows.jsonl, recordings/, inbound.png")
     console.print("Try:")
     for command in ("calls list", "audit verify", "audit list"):
-        console.print(f"  {_command()} {command} {config}")
+        console.print(f"  {_command()} {command} {config}", soft_wrap=True)
 
 
 def _command() -> str:
