@@ -157,6 +157,11 @@ class SpoolRemoved:
 
 
 @dataclass(frozen=True, slots=True)
+class CaptureGoesOn:
+    """A recording was told to stop, and nothing says that it did."""
+
+
+@dataclass(frozen=True, slots=True)
 class SpoolKept:
     """The raw files could not be removed."""
 
@@ -182,4 +187,5 @@ Event: TypeAlias = (
     | Judged
     | SpoolRemoved
     | SpoolKept
+    | CaptureGoesOn
 )

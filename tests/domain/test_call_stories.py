@@ -19,6 +19,7 @@ from asterisk_compliance.domain.commands import (
 from asterisk_compliance.domain.decision import Reason
 from asterisk_compliance.domain.events import (
     Bridged,
+    CaptureGoesOn,
     ChannelGone,
     CommandFailed,
     Deadline,
@@ -105,6 +106,7 @@ STORIES = {
     "stopping": Story((ServiceStopping(), STOP_IS_LATE)),
     "store failed": Story((RowsRefused(),)),
     "overflowed": Story((EventsOverflowed(),)),
+    "cannot be stopped": Story((*RECORDED, RowsRefused(), CaptureGoesOn())),
 }
 
 NOT_OF_A_CALL = {
@@ -154,6 +156,7 @@ events = st.one_of(
             FileAppeared,
             FileGrew,
             SpoolKept,
+            CaptureGoesOn,
         )
     ),
     *(st.builds(kind, times) for kind in (Released, Bridged, Unbridged, ChannelGone)),

@@ -105,8 +105,5 @@ def _say_where(console: Console, output: Path) -> None:
 def _command() -> str:
     """The installed command as it can be typed in the checkout."""
     installed = Path(sys.executable).with_name("asterisk-compliance")
-    return (
-        str(installed.relative_to(Path.cwd()))
-        if installed.is_relative_to(Path.cwd())
-        else installed.name
-    )
+    inside = installed.is_relative_to(Path.cwd())
+    return str(installed.relative_to(Path.cwd()) if inside else installed)
