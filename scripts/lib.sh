@@ -64,11 +64,31 @@ ensure_prerequisites() {
     ensure_asterisk_source
 }
 
+# others_reach DIR: may every user pass through DIR and all that is above it?
+others_reach() (
+    cd "$1" || exit 1
+    while :; do
+        case $(stat -c %A .) in
+            d????????[xt]) ;;
+            *) exit 1 ;;
+        esac
+        [ "$PWD" != / ] || exit 0
+        cd ..
+    done
+)
+
 # ensure_venv: the package and its tools in .venv-<version>, installed again only when
 # pyproject.toml or the interpreter changed. Two scripts at once take turns.
 ensure_venv() {
     version=$("$PYTHON" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     VENV=$PWD/.venv-$version
+    if [ "$(id -u)" = 0 ] && ! others_reach "$PWD"; then
+        # Such as a checkout in /root: the service under test is an ordinary user.
+        VENV=${ASTERISK_LAB_CACHE:-/var/cache/asterisk-compliance}/venv-$version-$(
+            printf '%s' "$PWD" | cksum | cut -d' ' -f1
+        )
+        mkdir -p "$(dirname "$VENV")"
+    fi
     wanted="$("$PYTHON" -c 'import sys; print(sys.version, sys.base_prefix)') $PWD $(sha256sum <pyproject.toml)"
     mkdir -p .cache
     exec 9>".cache/venv-$version.lock"

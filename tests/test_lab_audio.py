@@ -102,7 +102,7 @@ def test_what_is_no_telephone_wav_is_refused(tmp_path: Path) -> None:
 def test_six_slots_name_a_place_and_alphabets_do_not_meet() -> None:
     words = {tuple(np.roll(LETTERS, -at)[:6]) for at in range(len(LETTERS))}
     assert len(words) == len(LETTERS) == 486
-    assert (LETTERS != np.roll(LETTERS, 1)).all(), "no two neighbours are alike"
+    assert (np.roll(LETTERS, 1) != LETTERS).all(), "no two neighbours are alike"
     assert len({hz for voice in VOICES for hz in voice.frequencies}) == 16
 
 

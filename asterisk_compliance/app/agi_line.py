@@ -83,6 +83,10 @@ class AgiLine:
     def release(self) -> asyncio.Future[None]:
         return self._queue(None)
 
+    def close(self) -> None:
+        """End the session, also where the call ended without a release."""
+        self._queue(None).add_done_callback(_looked_at)
+
     def _queue(self, work: _Work | None) -> asyncio.Future[None]:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._work.put_nowait((work, done))
@@ -138,11 +142,16 @@ async def serve_call(node: Node, session: AgiSession, limit_s: float) -> None:
         ),
     )
     line = AgiLine(session, limit_s)
-    line.task = node.reenter(session.channel, line) or node.arrive(arrival, line)
+    line.task = node.reenter(session.channel, line, Entry.AGI) or node.arrive(arrival, line)
     try:
         await line.run()
     finally:
         line.task.feed(LeftStasis())
+
+
+def _looked_at(done: asyncio.Future[None]) -> None:
+    if not done.cancelled():
+        done.exception()
 
 
 def _known(value: str) -> str:

@@ -35,6 +35,7 @@ from asterisk_compliance.domain.commands import (
 )
 from asterisk_compliance.domain.decision import Status
 from asterisk_compliance.domain.events import (
+    CaptureGoesOn,
     ChannelGone,
     CommandFailed,
     Deadline,
@@ -88,7 +89,9 @@ class Surroundings(Protocol):
 
     def announce(self, channel: ChannelId, status: Status) -> None: ...
 
-    async def stop_capture(self, channel: ChannelId) -> None: ...
+    async def stop_capture(self, channel: ChannelId) -> bool:
+        """Whether Asterisk says that it stopped."""
+        ...
 
     async def judge(self, recording: RecordingId, expected_ms: int | None) -> Verdict: ...
 
@@ -148,6 +151,7 @@ class CallTask:
         finally:
             for timer in self._waits.values():
                 timer.cancel()
+            self.line.close()
 
     async def _next(self) -> Event:
         """What this task waited for itself comes first, and needs no place in the queue."""
@@ -177,8 +181,8 @@ class CallTask:
                         await self._step(RowsRefused(at_commit=True))
                         return
                     drafts = []
-                case Judge() | RemoveSpooled() | StopCapture() if drafts:
-                    self._append(drafts).add_done_callback(self._appended)  # before a long wait
+                case Announce() | Judge() | RemoveSpooled() | StopCapture() if drafts:
+                    self._append(drafts).add_done_callback(self._appended)  # before what it says
                     drafts = []
                     await self._start(command)
                 case _:
@@ -220,7 +224,7 @@ class CallTask:
             self._log.error("rows_refused", why=str(error))
             self.feed(RowsRefused())
 
-    async def _start(self, command: Command) -> None:  # noqa: C901 - one arm a command
+    async def _start(self, command: Command) -> None:  # noqa: C901, PLR0912 - one arm a command
         match command:
             case Answer():
                 self._report(Step.ANSWER, self.line.answer())
@@ -242,7 +246,8 @@ class CallTask:
             case Announce(status=status):
                 self._around.announce(self.call.channel, status)
             case StopCapture():
-                await self._around.stop_capture(self.call.channel)
+                if not await self._around.stop_capture(self.call.channel):
+                    self._outcome = CaptureGoesOn()
             case Judge(recording=recording, expected_ms=expected_ms):
                 self._outcome = Judged(await self._around.judge(recording, expected_ms))
             case RemoveSpooled(recording=recording):

@@ -61,7 +61,7 @@ class AriEars:
         match event:
             case ari.StasisStart(channel=channel):
                 line = AriLine(self._ari, channel.id)
-                if self._node.reenter(channel.id, line) is None:
+                if self._node.reenter(channel.id, line, Entry.ARI) is None:
                     self._arrive(channel, event.args, at_ms, line)
             case ari.StasisEnd(channel=channel):
                 self._left(channel.id, at_ms)
@@ -138,10 +138,15 @@ class AriEars:
         Asterisk does not repeat the events of an outage: who is stranded would wait for ever.
         """
         try:
-            for channel in await self._ari.application_channels():
-                await self._release_stranger(channel)
+            channels = await self._ari.application_channels()
         except AsteriskError as error:
-            log.warning("strangers_not_released", node=self._node.node, why=str(error))
+            log.warning("strangers_not_listed", node=self._node.node, why=str(error))
+            return
+        for channel in channels:
+            try:
+                await self._release_stranger(channel)
+            except AsteriskError as error:
+                log.warning("stranger_not_released", channel=channel, why=str(error))
 
     async def _release_stranger(self, channel: ChannelId) -> None:
         """Release ``channel`` unless a notice plays on it, or it is only subscribed to."""
@@ -153,7 +158,7 @@ class AriEars:
             return
         log.warning("stranger_released", node=self._node.node, channel=channel)
         line = AriLine(self._ari, channel)
-        if self._node.reenter(channel, line) is None:
+        if self._node.reenter(channel, line, Entry.ARI) is None:
             arrival = self._arrival(found, Reason.SERVICE_RESTARTED, monotonic_ms(), {})
             await self._node.take_up(arrival, line)
 

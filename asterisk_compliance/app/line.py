@@ -29,6 +29,9 @@ class Line(Protocol):
         """Let the channel go on in the dialplan, behind ``Stasis()`` or ``AGI()``."""
         ...
 
+    def close(self) -> None:
+        """The call is over: nothing more will be asked of this line."""
+
 
 class AriLine:
     """A channel in our Stasis application."""
@@ -52,3 +55,6 @@ class AriLine:
 
     def release(self) -> asyncio.Future[None]:
         return self._ari.continue_in_dialplan(self._channel)
+
+    def close(self) -> None:
+        """The channel belongs to Asterisk; there is nothing to close."""

@@ -167,16 +167,25 @@ class Node:
         except Exception:  # noqa: BLE001 - one call's defect must not end the others
             self._log.exception("call_task_failed", call=task.call.id)
             self.row(Kind.ANOMALY, call=task.call, code="INTERNAL_ERROR")
+            task.line.release().add_done_callback(_looked_at)
         finally:
             self.calls.pop(task.call.channel, None)
             self._by_id.pop(task.call.id, None)
 
-    def reenter(self, channel: ChannelId, line: Line) -> CallTask | None:
-        """Tell the live call of a channel, if there is one, that the channel came again."""
+    def reenter(self, channel: ChannelId, line: Line, entry: Entry) -> CallTask | None:
+        """Tell the live call of a channel, if there is one, that the channel came again.
+
+        Raises:
+            AsteriskUnavailable: it is still in its notice on another wire, so this is not it:
+                anybody who reaches the FastAGI port can name a channel.
+        """
         known = self.calls.get(channel)
-        if known is not None:
-            known.line = line
-            known.feed(Reentered())
+        if known is None:
+            return None
+        if known.call.entry is not entry and known.call.phase is not Phase.DIALPLAN:
+            raise AsteriskUnavailable("the channel is in its notice on another wire")
+        known.line = line
+        known.feed(Reentered())
         return known
 
     def ari_lost(self) -> None:
@@ -206,15 +215,18 @@ class Node:
         if self.ami is not None and self.ami.connected:
             self.spawn(self._set_status(self.ami, channel, status))
 
-    async def stop_capture(self, channel: ChannelId) -> None:
+    async def stop_capture(self, channel: ChannelId) -> bool:
         try:
             if self.ami is None or self.ari is None:
                 raise AsteriskUnavailable("stopping MixMonitor needs AMI and ARI")
             monitor = await self.ari.get_variable(channel, MIXMONITOR_ID_VARIABLE)
-            if monitor:
-                await self.ami.stop_mixmonitor(channel, monitor)
+            if not monitor:
+                raise AsteriskUnavailable("the channel has no MixMonitor id")
+            await self.ami.stop_mixmonitor(channel, monitor)
         except AsteriskError as error:
             self._log.error("capture_not_stopped", channel=channel, why=str(error))
+            return False
+        return True
 
     async def judge(self, recording: RecordingId, expected_ms: int | None) -> Verdict:
         return await self._keeping.judge(recording, expected_ms)

@@ -48,4 +48,5 @@ def render(
         print_raw(text.encode().splitlines())
         return
     out.write_text(text, encoding="utf-8")
+    out.chmod(0o644)  # Asterisk reads it as its own user
     say(f"wrote {out}; include it in extensions.conf, then: asterisk -rx 'dialplan reload'")

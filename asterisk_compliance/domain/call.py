@@ -10,7 +10,8 @@ Two machines run side by side. The *phase* says where the channel is; the *captu
 is known of the recording, and follows from files and bridges in whatever order they come:
 
     NOTICE ··▶ RELEASING ──▶ DIALPLAN ──▶ CLOSING ──▶ OVER
-    NONE | REQUESTED ──▶ STARTED ──▶ GROWING ◀──▶ STALLED ──▶ ENDED
+    NONE | REQUESTED ──▶ STARTED ──▶ GROWING ──▶ ENDED
+                         └──▶ STALLED ──▶ GROWING
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ from asterisk_compliance.domain.commands import (
 from asterisk_compliance.domain.decision import Reason, Status
 from asterisk_compliance.domain.events import (
     Bridged,
+    CaptureGoesOn,
     ChannelGone,
     CommandFailed,
     Deadline,
@@ -185,6 +187,12 @@ def _in_dialplan(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - 
 
         case FileAppeared() if call.capture is Capture.REQUESTED:
             return _started(call, "file")
+
+        case FileGrew() if call.stopped:
+            return call, ()  # what was in Asterisk's buffer when it was stopped
+
+        case CaptureGoesOn():
+            return call, (anomaly_row("CAPTURE_NOT_STOPPED"),)
 
         case FileGrew() if call.capture is Capture.REQUESTED:
             return _then_step(_started(call, "file"), event)

@@ -282,7 +282,9 @@ def _play_again(call: Call, at_ms: int, wording: Wording | None) -> Stepped:
 
 
 def _late(call: Call, at_ms: int) -> Stepped | None:
-    """A service that hung while it waited: the dialplan does not wait for us any more."""
+    """Too late to decide by an answer: the caller hangs up, or we hung and the dialplan went on."""
+    if call.hanging_up:
+        return give_up(call, Reason.HANGUP_IN_NOTICE)
     if at_ms - call.arrived_at_ms < call.limits.dialplan_ms:
         return None
     return give_up(call, Reason.NOTICE_TIMED_OUT)

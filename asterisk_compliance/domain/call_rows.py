@@ -129,6 +129,8 @@ def result(call: Call) -> HandOver:
 def standing_result(call: Call) -> HandOver:
     """The decision again, for a channel that comes a second time: it starts nothing."""
     status = {Capture.GROWING: Status.RECORDING, Capture.STALLED: Status.FAILED}
+    if call.stopped:
+        status = dict.fromkeys(Capture, Status.FAILED)
     told = result(call)
     return replace(told, status=status.get(call.capture, told.status), start=False)
 

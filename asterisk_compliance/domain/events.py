@@ -170,6 +170,11 @@ class SpoolRemoved:
 
 
 @dataclass(frozen=True, slots=True)
+class CaptureGoesOn:
+    """A recording was told to stop, and nothing says that it did."""
+
+
+@dataclass(frozen=True, slots=True)
 class SpoolKept:
     """The raw files could not be removed."""
 
@@ -196,4 +201,5 @@ Event: TypeAlias = (
     | Judged
     | SpoolRemoved
     | SpoolKept
+    | CaptureGoesOn
 )

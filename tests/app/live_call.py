@@ -57,6 +57,8 @@ class Site:
     refuses: dict[str, Exception] = field(default_factory=dict)
     store_error: Exception | None = None
     full_at_once: bool = False
+    capture_stops: bool = True
+    closed: bool = False
     disk: asyncio.Event = field(default_factory=asyncio.Event)
     verdict: Verdict = CLOSED
     removed: SpoolRemoved | SpoolKept = BOTH_REMOVED
@@ -127,8 +129,12 @@ class Site:
     def announce(self, channel: ChannelId, status: Status) -> None:
         self.happened.append(f"announce {status}")
 
-    async def stop_capture(self, channel: ChannelId) -> None:
+    async def stop_capture(self, channel: ChannelId) -> bool:
         self.happened.append("stop_capture")
+        return self.capture_stops
+
+    def close(self) -> None:
+        self.closed = True
 
     async def judge(self, recording: RecordingId, expected_ms: int | None) -> Verdict:
         self.happened.append("judge")

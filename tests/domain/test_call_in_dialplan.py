@@ -13,6 +13,7 @@ from asterisk_compliance.domain.commands import (
     ClearDeadline,
     Commit,
     Forget,
+    HandOver,
     Judge,
     Release,
     RemoveSpooled,
@@ -22,6 +23,7 @@ from asterisk_compliance.domain.commands import (
 from asterisk_compliance.domain.decision import Status
 from asterisk_compliance.domain.events import (
     Bridged,
+    CaptureGoesOn,
     CommandFailed,
     Deadline,
     Event,
@@ -290,3 +292,17 @@ def test_a_row_lost_while_the_recording_closes_is_said_and_the_judgement_waited_
     assert told(call, RowsRefused()) == (call, ())
     _, commands = told(call, Judged(WHOLE))
     assert commands[1:] == (Commit(), RemoveSpooled(RECORDING))
+
+
+def test_what_was_stopped_is_not_called_a_recording() -> None:
+    """Stopping flushes Asterisk's buffer: the file grows once more."""
+    call, _ = told(arrived(), *IN_DIALPLAN, FileAppeared(), EventsOverflowed())
+    assert told(call, FileGrew()) == (call, ())
+    _, commands = told(call, Reentered())
+    standing = next(command for command in commands if isinstance(command, HandOver))
+    assert standing.status is Status.FAILED
+
+
+def test_a_recording_that_cannot_be_stopped_is_said() -> None:
+    _, commands = told(arrived(), *RECORDED, RowsRefused(), CaptureGoesOn())
+    assert commands == (anomaly("CAPTURE_NOT_STOPPED"),)

@@ -24,8 +24,15 @@ from hypothesis.stateful import (
 from asterisk_compliance.domain import call as rules
 from asterisk_compliance.domain import call_notice as notice
 from asterisk_compliance.domain.call_state import Phase
-from asterisk_compliance.domain.commands import Commit, Forget, HandOver, SetDeadline
-from asterisk_compliance.domain.decision import Reason
+from asterisk_compliance.domain.commands import (
+    Announce,
+    Commit,
+    Forget,
+    HandOver,
+    SetDeadline,
+    StopCapture,
+)
+from asterisk_compliance.domain.decision import Reason, Status
 from asterisk_compliance.domain.events import (
     Bridged,
     Deadline,
@@ -229,6 +236,12 @@ class AnyCall(RuleBasedStateMachine):
     @invariant()
     def there_is_at_most_one_decision(self) -> None:
         assert len(self.world.decisions()) <= 1
+
+    @invariant()
+    def nothing_is_called_a_recording_after_it_was_stopped(self) -> None:
+        done = self.world.done
+        if StopCapture() in done:
+            assert Announce(Status.RECORDING) not in done[done.index(StopCapture()) :]
 
     @invariant()
     def a_result_that_starts_a_recording_follows_a_commit(self) -> None:

@@ -20,6 +20,7 @@ from asterisk_compliance.domain.commands import (
 from asterisk_compliance.domain.decision import Reason
 from asterisk_compliance.domain.events import (
     Bridged,
+    CaptureGoesOn,
     ChannelGone,
     CommandFailed,
     Deadline,
@@ -121,6 +122,7 @@ STORIES = {
         (STARTED, key("#"), key("9"), TELL_IS_LATE, RELEASED, GONE),
         {"policy": policy(consent=Consent.OPT_IN, on_problem=OnProblem.END)},
     ),
+    "cannot be stopped": Story((*RECORDED, RowsRefused(), CaptureGoesOn())),
 }
 
 NOT_OF_A_CALL = {
@@ -177,6 +179,7 @@ events = st.one_of(
             FileAppeared,
             FileGrew,
             SpoolKept,
+            CaptureGoesOn,
         )
     ),
     *(st.builds(kind, times) for kind in (Released, Bridged, Unbridged, ChannelGone)),

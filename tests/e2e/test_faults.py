@@ -9,7 +9,8 @@ import pytest
 
 from asterisk_compliance.app.control import ask
 from lab.proxy import Cable
-from lab.site import EXTENSIONS, ServiceProcess
+from lab.service import ServiceProcess
+from lab.site import EXTENSIONS
 
 pytestmark = pytest.mark.asterisk
 

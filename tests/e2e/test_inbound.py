@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -159,6 +160,10 @@ async def test_a_hostile_caller_changes_nothing_but_his_own_entry(scene, name):
     assert scene.details("recording_closed")[0]["whole"]
     assert len(list(scene.site.recordings.glob("r-*.wav"))) == 1
     written = str(rows) + scene.site.service.words
+    owned = scene.site.asterisk.build.here(Path("/tmp/owned"))
+    assert not owned.exists()
+    assert len(scene.site.cdrs()) == 1
+    assert "1 call processed" in await scene.site.asterisk.cli("core show channels")
     for trace in ("Originate", "SHELL", "touch", "café", "太郎", "9" * 20, "NNNN", "\x1b"):
         assert trace not in written
 

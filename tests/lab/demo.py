@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -23,10 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from asterisk_compliance import catalogue
 from asterisk_compliance.storage.verify import verify
+from lab.demo_output import install_prompts, leave_behind, make_output, shipped_audio
 from lab.demo_report import report
-from lab.g711 import Pcm
 from lab.hearing import (
     Capture,
     Claim,
@@ -43,9 +40,9 @@ from lab.rootfs import NoAsterisk, obtain
 from lab.sip import Phone
 from lab.site import Site
 from lab.tones import AGENT, CALLER
-from lab.wav import read_wav
 
 PROMPT = "notice-standard"
+
 
 POLICIES = """
 [[notice]]
@@ -324,20 +321,6 @@ def _at(row: dict[str, Any]) -> float:
     return milliseconds(row["at"]) / 1_000
 
 
-def install_prompts(sounds: Path) -> None:
-    """The shipped prompts, as ``asterisk-compliance sounds install`` copies them."""
-    for prompt in catalogue.shipped_prompts().values():
-        (sounds / prompt.language).mkdir(exist_ok=True)
-        for suffix in catalogue.SAMPLE_RATE_SUFFIXES:
-            name = f"{prompt.id}{suffix}"
-            source = catalogue.sounds() / prompt.language / name
-            (sounds / prompt.language / name).write_bytes(source.read_bytes())
-
-
-def shipped_audio(language: str) -> Pcm:
-    return read_wav(Path(str(catalogue.sounds() / language / f"{PROMPT}.wav")))[0]
-
-
 async def play(output: Path, language: str, talk_s: float) -> list[Telling]:
     """Place the four calls; leave everything they made in ``output``."""
     other = "ja" if language == "en" else "en"
@@ -350,7 +333,6 @@ async def play(output: Path, language: str, talk_s: float) -> list[Telling]:
             policies=POLICIES.format(first=language, second=other),
             dialplan_s=20.0,
             install_prompts=install_prompts,
-            directory=output,
         )
         await stack.enter_async_context(site)
         demo = Demo(site, caller, agent, NoticeSearch(shipped_audio(language)))
@@ -360,30 +342,8 @@ async def play(output: Path, language: str, talk_s: float) -> list[Telling]:
             await demo.missing_prompt(),
             await demo.service_stopped(),
         ]
-        _leave_behind(site, output)
+        leave_behind(site, output)
     return tellings
-
-
-def _leave_behind(site: Site, output: Path) -> None:
-    """Bring store, vault, spool and prompts to where the configuration finds them afterwards."""
-    for name in ("store", "recordings"):
-        shutil.move(output / "state" / name, output / name)
-    shutil.copytree(site.asterisk.spool_here, output / "spool")
-    sounds = output / "sounds"
-    sounds.mkdir()
-    install_prompts(sounds)
-    text = site.service.config.read_text()
-    for before, after in (
-        (f"{output}/state/store", f"{output}/store"),
-        (f"{output}/state/recordings", f"{output}/recordings"),
-        (f'spool_here = "{site.asterisk.spool_here}"', f'spool_here = "{output}/spool"'),
-        (f'sounds_here = "{site.asterisk.sounds_here}"', f'sounds_here = "{sounds}"'),
-    ):
-        text = text.replace(before, after)
-    site.service.config.write_text(text)
-    for path in (output, *output.rglob("*")):
-        if os.getuid() == 0:
-            os.chown(path, 0, 0)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -393,11 +353,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--talk", type=float, default=4.0, metavar="S", help="seconds of talk")
     options = parser.parse_args(arguments)
     output: Path = options.out.absolute()
-    if output.exists() and any(output.iterdir()) and not (output / "compliance.toml").exists():
+    if not make_output(output):
         print(f"error: {output} is not a demo's; name another with --out", file=sys.stderr)
         return 2
-    shutil.rmtree(output, ignore_errors=True)
-    output.mkdir(parents=True)
     try:
         build = obtain(lambda said: print(said, file=sys.stderr))
     except NoAsterisk as error:

@@ -99,14 +99,11 @@ def _say_where(console: Console, output: Path) -> None:
     console.print(f"Kept in {output.name}/: summary.json, rows.jsonl, recordings/, inbound.png")
     console.print("Try:")
     for command in ("calls list", "audit verify", "audit list"):
-        console.print(f"  {_command()} {command} {config}")
+        console.print(f"  {_command()} {command} {config}", soft_wrap=True)
 
 
 def _command() -> str:
     """The installed command as it can be typed in the checkout."""
     installed = Path(sys.executable).with_name("asterisk-compliance")
-    return (
-        str(installed.relative_to(Path.cwd()))
-        if installed.is_relative_to(Path.cwd())
-        else installed.name
-    )
+    inside = installed.is_relative_to(Path.cwd())
+    return str(installed.relative_to(Path.cwd()) if inside else installed)

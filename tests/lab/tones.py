@@ -1,10 +1,10 @@
 """What each party says: a tone that changes every 100 ms, by which any part of it can be dated.
 
 A party has four frequencies of its own. Which one sounds in which 100 ms slot follows a sequence
-without equal neighbours, in which any six slots in a row occur once in 48.6 s. In the first 20 ms of a slot the
-tone glides from the last frequency to the new one, so that it stays out of the band below 1500 Hz,
-where a notice has its energy. All frequencies are multiples of 100 Hz: every 20 ms frame, a glide
-too, holds whole cycles, and a few prepared frames a party are all there is to send.
+without equal neighbours, in which any six slots in a row occur once in 48.6 s. In the first 20 ms
+of a slot the tone glides from the last frequency to the new one, so that it stays out of the band
+below 1500 Hz, where a notice has its energy. All frequencies are multiples of 100 Hz: every 20 ms
+frame, a glide too, holds whole cycles, and a few prepared frames a party are all there is to send.
 
 The clock is ``time.monotonic()``: sample ``n`` of a party stands for ``epoch + n / 8000``.
 """
