@@ -47,7 +47,7 @@ class AgiLine:
         self.task: CallTask | None = None
 
     async def run(self) -> None:
-        """Execute commands until the channel is released; the session then ends.
+        """Execute commands until the channel goes on; the session then ends.
 
         Raises:
             AgiHangup, AsteriskUnavailable: the session is over; what is queued has failed.
@@ -80,11 +80,11 @@ class AgiLine:
     def hand_over(self, result: str) -> asyncio.Future[None]:
         return self._queue(lambda: self._session.set_variable(RESULT_VARIABLE, result))
 
-    def release(self) -> asyncio.Future[None]:
+    def go_on(self) -> asyncio.Future[None]:
         return self._queue(None)
 
     def close(self) -> None:
-        """End the session, also where the call ended without a release."""
+        """End the session, also where the call ended without one."""
         self._queue(None).add_done_callback(_looked_at)
 
     def _queue(self, work: _Work | None) -> asyncio.Future[None]:

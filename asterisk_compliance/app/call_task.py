@@ -23,11 +23,11 @@ from asterisk_compliance.domain.commands import (
     ClearDeadline,
     Command,
     Commit,
+    Continue,
     Forget,
     HandOver,
     Judge,
     Play,
-    Release,
     RemoveSpooled,
     SetDeadline,
     StopCapture,
@@ -38,13 +38,13 @@ from asterisk_compliance.domain.events import (
     CaptureGoesOn,
     ChannelGone,
     CommandFailed,
+    Continued,
     Deadline,
     DeadlinePassed,
     Event,
     EventsOverflowed,
     HangupRequested,
     Judged,
-    Released,
     RowsRefused,
     SpoolKept,
     SpoolRemoved,
@@ -235,8 +235,8 @@ class CallTask:
             case HandOver():
                 self._around.follow(self.call)
                 self._report(Step.HAND_OVER, self.line.hand_over(self._around.encode(command)))
-            case Release():
-                self._report(Step.RELEASE, self.line.release())
+            case Continue():
+                self._report(Step.CONTINUE, self.line.go_on())
             case SetDeadline(deadline=deadline, after_ms=after_ms):
                 self._clear(deadline)
                 loop = asyncio.get_running_loop()
@@ -271,8 +271,8 @@ class CallTask:
         if error is not None or done.cancelled():
             self._log.info("command_failed", step=step, why=str(error))
             self._failed(step, error.status if isinstance(error, RequestRefused) else None)
-        elif step is Step.RELEASE:
-            self.feed(Released(monotonic_ms()))
+        elif step is Step.CONTINUE:
+            self.feed(Continued(monotonic_ms()))
 
     def _failed(self, step: Step, status: int | None) -> None:
         """What ARI's refusal tells (``None``: it could not be asked).
@@ -282,7 +282,7 @@ class CallTask:
         """
         if status == NOT_FOUND:
             self.feed(HangupRequested())
-        if status != NOT_IN_STASIS or step in {Step.HAND_OVER, Step.RELEASE}:
+        if status != NOT_IN_STASIS or step in {Step.HAND_OVER, Step.CONTINUE}:
             self.feed(CommandFailed(step, reachable=status is not None))
         if status == NOT_FOUND:
             self.feed(ChannelGone(monotonic_ms()))

@@ -48,7 +48,7 @@ class AriEars:
 
     def on_connected(self, transport: TransportName, version: str) -> None:
         self._node.row(Kind.ASTERISK_CONNECTED, wire="ari", transport=transport, version=version)
-        self._node.spawn(self._release_strangers())
+        self._node.spawn(self._continue_strangers())
 
     def on_disconnected(self, why: AsteriskUnavailable) -> None:
         self._node.ari_lost()
@@ -82,7 +82,7 @@ class AriEars:
                 pass
 
     def _left(self, channel: ChannelId, at_ms: int) -> None:
-        """The channel hung up, was released, or was taken back by its dialplan.
+        """The channel hung up, was let go on, or was taken back by its dialplan.
 
         Who hung up before we heard of the call is reported by nobody else: AMI said so when the
         call was not ours yet, and ARI does not speak of a channel that has left.
@@ -132,7 +132,7 @@ class AriEars:
             ),
         )
 
-    async def _release_strangers(self) -> None:
+    async def _continue_strangers(self) -> None:
         """Send each channel of our application that no live call plays to back to its dialplan.
 
         Asterisk does not repeat the events of an outage: who is stranded would wait for ever.
@@ -144,19 +144,19 @@ class AriEars:
             return
         for channel in channels:
             try:
-                await self._release_stranger(channel)
+                await self._continue_stranger(channel)
             except AsteriskError as error:
-                log.warning("stranger_not_released", channel=channel, why=str(error))
+                log.warning("stranger_not_continued", channel=channel, why=str(error))
 
-    async def _release_stranger(self, channel: ChannelId) -> None:
-        """Release ``channel`` unless a notice plays on it, or it is only subscribed to."""
+    async def _continue_stranger(self, channel: ChannelId) -> None:
+        """Let ``channel`` go on unless a notice plays on it, or it is only subscribed to."""
         known = self._node.calls.get(channel)
         if known is not None and known.call.phase is Phase.NOTICE:
             return
         found = await self._ari.channel(channel)
         if found is None or found.dialplan.app_name != "Stasis":
             return
-        log.warning("stranger_released", node=self._node.node, channel=channel)
+        log.warning("stranger_continued", node=self._node.node, channel=channel)
         line = AriLine(self._ari, channel)
         if self._node.reenter(channel, line, Entry.ARI) is None:
             arrival = self._arrival(found, Reason.SERVICE_RESTARTED, monotonic_ms(), {})

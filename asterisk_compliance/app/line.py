@@ -25,7 +25,7 @@ class Line(Protocol):
 
     def hand_over(self, result: str) -> asyncio.Future[None]: ...
 
-    def release(self) -> asyncio.Future[None]:
+    def go_on(self) -> asyncio.Future[None]:
         """Let the channel go on in the dialplan, behind ``Stasis()`` or ``AGI()``."""
         ...
 
@@ -53,7 +53,7 @@ class AriLine:
     def hand_over(self, result: str) -> asyncio.Future[None]:
         return self._ari.set_variable(self._channel, RESULT_VARIABLE, result)
 
-    def release(self) -> asyncio.Future[None]:
+    def go_on(self) -> asyncio.Future[None]:
         return self._ari.continue_in_dialplan(self._channel)
 
     def close(self) -> None:

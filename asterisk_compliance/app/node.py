@@ -46,7 +46,7 @@ from asterisk_compliance.storage.reader import StoreReader
 log = structlog.get_logger()
 
 
-_BUSY = frozenset({Phase.NOTICE, Phase.RELEASING, Phase.CLOSING})
+_BUSY = frozenset({Phase.NOTICE, Phase.CONTINUING, Phase.CLOSING})
 """Phases that a stopping service waits for; a call in the dialplan goes on without us."""
 
 
@@ -128,7 +128,7 @@ class Node:
         return self._begin(rules.arrive(identity, arrival, self._limits), line)
 
     async def take_up(self, arrival: Arrival, line: Line) -> None:
-        """Release a channel that no live call belongs to, under the call the log knows it by."""
+        """Let a channel go on that no live call belongs to, under the call the log knows it by."""
         standing = await self._standing(arrival.channel)
         if arrival.channel in self.calls:
             return
@@ -167,7 +167,7 @@ class Node:
         except Exception:  # noqa: BLE001 - one call's defect must not end the others
             self._log.exception("call_task_failed", call=task.call.id)
             self.row(Kind.ANOMALY, call=task.call, code="INTERNAL_ERROR")
-            task.line.release().add_done_callback(_looked_at)
+            task.line.go_on().add_done_callback(_looked_at)
         finally:
             self.calls.pop(task.call.channel, None)
             self._by_id.pop(task.call.id, None)

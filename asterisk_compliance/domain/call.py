@@ -9,7 +9,7 @@ Rule 5: what cannot be taken back stands behind a ``Commit``, its row before it.
 Two machines run side by side. The *phase* says where the channel is; the *capture* says what
 is known of the recording, and follows from files and bridges in whatever order they come:
 
-    NOTICE ··▶ RELEASING ──▶ DIALPLAN ──▶ CLOSING ──▶ OVER
+    NOTICE ··▶ CONTINUING ──▶ DIALPLAN ──▶ CLOSING ──▶ OVER
     NONE | REQUESTED ──▶ STARTED ──▶ GROWING ──▶ ENDED
                          └──▶ STALLED ──▶ GROWING
 """
@@ -45,10 +45,10 @@ from asterisk_compliance.domain.commands import (
     ClearDeadline,
     Command,
     Commit,
+    Continue,
     Forget,
     Judge,
     Play,
-    Release,
     RemoveSpooled,
     SetDeadline,
     StopCapture,
@@ -60,6 +60,7 @@ from asterisk_compliance.domain.events import (
     CaptureGoesOn,
     ChannelGone,
     CommandFailed,
+    Continued,
     Deadline,
     DeadlinePassed,
     Entry,
@@ -72,7 +73,6 @@ from asterisk_compliance.domain.events import (
     LeftStasis,
     MixMonitorStarted,
     Reentered,
-    Released,
     RowsRefused,
     SpoolKept,
     SpoolRemoved,
@@ -114,7 +114,7 @@ def arrive(call_id: CallId, arrival: Arrival, limits: Limits) -> Stepped:
 def strand(call_id: CallId, arrival: Arrival, limits: Limits, *, decided: bool) -> Stepped:
     """Take up a call that an earlier life of this service left in our application.
 
-    It is released unrecorded. Where that life had not decided, this is the decision (G2).
+    It goes on in the dialplan, unrecorded. Where that life had not decided, this is the decision.
     """
     call = Call(
         id=call_id,
@@ -123,10 +123,10 @@ def strand(call_id: CallId, arrival: Arrival, limits: Limits, *, decided: bool) 
         limits=limits,
         arrived_at_ms=arrival.at_ms,
     )
-    released, commands = decide(call, Reason.SERVICE_RESTARTED)
+    gone_on, commands = decide(call, Reason.SERVICE_RESTARTED)
     if not decided:
-        return released, commands
-    return released, (anomaly_row("STRANDED"), *commands[1:])
+        return gone_on, commands
+    return gone_on, (anomaly_row("STRANDED"), *commands[1:])
 
 
 def step(call: Call, event: Event) -> Stepped:
@@ -156,24 +156,24 @@ def step(call: Call, event: Event) -> Stepped:
 
 def _in_dialplan(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - one arm a fact
     match event:
-        case Released(at_ms=at_ms):
-            first = at_ms if call.released_at_ms is None else call.released_at_ms
-            released = replace(call, phase=Phase.DIALPLAN, released_at_ms=first)
-            return released, (AppendRow(Kind.CALL_RELEASED), *_expect_audio_at_once(call))
+        case Continued(at_ms=at_ms):
+            first = at_ms if call.continued_at_ms is None else call.continued_at_ms
+            gone_on = replace(call, phase=Phase.DIALPLAN, continued_at_ms=first)
+            return gone_on, (AppendRow(Kind.CALL_CONTINUED), *_expect_audio_at_once(call))
 
-        case CommandFailed(step=Step.HAND_OVER | Step.RELEASE as failed):
+        case CommandFailed(step=Step.HAND_OVER | Step.CONTINUE as failed):
             gone_on = replace(call, phase=Phase.DIALPLAN)
-            refused = (anomaly_row("RELEASE_REFUSED", step=failed),)
+            refused = (anomaly_row("CONTINUE_REFUSED", step=failed),)
             return gone_on, () if call.hanging_up else refused
 
         case LeftStasis():
             return replace(call, phase=Phase.DIALPLAN), ()
 
         case Reentered() if call.phase is Phase.DIALPLAN:
-            return call, (AppendRow(Kind.CALL_REENTERED), standing_result(call), Release())
+            return call, (AppendRow(Kind.CALL_REENTERED), standing_result(call), Continue())
 
         case Reentered():
-            return call, (result(call), Release())
+            return call, (result(call), Continue())
 
         case Bridged():
             return _bridging(call, event), _expect_audio(call)
@@ -250,10 +250,10 @@ def _rows_refused(call: Call, event: RowsRefused) -> Stepped:
     if call.undecided:
         stop = (StopPlayback(call.playback), *NO_MORE_WAITING)
         return then(stop, decide(call, Reason.STORE_FAILED))
-    if call.phase is Phase.RELEASING and event.at_commit:
+    if call.phase is Phase.CONTINUING and event.at_commit:
         failed = unrecorded(call, Reason.STORE_FAILED)
         decided = replace(call, decision=failed, capture=Capture.NONE)
-        return decided, (decision_row(failed), result(decided), Release())
+        return decided, (decision_row(failed), result(decided), Continue())
     if call.phase is Phase.CLOSING or not call.capture_is_open:
         return call, (anomaly_row("STORE_FAILED"),)
     return _stop_capture(call, anomaly_row("STORE_FAILED"))
@@ -294,7 +294,7 @@ def _bridging(call: Call, event: Bridged | Unbridged) -> Call:
 def _expected_ms(call: Call, ended_at_ms: int) -> int | None:
     """How long the recording must be; ``None`` where nobody told us."""
     if _keeps_all(call):
-        return None if call.released_at_ms is None else ended_at_ms - call.released_at_ms
+        return None if call.continued_at_ms is None else ended_at_ms - call.continued_at_ms
     return call.bridged_ms if call.bridges_seen else None
 
 

@@ -4,7 +4,7 @@ Rule 3: a call may be recorded only after its notice was *completed* (guarantee 
         rule for that is :func:`shortcoming`; and after the consent that its policy asks for.
 Rule 4: every call gets exactly one initial decision (guarantee G2), in :func:`decide`.
 
-    NOTICE ──▶ ASKING ──▶ decided ──▶ TELLING ──▶ RELEASING
+    NOTICE ──▶ ASKING ──▶ decided ──▶ TELLING ──▶ CONTINUING
        └───────────────────▲  └──────────────────────▲
 
 A refusal counts at once. A digit that accepts during the prompt is remembered, and counts when
@@ -31,8 +31,8 @@ from asterisk_compliance.domain.commands import (
     ClearDeadline,
     Command,
     Commit,
+    Continue,
     Play,
-    Release,
     SetDeadline,
     StopPlayback,
 )
@@ -158,7 +158,7 @@ def telling(call: Call, event: Event) -> Stepped:
         case DeadlinePassed(deadline=Deadline.TELL | Deadline.STOP):
             return then((StopPlayback(call.playback),), _go(call))
         case CommandFailed(step=Step.HAND_OVER | Step.PLAY as failed):
-            refused = () if call.hanging_up else (anomaly_row("RELEASE_REFUSED", step=failed),)
+            refused = () if call.hanging_up else (anomaly_row("CONTINUE_REFUSED", step=failed),)
             return then(refused, _go(call))
         case EventsOverflowed():
             return _go(call)
@@ -179,13 +179,13 @@ def decide(call: Call, reason: Reason, *, gone: bool = False) -> Stepped:
     if reason in ALLOWING:
         return _allow(call, reason)
     decision = unrecorded(call, reason)
-    decided = replace(call, decision=decision, phase=Phase.RELEASING)
+    decided = replace(call, decision=decision, phase=Phase.CONTINUING)
     row = decision_row(decision)
     if gone:
         return decided, (row,)
     said = _announcement(call, reason)
     if said is None:
-        return decided, (row, result(decided), Release())
+        return decided, (row, result(decided), Continue())
     told = replace(decided, phase=Phase.TELLING, playbacks=call.playbacks + 1)
     limit = SetDeadline(Deadline.TELL, said.length_ms + call.limits.notice_margin_ms)
     return told, (row, result(told), Play(told.playback, said.media), limit)
@@ -321,14 +321,14 @@ def _allow(call: Call, reason: Reason) -> Stepped:
         purposes=call.policy.notice.purposes,
         notice=call.policy.notice.label(call.wording.language),
     )
-    decided = replace(call, decision=allowed, capture=Capture.REQUESTED, phase=Phase.RELEASING)
+    decided = replace(call, decision=allowed, capture=Capture.REQUESTED, phase=Phase.CONTINUING)
     requested = recording_row(decided, Kind.RECORDING_REQUESTED, capture=call.policy.capture)
     return decided, (
         decision_row(allowed),
         requested,
         Commit(),
         result(decided),
-        Release(),
+        Continue(),
     )
 
 
@@ -348,4 +348,4 @@ def _announcement(call: Call, reason: Reason) -> Prompt | None:
 
 def _go(call: Call) -> Stepped:
     clear = (ClearDeadline(Deadline.TELL), ClearDeadline(Deadline.STOP))
-    return replace(call, phase=Phase.RELEASING), (*clear, Release())
+    return replace(call, phase=Phase.CONTINUING), (*clear, Continue())

@@ -24,7 +24,7 @@ class Phase(StrEnum):
     NOTICE = "notice"
     ASKING = "asking"
     TELLING = "telling"
-    RELEASING = "releasing"
+    CONTINUING = "continuing"
     DIALPLAN = "dialplan"
     CLOSING = "closing"
     OVER = "over"
@@ -89,7 +89,7 @@ class Call:
     hanging_up: bool = False
     decision: Decision | None = None
     capture: Capture = Capture.NONE
-    released_at_ms: int | None = None
+    continued_at_ms: int | None = None
     bridged_at_ms: int | None = None
     bridged_ms: int = 0
     bridges_seen: bool = False

@@ -68,7 +68,7 @@ class HandOver:
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
+class Continue:
     """Go on in the dialplan, behind ``Stasis()``."""
 
 
@@ -125,7 +125,7 @@ Command: TypeAlias = (
     | Play
     | StopPlayback
     | HandOver
-    | Release
+    | Continue
     | SetDeadline
     | ClearDeadline
     | Announce

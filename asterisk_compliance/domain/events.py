@@ -42,7 +42,7 @@ class Step(StrEnum):
     ANSWER = "answer"
     PLAY = "play"
     HAND_OVER = "hand_over"
-    RELEASE = "release"
+    CONTINUE = "continue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +82,11 @@ class HangupRequested:
 
 @dataclass(frozen=True, slots=True)
 class LeftStasis:
-    """The channel left our application: it hung up, we released it, or the dialplan took it."""
+    """The channel left our application: it hung up, we let it go on, or the dialplan took it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Released:
+class Continued:
     """Asterisk accepted to go on in the dialplan."""
 
     at_ms: int
@@ -186,7 +186,7 @@ Event: TypeAlias = (
     | DigitReceived
     | HangupRequested
     | LeftStasis
-    | Released
+    | Continued
     | CommandFailed
     | RowsRefused
     | DeadlinePassed

@@ -83,8 +83,8 @@ def _call_columns(row: Row) -> dict[str, Column] | None:
                 "purposes": _joined(detail, "purposes"),
                 "decided_at": row.at,
             }
-        case Kind.CALL_RELEASED:
-            return {"released_at": row.at}
+        case Kind.CALL_CONTINUED:
+            return {"continued_at": row.at}
         case Kind.CALL_ENDED:
             return {"ended_at": row.at}
         case _:

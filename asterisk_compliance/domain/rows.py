@@ -39,7 +39,7 @@ class Kind(StrEnum):
     NOTICE_INCOMPLETE = "notice_incomplete"
     CONSENT = "consent"
     DECISION = "decision"
-    CALL_RELEASED = "call_released"
+    CALL_CONTINUED = "call_continued"
     CALL_REENTERED = "call_reentered"
     CALL_ENDED = "call_ended"
     ANOMALY = "anomaly"

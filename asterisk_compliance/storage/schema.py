@@ -90,7 +90,7 @@ CREATE TABLE calls (
     reason TEXT,
     purposes TEXT,
     decided_at TEXT,
-    released_at TEXT,
+    continued_at TEXT,
     ended_at TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX calls_arrived_at ON calls (arrived_at);

@@ -90,8 +90,8 @@ class Site:
     def hand_over(self, result: str) -> asyncio.Future[None]:
         return self._asked(f"hand_over {result}")
 
-    def release(self) -> asyncio.Future[None]:
-        return self._asked("release")
+    def go_on(self) -> asyncio.Future[None]:
+        return self._asked("continue")
 
     # the log
 

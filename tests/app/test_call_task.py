@@ -43,7 +43,7 @@ def site() -> Site:
 async def test_a_recorded_call_from_beginning_to_end(site: Site) -> None:
     live = Live(site)
     live.tell_the_notice()
-    await live.until("call_released")
+    await live.until("call_continued")
     live.feed(LeftStasis(), Bridged(monotonic_ms()), FileGrew())
     await live.until("recording_growing")
     live.feed(ChannelGone(monotonic_ms()))
@@ -56,7 +56,7 @@ async def test_a_recorded_call_from_beginning_to_end(site: Site) -> None:
         "notice_completed",
         "decision",
         "recording_requested",
-        "call_released",
+        "call_continued",
         "recording_started",
         "recording_growing",
         "call_ended",
@@ -69,7 +69,7 @@ async def test_a_recorded_call_from_beginning_to_end(site: Site) -> None:
         "play",
         "follow requested",
         "hand_over ALLOWED",
-        "release",
+        "continue",
         "announce RECORDING",
         "judge",
         "remove_spooled",
@@ -98,7 +98,7 @@ async def test_nothing_is_handed_over_before_its_rows_are_durable(site: Site) ->
         await asyncio.sleep(0)
     assert site.happened == ["answer", "play"]
     site.disk.set()
-    await live.until("release")
+    await live.until("continue")
     order = [site.happened.index(step) for step in ("recording_requested", "hand_over ALLOWED")]
     assert order == sorted(order)
     live.feed(ChannelGone(monotonic_ms()))
@@ -108,7 +108,7 @@ async def test_nothing_is_handed_over_before_its_rows_are_durable(site: Site) ->
 async def test_the_spool_is_emptied_only_behind_the_row(site: Site) -> None:
     live = Live(site)
     live.tell_the_notice()
-    await live.until("release")
+    await live.until("continue")
     live.feed(ChannelGone(monotonic_ms()))
     await live.until("judge")
     await live.over()
@@ -126,7 +126,7 @@ async def test_a_commit_that_fails_hands_over_a_refusal(site: Site, error: Excep
     site.store_error = error
     end = PlaybackFinished(live.task.call.playback, True, monotonic_ms() + 1_000, 1_000)
     live.feed(end)
-    await live.until("release")
+    await live.until("continue")
     (result,) = site.results
     assert (result.status, result.reason) == (Status.NOT_RECORDED, Reason.STORE_FAILED)
     assert result.recording is None
@@ -139,7 +139,7 @@ async def test_a_commit_that_fails_hands_over_a_refusal(site: Site, error: Excep
 async def test_a_log_that_refuses_at_once_stops_the_notice(site: Site) -> None:
     site.full_at_once = True
     live = Live(site)
-    await live.until("release")
+    await live.until("continue")
     assert site.happened[:3] == ["answer", "play", "stop_playback"]
     assert [result.reason for result in site.results] == [Reason.STORE_FAILED]
     live.feed(ChannelGone(monotonic_ms()))
@@ -149,7 +149,7 @@ async def test_a_log_that_refuses_at_once_stops_the_notice(site: Site) -> None:
 async def test_a_call_ends_even_if_the_store_fails_again_and_again(site: Site) -> None:
     live = Live(site)
     live.tell_the_notice()
-    await live.until("release")
+    await live.until("continue")
     site.store_error = StoreUnavailable("disk full")
     live.feed(FileGrew())
     await live.until("stop_capture")
@@ -160,7 +160,7 @@ async def test_a_call_ends_even_if_the_store_fails_again_and_again(site: Site) -
 
 async def test_a_deadline_fires(site: Site) -> None:
     live = Live(site, Limits(notice_margin_ms=-990))
-    await live.until("release")
+    await live.until("continue")
     assert "stop_playback" in site.happened
     await live.until("decision")
     assert site.reasons() == [Reason.NOTICE_TIMED_OUT]
@@ -173,7 +173,7 @@ async def test_a_deadline_that_is_cleared_does_not_fire(site: Site) -> None:
     await live.until("play")
     (timer,) = live.task._waits.values()
     live.tell_the_notice()
-    await live.until("release")
+    await live.until("continue")
     assert timer.cancelled()
     live.feed(ChannelGone(monotonic_ms()))
     await live.over()
@@ -200,7 +200,7 @@ UNREACHABLE = AsteriskUnavailable("the connection was lost")
 async def test_asterisk_says_no(site: Site, step: str, error: Exception, reason: Reason) -> None:
     site.refuses[step] = error
     live = Live(site)
-    await live.until("release")
+    await live.until("continue")
     assert [result.reason for result in site.results] == [reason]
     live.feed(ChannelGone(monotonic_ms()))
     await live.over()
@@ -212,7 +212,7 @@ async def test_a_command_that_nobody_answers_any_more(site: Site) -> None:
     """The connection is given up, and with it what it still had to answer."""
     site.refuses["play"] = asyncio.CancelledError()  # type: ignore[assignment]
     live = Live(site)
-    await live.until("release")
+    await live.until("continue")
     assert [result.reason for result in site.results] == [Reason.CONNECTION_LOST]
     live.feed(ChannelGone(monotonic_ms()))
     await live.over()
@@ -241,7 +241,7 @@ async def test_a_channel_that_has_left_is_about_to_be_reported(site: Site, step:
 
 
 async def test_a_release_of_a_channel_that_has_left_is_an_anomaly(site: Site) -> None:
-    site.refuses["release"] = RequestRefused("continue", 409, "Channel not in Stasis application")
+    site.refuses["continue"] = RequestRefused("continue", 409, "Channel not in Stasis application")
     live = Live(site)
     live.tell_the_notice()
     await live.until("anomaly")
@@ -267,11 +267,11 @@ async def test_a_row_that_nobody_waits_for_any_more_is_no_failure(site: Site) ->
 
 
 async def test_a_release_that_fails_is_an_anomaly(site: Site) -> None:
-    site.refuses["release"] = REFUSED
+    site.refuses["continue"] = REFUSED
     live = Live(site)
     live.feed(LeftStasis(), Reentered())
     await live.until("anomaly")
-    assert site.drafts[-1].detail == {"code": "RELEASE_REFUSED", "step": "release"}
+    assert site.drafts[-1].detail == {"code": "CONTINUE_REFUSED", "step": "continue"}
     live.feed(ChannelGone(monotonic_ms()))
     await live.over()
 
@@ -288,7 +288,7 @@ async def test_a_queue_that_overflows_gives_the_notice_up(site: Site) -> None:
 async def test_a_queue_that_overflows_stops_the_capture(site: Site) -> None:
     live = Live(site, events=2)
     live.tell_the_notice()
-    await live.until("call_released")
+    await live.until("call_continued")
     live.feed(*[FileGrew()] * 10)
     await live.until("announce FAILED")
     assert "stop_capture" in site.happened
@@ -307,7 +307,7 @@ async def test_the_end_of_a_channel_is_kept_when_the_queue_is_full(site: Site) -
 async def test_what_the_call_waited_for_is_kept_when_the_queue_is_full(site: Site) -> None:
     live = Live(site, events=2)
     live.tell_the_notice()
-    await live.until("call_released")
+    await live.until("call_continued")
     site.while_judging = lambda: live.feed(*[FileGrew()] * 10)
     live.feed(ChannelGone(monotonic_ms()))
     await live.over()
@@ -318,7 +318,7 @@ async def test_a_spool_that_cannot_be_emptied(site: Site) -> None:
     site.removed = SpoolKept()
     live = Live(site)
     live.tell_the_notice()
-    await live.until("release")
+    await live.until("continue")
     live.feed(ChannelGone(monotonic_ms()))
     await live.over()
     await live.until("anomaly")

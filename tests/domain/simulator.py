@@ -17,11 +17,11 @@ from asterisk_compliance.domain.commands import (
     ClearDeadline,
     Command,
     Commit,
+    Continue,
     Forget,
     HandOver,
     Judge,
     Play,
-    Release,
     RemoveSpooled,
     SetDeadline,
     StopCapture,
@@ -31,6 +31,7 @@ from asterisk_compliance.domain.decision import Reason
 from asterisk_compliance.domain.events import (
     ChannelGone,
     CommandFailed,
+    Continued,
     Deadline,
     DeadlinePassed,
     DigitReceived,
@@ -41,7 +42,6 @@ from asterisk_compliance.domain.events import (
     LeftStasis,
     PlaybackFinished,
     PlaybackStarted,
-    Released,
     RowsRefused,
     SpoolRemoved,
     Step,
@@ -216,10 +216,10 @@ class World:
                 self.result = command
                 if command.start and not self._durable(Kind.RECORDING_REQUESTED):
                     self.effects_without_row.append(command)
-            case Release():
-                if not self._refuse(Step.RELEASE):
+            case Continue():
+                if not self._refuse(Step.CONTINUE):
                     self.in_stasis = False
-                    self.inbox += [Released(self.now_ms), LeftStasis()]
+                    self.inbox += [Continued(self.now_ms), LeftStasis()]
                     self.dialplan_goes_on()
             case SetDeadline(deadline=deadline):
                 self.waits.add(deadline)

@@ -15,10 +15,10 @@ from asterisk_compliance.domain.commands import (
     AppendRow,
     ClearDeadline,
     Commit,
+    Continue,
     Forget,
     HandOver,
     Play,
-    Release,
     SetDeadline,
     StopPlayback,
 )
@@ -45,6 +45,7 @@ from asterisk_compliance.ids import playback_id
 from .simulator import CALL, CHANNEL, LIMITS, NOTICE_MS, arrival
 from .traces import (
     ALLOWED,
+    CONTINUED,
     CUT,
     FAILED,
     GONE,
@@ -54,7 +55,6 @@ from .traces import (
     NOTICE_IS_LATE,
     PARTY,
     PLAYBACK,
-    RELEASED,
     STARTED,
     STOP_IS_LATE,
     TOLD,
@@ -105,7 +105,7 @@ def test_a_call_without_a_policy_goes_back_at_once(reason: Reason) -> None:
     assert isinstance(row, AppendRow)
     assert row.detail["policy_digest"] == ""
     assert tuple(rest) == refused(reason)
-    assert call.phase is Phase.RELEASING
+    assert call.phase is Phase.CONTINUING
 
 
 def test_a_stopping_service_takes_no_call() -> None:
@@ -116,13 +116,13 @@ def test_a_stopping_service_takes_no_call() -> None:
 def test_a_stranded_call_is_decided_if_it_was_not() -> None:
     call, commands = rules.strand(CALL, arrival(), LIMITS, decided=False)
     assert commands == refused(Reason.SERVICE_RESTARTED)
-    assert call.phase is Phase.RELEASING
+    assert call.phase is Phase.CONTINUING
 
 
 def test_a_stranded_call_is_not_decided_twice() -> None:
     _, commands = rules.strand(CALL, arrival(), LIMITS, decided=True)
     result = HandOver(CALL, Status.NOT_RECORDED, Reason.SERVICE_RESTARTED)
-    assert commands == (anomaly("STRANDED"), result, Release())
+    assert commands == (anomaly("STRANDED"), result, Continue())
 
 
 def test_the_beginning_of_the_notice_is_a_row() -> None:
@@ -158,7 +158,7 @@ def test_a_completed_notice_allows_the_recording_behind_a_commit() -> None:
         of_recording(Kind.RECORDING_REQUESTED, capture=CaptureFrom.BRIDGED),
         Commit(),
         ALLOWED,
-        Release(),
+        Continue(),
     )
     assert call.capture is Capture.REQUESTED
 
@@ -306,4 +306,4 @@ def test_a_decision_that_cannot_be_stored_is_not_handed_over() -> None:
     call, commands = told(arrived(), *TOLD, RowsRefused(at_commit=True))
     assert commands == refused(Reason.STORE_FAILED)
     assert call.capture is Capture.NONE
-    assert told(call, RELEASED, GONE)[1][-1] == Forget()
+    assert told(call, CONTINUED, GONE)[1][-1] == Forget()

@@ -15,9 +15,9 @@ from asterisk_compliance.domain.commands import (
     ClearDeadline,
     Command,
     Commit,
+    Continue,
     Forget,
     Play,
-    Release,
     SetDeadline,
     StopPlayback,
 )
@@ -82,7 +82,7 @@ def test_a_no_during_the_notice_counts_at_once(consent: Consent, on_problem: OnP
         *NO_MORE_WAITING,
         *ended_with(Reason.CONSENT_REFUSED, on_problem, said),
     )
-    assert call.phase is (Phase.TELLING if said else Phase.RELEASING)
+    assert call.phase is (Phase.TELLING if said else Phase.CONTINUING)
     assert call.capture is Capture.NONE
 
 
@@ -118,7 +118,7 @@ def test_the_end_of_a_notice_that_was_refused_changes_nothing() -> None:
 
 def allowed(reason: Reason, commands: tuple[Command, ...], language: str = "ja") -> bool:
     result = replace(ALLOWED, reason=reason, notice=f"standard/1/{language}")
-    return commands[-3:] == (Commit(), result, Release())
+    return commands[-3:] == (Commit(), result, Continue())
 
 
 def test_a_yes_during_the_notice_counts_when_the_notice_is_completed() -> None:

@@ -12,10 +12,10 @@ from asterisk_compliance.domain.commands import (
     AppendRow,
     ClearDeadline,
     Commit,
+    Continue,
     Forget,
     HandOver,
     Judge,
-    Release,
     RemoveSpooled,
     SetDeadline,
     StopCapture,
@@ -25,6 +25,7 @@ from asterisk_compliance.domain.events import (
     Bridged,
     CaptureGoesOn,
     CommandFailed,
+    Continued,
     Deadline,
     Event,
     EventsOverflowed,
@@ -35,7 +36,6 @@ from asterisk_compliance.domain.events import (
     LeftStasis,
     MixMonitorStarted,
     Reentered,
-    Released,
     RowsRefused,
     ServiceStopping,
     SpoolKept,
@@ -51,6 +51,7 @@ from .simulator import LIMITS, policy
 from .traces import (
     ALLOWED,
     CLOSING,
+    CONTINUED,
     EMPTY,
     FAILED,
     GONE,
@@ -61,7 +62,6 @@ from .traces import (
     NOTICE_IS_LATE,
     RECORDED,
     RECORDING,
-    RELEASED,
     STARTED,
     TOLD,
     UNJUDGED,
@@ -75,8 +75,8 @@ from .traces import (
 
 
 def test_a_released_call_waits_for_its_bridge() -> None:
-    call, commands = told(arrived(), *TOLD, RELEASED)
-    assert commands == (AppendRow(Kind.CALL_RELEASED),)
+    call, commands = told(arrived(), *TOLD, CONTINUED)
+    assert commands == (AppendRow(Kind.CALL_CONTINUED),)
     assert told(call, LeftStasis())[1] == ()
     call, commands = told(call, Bridged(2_000))
     assert commands == (SetDeadline(Deadline.GROWTH, LIMITS.growth_ms),)
@@ -84,28 +84,28 @@ def test_a_released_call_waits_for_its_bridge() -> None:
 
 
 def test_capture_from_the_notice_on_must_grow_at_once() -> None:
-    _, commands = told(arrived(policy=policy(CaptureFrom.NOTICE)), *TOLD, RELEASED)
+    _, commands = told(arrived(policy=policy(CaptureFrom.NOTICE)), *TOLD, CONTINUED)
     wait = SetDeadline(Deadline.GROWTH, LIMITS.growth_ms)
-    assert commands == (AppendRow(Kind.CALL_RELEASED), wait)
+    assert commands == (AppendRow(Kind.CALL_CONTINUED), wait)
 
 
 def test_an_unrecorded_call_waits_for_no_audio() -> None:
-    call, commands = told(arrived(), STARTED, FAILED, RELEASED, Bridged(2_000))
+    call, commands = told(arrived(), STARTED, FAILED, CONTINUED, Bridged(2_000))
     assert commands == ()
     for event in (MixMonitorStarted(), FileAppeared(), FileGrew(), GROWTH_IS_LATE):
         assert told(call, event) == (call, ())
     assert told(call, EventsOverflowed()) == (call, ())
 
 
-@pytest.mark.parametrize("step", [Step.HAND_OVER, Step.RELEASE])
+@pytest.mark.parametrize("step", [Step.HAND_OVER, Step.CONTINUE])
 def test_a_release_that_asterisk_refuses(step: Step) -> None:
     call, commands = told(arrived(), *TOLD, CommandFailed(step))
-    assert commands == (anomaly("RELEASE_REFUSED", step=step),)
+    assert commands == (anomaly("CONTINUE_REFUSED", step=step),)
     assert call.phase is Phase.DIALPLAN
 
 
 def test_a_release_that_came_too_late_for_a_caller_who_hangs_up_is_no_anomaly() -> None:
-    call, commands = told(arrived(), *TOLD, HangupRequested(), CommandFailed(Step.RELEASE))
+    call, commands = told(arrived(), *TOLD, HangupRequested(), CommandFailed(Step.CONTINUE))
     assert commands == ()
     assert call.phase is Phase.DIALPLAN
 
@@ -117,7 +117,7 @@ def test_an_answer_that_failed_late_means_nothing() -> None:
 
 def test_a_channel_that_comes_back_before_it_left_is_told_again() -> None:
     _, commands = told(arrived(), *TOLD, Reentered())
-    assert commands == (ALLOWED, Release())
+    assert commands == (ALLOWED, Continue())
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_the_standing_decision_starts_no_second_capture(
 ) -> None:
     _, commands = told(arrived(), *so_far, Reentered())
     standing = replace(ALLOWED, status=status, start=False)
-    assert commands == (AppendRow(Kind.CALL_REENTERED), standing, Release())
+    assert commands == (AppendRow(Kind.CALL_REENTERED), standing, Continue())
 
 
 def test_asterisk_starts_the_recording_and_it_grows() -> None:
@@ -174,7 +174,7 @@ def test_a_store_that_fails_stops_the_capture() -> None:
     call, commands = told(arrived(), *RECORDED, RowsRefused())
     assert commands == (anomaly("STORE_FAILED"), StopCapture(), Announce(Status.FAILED))
     assert told(call, RowsRefused()) == (call, ())
-    _, commands = told(arrived(), STARTED, FAILED, RELEASED, RowsRefused())
+    _, commands = told(arrived(), STARTED, FAILED, CONTINUED, RowsRefused())
     assert commands == (anomaly("STORE_FAILED"),)
 
 
@@ -185,7 +185,7 @@ def test_a_notice_that_ended_long_ago_means_nothing() -> None:
 
 
 def test_the_end_of_an_unrecorded_call() -> None:
-    call, commands = told(arrived(), STARTED, FAILED, RELEASED, LeftStasis(), GONE)
+    call, commands = told(arrived(), STARTED, FAILED, CONTINUED, LeftStasis(), GONE)
     assert commands == (*ended(0), Forget())
     assert call.phase is Phase.OVER
     assert told(call, GONE, FileGrew(), Judged(WHOLE), RowsRefused()) == (call, ())
@@ -212,7 +212,7 @@ def test_nobody_told_of_bridges() -> None:
     [
         (TOLD, None),
         (IN_DIALPLAN, 9_000 - 1_020),
-        ((*IN_DIALPLAN, Reentered(), Released(5_000)), 9_000 - 1_020),
+        ((*IN_DIALPLAN, Reentered(), Continued(5_000)), 9_000 - 1_020),
     ],
     ids=["never released", "released", "came a second time"],
 )

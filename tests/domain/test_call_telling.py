@@ -9,10 +9,10 @@ from asterisk_compliance.domain.call_state import Call, Phase
 from asterisk_compliance.domain.commands import (
     AppendRow,
     ClearDeadline,
+    Continue,
     Forget,
     HandOver,
     Play,
-    Release,
     SetDeadline,
     StopPlayback,
 )
@@ -20,6 +20,7 @@ from asterisk_compliance.domain.decision import Reason
 from asterisk_compliance.domain.events import (
     ChannelGone,
     CommandFailed,
+    Continued,
     Deadline,
     DeadlinePassed,
     Entry,
@@ -30,7 +31,6 @@ from asterisk_compliance.domain.events import (
     PlaybackFinished,
     PlaybackStarted,
     Reentered,
-    Released,
     RowsRefused,
     ServiceStopping,
     Step,
@@ -72,15 +72,15 @@ def telling(consent: Consent = Consent.OPT_OUT) -> Call:
 
 def test_the_call_goes_on_after_the_announcement() -> None:
     call, commands = told(telling(), PlaybackFinished(SECOND, True, 1_000))
-    assert commands == (*NO_MORE_TELLING, Release())
-    assert call.phase is Phase.RELEASING
+    assert commands == (*NO_MORE_TELLING, Continue())
+    assert call.phase is Phase.CONTINUING
 
 
 @pytest.mark.parametrize("late", [TELL_IS_LATE, STOP_IS_LATE])
 def test_an_announcement_that_takes_too_long_is_stopped(late: Event) -> None:
     call, commands = told(telling(), late)
-    assert commands == (StopPlayback(SECOND), *NO_MORE_TELLING, Release())
-    assert call.phase is Phase.RELEASING
+    assert commands == (StopPlayback(SECOND), *NO_MORE_TELLING, Continue())
+    assert call.phase is Phase.CONTINUING
 
 
 def test_a_stopping_service_waits_for_an_announcement() -> None:
@@ -90,13 +90,13 @@ def test_a_stopping_service_waits_for_an_announcement() -> None:
 @pytest.mark.parametrize("step", [Step.HAND_OVER, Step.PLAY])
 def test_asterisk_refuses_the_result_or_the_announcement(step: Step) -> None:
     commands = told(telling(), CommandFailed(step))[1]
-    assert commands == (anomaly("RELEASE_REFUSED", step=step), *NO_MORE_TELLING, Release())
+    assert commands == (anomaly("CONTINUE_REFUSED", step=step), *NO_MORE_TELLING, Continue())
     commands = told(telling(), HangupRequested(), CommandFailed(step))[1]
-    assert commands == (*NO_MORE_TELLING, Release())
+    assert commands == (*NO_MORE_TELLING, Continue())
 
 
 def test_events_that_overflow_in_the_announcement() -> None:
-    assert told(telling(), EventsOverflowed())[1] == (*NO_MORE_TELLING, Release())
+    assert told(telling(), EventsOverflowed())[1] == (*NO_MORE_TELLING, Continue())
 
 
 def test_the_dialplan_takes_the_call_back_in_the_announcement() -> None:
@@ -126,7 +126,7 @@ def test_who_hangs_up_in_the_announcement_is_decided_already() -> None:
         Reentered(),
         CommandFailed(Step.ANSWER),
         DeadlinePassed(Deadline.NOTICE, 600),
-        Released(600),
+        Continued(600),
     ],
 )
 def test_nothing_else_ends_the_announcement(event: Event) -> None:
@@ -183,7 +183,7 @@ def test_nothing_is_announced_where_nothing_can_be(event: Event, reason: Reason)
 
 def test_who_has_hung_up_is_told_nothing() -> None:
     call, commands = told(asked(Consent.OPT_OUT, OnProblem.END), STARTED, ChannelGone(500))
-    assert not [c for c in commands if isinstance(c, Play | HandOver | Release)]
+    assert not [c for c in commands if isinstance(c, Play | HandOver | Continue)]
     assert call.phase is Phase.OVER
 
 

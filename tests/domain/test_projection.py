@@ -43,7 +43,7 @@ def test_a_recorded_call_and_its_recording() -> None:
             "reason": "NOTICE_COMPLETED",
             "purposes": "QUALITY&TRAINING",
             "decided_at": "2026-11-24T08:00:12.006Z",
-            "released_at": "2026-11-24T08:00:12.008Z",
+            "continued_at": "2026-11-24T08:00:12.008Z",
             "ended_at": "2026-11-24T08:01:13.000Z",
         },
         recording: {

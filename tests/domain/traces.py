@@ -10,15 +10,16 @@ from asterisk_compliance.domain.commands import (
     AppendRow,
     ClearDeadline,
     Command,
+    Continue,
     HandOver,
     Play,
-    Release,
     SetDeadline,
 )
 from asterisk_compliance.domain.decision import Next, Reason, Status
 from asterisk_compliance.domain.events import (
     Bridged,
     ChannelGone,
+    Continued,
     Deadline,
     DeadlinePassed,
     DigitReceived,
@@ -28,7 +29,6 @@ from asterisk_compliance.domain.events import (
     MixMonitorStarted,
     PlaybackFinished,
     PlaybackStarted,
-    Released,
     Unbridged,
 )
 from asterisk_compliance.domain.notice import Consent, OnProblem
@@ -46,7 +46,7 @@ STARTED = PlaybackStarted(PLAYBACK, at_ms=10, asterisk_ms=5_000)
 HEARD = PlaybackFinished(PLAYBACK, done=True, at_ms=1_010, asterisk_ms=6_000)
 FAILED = PlaybackFinished(PLAYBACK, done=False, at_ms=60, asterisk_ms=5_050)
 CUT = PlaybackFinished(PLAYBACK, done=True, at_ms=500, asterisk_ms=5_490)
-RELEASED = Released(at_ms=1_020)
+CONTINUED = Continued(at_ms=1_020)
 GONE = ChannelGone(at_ms=9_000)
 NOTICE_IS_LATE = DeadlinePassed(Deadline.NOTICE)
 STOP_IS_LATE = DeadlinePassed(Deadline.STOP)
@@ -62,7 +62,7 @@ GRACE_IS_OVER = DeadlinePassed(Deadline.GRACE, at_ms=1_300)
 TELL_IS_LATE = DeadlinePassed(Deadline.TELL)
 ASKED: tuple[Event, ...] = TOLD
 """With a policy that asks: the notice was completed, and a key is waited for."""
-IN_DIALPLAN: tuple[Event, ...] = (*TOLD, RELEASED, LeftStasis())
+IN_DIALPLAN: tuple[Event, ...] = (*TOLD, CONTINUED, LeftStasis())
 RECORDED: tuple[Event, ...] = (*IN_DIALPLAN, MixMonitorStarted(), Bridged(2_000), FileGrew())
 CLOSING: tuple[Event, ...] = (*RECORDED, Unbridged(8_000), GONE)
 
@@ -111,7 +111,7 @@ def refused_row(reason: Reason) -> AppendRow:
 
 def refused(reason: Reason) -> tuple[Command, ...]:
     """Decided not to record, and on the way back."""
-    return refused_row(reason), HandOver(CALL, Status.NOT_RECORDED, reason), Release()
+    return refused_row(reason), HandOver(CALL, Status.NOT_RECORDED, reason), Continue()
 
 
 def key(digit: str, at_ms: int = 500) -> DigitReceived:
@@ -173,7 +173,7 @@ def ended_with(
     status = Status.REFUSED if no else Status.NOT_RECORDED
     result = HandOver(CALL, status, reason, next=NEXT.get(on_problem, Next.CONTINUE))
     if said is None:
-        return decided(status, reason), result, Release()
+        return decided(status, reason), result, Continue()
     return (
         decided(status, reason),
         result,

@@ -29,7 +29,7 @@ async def test_a_call_is_told_connected_and_recorded(scene):
         "notice_completed",
         "decision",
         "recording_requested",
-        "call_released",
+        "call_continued",
         "recording_started",
         "recording_growing",
         "call_ended",
