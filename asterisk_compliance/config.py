@@ -36,6 +36,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Code = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{1,31}$")]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 PromptName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)*$")]
+Digits = Annotated[str, Field(pattern=r"^[0-9]{1,15}$")]
 Key = Annotated[str, Field(pattern=r"^[0-9*#]?$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
@@ -227,6 +228,16 @@ class LimitSettings(_Table):
     events_per_call: Annotated[int, Field(ge=16, le=10_000)] = 256
 
 
+class EmergencySettings(_Table):
+    """Calls to these numbers get no notice and no recording, even when the service is down.
+
+    They are in the rendered dialplan: render it again after a change.
+    """
+
+    numbers: tuple[Digits, ...] | None = None
+    outside_prefixes: tuple[Digits, ...] = ()
+
+
 class AuditSettings(_Table):
     store: AbsolutePath
     jsonl: AbsolutePath | None = None
@@ -249,6 +260,7 @@ class Settings(_Table):
     notice: tuple[NoticeSettings, ...]
     policy: tuple[PolicySettings, ...]
     limits: LimitSettings = LimitSettings()
+    emergency: EmergencySettings = EmergencySettings()
     audit: AuditSettings
     vault: VaultSettings
     service: ServiceSettings = ServiceSettings()
@@ -270,6 +282,7 @@ _SHAPES: Mapping[str, _Shape] = {
     "notice": _Shape(NoticeSettings, many=True),
     "policy": _Shape(PolicySettings, many=True),
     "limits": _Shape(LimitSettings, required=False),
+    "emergency": _Shape(EmergencySettings, required=False),
     "audit": _Shape(AuditSettings),
     "vault": _Shape(VaultSettings),
     "service": _Shape(ServiceSettings, required=False),

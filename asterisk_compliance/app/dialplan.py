@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import jinja2
 
@@ -14,6 +15,7 @@ from asterisk_compliance.app.result import (
 )
 from asterisk_compliance.config import AsteriskSettings, Settings
 from asterisk_compliance.errors import ConfigError
+from asterisk_compliance.presets import emergency_numbers
 
 TEMPLATE = "compliance.conf.j2"
 DEFAULT_LIMIT_S = 20.0
@@ -27,13 +29,14 @@ DIALLED = "${FILTER(0-9+*#,${CALLERID(dnid)}):0:40}"
 _ADDRESS = re.compile(r"[A-Za-z0-9.-]+:[0-9]{1,5}")
 
 
-def render(*, application: str, agi: str | None, limit_s: float) -> str:
+def render(*, application: str, agi: str | None, limit_s: float, emergency: Iterable[str]) -> str:
     """The text of ``compliance.conf``.
 
     Args:
         application: Name of the Stasis application.
         agi: ``host:port`` of the FastAGI entry; ``None`` leaves its routine out.
         limit_s: How long a caller waits for a service that hangs.
+        emergency: Numbers whose calls are neither told nor recorded, whatever happens to us.
     """
     if agi is not None and not _ADDRESS.fullmatch(agi):
         raise ConfigError("dialplan", ["agi.host: must be a name or an IPv4 address"])
@@ -46,6 +49,7 @@ def render(*, application: str, agi: str | None, limit_s: float) -> str:
         agi=agi,
         limit_s=f"{limit_s:g}",
         dialled=DIALLED,
+        emergency="|".join(sorted(emergency)),
         printable=PRINTABLE,
         result=RESULT_VARIABLE,
         variables=RESULT_VARIABLES,
@@ -55,7 +59,12 @@ def render(*, application: str, agi: str | None, limit_s: float) -> str:
 
 def render_default() -> str:
     """What ``dialplan/compliance.conf`` holds, for the default settings."""
-    return render(application="compliance", agi="127.0.0.1:4573", limit_s=DEFAULT_LIMIT_S)
+    return render(
+        application="compliance",
+        agi="127.0.0.1:4573",
+        limit_s=DEFAULT_LIMIT_S,
+        emergency=emergency_numbers(),
+    )
 
 
 def render_for(settings: Settings, asterisk: AsteriskSettings) -> str:
@@ -64,4 +73,12 @@ def render_for(settings: Settings, asterisk: AsteriskSettings) -> str:
         application=asterisk.ari.application if asterisk.ari else "compliance",
         agi=f"{asterisk.agi.host}:{asterisk.agi.port}" if asterisk.agi else None,
         limit_s=settings.limits.dialplan_s,
+        emergency=_with_prefixes(settings),
     )
+
+
+def _with_prefixes(settings: Settings) -> set[str]:
+    """Every way in which a caller of this site dials an emergency number."""
+    chosen = settings.emergency
+    numbers = emergency_numbers() if chosen.numbers is None else chosen.numbers
+    return {prefix + number for number in numbers for prefix in ("", *chosen.outside_prefixes)}

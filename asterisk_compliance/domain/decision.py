@@ -55,7 +55,7 @@ class Reason(StrEnum):
 ALLOWING = frozenset({Reason.NOTICE_COMPLETED, Reason.CONSENT_NOT_REFUSED, Reason.CONSENT_GIVEN})
 REFUSING = frozenset({Reason.CONSENT_REFUSED, Reason.CONSENT_NOT_GIVEN})
 
-DIALPLAN_REASONS = ("SERVICE_UNAVAILABLE", "SERVICE_TIMED_OUT")
+DIALPLAN_REASONS = ("SERVICE_UNAVAILABLE", "SERVICE_TIMED_OUT", "EMERGENCY")
 """Reasons that only the dialplan gives, when the service gave none; they never stand in a row."""
 
 

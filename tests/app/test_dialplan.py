@@ -14,6 +14,7 @@ from asterisk_compliance.app.result import (
     RESULT_VARIABLES,
 )
 from asterisk_compliance.errors import ConfigError
+from asterisk_compliance.presets import emergency_numbers
 from sample_settings import raw, settings
 
 CHECKED_IN = Path(__file__).parents[2] / "dialplan" / "compliance.conf"
@@ -55,7 +56,8 @@ def test_only_variables_of_its_own_are_set() -> None:
     set_here = set(assignments(render_default()))
     local = {name for name in set_here if name.startswith("LOCAL(")}
     assert set_here - local - OWN - FUNCTIONS == set()
-    assert local == {"LOCAL(late)", "LOCAL(site)", "LOCAL(since)", "LOCAL(left)"}
+    own = ("dialled", "late", "left", "site", "since")
+    assert local == {f"LOCAL({name})" for name in own}
 
 
 def test_no_variable_is_inherited_by_another_channel() -> None:
@@ -66,12 +68,14 @@ def test_no_variable_is_inherited_by_another_channel() -> None:
 @pytest.mark.parametrize("routine", ROUTINES)
 def test_a_routine_clears_every_variable_first(routine: str) -> None:
     """Unless this channel has a standing decision: that one returns."""
-    assert contexts(render_default())[routine][:4] == [
+    steps = contexts(render_default())[routine]
+    assert steps[1:4] == [
         'GotoIf($["${COMPLIANCE_CHANNEL}"="${UNIQUEID}"]?again)',
         f"Set({ARRAY}={',' * (len(RESULT_VARIABLES) - 1)})",
         f"Set({MIXMONITOR_ID_VARIABLE}=)",
-        f"Set({RESULT_VARIABLE}=)",
     ]
+    enter = next(at for at, step in enumerate(steps) if step.startswith(("Stasis(", "AGI(")))
+    assert steps.index(f"Set({RESULT_VARIABLE}=)") < enter
     assert f"same => n(again),Set({RESULT_VARIABLE}=)" in render_default()
 
 
@@ -116,7 +120,7 @@ def test_every_jump_has_its_label() -> None:
 
 
 def test_a_site_without_agi_has_no_routine_for_it() -> None:
-    text = render(application="told", agi=None, limit_s=7.5)
+    text = render(application="told", agi=None, limit_s=7.5, emergency=["110"])
     assert list(contexts(text)) == ["compliance-notice", "compliance-back"]
     assert "Stasis(told,policy=${ARG1},linkedid=${CHANNEL(linkedid)}," in text
     assert "Set(TIMEOUT(absolute)=7.5)" in text
@@ -124,7 +128,9 @@ def test_a_site_without_agi_has_no_routine_for_it() -> None:
 
 
 def test_a_site_with_agi_asks_its_own_address() -> None:
-    text = render(application="compliance", agi="pbx-1.example.jp:4574", limit_s=20)
+    text = render(
+        application="compliance", agi="pbx-1.example.jp:4574", limit_s=20, emergency=["110"]
+    )
     assert "AGI(agi://pbx-1.example.jp:4574/notice?policy=${ARG1}" in text
 
 
@@ -134,13 +140,15 @@ def test_a_site_with_agi_asks_its_own_address() -> None:
 )
 def test_addresses_that_a_dialplan_would_take_apart(agi: str) -> None:
     with pytest.raises(ConfigError, match=r"agi\.host: must be a name or an IPv4 address"):
-        render(application="compliance", agi=agi, limit_s=20)
+        render(application="compliance", agi=agi, limit_s=20, emergency=[])
 
 
 def test_the_routine_of_a_configuration() -> None:
     read = settings(limits={"dialplan_s": 25})
     text = render_for(read, read.asterisk[0])
-    assert text == render(application="compliance", agi=None, limit_s=25)
+    assert text == render(
+        application="compliance", agi=None, limit_s=25, emergency=emergency_numbers()
+    )
 
 
 def test_the_routine_of_a_configuration_without_ari() -> None:
@@ -148,7 +156,9 @@ def test_the_routine_of_a_configuration_without_ari() -> None:
     asterisk[0] |= {"ari": None, "agi": {"host": "127.0.0.2", "port": 4600}}
     read = settings(asterisk=asterisk)
     text = render_for(read, read.asterisk[0])
-    assert text == render(application="compliance", agi="127.0.0.2:4600", limit_s=20)
+    assert text == render(
+        application="compliance", agi="127.0.0.2:4600", limit_s=20, emergency=emergency_numbers()
+    )
 
 
 def test_the_default_is_what_a_default_configuration_renders() -> None:
@@ -156,3 +166,9 @@ def test_the_default_is_what_a_default_configuration_renders() -> None:
     asterisk[0]["agi"] = {}
     read = settings(asterisk=asterisk)
     assert render_for(read, read.asterisk[0]) == render_default()
+
+
+def test_emergency_numbers_are_in_the_routine_with_the_sites_prefixes() -> None:
+    text = render(application="compliance", agi=None, limit_s=20, emergency=["110", "0110"])
+    assert '${REGEX("^(0110|110)$" ${dialled})}?compliance-back,s,nothing' in text
+    assert "REGEX" not in render(application="compliance", agi=None, limit_s=20, emergency=[])

@@ -60,6 +60,32 @@ async def _and_what_it_does_late_harms_nothing(scene, leg, agent):
     assert scene.cdr_fields() == [TIMED_OUT]
 
 
+@pytest.mark.parametrize("service", ["running", "hung", "stopped"])
+async def test_an_emergency_call_waits_for_nobody(set_the_scene, service):
+    out = (
+        EXTENSIONS
+        + """
+[from-lab]
+exten => 110,1,Gosub(compliance-notice,s,1(inbound))
+ same => n,Dial(PJSIP/agent,20)
+"""
+    )
+    scene = await set_the_scene(extensions=out, serve=service != "stopped")
+    if service == "hung":
+        scene.site.service.suspend()
+    leg, agent = await scene.connect("110")
+    assert agent.times["confirmed"] - leg.times["invite"] < 0.5
+    await leg.hang_up()
+    await agent.ended()
+    async with asyncio.timeout(5):
+        while not scene.site.cdrs():  # noqa: ASYNC110 - a file of another process
+            await asyncio.sleep(0.02)
+    assert scene.cdr_fields() == ["NOT_RECORDED:EMERGENCY::"]
+    assert scene.site.spooled() == []
+    if service == "hung":
+        scene.site.service.resume()
+
+
 async def test_a_hung_service_leaves_the_sites_own_limit_alone(set_the_scene):
     limited = EXTENSIONS.replace(
         "exten => 102,1,", "exten => 102,1,Set(TIMEOUT(absolute)=7)\n same => n,"
