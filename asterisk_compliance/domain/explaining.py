@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asterisk_compliance.domain.matching import CallFacts
-from asterisk_compliance.domain.notice import CaptureFrom
+from asterisk_compliance.domain.notice import CaptureFrom, Consent, OnProblem
 from asterisk_compliance.domain.policy_rules import (
     DEFAULT,
     SITE,
@@ -19,10 +19,8 @@ from asterisk_compliance.domain.policy_rules import (
 from asterisk_compliance.domain.terms import (
     FAILURES,
     AgentConsent,
-    Consent,
     Duty,
     OnJoin,
-    Otherwise,
     RetentionConflict,
     Withdrawal,
 )
@@ -174,10 +172,10 @@ def _conflict(conflict: RetentionConflict) -> str:
 
 def _otherwise(when: str, goes_on: str) -> Mapping[Any, str]:
     return {
-        Otherwise.CONTINUE_UNRECORDED: f"{when}, the call goes on unrecorded{goes_on}.",
-        Otherwise.TELL: f"{when}, the party is told so, and the call goes on unrecorded.",
-        Otherwise.ALTERNATIVE: f"{when}, the call leaves by the dialplan's other way.",
-        Otherwise.END: f"{when}, the call is ended after a word.",
+        OnProblem.CONTINUE: f"{when}, the call goes on unrecorded{goes_on}.",
+        OnProblem.TELL: f"{when}, the party is told so, and the call goes on unrecorded.",
+        OnProblem.ALTERNATIVE: f"{when}, the call leaves by the dialplan's other way.",
+        OnProblem.END: f"{when}, the call is ended after a word.",
     }
 
 

@@ -18,34 +18,12 @@ from enum import StrEnum
 from functools import reduce
 from typing import Any
 
-from asterisk_compliance.domain.notice import CaptureFrom
-
-
-class Consent(StrEnum):
-    """What makes a completed notice enough. From lax to strict."""
-
-    NOTICE = "notice"
-    """Staying on the line."""
-    OPT_OUT = "opt-out"
-    """Staying on the line, and no digit that refuses."""
-    OPT_IN = "opt-in"
-    """A digit that accepts; silence refuses."""
+from asterisk_compliance.domain.notice import CaptureFrom, Consent, OnProblem
 
 
 class Duty(StrEnum):
     OPTIONAL = "optional"
     MANDATORY = "mandatory"
-
-
-class Otherwise(StrEnum):
-    """What happens to a call that is not recorded although the policy wanted to."""
-
-    CONTINUE_UNRECORDED = "continue-unrecorded"
-    TELL = "tell"
-    """Tell the party that the call is not recorded, and go on."""
-    ALTERNATIVE = "alternative"
-    """Leave by the dialplan's other way: another line, a web page, a letter."""
-    END = "end"
 
 
 class AgentConsent(StrEnum):
@@ -82,9 +60,9 @@ class Terms:
     consent: Consent | None = None
     duty: Duty | None = None
     capture: CaptureFrom | None = None
-    on_refusal: Otherwise | None = None
-    on_notice_failure: Otherwise | None = None
-    on_recording_failure: Otherwise | None = None
+    on_refusal: OnProblem | None = None
+    on_notice_failure: OnProblem | None = None
+    on_recording_failure: OnProblem | None = None
     agent_consent: AgentConsent | None = None
     on_join: OnJoin | None = None
     withdrawal: Withdrawal | None = None
@@ -109,7 +87,7 @@ _ORDERS: Mapping[str, tuple[object, ...]] = {
     "consent": tuple(Consent),
     "duty": tuple(Duty),
     "capture": (CaptureFrom.NOTICE, CaptureFrom.BRIDGED),
-    **dict.fromkeys(FAILURES, tuple(Otherwise)),
+    **dict.fromkeys(FAILURES, tuple(OnProblem)),
     "agent_consent": tuple(AgentConsent),
     "on_join": tuple(OnJoin),
     "withdrawal": tuple(Withdrawal),
@@ -171,9 +149,9 @@ class CallTerms:
     consent: Consent
     duty: Duty
     capture: CaptureFrom
-    on_refusal: Otherwise
-    on_notice_failure: Otherwise
-    on_recording_failure: Otherwise
+    on_refusal: OnProblem
+    on_notice_failure: OnProblem
+    on_recording_failure: OnProblem
     agent_consent: AgentConsent
     on_join: OnJoin
     withdrawal: Withdrawal
@@ -186,9 +164,9 @@ DEFAULTS = Terms(
     consent=Consent.NOTICE,
     duty=Duty.OPTIONAL,
     capture=CaptureFrom.BRIDGED,
-    on_refusal=Otherwise.TELL,
-    on_notice_failure=Otherwise.CONTINUE_UNRECORDED,
-    on_recording_failure=Otherwise.CONTINUE_UNRECORDED,
+    on_refusal=OnProblem.TELL,
+    on_notice_failure=OnProblem.CONTINUE,
+    on_recording_failure=OnProblem.CONTINUE,
     agent_consent=AgentConsent.NONE,
     on_join=OnJoin.RENOTIFY,
     withdrawal=Withdrawal.OFF,
@@ -197,9 +175,9 @@ DEFAULTS = Terms(
 
 
 _NEVER_UNRECORDED = Terms(
-    on_refusal=Otherwise.ALTERNATIVE,
-    on_notice_failure=Otherwise.ALTERNATIVE,
-    on_recording_failure=Otherwise.ALTERNATIVE,
+    on_refusal=OnProblem.ALTERNATIVE,
+    on_notice_failure=OnProblem.ALTERNATIVE,
+    on_recording_failure=OnProblem.ALTERNATIVE,
 )
 
 

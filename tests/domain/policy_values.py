@@ -8,17 +8,9 @@ from zoneinfo import ZoneInfo
 from hypothesis import strategies as st
 
 from asterisk_compliance.domain.matching import CallFacts, Direction, Match, Weekday
-from asterisk_compliance.domain.notice import CaptureFrom
+from asterisk_compliance.domain.notice import CaptureFrom, Consent, OnProblem
 from asterisk_compliance.domain.policy_rules import Rule
-from asterisk_compliance.domain.terms import (
-    AgentConsent,
-    Consent,
-    Duty,
-    OnJoin,
-    Otherwise,
-    Terms,
-    Withdrawal,
-)
+from asterisk_compliance.domain.terms import AgentConsent, Duty, OnJoin, Terms, Withdrawal
 
 
 def maybe(values):
@@ -30,9 +22,9 @@ terms = st.builds(
     consent=maybe(st.sampled_from(Consent)),
     duty=maybe(st.sampled_from(Duty)),
     capture=maybe(st.sampled_from(CaptureFrom)),
-    on_refusal=maybe(st.sampled_from(Otherwise)),
-    on_notice_failure=maybe(st.sampled_from(Otherwise)),
-    on_recording_failure=maybe(st.sampled_from(Otherwise)),
+    on_refusal=maybe(st.sampled_from(OnProblem)),
+    on_notice_failure=maybe(st.sampled_from(OnProblem)),
+    on_recording_failure=maybe(st.sampled_from(OnProblem)),
     agent_consent=maybe(st.sampled_from(AgentConsent)),
     on_join=maybe(st.sampled_from(OnJoin)),
     withdrawal=maybe(st.sampled_from(Withdrawal)),

@@ -9,8 +9,9 @@ from hypothesis import given
 
 from asterisk_compliance.domain.explaining import explain
 from asterisk_compliance.domain.matching import CallFacts, Direction
+from asterisk_compliance.domain.notice import OnProblem
 from asterisk_compliance.domain.policy_rules import Rule, resolve
-from asterisk_compliance.domain.terms import FAILURES, FIELDS, Otherwise, Terms
+from asterisk_compliance.domain.terms import FAILURES, FIELDS, Terms
 
 from .policy_values import facts, rule_lists, terms
 
@@ -52,8 +53,8 @@ def test_what_is_unknown_is_said_to_be() -> None:
 
 
 @pytest.mark.parametrize("field", FAILURES)
-@pytest.mark.parametrize("value", list(Otherwise))
-def test_each_failure_and_its_answer_has_its_own_sentence(field: str, value: Otherwise) -> None:
+@pytest.mark.parametrize("value", list(OnProblem))
+def test_each_failure_and_its_answer_has_its_own_sentence(field: str, value: OnProblem) -> None:
     means = [term.means for term in explained([], Terms(**{field: value})).terms]
     assert len(set(means)) == len(means)
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asterisk_compliance.domain.matching import CallFacts, Direction, Match, Weekday
+from asterisk_compliance.domain.notice import Consent, OnProblem
 from asterisk_compliance.domain.policy_rules import (
     DEFAULT,
     SITE,
@@ -24,9 +25,7 @@ from asterisk_compliance.domain.policy_rules import (
 from asterisk_compliance.domain.terms import (
     FIELDS,
     NOTHING,
-    Consent,
     Duty,
-    Otherwise,
     RetentionConflict,
     Terms,
     is_at_least_as_strict,
@@ -100,26 +99,26 @@ def test_strictest_wins_and_the_trace_says_why() -> None:
     found = resolve([strict, elsewhere, lax], FACTS, Terms(consent=Consent.OPT_OUT))
     assert found.terms.consent is Consent.OPT_IN
     assert found.trace["consent"] == Decided(Consent.OPT_IN, ("strict",), ("lax", SITE))
-    assert found.trace["on_refusal"] == Decided(Otherwise.TELL, (DEFAULT,))
+    assert found.trace["on_refusal"] == Decided(OnProblem.TELL, (DEFAULT,))
     assert found.trace["beep_s"] == Decided(None, ())
     assert found.applied == ("lax", "strict")
 
 
 def test_the_policy_itself_can_choose_the_laxer_than_the_default_and_no_rule_can() -> None:
-    chosen = Terms(on_refusal=Otherwise.CONTINUE_UNRECORDED)
+    chosen = Terms(on_refusal=OnProblem.CONTINUE)
     found = resolve([], FACTS, chosen)
-    assert found.trace["on_refusal"] == Decided(Otherwise.CONTINUE_UNRECORDED, (SITE,))
+    assert found.trace["on_refusal"] == Decided(OnProblem.CONTINUE, (SITE,))
     found = resolve([Rule(id="lax", terms=chosen)], FACTS)
-    assert found.trace["on_refusal"] == Decided(Otherwise.TELL, (DEFAULT,), ("lax",))
+    assert found.trace["on_refusal"] == Decided(OnProblem.TELL, (DEFAULT,), ("lax",))
 
 
 def test_mandatory_recording_raises_what_would_go_on_and_says_so() -> None:
     duty = Rule(id="duty", terms=Terms(duty=Duty.MANDATORY))
-    found = resolve([duty], FACTS, Terms(on_refusal=Otherwise.TELL))
-    raised = Decided(Otherwise.ALTERNATIVE, ("duty",), (SITE,), for_duty=True)
+    found = resolve([duty], FACTS, Terms(on_refusal=OnProblem.TELL))
+    raised = Decided(OnProblem.ALTERNATIVE, ("duty",), (SITE,), for_duty=True)
     assert found.trace["on_refusal"] == raised
-    found = resolve([duty], FACTS, Terms(on_refusal=Otherwise.ALTERNATIVE))
-    assert found.trace["on_refusal"] == Decided(Otherwise.ALTERNATIVE, (SITE,))
+    found = resolve([duty], FACTS, Terms(on_refusal=OnProblem.ALTERNATIVE))
+    assert found.trace["on_refusal"] == Decided(OnProblem.ALTERNATIVE, (SITE,))
 
 
 # -- retention -----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asterisk_compliance.domain.notice import CaptureFrom
+from asterisk_compliance.domain.notice import CaptureFrom, Consent, OnProblem
 from asterisk_compliance.domain.terms import (
     DEFAULTS,
     FAILURES,
@@ -16,10 +16,8 @@ from asterisk_compliance.domain.terms import (
     NOTHING,
     AgentConsent,
     CallTerms,
-    Consent,
     Duty,
     OnJoin,
-    Otherwise,
     Terms,
     Withdrawal,
     filled,
@@ -40,10 +38,10 @@ FROM_LAX_TO_STRICT = {
     **{
         field: [
             None,
-            Otherwise.CONTINUE_UNRECORDED,
-            Otherwise.TELL,
-            Otherwise.ALTERNATIVE,
-            Otherwise.END,
+            OnProblem.CONTINUE,
+            OnProblem.TELL,
+            OnProblem.ALTERNATIVE,
+            OnProblem.END,
         ]
         for field in FAILURES
     },
@@ -128,16 +126,16 @@ def test_mandatory_recording_never_goes_on_unrecorded(one: Terms) -> None:
     call = settled(one)
     chosen = {getattr(call, field) for field in FAILURES}
     if call.duty is Duty.MANDATORY:
-        assert chosen <= {Otherwise.ALTERNATIVE, Otherwise.END}
+        assert chosen <= {OnProblem.ALTERNATIVE, OnProblem.END}
     else:
         full = filled(one, DEFAULTS)
         assert all(getattr(call, field) == getattr(full, field) for field in FAILURES)
 
 
 def test_an_end_stays_an_end_where_recording_is_mandatory() -> None:
-    call = settled(Terms(duty=Duty.MANDATORY, on_refusal=Otherwise.END))
-    assert call.on_refusal is Otherwise.END
-    assert call.on_notice_failure is call.on_recording_failure is Otherwise.ALTERNATIVE
+    call = settled(Terms(duty=Duty.MANDATORY, on_refusal=OnProblem.END))
+    assert call.on_refusal is OnProblem.END
+    assert call.on_notice_failure is call.on_recording_failure is OnProblem.ALTERNATIVE
 
 
 def test_what_holds_when_nobody_says_anything() -> None:
