@@ -312,6 +312,14 @@ def test_just_in_time(consent: Consent, event: Event, reason: Reason) -> None:
     assert allowed(reason, told(asked(consent), *ASKED, event)[1])
 
 
+def test_who_is_hanging_up_has_not_consented_by_silence() -> None:
+    """The grace can end between the hang-up and the channel's leaving."""
+    call, _ = told(asked(Consent.OPT_OUT), *ASKED, HangupRequested(), GRACE_IS_OVER)
+    assert call.decision is not None
+    assert call.decision.reason is Reason.HANGUP_IN_NOTICE
+    assert call.capture is Capture.NONE
+
+
 def test_a_no_is_never_too_late() -> None:
     call, _ = told(asked(Consent.OPT_OUT), *ASKED, key("9", LATE + 1))
     assert call.decision is not None
