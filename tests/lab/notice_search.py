@@ -189,4 +189,4 @@ def _rms(signal: Signal) -> float:
 def _peaks(match: Signal) -> list[int]:
     above = np.flatnonzero(match > _CANDIDATE)
     groups = np.split(above, np.flatnonzero(np.diff(above) > _APART) + 1)
-    return [int(group[match[group].argmax()]) for group in groups if len(group)]
+    return [int(group[np.argmax(match[group])]) for group in groups if len(group)]

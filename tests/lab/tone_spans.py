@@ -177,8 +177,8 @@ def _candidates(notes: Notes, schedule: Schedule, earliest: float, latest: float
     agree /= (windows >= 0).sum(axis=1)[:, None]
     offsets: list[float] = []
     for start, row in zip(starts, agree, strict=True):
-        best = np.flatnonzero(row >= row.max() - 0.005)
-        if row.max() < _AGREE or np.ptp(best) > SLOT // _HOP:
+        best = np.flatnonzero(row >= np.max(row) - 0.005)
+        if np.max(row) < _AGREE or np.ptp(best) > SLOT // _HOP:
             continue  # no phase fits, or several do: the neighbours will place this audio
         position = start * _HOP / RATE
         offset = schedule.clock_of(float(best.mean()) * _HOP) - position
