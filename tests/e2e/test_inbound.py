@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import aiohttp
 import pytest
 
+from asterisk_compliance.storage.reader import StoreReader
 from lab.sip import Phone, address
 from lab.site import EXTENSIONS
 
@@ -239,3 +241,31 @@ async def _until(holds, timeout_s=5.0):
     async with asyncio.timeout(timeout_s):
         while not holds():  # noqa: ASYNC110 - a file of another process
             await asyncio.sleep(0.02)
+
+
+async def test_a_name_and_a_number_of_ten_kilobytes(set_the_scene):
+    """Longer than SIP carries here: as another ARI application can set them."""
+    waiting = EXTENSIONS + "\n[from-lab]\nexten => 300,1,Answer()\n same => n,Wait(8)\n"
+    scene = await set_the_scene(extensions=waiting)
+    asterisk = scene.site.asterisk
+    channel = {
+        "endpoint": "Local/102@from-lab",
+        "extension": "300",
+        "context": "from-lab",
+        "callerId": f'"{"N" * 10_000}" <{"9" * 10_000}>',
+    }
+    login = aiohttp.encode_basic_auth(asterisk.ari_user, asterisk.ari_password)
+    async with (
+        aiohttp.ClientSession(headers={"Authorization": login}) as session,
+        session.post(f"{asterisk.ari_url}/channels", json=channel) as answer,
+    ):
+        assert answer.status == 200
+    agent = await scene.agent.next_call()
+    await agent.answered()
+    await agent.hang_up()
+    await scene.site.until_ended()
+    assert scene.decisions() == [("ALLOWED", "NOTICE_COMPLETED")]
+    with StoreReader(scene.site.store) as reader:
+        stored = reader.connection.execute("SELECT length(value) FROM party_values").fetchall()
+    assert stored
+    assert max(length for (length,) in stored) <= 256
