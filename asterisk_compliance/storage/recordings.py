@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from asterisk_compliance.domain.recording import WAV_HEADER_BYTES, Measured, Track
 from asterisk_compliance.errors import RecordingUnreadable
 from asterisk_compliance.ids import RecordingId, spool_name
+from asterisk_compliance.storage.files import sync_directory
 
 SAMPLE_RATE = 8_000
 DIRECTIONS = ("rx", "tx")
@@ -160,7 +161,7 @@ def _join(
     except OSError:
         aside.unlink(missing_ok=True)
         raise
-    _sync_directory(vault)
+    sync_directory(vault)
     return digest.hexdigest(), size
 
 
@@ -224,11 +225,3 @@ class _Reader:
             sha256=self.digest.hexdigest(),
             closed=self.closed,
         )
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
