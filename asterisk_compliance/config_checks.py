@@ -32,17 +32,22 @@ def _doubles(raw: Mapping[str, Any]) -> Iterator[str]:
 
 def _policy_disagreements(raw: Mapping[str, Any], tables: Mapping[str, Any]) -> Iterator[str]:
     notices = {notice.id: notice for notice in tables.get("notice", {}).values()}
-    declared = {item.get("id") for item in _items(raw, "notice")}
+    declared = [item.get("id") for item in items(raw, "notice")]
     for number, policy in tables.get("policy", {}).items():
-        if policy.notice not in declared:
-            yield f"policy[{number}].notice: there is no such notice"
-            continue
-        notice = notices.get(policy.notice)
-        if notice is None:
-            continue  # what is wrong with the notice itself is said already
-        for language in policy.languages:
-            if language not in notice.wording:
-                yield f"policy[{number}].languages: its notice has no wording in {language}"
+        for key in ("notice", "notice_opt_out", "notice_opt_in"):
+            chosen = getattr(policy, key)
+            if chosen is None:
+                continue
+            if chosen not in declared:
+                yield f"policy[{number}].{key}: there is no such notice"
+                continue
+            notice = notices.get(chosen)
+            if notice is None:
+                continue  # what is wrong with the notice itself is said already
+            its = "its notice" if key == "notice" else f"its {key}"
+            for language in policy.languages:
+                if language not in notice.wording:
+                    yield f"policy[{number}].languages: {its} has no wording in {language}"
 
 
 def unreadable_secrets(tables: Mapping[str, Any]) -> Iterator[str]:
@@ -58,7 +63,7 @@ def unreadable_secrets(tables: Mapping[str, Any]) -> Iterator[str]:
 
 def _repeated(key: str, name: str, raw: Mapping[str, Any]) -> Iterator[str]:
     seen: set[object] = set()
-    for number, item in enumerate(_items(raw, key), 1):
+    for number, item in enumerate(items(raw, key), 1):
         value = item.get(name)
         if isinstance(value, str):
             if value in seen:
@@ -66,6 +71,7 @@ def _repeated(key: str, name: str, raw: Mapping[str, Any]) -> Iterator[str]:
             seen.add(value)
 
 
-def _items(raw: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+def items(raw: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """The tables of a list, as the file has them."""
     items = raw.get(key, [])
     return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []

@@ -147,6 +147,18 @@ def shipped_presets() -> Mapping[str, Preset]:
     return {preset.about.name: preset for preset in found}
 
 
+def chosen_rules(presets: Iterable[str], by_number: Iterable[str]) -> tuple[Rule, ...]:
+    """The rules of shipped presets: for every call, and by the number of the party outside.
+
+    Raises:
+        KeyError: there is no such preset.
+    """
+    shipped = shipped_presets()
+    chosen = [shipped[name].rules for name in presets]
+    chosen += [shipped[name].by_number() for name in by_number]
+    return tuple(rule for rules in chosen for rule in rules)
+
+
 @cache
 def shipped_emergency_numbers() -> tuple[EmergencyNumber, ...]:
     raw = tomllib.loads((_data() / "emergency.toml").read_text("utf-8"))

@@ -10,12 +10,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from asterisk_compliance.config import Settings
+from asterisk_compliance.config import PolicySettings, Settings
 from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.domain.terms import DEFAULTS, FIELDS
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "asterisk_compliance"
@@ -206,9 +208,19 @@ TABLES = dict(_tables(Settings))
 
 
 def settings(model: type[BaseModel]) -> dict[str, str]:
-    """Each setting and its default, as the page writes it."""
+    """Each setting and its default, as the page writes it.
+
+    A policy that does not say a term leaves it to the default of that term.
+    """
+    terms = FIELDS if model is PolicySettings else ()
     return {
-        name: _default(field.get_default() if not field.is_required() else PydanticUndefined)
+        name: _default(
+            getattr(DEFAULTS, name)
+            if name in terms
+            else PydanticUndefined
+            if field.is_required()
+            else field.get_default()
+        )
         for name, field in model.model_fields.items()
         if _nested(field.annotation) is None
     }
@@ -222,6 +234,8 @@ def _default(value: object) -> str:
             return "none"
         case str() | Path():
             return f'`"{value}"`'
+        case ZoneInfo():
+            return f'`"{value.key}"`'
         case tuple():
             return "`[]`"
         case dict():

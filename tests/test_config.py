@@ -71,7 +71,7 @@ THEIR_ADDRESSES = {
     "asterisk[1].ari.url": "should match pattern",
     "asterisk[1].ami.port": "less than or equal to 65535",
     "notice[1].wording.ja.prompt": "should match pattern",
-    "policy[1].capture": "'bridged' or 'from-notice'",
+    "policy[1].capture": "should be 'bridged'",
     "policy[2].notice": "there is no such notice",
     "limits.growth_s": "greater than 0",
 }

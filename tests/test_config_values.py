@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from asterisk_compliance.domain.notice import Consent, OnProblem
+from asterisk_compliance.domain.terms import DEFAULTS, FIELDS, NOTHING, Terms
 from sample_settings import accepted, asterisk, problems, raw
 
 
@@ -208,8 +209,8 @@ def asking(**changed: object) -> dict[str, Any]:
 
 def test_a_policy_does_not_ask_unless_it_is_told_to() -> None:
     policy = accepted(raw()).policy[0]
-    assert policy.consent is Consent.NOTICE
-    assert policy.on_refusal is policy.on_notice_failure is OnProblem.CONTINUE
+    assert policy.terms == NOTHING
+    assert DEFAULTS.consent is Consent.NOTICE
     assert set(policy.keys.model_dump().values()) == {""}
 
 
@@ -238,25 +239,25 @@ def test_keys_that_no_telephone_has(role: str, key: str) -> None:
     [
         (
             {"consent": "opt-out", "keys": {"accept": "1"}},
-            "keys.refuse: consent = opt-out needs a key to refuse",
+            ".keys.refuse: consent = opt-out needs a key to refuse",
         ),
         (
             {"consent": "opt-in", "keys": {"accept": "1"}},
-            "keys.refuse: consent = opt-in needs a key to refuse",
+            ".keys.refuse: consent = opt-in needs a key to refuse",
         ),
         (
             {"consent": "opt-in", "keys": {"refuse": "9"}},
-            "keys.accept: consent = opt-in needs a key to accept",
+            ".keys.accept: consent = opt-in needs a key to accept",
         ),
-        ({"keys": {"accept": "1", "repeat": "1"}}, "keys: one key has two meanings"),
+        ({"keys": {"accept": "1", "repeat": "1"}}, ": keys: one key has two meanings"),
         (
             {"consent": "opt-in", "keys": {"accept": "9", "refuse": "9"}},
-            "keys: one key has two meanings",
+            ": keys: one key has two meanings",
         ),
     ],
 )
 def test_keys_that_do_not_fit(changed: dict[str, object], problem: str) -> None:
-    assert problems(asking(**changed)) == [f"policy[1]: {problem}"]
+    assert problems(asking(**changed)) == [f"policy[1]{problem}"]
 
 
 @pytest.mark.parametrize(
@@ -270,11 +271,62 @@ def test_keys_that_do_not_fit(changed: dict[str, object], problem: str) -> None:
         ("repeats_max", 6),
         ("on_refusal", "hang-up"),
         ("on_notice_failure", ""),
+        ("on_recording_failure", "hang-up"),
+        ("duty", "must"),
+        ("agent_consent", True),
+        ("on_join", ""),
+        ("withdrawal", True),
+        ("beep_s", 0),
+        ("retention_min_days", 0),
+        ("retention_max_days", -1),
+        ("notice_opt_out", "a b"),
+        ("notice_opt_in", ""),
     ],
 )
 def test_settings_of_consent(key: str, wrong: object) -> None:
     (problem,) = problems(asking(**{key: wrong}))
     assert problem.startswith(f"policy[1].{key}: ")
+
+
+EVERY_TERM = {
+    "consent": "notice",
+    "duty": "mandatory",
+    "capture": "from-notice",
+    "on_refusal": "end",
+    "on_notice_failure": "tell",
+    "on_recording_failure": "alternative",
+    "agent_consent": "required",
+    "on_join": "stop",
+    "withdrawal": "on",
+    "beep_s": 15,
+    "retention_min_days": 30,
+    "retention_max_days": 90,
+}
+
+
+def test_a_policy_can_ask_for_every_term() -> None:
+    terms = accepted(asking(**EVERY_TERM)).policy[0].terms
+    assert {field: getattr(terms, field) for field in FIELDS} == EVERY_TERM
+
+
+@pytest.mark.parametrize("field", EVERY_TERM)
+def test_what_a_policy_does_not_write_it_does_not_say(field: str) -> None:
+    terms = accepted(asking(**{field: EVERY_TERM[field]})).policy[0].terms
+    assert terms == Terms(**{field: getattr(terms, field)})
+    assert getattr(terms, field) == EVERY_TERM[field]
+
+
+def test_a_policy_has_another_notice_for_another_question() -> None:
+    value = asking(notice_opt_in="asks", keys=YES_OR_NO)
+    value["notice"].append({**raw()["notice"][0], "id": "asks"})
+    policy = accepted(value).policy[0]
+    chosen = [policy.notice_for(consent) for consent in Consent]
+    assert chosen == ["standard", "standard", "asks"]
+    del value["notice"][1]["wording"]["en"]
+    said = "policy[1].languages: its notice_opt_in has no wording in en"
+    assert problems(value) == [said]
+    del value["notice"][1]
+    assert problems(value) == ["policy[1].notice_opt_in: there is no such notice"]
 
 
 @pytest.mark.parametrize("kind", ["refused", "not_recorded", "required"])

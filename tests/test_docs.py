@@ -8,6 +8,7 @@ from dataclasses import fields
 import pytest
 
 from asterisk_compliance.app.dialplan import render_default
+from asterisk_compliance.app.findings import FindingId
 from asterisk_compliance.app.marks import Mark
 from asterisk_compliance.app.result import (
     MIXMONITOR_ID_VARIABLE,
@@ -117,6 +118,7 @@ def _known_names() -> set[str]:
         *(name for names in details().values() for name in names),
         *(name for model in TABLES.values() for name in model.model_fields),
         *(field.name for shape in (Terms, Match, Rule, About) for field in fields(shape)),
+        *map(str, Direction),
         *keyword_values("evidence"),
         *first_arguments("consent_row"),
         *NOT_OURS,
@@ -127,6 +129,7 @@ def _known_codes() -> set[str]:
     return {
         *map(str, [*Status, *Reason, *DIALPLAN_REASONS, *Mark, *shipped_purposes()]),
         *anomaly_codes(),
+        *map(str, FindingId),
         *keyword_values("problem"),
         *RESULT_VARIABLES,
         RESULT_VARIABLE,

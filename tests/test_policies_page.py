@@ -11,15 +11,17 @@ import pytest
 
 from asterisk_compliance.domain.explaining import explain
 from asterisk_compliance.domain.matching import CallFacts, Direction, Match
+from asterisk_compliance.domain.notice import Consent, Duty
 from asterisk_compliance.domain.numbers import read_number
 from asterisk_compliance.domain.policy_rules import (
     Checked,
+    Rule,
     Severity,
     reachable_conflicts,
     resolve,
     upcoming,
 )
-from asterisk_compliance.domain.terms import DEFAULTS, FIELDS, Duty, Terms
+from asterisk_compliance.domain.terms import DEFAULTS, FIELDS, Terms
 from asterisk_compliance.presets import (
     PresetStatus,
     read_rules,
@@ -27,6 +29,7 @@ from asterisk_compliance.presets import (
     shipped_presets,
 )
 from documented import first_cells, page, sections, table
+from sample_settings import accepted, problems, raw
 
 PAGE = "policies.md"
 PRESETS = shipped_presets()
@@ -133,6 +136,28 @@ def test_every_field_is_in_the_table_with_its_default() -> None:
 def test_everything_a_rule_can_ask_about_is_in_the_table() -> None:
     documented = first_cells(sections(page(PAGE), 2)["What a rule can ask about"])
     assert documented == set(Match.__dataclass_fields__)
+
+
+def test_every_key_of_a_rule_is_in_the_table() -> None:
+    body = sections(page(PAGE), 2)["Own rules"].partition("```")[0]
+    assert first_cells(body) - {"key"} == set(Rule.__dataclass_fields__)
+
+
+def test_the_site_that_turns_it_on_loads_as_the_page_shows_it() -> None:
+    """And what the page says is missing without keys and another notice, is."""
+    rules, policy = re.findall(
+        r"(?ms)^```toml\n(.*?)^```", sections(page(PAGE), 2)["Turning it on"]
+    )
+    value = raw() | tomllib.loads(rules) | tomllib.loads(policy)
+    value["notice"].append({**value["notice"][0], "id": "asks"})
+    settings = accepted(value)
+    assert settings.every_rule == tuple(IN_JAPAN)
+    assert settings.policy[0].notice_for(Consent.OPT_IN) == "asks"
+    del value["policy"][0]["keys"]
+    assert {problem.split(": ")[0] for problem in problems(value)} == {
+        "policy[1].keys.accept",
+        "policy[1].keys.refuse",
+    }
 
 
 def test_every_severity_and_every_mark_is_explained() -> None:

@@ -10,7 +10,13 @@ import pytest
 from phonenumbers.shortnumberinfo import is_emergency_number
 
 from asterisk_compliance.domain.matching import ALL_CALLS, CallFacts, Direction, Match
-from asterisk_compliance.domain.notice import CaptureFrom, Consent
+from asterisk_compliance.domain.notice import (
+    AgentConsent,
+    CaptureFrom,
+    Consent,
+    OnJoin,
+    Withdrawal,
+)
 from asterisk_compliance.domain.numbers import COUNTRIES, is_emergency, read_number
 from asterisk_compliance.domain.policy_rules import (
     Checked,
@@ -19,7 +25,7 @@ from asterisk_compliance.domain.policy_rules import (
     resolve,
     upcoming,
 )
-from asterisk_compliance.domain.terms import FIELDS, AgentConsent, OnJoin, Terms, Withdrawal
+from asterisk_compliance.domain.terms import FIELDS, Terms
 from asterisk_compliance.errors import ConfigError
 from asterisk_compliance.presets import (
     PresetStatus,

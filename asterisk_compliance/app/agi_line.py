@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from asterisk_compliance.app.arrivals import find_policy, parse_arguments, personal_facts
+from asterisk_compliance.app.arrivals import parse_arguments, personal_facts
 from asterisk_compliance.app.call_task import CallTask, monotonic_ms
 from asterisk_compliance.app.node import Node
 from asterisk_compliance.app.result import RESULT_VARIABLE
@@ -126,15 +126,22 @@ async def serve_call(node: Node, session: AgiSession, limit_s: float) -> None:
         asked = Reason.ARGUMENTS_INVALID
     values = {} if isinstance(asked, Reason) else asked
     environment = session.environment
+    applied = node.policies.apply(
+        asked,
+        number=_known(environment.get("agi_callerid", "")),
+        dialled=_known(environment.get("agi_dnid", "")),
+        language=session.language,
+    )
     arrival = Arrival(
         channel=session.channel,
         linkedid=values.get("linkedid", ""),
         entry=Entry.AGI,
         at_ms=monotonic_ms(),
-        policy=find_policy(asked, node.policies),
+        policy=applied.policy,
         policy_name=values.get("policy", ""),
         language=session.language,
         stopping=node.stopping,
+        rules=applied.rules,
         facts=personal_facts(
             number=_known(environment.get("agi_callerid", "")),
             name=_known(environment.get("agi_calleridname", "")),

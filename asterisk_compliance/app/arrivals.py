@@ -1,56 +1,101 @@
 """From what a channel brings along to an arrival: the policy it asks for, and who calls.
 
-Everything here can be chosen by a caller, or garbled by a dialplan: it is bounded, and it goes
-nowhere but into the table of persons.
+Everything here can be chosen by a caller, or garbled by a dialplan: it is bounded, compared with
+what rules ask for, and goes nowhere but into the table of persons.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from asterisk_compliance.domain.decision import Reason
-from asterisk_compliance.domain.notice import Policy
+from asterisk_compliance.domain.events import Leg
+from asterisk_compliance.domain.matching import CallFacts, Direction
+from asterisk_compliance.domain.numbers import UNKNOWN, read_number
 from asterisk_compliance.domain.rows import PersonalFact
 
 LONGEST_VALUE = 256
 """Characters kept of a number or a name; SIP allows more than anybody needs."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_LINKEDID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
-_DIALLED = re.compile(r"[0-9+*#]{0,40}")
-_KEYS = frozenset({"policy", "linkedid", "dialled"})
+_DEFAULTS = {
+    "linkedid": "none",
+    "dialled": "",
+    "direction": "inbound",
+    "queue": "",
+    "leg": Leg.CALLER,
+    "dialler": "",
+}
+_SHAPES = {
+    "policy": re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"),
+    "linkedid": re.compile(r"[A-Za-z0-9_.-]{1,128}"),
+    "dialled": re.compile(r"[0-9+*#]{0,40}"),
+    "direction": re.compile("|".join(Direction)),
+    "queue": re.compile(r"[A-Za-z0-9_.-]{0,64}"),
+    "leg": re.compile("|".join(Leg)),
+    "dialler": re.compile(r"[A-Za-z0-9_.-]{0,128}"),
+}
+_WE_CALL = frozenset({Direction.OUTBOUND, Direction.CALLBACK})
 
 
 def parse_arguments(arguments: Sequence[str]) -> Mapping[str, str] | Reason:
-    """Read ``policy=``, ``linkedid=`` and ``dialled=``: what ``Stasis()`` or ``AGI()`` was given.
+    """Read what ``Stasis()`` or ``AGI()`` was given: ``policy=``, and, where they are there,
+    ``linkedid=``, ``dialled=``, ``direction=``, ``queue=``, ``leg=`` and ``dialler=``.
 
     Returns:
-        The values, or why they cannot be used.
+        All seven values, or why they cannot be used.
     """
     values: dict[str, str] = {}
     for argument in arguments:
         key, equals, value = argument.partition("=")
-        if not equals or key not in _KEYS or key in values:
+        if not equals or key not in _SHAPES or key in values:
             return Reason.ARGUMENTS_INVALID
         values[key] = value
     if not values.get("policy"):
         return Reason.POLICY_MISSING
-    if not _NAME.fullmatch(values["policy"]):
-        return Reason.ARGUMENTS_INVALID
-    if not _LINKEDID.fullmatch(values.setdefault("linkedid", "none")):
-        return Reason.ARGUMENTS_INVALID
-    if not _DIALLED.fullmatch(values.setdefault("dialled", "")):
+    values = _DEFAULTS | values
+    values["direction"] = values["direction"] or Direction.INBOUND
+    if not all(shape.fullmatch(values[key]) for key, shape in _SHAPES.items()):
         return Reason.ARGUMENTS_INVALID
     return values
 
 
-def find_policy(
-    arguments: Mapping[str, str] | Reason, policies: Mapping[str, Policy]
-) -> Policy | Reason:
-    if isinstance(arguments, Reason):
-        return arguments
-    return policies.get(arguments["policy"], Reason.POLICY_UNKNOWN)
+def facts_of(
+    arguments: Mapping[str, str],
+    *,
+    number: str,
+    dialled: str,
+    language: str,
+    home: str | None,
+    at: datetime,
+) -> CallFacts:
+    """What rules may ask about a call.
+
+    The party outside is whoever calls us, or whom we call. Without ``home`` its number cannot be
+    read, and is unknown.
+
+    Args:
+        arguments: ``policy``, ``direction`` and ``queue``, as of :func:`parse_arguments`.
+        number: The caller's, as Asterisk has it.
+        dialled: As Asterisk has it.
+        language: The channel's.
+        home: The country of the site.
+        at: When the call arrived.
+    """
+    direction = Direction(arguments["direction"])
+    outside = dialled if direction in _WE_CALL else number
+    read = read_number(outside, home) if home else UNKNOWN
+    return CallFacts(
+        policy=arguments["policy"],
+        direction=direction,
+        at=at,
+        did=dialled,
+        queue=arguments["queue"],
+        number=read.digits,
+        countries=read.countries,
+        language=language,
+    )
 
 
 def personal_facts(*, number: str, name: str, dialled: str) -> tuple[PersonalFact, ...]:

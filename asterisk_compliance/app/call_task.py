@@ -1,59 +1,72 @@
 """One call's task: feeds events to the pure domain and performs its commands, in order.
 
 Only this task touches the call's state. Commands are started without waiting for Asterisk's
-answer, which comes back as an event; only ``Commit``, ``Judge`` and ``RemoveSpooled`` wait.
+answer, which comes back as an event. Three kinds are different: ``Commit`` waits for the rows;
+what steers a running MixMonitor waits, because its order counts; and what takes a recording in
+runs beside the task, because the call goes on.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from functools import partial
 from typing import Protocol
 
 import structlog
 
 from asterisk_compliance.app.line import Line
+from asterisk_compliance.app.surroundings import Steering, Surroundings
 from asterisk_compliance.domain import call as rules
 from asterisk_compliance.domain.call_state import Call, Phase
 from asterisk_compliance.domain.commands import (
     Announce,
     Answer,
     AppendRow,
+    CancelSegment,
     ClearDeadline,
     Command,
     Commit,
     Continue,
+    EndWhisper,
     Forget,
     HandOver,
+    HangUp,
     Judge,
     Play,
+    Redirect,
+    RemoveRecording,
     RemoveSpooled,
     SetDeadline,
+    SetMute,
+    StartSegment,
     StopCapture,
     StopPlayback,
+    Whisper,
 )
-from asterisk_compliance.domain.decision import Status
 from asterisk_compliance.domain.events import (
     CaptureGoesOn,
+    CaptureStopped,
     ChannelGone,
     CommandFailed,
     Continued,
-    Deadline,
     DeadlinePassed,
     Event,
     EventsOverflowed,
     HangupRequested,
     Judged,
+    MuteChanged,
+    MuteRefused,
+    RecordingRemoved,
     RowsRefused,
-    SpoolKept,
-    SpoolRemoved,
-    Step,
+    SegmentRefused,
 )
-from asterisk_compliance.domain.recording import Verdict
+from asterisk_compliance.domain.names import Deadline, Step
+from asterisk_compliance.domain.recording import Expected
 from asterisk_compliance.domain.rows import Draft
 from asterisk_compliance.errors import RequestRefused, StoreError
-from asterisk_compliance.ids import ChannelId, NodeName, RecordingId
+from asterisk_compliance.ids import RecordingId
 
 NOT_FOUND, NOT_IN_STASIS = 404, 409
 """ARI's answers for a channel that is gone, and for one that has left our application."""
@@ -77,25 +90,11 @@ class Rows(Protocol):
         ...
 
 
-class Surroundings(Protocol):
-    """What a call needs of its Asterisk beside its own line."""
-
-    node: NodeName
-
-    def encode(self, result: HandOver) -> str: ...
-
-    def follow(self, call: Call) -> None:
-        """Hear of the channel's bridges and end, and of the files of its recording."""
-
-    def announce(self, channel: ChannelId, status: Status) -> None: ...
-
-    async def stop_capture(self, channel: ChannelId) -> bool:
-        """Whether Asterisk says that it stopped."""
-        ...
-
-    async def judge(self, recording: RecordingId, expected_ms: int | None) -> Verdict: ...
-
-    async def remove_spooled(self, recording: RecordingId) -> SpoolRemoved | SpoolKept: ...
+def _role(row: AppendRow) -> str | None:
+    """Of the party whom the row is about; staff act under the id of their own party."""
+    if row.party is None:
+        return None
+    return "staff" if row.actor == row.party else "caller"
 
 
 class CallTask:
@@ -103,29 +102,44 @@ class CallTask:
 
     __slots__ = (
         "_around",
+        "_events_max",
         "_gone",
+        "_hands",
         "_log",
-        "_outcome",
+        "_outcomes",
         "_overflowed",
         "_queue",
         "_rows",
+        "_told",
         "_waits",
         "call",
         "line",
+        "linkedid",
     )
 
     def __init__(
-        self, call: Call, line: Line, rows: Rows, around: Surroundings, *, events: int
+        self,
+        call: Call,
+        line: Line,
+        rows: Rows,
+        around: Surroundings,
+        hands: Steering,
+        *,
+        events: int,
     ) -> None:
         self.call = call
         self.line = line
+        self.linkedid = ""
         self._rows = rows
         self._around = around
-        self._queue: asyncio.Queue[Event] = asyncio.Queue(maxsize=events)
+        self._hands = hands
+        self._queue: deque[Event] = deque()
+        self._events_max = events
+        self._outcomes: deque[Event] = deque()
+        self._told = asyncio.Event()
         self._waits: dict[Deadline, asyncio.TimerHandle] = {}
         self._overflowed = False
         self._gone: ChannelGone | None = None
-        self._outcome: Event | None = None
         self._log = log.bind(call=call.id)
 
     def feed(self, event: Event) -> None:
@@ -133,12 +147,13 @@ class CallTask:
 
         The channel's end is kept even then, or the call would never be over.
         """
-        try:
-            self._queue.put_nowait(event)
-        except asyncio.QueueFull:
+        if len(self._queue) < self._events_max:
+            self._queue.append(event)
+        else:
             self._overflowed = True
             if isinstance(event, ChannelGone):
                 self._gone = event
+        self._told.set()
 
     async def run(self, first: tuple[Command, ...]) -> None:
         """Perform the first commands, then live until the call is over."""
@@ -154,13 +169,26 @@ class CallTask:
             self.line.close()
 
     async def _next(self) -> Event:
-        """What this task waited for itself comes first, and needs no place in the queue."""
-        outcome, self._outcome = self._outcome, None
-        return await self._queue.get() if outcome is None else outcome
+        """What this call waited for itself comes first, and needs no place in the queue."""
+        while True:
+            for events in (self._outcomes, self._queue):
+                if events:
+                    return events.popleft()
+            self._told.clear()
+            await self._told.wait()
+
+    def _came_out(self, event: Event) -> None:
+        self._outcomes.append(event)
+        self._told.set()
+
+    def _heard(self, event: Event) -> None:
+        """What became of what we began ourselves: in its turn, and never lost to a full queue."""
+        self._queue.append(event)
+        self._told.set()
 
     async def _catch_up(self) -> None:
         self._overflowed = False
-        self._log.error("events_overflowed", queued=self._queue.qsize())
+        self._log.error("events_overflowed", queued=len(self._queue))
         await self._step(EventsOverflowed())
         if self._gone is not None:
             await self._step(self._gone)
@@ -172,13 +200,14 @@ class CallTask:
     async def _perform(self, commands: tuple[Command, ...]) -> None:
         """Start each command in its turn; rows of one step are stored together or not at all."""
         drafts: list[Draft] = []
-        for command in commands:
+        for at, command in enumerate(commands):
             match command:
                 case AppendRow():
                     drafts.append(self._draft(command))
                 case Commit():
                     if not await self._durable(drafts):
-                        await self._step(RowsRefused(at_commit=True))
+                        undone = commands[at + 1 :]
+                        await self._step(RowsRefused(at_commit=True, undone=undone))
                         return
                     drafts = []
                 case Announce() | Judge() | RemoveSpooled() | StopCapture() if drafts:
@@ -199,7 +228,7 @@ class CallTask:
             actor=row.actor,
             detail=row.detail,
             party=row.party,
-            role="caller" if row.party else None,
+            role=_role(row),
             facts=row.facts,
         )
 
@@ -222,7 +251,7 @@ class CallTask:
     def _appended(self, done: asyncio.Future[int]) -> None:
         if not done.cancelled() and (error := done.exception()) is not None:
             self._log.error("rows_refused", why=str(error))
-            self.feed(RowsRefused())
+            self._heard(RowsRefused())
 
     async def _start(self, command: Command) -> None:  # noqa: C901, PLR0912 - one arm a command
         match command:
@@ -244,24 +273,76 @@ class CallTask:
             case ClearDeadline(deadline=deadline):
                 self._clear(deadline)
             case Announce(status=status):
-                self._around.announce(self.call.channel, status)
-            case StopCapture():
-                if not await self._around.stop_capture(self.call.channel):
-                    self._outcome = CaptureGoesOn()
-            case Judge(recording=recording, expected_ms=expected_ms):
-                self._outcome = Judged(await self._around.judge(recording, expected_ms))
+                self._hands.announce(self.call, status)
+            case StopCapture(recording=recording):
+                stopped = await self._hands.stop_capture(self.call.channel)
+                self._came_out(
+                    CaptureStopped(recording, monotonic_ms())
+                    if stopped
+                    else CaptureGoesOn(recording)
+                )
+            case SetMute(mute=mute):
+                muted = await self._hands.set_mute(self.call.channel, mute)
+                outcome = MuteChanged if muted else MuteRefused
+                self._came_out(outcome(mute, monotonic_ms()))
+            case StartSegment(recording=recording, options=options):
+                channel = self.call.channel
+                self._around.follow_recording(recording)
+                if not await self._hands.start_segment(channel, recording, options):
+                    self._came_out(SegmentRefused(recording, monotonic_ms()))
+            case CancelSegment():
+                self._hands.cancel_segment(self.call.channel)
+            case Whisper():
+                self._around.spawn(self._whisper(command))
+            case EndWhisper():
+                self._hands.end_whisper(self.call)
+            case Redirect():
+                self._hands.redirect(self.call.channel)
+            case HangUp():
+                self._hands.hang_up(self.call.channel)
+            case Judge(recording=recording, expected=expected):
+                self._around.spawn(self._judge(recording, expected))
             case RemoveSpooled(recording=recording):
-                self._outcome = await self._around.remove_spooled(recording)
+                self._around.spawn(self._remove_spooled(recording))
+            case RemoveRecording(recording=recording):
+                self._around.spawn(self._remove_recording(recording))
             case Forget():
                 pass
 
+    async def _whisper(self, command: Whisper) -> None:
+        """A whisper that was ended before it began does not begin, and its failure is none."""
+        if not self._still_wants(command):
+            return
+        if not await self._hands.whisper(self.call, command) and self._still_wants(command):
+            self._came_out(CommandFailed(Step.WHISPER))
+
+    def _still_wants(self, whisper: Whisper) -> bool:
+        now = self.call.whispering
+        live = self.call.phase not in {Phase.CLOSING, Phase.OVER}
+        return live and now is not None and now.playback == whisper.playback
+
+    async def _judge(self, recording: RecordingId, expected: Expected) -> None:
+        self._came_out(Judged(recording, await self._around.judge(recording, expected)))
+
+    async def _remove_spooled(self, recording: RecordingId) -> None:
+        self._came_out(await self._around.remove_spooled(recording))
+
+    async def _remove_recording(self, recording: RecordingId) -> None:
+        gone = await self._around.remove_recording(recording)
+        self._came_out(RecordingRemoved(recording, gone))
+
     def _passed(self, deadline: Deadline) -> None:
-        self.feed(DeadlinePassed(deadline, monotonic_ms()))
+        self._heard(DeadlinePassed(deadline, monotonic_ms()))
 
     def _clear(self, deadline: Deadline) -> None:
+        """Also where it has passed already and nobody has looked: it may be set anew."""
         timer = self._waits.pop(deadline, None)
-        if timer is not None:
-            timer.cancel()
+        if timer is None:
+            return
+        timer.cancel()
+        for event in [one for one in self._queue if isinstance(one, DeadlinePassed)]:
+            if event.deadline is deadline:
+                self._queue.remove(event)
 
     def _report(self, step: Step, sent: asyncio.Future[None]) -> None:
         sent.add_done_callback(partial(self._answered, step))
@@ -272,7 +353,7 @@ class CallTask:
             self._log.info("command_failed", step=step, why=str(error))
             self._failed(step, error.status if isinstance(error, RequestRefused) else None)
         elif step is Step.CONTINUE:
-            self.feed(Continued(monotonic_ms()))
+            self._heard(Continued(monotonic_ms()))
 
     def _failed(self, step: Step, status: int | None) -> None:
         """What ARI's refusal tells (``None``: it could not be asked).
@@ -281,8 +362,8 @@ class CallTask:
         our application while we meant to play to it is about to be reported as having left.
         """
         if status == NOT_FOUND:
-            self.feed(HangupRequested())
+            self._heard(HangupRequested())
         if status != NOT_IN_STASIS or step in {Step.HAND_OVER, Step.CONTINUE}:
-            self.feed(CommandFailed(step, reachable=status is not None))
+            self._heard(CommandFailed(step, reachable=status is not None))
         if status == NOT_FOUND:
-            self.feed(ChannelGone(monotonic_ms()))
+            self._heard(ChannelGone(monotonic_ms()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import PurePath
 
 import jinja2
 
@@ -12,6 +13,7 @@ from asterisk_compliance.app.result import (
     MIXMONITOR_ID_VARIABLE,
     RESULT_VARIABLE,
     RESULT_VARIABLES,
+    SEGMENT_VARIABLE,
 )
 from asterisk_compliance.config import AsteriskSettings, Settings
 from asterisk_compliance.errors import ConfigError
@@ -26,10 +28,34 @@ PRINTABLE = r"\x20-\x7e\x80-\xff"
 DIALLED = "${FILTER(0-9+*#,${CALLERID(dnid)}):0:40}"
 """What the caller dialled, without a character that could end an argument."""
 
+CALLEE = "${FILTER(0-9+*#,${CALLERID(num)}):0:40}"
+"""Whom somebody dialled, on that leg itself."""
+
+ASKED = ("Pause", "Resume", "Start", "Stop", "Withdraw")
+"""What can be asked in mid-call, by the names of the user events."""
+
+AGENT_FEATURES = (
+    "compliancepause",
+    "complianceresume",
+    "compliancestart",
+    "compliancestop",
+    "compliancerefuse",
+)
+"""Names in ``compliance-features.conf``."""
+
+DEFAULT_SPOOL = PurePath("/var/spool/asterisk/compliance")
+
 _ADDRESS = re.compile(r"[A-Za-z0-9.-]+:[0-9]{1,5}")
 
 
-def render(*, application: str, agi: str | None, limit_s: float, emergency: Iterable[str]) -> str:
+def render(
+    *,
+    application: str,
+    agi: str | None,
+    limit_s: float,
+    emergency: Iterable[str],
+    spool: PurePath,
+) -> str:
     """The text of ``compliance.conf``.
 
     Args:
@@ -37,6 +63,7 @@ def render(*, application: str, agi: str | None, limit_s: float, emergency: Iter
         agi: ``host:port`` of the FastAGI entry; ``None`` leaves its routine out.
         limit_s: How long a caller waits for a service that hangs.
         emergency: Numbers whose calls are neither told nor recorded, whatever happens to us.
+        spool: The directory of running recordings, as Asterisk sees it.
     """
     if agi is not None and not _ADDRESS.fullmatch(agi):
         raise ConfigError("dialplan", ["agi.host: must be a name or an IPv4 address"])
@@ -48,10 +75,15 @@ def render(*, application: str, agi: str | None, limit_s: float, emergency: Iter
         application=application,
         agi=agi,
         limit_s=f"{limit_s:g}",
+        agent_features="#".join(AGENT_FEATURES),
+        asked=ASKED,
+        callee=CALLEE,
         dialled=DIALLED,
         emergency="|".join(sorted(emergency)),
         printable=PRINTABLE,
         result=RESULT_VARIABLE,
+        segment=SEGMENT_VARIABLE,
+        spool=spool,
         variables=RESULT_VARIABLES,
         mixmonitor_id=MIXMONITOR_ID_VARIABLE,
     )
@@ -64,6 +96,7 @@ def render_default() -> str:
         agi="127.0.0.1:4573",
         limit_s=DEFAULT_LIMIT_S,
         emergency=emergency_numbers(),
+        spool=DEFAULT_SPOOL,
     )
 
 
@@ -74,6 +107,7 @@ def render_for(settings: Settings, asterisk: AsteriskSettings) -> str:
         agi=f"{asterisk.agi.host}:{asterisk.agi.port}" if asterisk.agi else None,
         limit_s=settings.limits.dialplan_s,
         emergency=_with_prefixes(settings),
+        spool=asterisk.spool,
     )
 
 

@@ -6,33 +6,37 @@ from collections.abc import Mapping
 
 import structlog
 
-from asterisk_compliance.app.arrivals import find_policy, parse_arguments, personal_facts
+from asterisk_compliance.app import hands
+from asterisk_compliance.app.arrivals import parse_arguments, personal_facts
+from asterisk_compliance.app.asking import asked_event
 from asterisk_compliance.app.call_task import monotonic_ms
 from asterisk_compliance.app.line import AriLine
 from asterisk_compliance.app.node import Node
+from asterisk_compliance.app.policies import Applied
 from asterisk_compliance.asterisk import ami_events
 from asterisk_compliance.asterisk import ari_events as ari
 from asterisk_compliance.asterisk.ari import AriClient, TransportName
 from asterisk_compliance.domain.call_state import Arrival, Phase
 from asterisk_compliance.domain.decision import Reason
 from asterisk_compliance.domain.events import (
-    Bridged,
+    By,
     ChannelGone,
     DigitReceived,
     Entry,
     HangupRequested,
     LeftStasis,
+    Leg,
     MixMonitorStarted,
     PlaybackFinished,
     PlaybackStarted,
-    Unbridged,
 )
-from asterisk_compliance.domain.notice import Policy
-from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.domain.rows import Actor, Kind
 from asterisk_compliance.errors import AsteriskError, AsteriskUnavailable
-from asterisk_compliance.ids import ChannelId
+from asterisk_compliance.ids import CallId, ChannelId, is_call_id
 
 log = structlog.get_logger()
+
+_ASKING = {"agent": By(Actor.AGENT), "caller": By(Actor.CALLER)}
 
 
 class AriEars:
@@ -59,8 +63,10 @@ class AriEars:
     def on_event(self, event: ari.CallEvent, received_monotonic: float) -> None:
         at_ms = int(received_monotonic * 1_000)
         match event:
+            case ari.StasisStart(channel=channel, args=(hands.WHISPER,)):
+                self._whisper_entered(channel.id)
             case ari.StasisStart(channel=channel):
-                line = AriLine(self._ari, channel.id)
+                line = self._line(channel, event.args)
                 if self._node.reenter(channel.id, line, Entry.ARI) is None:
                     self._arrive(channel, event.args, at_ms, line)
             case ari.StasisEnd(channel=channel):
@@ -76,10 +82,21 @@ class AriEars:
                 self._node.feed(channel.id, DigitReceived(digit, at_ms))
             case ari.ChannelHangupRequest(channel=channel):
                 self._node.feed(channel.id, HangupRequested())
+                self._node.following.dialler_hung_up(channel.id, at_ms)
             case ari.ChannelDestroyed(channel=channel):
                 self._node.feed(channel.id, ChannelGone(at_ms))
+                self._node.following.dialler_hung_up(channel.id, at_ms)
             case _:
                 pass
+
+    def _line(self, channel: ari.Channel, arguments: tuple[str, ...]) -> AriLine:
+        callee = f"leg={Leg.CALLEE}" in arguments
+        return AriLine(self._ari, channel.id, channel.dialplan.priority + 2 if callee else None)
+
+    def _whisper_entered(self, channel: ChannelId) -> None:
+        """The channel of a whisper; one that nobody waits for is of an earlier life."""
+        if channel not in self._node.hands.whispers:
+            self._node.hands.hang_up(channel)
 
     def _left(self, channel: ChannelId, at_ms: int) -> None:
         """The channel hung up, was let go on, or was taken back by its dialplan.
@@ -103,28 +120,43 @@ class AriEars:
         self, channel: ari.Channel, arguments: tuple[str, ...], at_ms: int, line: AriLine
     ) -> None:
         asked = parse_arguments(arguments)
-        policy = find_policy(asked, self._node.policies)
         values = {} if isinstance(asked, Reason) else asked
-        arrival = self._arrival(channel, policy, at_ms, values)
+        applied = self._node.policies.apply(
+            asked,
+            number=channel.caller.number,
+            dialled=values.get("dialled", ""),
+            language=channel.language,
+        )
+        arrival = self._arrival(channel, applied, at_ms, values)
         self._node.arrive(arrival, line)
+        if arrival.leg is Leg.CALLEE:
+            dialler = ChannelId(values.get("dialler", ""))
+            self._node.following.watch_dialler(channel.id, dialler)
 
     def _arrival(
         self,
         channel: ari.Channel,
-        policy: Policy | Reason,
+        applied: Applied,
         at_ms: int,
         arguments: Mapping[str, str],
     ) -> Arrival:
+        leg = Leg(arguments.get("leg", Leg.CALLER))
+        dialler = ChannelId(arguments.get("dialler", ""))
+        linkedid = arguments.get("linkedid", "")
         return Arrival(
             channel=channel.id,
-            linkedid=arguments.get("linkedid", ""),
+            linkedid=linkedid,
             entry=Entry.ARI,
             at_ms=at_ms,
-            policy=policy,
+            policy=applied.policy,
             policy_name=arguments.get("policy", ""),
             language=channel.language,
             answered=channel.state == "Up",
             stopping=self._node.stopping,
+            rules=applied.rules,
+            leg=leg,
+            joins=leg is Leg.CALLEE and self._node.joins(channel.id, dialler, linkedid),
+            wiring=self._node.wiring,
             facts=personal_facts(
                 number=channel.caller.number,
                 name=channel.caller.name,
@@ -156,10 +188,13 @@ class AriEars:
         found = await self._ari.channel(channel)
         if found is None or found.dialplan.app_name != "Stasis":
             return
+        if found.name.startswith("Snoop/"):
+            self._whisper_entered(channel)
+            return
         log.warning("stranger_continued", node=self._node.node, channel=channel)
-        line = AriLine(self._ari, channel)
+        line = AriLine(self._ari, channel)  # of a callee's leg nobody knows the line any more
         if self._node.reenter(channel, line, Entry.ARI) is None:
-            arrival = self._arrival(found, Reason.SERVICE_RESTARTED, monotonic_ms(), {})
+            arrival = self._arrival(found, Applied(Reason.SERVICE_RESTARTED), monotonic_ms(), {})
             await self._node.take_up(arrival, line)
 
 
@@ -184,17 +219,41 @@ class AmiEars:
 
     def on_event(self, event: ami_events.AmiEvent, received_monotonic: float) -> None:
         at_ms = int(received_monotonic * 1_000)
+        following = self._node.following
         match event:
-            case ami_events.BridgeEnter(channel=channel):
-                self._node.feed(channel, Bridged(at_ms))
+            case ami_events.BridgeEnter(channel=channel, bridge=bridge, name=name, kind=kind):
+                following.entered(channel, bridge, name, kind, at_ms)
             case ami_events.BridgeLeave(channel=channel):
-                self._node.feed(channel, Unbridged(at_ms))
-            case ami_events.Hangup(channel=channel) if channel in self._node.calls:
-                self._node.spawn(self._confirm_gone(channel, at_ms))
+                following.left(channel, at_ms)
+            case ami_events.LocalBridge(one=one, two=two):
+                following.joined_halves(one, two)
+            case ami_events.DialBegin(channel=dialler):
+                following.dial_began(dialler, at_ms)
+            case ami_events.BlindTransfer(bridge=bridge, result="Success"):
+                following.transfer_seen(bridge, at_ms)
+            case ami_events.Hangup(channel=channel):
+                following.gone(channel)
+                if channel in self._node.calls:
+                    self._node.spawn(self._confirm_gone(channel, at_ms))
             case ami_events.MixMonitorStart(channel=channel):
-                self._node.feed(channel, MixMonitorStarted())
+                self._node.feed(channel, MixMonitorStarted(at_ms))
+            case ami_events.UserEvent(name=name, headers=headers):
+                self._asked(name, headers, at_ms)
             case _:
                 pass
+
+    def _asked(self, name: str, headers: Mapping[str, str], at_ms: int) -> None:
+        """What the dialplan asks for a live call: ``UserEvent(CompliancePause,Call: ...)``.
+
+        The id of the call is the right to ask: no caller can guess it, or forge it therefore.
+        """
+        by = _ASKING.get(headers.get("By", ""), By(Actor.DIALPLAN))
+        event = asked_event(name, headers.get("Reason", ""), at_ms, by)
+        call = headers.get("Call", "")
+        if event is None or not is_call_id(call):
+            log.warning("user_event_unknown", node=self._node.node)
+        elif self._node.ask(CallId(call), event) is None:
+            log.info("asked_of_no_live_call", node=self._node.node)
 
     async def _confirm_gone(self, channel: ChannelId, at_ms: int) -> None:
         """Believe AMI only where ARI agrees.

@@ -9,10 +9,15 @@ from pathlib import Path
 import structlog
 
 from asterisk_compliance.domain.events import Event, FileAppeared, FileGrew, SpoolKept, SpoolRemoved
-from asterisk_compliance.domain.recording import Outcome, Verdict, judge
+from asterisk_compliance.domain.recording import Expected, Outcome, Verdict, judge
 from asterisk_compliance.errors import RecordingUnreadable
 from asterisk_compliance.ids import RecordingId
-from asterisk_compliance.storage.recordings import measure_and_join, remove_spooled
+from asterisk_compliance.storage.recordings import (
+    captured,
+    measure_and_join,
+    remove_recording,
+    remove_spooled,
+)
 from asterisk_compliance.storage.spool import Spool
 
 log = structlog.get_logger()
@@ -51,37 +56,52 @@ class Keeping:
         self._spool.follow(recording)
 
     def file_appeared(self, recording: RecordingId) -> None:
-        self._tell(recording, FileAppeared())
+        self._tell(recording, FileAppeared(recording))
 
     def file_grew(self, recording: RecordingId) -> None:
-        self._tell(recording, FileGrew())
+        self._tell(recording, FileGrew(recording))
 
-    async def judge(self, recording: RecordingId, expected_ms: int | None) -> Verdict:
+    async def judge(self, recording: RecordingId, expected: Expected) -> Verdict:
         """Wait until Asterisk closed the files, measure them, and join them in the vault.
 
         What cannot be read or written is said in the verdict; the files then stay where they are.
         """
-        closed = await self._spool.closed(recording, self._close_s)
-        still_open = not closed and self._spool.holds_open(recording)
+        directions = captured(expected)
+        closed = await self._spool.closed(recording, self._close_s, directions)
+        still_open = not closed and self._spool.holds_open(recording, directions)
         self._spool.forget(recording)
         if still_open:
             log.error("recording_not_closed", recording=recording, waited_s=self._close_s)
             return Verdict(Outcome.UNJUDGED, problem="NOT_CLOSED")
         try:
             measured = await asyncio.to_thread(
-                measure_and_join, self._spool.directory, recording, self._vault
+                measure_and_join, self._spool.directory, recording, self._vault, expected
             )
         except RecordingUnreadable:
             return Verdict(Outcome.UNJUDGED, problem="NOT_PCM")
         except OSError as error:
             log.error("recording_not_kept", recording=recording, why=error.strerror)
             return Verdict(Outcome.UNJUDGED, problem="DISK")
-        return judge(measured, expected_ms)
+        return judge(measured, expected)
 
     async def remove_spooled(self, recording: RecordingId) -> SpoolRemoved | SpoolKept:
         try:
             removed = await asyncio.to_thread(remove_spooled, self._spool.directory, recording)
         except OSError as error:
             log.error("spool_not_removed", recording=recording, why=error.strerror)
-            return SpoolKept()
-        return SpoolRemoved(removed)
+            return SpoolKept(recording)
+        return SpoolRemoved(recording, removed)
+
+    async def remove(self, recording: RecordingId) -> bool:
+        """Delete the recording from the vault.
+
+        Returns:
+            Whether it is gone for certain, by us now or before.
+        """
+        try:
+            removed = await asyncio.to_thread(remove_recording, self._vault, recording)
+        except OSError as error:
+            log.error("recording_not_removed", recording=recording, why=error.strerror)
+            return False
+        log.info("recording_removed", recording=recording, was_there=removed)
+        return True

@@ -34,11 +34,16 @@ class Line(Protocol):
 
 
 class AriLine:
-    """A channel in our Stasis application."""
+    """A channel in our Stasis application.
 
-    def __init__(self, ari: AriClient, channel: ChannelId) -> None:
+    ``priority``: where the dialplan goes on. Inside ``Dial``'s ``U()`` it must be said, as the
+    line of ``Stasis()`` and two: without it Asterisk enters ``Stasis()`` again.
+    """
+
+    def __init__(self, ari: AriClient, channel: ChannelId, priority: int | None = None) -> None:
         self._ari = ari
         self._channel = channel
+        self._priority = priority
 
     def answer(self) -> asyncio.Future[None]:
         return self._ari.answer(self._channel)
@@ -54,7 +59,7 @@ class AriLine:
         return self._ari.set_variable(self._channel, RESULT_VARIABLE, result)
 
     def go_on(self) -> asyncio.Future[None]:
-        return self._ari.continue_in_dialplan(self._channel)
+        return self._ari.continue_in_dialplan(self._channel, self._priority)
 
     def close(self) -> None:
         """The channel belongs to Asterisk; there is nothing to close."""

@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from asterisk_compliance.app.call_task import CallTask, Rows, unix_ms
+from asterisk_compliance.app.following import Endpoints, Following
+from asterisk_compliance.app.hands import Hands
 from asterisk_compliance.app.keeping import Keeping
 from asterisk_compliance.app.line import Line
-from asterisk_compliance.app.result import MIXMONITOR_ID_VARIABLE, STATUS_VARIABLE, encode_result
+from asterisk_compliance.app.policies import Policies
+from asterisk_compliance.app.result import encode_result
 from asterisk_compliance.asterisk.ami import AmiClient
 from asterisk_compliance.asterisk.ari import AriClient
 from asterisk_compliance.config import AsteriskSettings
 from asterisk_compliance.domain import call as rules
 from asterisk_compliance.domain.call_notice import Stepped
-from asterisk_compliance.domain.call_state import Arrival, Call, Limits, Phase
+from asterisk_compliance.domain.call_state import Arrival, Call, Limits, Phase, Wiring
 from asterisk_compliance.domain.commands import Command, HandOver
-from asterisk_compliance.domain.decision import Status
 from asterisk_compliance.domain.events import (
     CommandFailed,
     Entry,
@@ -34,12 +36,11 @@ from asterisk_compliance.domain.events import (
     ServiceStopping,
     SpoolKept,
     SpoolRemoved,
-    Step,
 )
-from asterisk_compliance.domain.notice import Policy
-from asterisk_compliance.domain.recording import Verdict
+from asterisk_compliance.domain.names import Step
+from asterisk_compliance.domain.recording import Expected, Verdict
 from asterisk_compliance.domain.rows import Actor, Detail, Draft, Kind
-from asterisk_compliance.errors import AsteriskError, AsteriskUnavailable, StoreError
+from asterisk_compliance.errors import AsteriskUnavailable, StoreError
 from asterisk_compliance.ids import CallId, ChannelId, NodeName, RecordingId, call_id, call_of
 from asterisk_compliance.storage.reader import StoreReader
 
@@ -55,13 +56,14 @@ class Node:
 
     Attributes:
         calls: Live calls by channel: from arrival until the channel is gone and judged.
+        policies: What an arriving call can ask for; exchanged when the configuration is reloaded.
         ari, ami: The connections, ``None`` where the site has none; set before :meth:`run`.
     """
 
     def __init__(
         self,
         settings: AsteriskSettings,
-        policies: Mapping[str, Policy],
+        policies: Policies,
         limits: Limits,
         rows: Rows,
         *,
@@ -75,7 +77,11 @@ class Node:
         self.calls: dict[ChannelId, CallTask] = {}
         self.ari: AriClient | None = None
         self.ami: AmiClient | None = None
+        self.hands = Hands(self)
+        self.following = Following(self, Endpoints(settings.staff, settings.consenting))
+        self.wiring = Wiring(settings.segments, staff_known=bool(settings.staff))
         self._by_id: dict[CallId, CallTask] = {}
+        self._by_linkedid: dict[str, CallTask] = {}
         self._settings = settings
         self._limits = limits
         self._rows = rows
@@ -125,7 +131,29 @@ class Node:
     def arrive(self, arrival: Arrival, line: Line) -> CallTask:
         """Begin a call and perform its first commands."""
         identity = call_id(unix_ms(), secrets.token_bytes(8))
-        return self._begin(rules.arrive(identity, arrival, self._limits), line)
+        task = self._begin(rules.arrive(identity, arrival, self._limits), line)
+        task.linkedid = arrival.linkedid
+        if not arrival.joins:
+            self._by_linkedid[arrival.linkedid] = task
+        return task
+
+    def joins(self, channel: ChannelId, dialler: ChannelId, linkedid: str) -> bool:
+        """Whether a callee is about to join a call of ours that may be recorded.
+
+        Who dialled it tells; and where a Local channel lies between, the linkedid.
+        """
+        task = self.calls.get(dialler) or self._by_linkedid.get(linkedid)
+        if task is None or task.call.channel == channel or task.call.joins:
+            return False
+        decision = task.call.decision
+        return decision is not None and decision.allowed and task.call.phase is Phase.DIALPLAN
+
+    def ask(self, call: CallId, event: Event) -> CallTask | None:
+        """Give what somebody asked for to the call with this id; ``None`` if none lives."""
+        task = self._by_id.get(call)
+        if task is not None:
+            task.feed(event)
+        return task
 
     async def take_up(self, arrival: Arrival, line: Line) -> None:
         """Let a channel go on that no live call belongs to, under the call the log knows it by."""
@@ -140,7 +168,7 @@ class Node:
 
     def _begin(self, stepped: Stepped, line: Line) -> CallTask:
         call, commands = stepped
-        task = CallTask(call, line, self._rows, self, events=self._events_per_call)
+        task = CallTask(call, line, self._rows, self, self.hands, events=self._events_per_call)
         self.calls[call.channel] = self._by_id[call.id] = task
         self.spawn(self._live(task, commands))
         return task
@@ -169,8 +197,11 @@ class Node:
             self.row(Kind.ANOMALY, call=task.call, code="INTERNAL_ERROR")
             task.line.go_on().add_done_callback(_looked_at)
         finally:
+            self.hands.end_whisper(task.call)
             self.calls.pop(task.call.channel, None)
             self._by_id.pop(task.call.id, None)
+            if self._by_linkedid.get(task.linkedid) is task:
+                del self._by_linkedid[task.linkedid]
 
     def reenter(self, channel: ChannelId, line: Line, entry: Entry) -> CallTask | None:
         """Tell the live call of a channel, if there is one, that the channel came again.
@@ -193,6 +224,8 @@ class Node:
         for task in self.calls.values():
             if task.call.entry is Entry.ARI and task.call.phase is Phase.NOTICE:
                 task.feed(CommandFailed(Step.PLAY, reachable=False))
+            if task.call.whispering is not None:
+                task.feed(CommandFailed(Step.WHISPER, reachable=False))
 
     def ami_lost(self) -> None:
         """What AMI will not tell, ARI must: the end of every live call."""
@@ -203,7 +236,7 @@ class Node:
     # -- what a call needs (Surroundings) ------------------------------------------------
 
     def encode(self, result: HandOver) -> str:
-        return encode_result(result, self._settings.spool)
+        return encode_result(result)
 
     def follow(self, call: Call) -> None:
         if call.capture_is_open:
@@ -211,28 +244,17 @@ class Node:
         if self.ami is None or not self.ami.connected:
             self._subscribe(call.channel)
 
-    def announce(self, channel: ChannelId, status: Status) -> None:
-        if self.ami is not None and self.ami.connected:
-            self.spawn(self._set_status(self.ami, channel, status))
+    def follow_recording(self, recording: RecordingId) -> None:
+        self._keeping.follow(recording)
 
-    async def stop_capture(self, channel: ChannelId) -> bool:
-        try:
-            if self.ami is None or self.ari is None:
-                raise AsteriskUnavailable("stopping MixMonitor needs AMI and ARI")
-            monitor = await self.ari.get_variable(channel, MIXMONITOR_ID_VARIABLE)
-            if not monitor:
-                raise AsteriskUnavailable("the channel has no MixMonitor id")
-            await self.ami.stop_mixmonitor(channel, monitor)
-        except AsteriskError as error:
-            self._log.error("capture_not_stopped", channel=channel, why=str(error))
-            return False
-        return True
-
-    async def judge(self, recording: RecordingId, expected_ms: int | None) -> Verdict:
-        return await self._keeping.judge(recording, expected_ms)
+    async def judge(self, recording: RecordingId, expected: Expected) -> Verdict:
+        return await self._keeping.judge(recording, expected)
 
     async def remove_spooled(self, recording: RecordingId) -> SpoolRemoved | SpoolKept:
         return await self._keeping.remove_spooled(recording)
+
+    async def remove_recording(self, recording: RecordingId) -> bool:
+        return await self._keeping.remove(recording)
 
     # -- small ---------------------------------------------------------------------------
 
@@ -251,20 +273,14 @@ class Node:
             self._log.error("row_refused", kind=kind, why=str(error))
 
     def feed(self, channel: ChannelId, event: Event) -> None:
-        """Give an event of a channel to its call, if it is one of ours."""
-        task = self.calls.get(channel)
+        """Give an event of a channel, or of one that whispers for it, to its call."""
+        task = self.calls.get(self.hands.whispers.get(channel, channel))
         if task is not None:
             task.feed(event)
 
     def _subscribe(self, channel: ChannelId) -> None:
         if self.ari is not None:
             self.ari.subscribe(channel).add_done_callback(_looked_at)
-
-    async def _set_status(self, ami: AmiClient, channel: ChannelId, status: Status) -> None:
-        try:
-            await ami.setvar(channel, STATUS_VARIABLE, status)
-        except AsteriskError as error:
-            self._log.info("status_not_announced", channel=channel, why=str(error))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         if self._tasks is None:  # between two lives: nothing runs that could use it

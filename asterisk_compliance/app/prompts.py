@@ -7,11 +7,10 @@ missing, is not what the manifest says, or does not say a purpose is refused bef
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 
-import msgspec
-
+from asterisk_compliance.app.policies import Policies, Registered
+from asterisk_compliance.app.prompt_checks import announcements_reached, too_long, unspoken_keys
 from asterisk_compliance.catalogue import shipped_prompts, shipped_purposes
 from asterisk_compliance.config import (
     AsteriskSettings,
@@ -25,36 +24,14 @@ from asterisk_compliance.domain.notice import (
     Consent,
     Keys,
     Notice,
-    Policy,
     Prompt,
     Wording,
-    announcement_for,
 )
+from asterisk_compliance.domain.policy_plan import PolicyPlan
 from asterisk_compliance.domain.purposes import Purpose, PurposeCode, unnamed
-from asterisk_compliance.domain.spoken import EXPRESSIONS, fold, keys_spoken
+from asterisk_compliance.domain.reachable import Reach, applying_to, reachable
 from asterisk_compliance.errors import ConfigError, RecordingUnreadable
 from asterisk_compliance.storage.recordings import read_length_ms
-
-
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """One wording as it goes into the content store: its words and its prompt's bytes."""
-
-    notice: Notice
-    wording: Wording
-    audio: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Policies:
-    """What one Asterisk's calls can ask for, by policy name."""
-
-    by_name: Mapping[str, Policy]
-    registered: tuple[Registered, ...]
-
-    @property
-    def longest_prompt_ms(self) -> int:
-        return max((entry.wording.length_ms for entry in self.registered), default=0)
 
 
 def purposes_of(settings: Settings) -> Mapping[PurposeCode, Purpose]:
@@ -101,56 +78,51 @@ def policies_for(asterisk: AsteriskSettings, settings: Settings, source: str) ->
         notice = Notice(entry.id, entry.version, tuple(asked), wordings)
         notices[entry.id] = notice
         registered += [Registered(notice, *pair) for pair in found.values() if pair is not None]
-    by_name: dict[str, Policy] = {}
+    plans: dict[str, PolicyPlan] = {}
     for number, chosen in enumerate(settings.policy, 1):
         address = f"policy[{number}]"
-        policy = _policy(asterisk, chosen, notices[chosen.notice], problems, address)
-        problems += _unspoken_keys(policy, address)
-        problems += _too_long(settings, policy)
-        by_name[policy.name] = _with_digest(policy)
+        reach = reachable(applying_to(settings.every_rule, chosen.name), chosen.terms)
+        said = _announcements(asterisk, chosen, reach, problems, address)
+        plan = PolicyPlan(
+            name=chosen.name,
+            site=chosen.terms,
+            notices={consent: notices[chosen.notice_for(consent)] for consent in Consent},
+            languages=chosen.languages,
+            keys=Keys(**chosen.keys.model_dump()),
+            grace_ms=round(chosen.grace_s * 1_000),
+            repeats_max=chosen.repeats_max,
+            announcements=said,
+        )
+        problems += unspoken_keys(plan, reach, address)
+        problems += too_long(settings.limits, plan, reach)
+        plans[plan.name] = plan
     if problems:
         raise ConfigError(source, problems)
-    return Policies(by_name, tuple(registered))
+    return Policies(plans, registered, settings.every_rule, settings.rules.home)
 
 
-def _policy(
+def _announcements(
     asterisk: AsteriskSettings,
     settings: PolicySettings,
-    notice: Notice,
+    reach: Mapping[str, Reach],
     problems: list[str],
     address: str,
-) -> Policy:
-    asks = settings.consent is not Consent.NOTICE
-    needed = {announcement_for(settings.on_notice_failure, refused=False)}
-    if asks:
-        needed.add(announcement_for(settings.on_refusal, refused=True))
+) -> Mapping[Announcement, Mapping[str, Prompt]]:
+    """What any call of the policy can have to hear, in each of its languages."""
     files = {
         Announcement.REFUSED: settings.announcements.refused,
         Announcement.NOT_RECORDED: settings.announcements.not_recorded,
         Announcement.REQUIRED: settings.announcements.required,
     }
-    announcements: dict[Announcement, dict[str, Prompt]] = {}
-    for kind in sorted(filter(None, needed)):
+    said: dict[Announcement, dict[str, Prompt]] = {}
+    for kind, why in sorted(announcements_reached(reach).items()):
         for language in settings.languages:
             where = f"{address}.announcements.{kind.replace('-', '_')}"
-            read = _read(asterisk, language, files[kind], problems, where)
+            read = _read(asterisk, language, files[kind], problems, f"{where}: {why}".rstrip(": "))
             if read is not None:
                 prompt = Prompt(_media(asterisk, language, files[kind]), read[1])
-                announcements.setdefault(kind, {})[language] = prompt
-    return Policy(
-        settings.name,
-        notice,
-        settings.languages,
-        settings.capture,
-        digest="",
-        consent=settings.consent,
-        keys=Keys(**settings.keys.model_dump()),
-        grace_ms=round(settings.grace_s * 1_000) if asks else 0,
-        repeats_max=settings.repeats_max if asks else 0,
-        on_refusal=settings.on_refusal,
-        on_notice_failure=settings.on_notice_failure,
-        announcements=announcements,
-    )
+                said.setdefault(kind, {})[language] = prompt
+    return said
 
 
 def _wording(
@@ -205,39 +177,3 @@ def _read(
         problems.append(f"{where}: {file}: {why}")
         return None
     return audio, length_ms
-
-
-def _unspoken_keys(policy: Policy, address: str) -> Iterator[str]:
-    """A key that refuses or accepts is worth nothing if the notice does not say it."""
-    if policy.consent is Consent.NOTICE:
-        return
-    asked = {policy.keys.refuse}
-    if policy.consent is Consent.OPT_IN:
-        asked.add(policy.keys.accept)
-    for language in policy.languages:
-        wording = policy.notice.wordings.get(language)
-        if wording is None or language not in EXPRESSIONS:
-            continue
-        for key in sorted(asked - keys_spoken(fold(wording.text), EXPRESSIONS[language])):
-            said = f'notice "{policy.notice.id}" does not say key {key} in {language}'
-            yield f"{address}.keys: {said}"
-
-
-def _too_long(settings: Settings, policy: Policy) -> Iterator[str]:
-    """The routine's own limit must not end a notice that plays well, nor what follows it."""
-    margin_ms = round(settings.limits.notice_margin_s * 1_000)
-    said = (prompt.length_ms for kind in policy.announcements.values() for prompt in kind.values())
-    after_ms = max(said, default=-margin_ms) + margin_ms + policy.grace_ms
-    for wording in policy.notice.wordings.values():
-        needed_s = (wording.length_ms + margin_ms + after_ms) / 1_000
-        if needed_s > settings.limits.dialplan_s:
-            label = policy.notice.label(wording.language)
-            yield (
-                f"limits.dialplan_s: policy {policy.name} needs {needed_s:.1f} s for notice {label}"
-                ", its margin, the grace and an announcement"
-            )
-
-
-def _with_digest(policy: Policy) -> Policy:
-    body = msgspec.json.encode(policy, order="sorted")
-    return replace(policy, digest=hashlib.sha256(body).hexdigest())

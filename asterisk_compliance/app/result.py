@@ -1,21 +1,26 @@
 """The one variable in which the dialplan routine gets a result: ``COMPLIANCE_RESULT``.
 
-Nine values, joined by commas, taken apart by ``ARRAY()`` in ``dialplan/compliance.conf``. One
+Ten values, joined by commas, taken apart by ``ARRAY()`` in ``dialplan/compliance.conf``. One
 variable, so that a result is there whole or not at all, with one request.
 
-    status,reason,purposes,notice,recording id,call id,next,channel,MixMonitor options
+    status,reason,purposes,notice,recording id,call id,next,channel,features,capture flags
 """
 
 from __future__ import annotations
 
-from pathlib import PurePath
-
-from asterisk_compliance.domain.commands import HandOver
-from asterisk_compliance.ids import spool_name
+from asterisk_compliance.domain.commands import CaptureOptions, HandOver
+from asterisk_compliance.ids import RecordingId
 
 RESULT_VARIABLE = "COMPLIANCE_RESULT"
 STATUS_VARIABLE = "COMPLIANCE_STATUS"
 MIXMONITOR_ID_VARIABLE = "COMPLIANCE_MMID"
+SEGMENT_VARIABLE = "COMPLIANCE_SEGMENT"
+"""The recording that the routine ``compliance-segment`` is to begin, and how."""
+SHOWN_VARIABLE = "COMPLIANCE_SHOWN"
+"""On an agent's channel: the status of the call that it is in."""
+FEATURE_OF_SEGMENTS = "compliancesegment"
+FEATURE_OF_WITHDRAWAL = "compliancewithdraw"
+"""What the told party's channel may do (``features.conf``); the agent's has features of its own."""
 
 RESULT_VARIABLES = (
     "COMPLIANCE_STATUS",
@@ -26,12 +31,13 @@ RESULT_VARIABLES = (
     "COMPLIANCE_CALL_ID",
     "COMPLIANCE_NEXT",
     "COMPLIANCE_CHANNEL",
+    "COMPLIANCE_FEATURES",
     "COMPLIANCE_OPTIONS",
 )
 
 
-def encode_result(result: HandOver, spool: PurePath) -> str:
-    """The variable's value. ``spool`` is the directory as Asterisk sees it.
+def encode_result(result: HandOver) -> str:
+    """The variable's value.
 
     Raises:
         ValueError: a value holds a character at which Asterisk would take it apart; none that
@@ -46,7 +52,8 @@ def encode_result(result: HandOver, spool: PurePath) -> str:
         result.call,
         result.next,
         result.channel or "",
-        _mixmonitor_options(result, spool) if result.start else "",
+        _features(result),
+        capture_flags(result.options) if result.start and result.options else "",
     )
     for value in values:
         if set(value) & set(',"\\$\r\n'):
@@ -54,13 +61,25 @@ def encode_result(result: HandOver, spool: PurePath) -> str:
     return ",".join(values)
 
 
-def _mixmonitor_options(result: HandOver, spool: PurePath) -> str:
-    """``b``: only while bridged; ``i``: the id to stop it by; ``r``, ``t``: one file a direction.
+def _features(result: HandOver) -> str:
+    if result.channel is None:
+        return ""
+    withdrawal = f"#{FEATURE_OF_WITHDRAWAL}" if result.withdrawal else ""
+    return FEATURE_OF_SEGMENTS + withdrawal
 
-    Source: apps/app_mixmonitor.c. There is no mixed file: the two directions are the recording.
+
+def capture_flags(options: CaptureOptions) -> str:
+    """How ``compliance-monitor`` shall run MixMonitor: ``m`` (it shall), ``b`` (only while
+    bridged), ``t`` (the others' direction too), and the seconds between two tones.
+
+    Flags and no options: who may set a channel's variable must not be able to write arguments of
+    MixMonitor, which can start programs.
     """
-    assert result.recording is not None
-    rx = spool / spool_name(result.recording, "rx")
-    tx = spool / spool_name(result.recording, "tx")
-    bridged = "b" if result.bridged_only else ""
-    return f"{bridged}i({MIXMONITOR_ID_VARIABLE})r({rx})t({tx})"
+    bridged = "b" if options.bridged_only else ""
+    others = "t" if options.others else ""
+    return f"m{bridged}{others}{options.beep_s or ''}"
+
+
+def encode_segment(recording: RecordingId, options: CaptureOptions) -> str:
+    """What ``compliance-segment`` is to begin."""
+    return f"{recording}-{capture_flags(options)}"

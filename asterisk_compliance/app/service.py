@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -16,10 +15,12 @@ from asterisk_compliance.app.agi_line import serve_call
 from asterisk_compliance.app.call_task import unix_ms
 from asterisk_compliance.app.control import ControlSocket, Peer
 from asterisk_compliance.app.ears import AmiEars, AriEars
+from asterisk_compliance.app.findings import changes_ahead
 from asterisk_compliance.app.keeping import Keeping
+from asterisk_compliance.app.loading import Configuration, load_configuration, restart_needed
 from asterisk_compliance.app.marks import mark_draft
 from asterisk_compliance.app.node import Node
-from asterisk_compliance.app.prompts import Policies, policies_for
+from asterisk_compliance.app.policies import digest_of
 from asterisk_compliance.asterisk.ami import AmiAddress, AmiClient, AmiLimits
 from asterisk_compliance.asterisk.ari import AriClient
 from asterisk_compliance.asterisk.ari_address import AriAddress, AriLimits
@@ -28,12 +29,16 @@ from asterisk_compliance.asterisk.fastagi import AgiLimits, AgiSession, FastAgiS
 from asterisk_compliance.config import AsteriskSettings, LimitSettings, Settings
 from asterisk_compliance.config_checks import SERVICE_NODE
 from asterisk_compliance.domain.call_state import Limits
+from asterisk_compliance.domain.row_format import timestamp
 from asterisk_compliance.domain.rows import Draft, Kind
-from asterisk_compliance.errors import StoreUnavailable
+from asterisk_compliance.errors import ConfigError, StoreError, StoreUnavailable
 from asterisk_compliance.ids import NodeName
 from asterisk_compliance.storage.audit_log import AuditLog
 from asterisk_compliance.storage.content import ContentStore
 from asterisk_compliance.storage.jsonl import JsonLines
+
+AHEAD_DAYS = 90
+"""So long before a rule begins or ends, the log says so at start."""
 
 log = structlog.get_logger()
 
@@ -51,24 +56,26 @@ def limits_of(settings: LimitSettings) -> Limits:
 
 
 class Service:
-    """Everything that one process does. Build it with checked settings, then :meth:`run` it."""
+    """Everything that one process does, from a checked configuration. :meth:`run` it."""
 
-    def __init__(self, settings: Settings, source: Path) -> None:
-        """Read the prompts and build the policies.
-
-        Raises:
-            ConfigError: a prompt or a wording is not what the settings promise.
-        """
-        self._settings = settings
-        self._source = source
-        self._policies = {
-            asterisk.node: policies_for(asterisk, settings, str(source))
-            for asterisk in settings.asterisk
-        }
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._loaded_at_ms = unix_ms()
         self._nodes: list[Node] = []
 
-    async def run(self, stop: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
+    @property
+    def _settings(self) -> Settings:
+        return self._configuration.settings
+
+    async def run(
+        self,
+        stop: asyncio.Event,
+        ready: Callable[[], None] = lambda: None,
+        reload: asyncio.Event | None = None,
+    ) -> None:
         """Serve until ``stop`` is set; then finish notices, close files, flush the rows.
+
+        Each time ``reload`` is set, the configuration is read again, see :meth:`reload`.
 
         Raises:
             StoreError: the store or the vault cannot be used.
@@ -81,12 +88,16 @@ class Service:
             raise StoreUnavailable(f"{vault}: {error.strerror}") from None
         async with self._audit_log() as rows:
             self._nodes = [self._node(asterisk, rows) for asterisk in self._settings.asterisk]
-            await self._introduce(rows)
+            nodes = tuple(self._configuration.policies)
+            started = _draft(Kind.SERVICE_STARTED, version=__version__, nodes=nodes)
+            await self._introduce(rows, self._configuration, started)
             live = 0
             try:
                 async with asyncio.TaskGroup() as tasks, contextlib.AsyncExitStack() as listening:
                     running = [tasks.create_task(node.run()) for node in self._nodes]
                     running.append(tasks.create_task(self._control(rows).run()))
+                    if reload is not None:
+                        running.append(tasks.create_task(self._reload_when(reload, rows)))
                     for settings, node in zip(self._settings.asterisk, self._nodes, strict=True):
                         await self._listen(settings, node, listening)
                     log.info("service_ready", version=__version__, nodes=len(self._nodes))
@@ -99,6 +110,40 @@ class Service:
                         task.cancel()
             finally:
                 await self._last_row(rows, live)
+
+    async def reload(self, rows: AuditLog) -> None:
+        """Read the configuration again; it applies whole, or not at all.
+
+        Calls that arrive from then on have the new policies, live ones keep theirs. What cannot be
+        taken over in this way needs a restart, and is refused like anything that is wrong.
+        """
+        source = self._configuration.source
+        try:
+            new = await asyncio.to_thread(load_configuration, source)
+            problems = list(restart_needed(self._settings, new.settings))
+        except ConfigError as error:
+            new, problems = self._configuration, error.problems
+        if problems:
+            log.error("reload_refused", problems=problems)
+            await rows.append(_draft(Kind.CONFIG_REFUSED, problems=len(problems)))
+            return
+        await self._introduce(rows, new)
+        for node in self._nodes:
+            node.policies = new.policies[node.node]
+        self._configuration = new
+        self._loaded_at_ms = unix_ms()
+        log.info("configuration_reloaded", digest=new.digest)
+
+    async def _reload_when(self, asked: asyncio.Event, rows: AuditLog) -> None:
+        while True:
+            await asked.wait()
+            asked.clear()
+            try:
+                await self.reload(rows)
+            except StoreError as error:
+                log.error("reload_failed", why=str(error))
+            except Exception:  # a defect here must not end the calls
+                log.exception("reload_failed")
 
     @property
     def _drain_s(self) -> float:
@@ -119,22 +164,23 @@ class Service:
                 await rows.close()
                 lines.close()
 
-    async def _introduce(self, rows: AuditLog) -> None:
-        """Say in the log who serves, and by which words, before the first call."""
-        content = ContentStore(self._settings.audit.store)
+    async def _introduce(self, rows: AuditLog, new: Configuration, *first: Draft) -> None:
+        """Say in the log by which rules and words calls are dealt with, before the first one."""
+        content = ContentStore(new.settings.audit.store)
         drafts = [
-            _draft(Kind.SERVICE_STARTED, version=__version__, nodes=tuple(self._policies)),
+            *first,
             _draft(
                 Kind.CONFIG_LOADED,
-                digest=hashlib.sha256(self._source.read_bytes()).hexdigest(),
+                digest=new.digest,
                 policies=tuple(
                     f"{policy.name}:{policy.digest}"
-                    for policies in self._policies.values()
+                    for policies in new.policies.values()
                     for policy in policies.by_name.values()
                 ),
+                rules=digest_of(new.settings.every_rule),
             ),
         ]
-        for policies in self._policies.values():
+        for policies in new.policies.values():
             for entry in policies.registered:
                 await asyncio.to_thread(content.put, entry.wording.text.encode())
                 await asyncio.to_thread(content.put, entry.audio)
@@ -149,13 +195,15 @@ class Service:
                     )
                 )
         await rows.append(*drafts)
+        for change in changes_ahead(new.settings.every_rule, datetime.now(UTC), AHEAD_DAYS):
+            word = "begins" if change.begins else "ends"
+            log.warning("rule_changes", rule=change.rule, on=str(change.on), what=word)
 
     async def _last_row(self, rows: AuditLog, live: int) -> None:
         with contextlib.suppress(StoreUnavailable):
             await rows.append(_draft(Kind.SERVICE_STOPPED, live_calls=live))
 
     def _node(self, settings: AsteriskSettings, rows: AuditLog) -> Node:
-        policies: Policies = self._policies[settings.node]
         keeping = Keeping(
             settings.spool_path,
             self._settings.vault.recordings,
@@ -164,7 +212,7 @@ class Service:
         )
         node = Node(
             settings,
-            policies.by_name,
+            self._configuration.policies[settings.node],
             limits_of(self._settings.limits),
             rows,
             store=self._settings.audit.store,
@@ -192,18 +240,22 @@ class Service:
         agi = settings.agi
         if agi is None:
             return
-        policies = self._policies[settings.node]
-        limit_s = policies.longest_prompt_ms / 1_000 + self._settings.limits.notice_margin_s
+        margin_s = self._settings.limits.notice_margin_s
 
         async def handle(session: AgiSession) -> None:
-            await serve_call(node, session, limit_s)
+            await serve_call(node, session, node.policies.longest_prompt_ms / 1_000 + margin_s)
 
         limits = AgiLimits(header_s=agi.header_s, sessions=agi.connections_max)
         await listening.enter_async_context(FastAgiServer(agi.host, agi.port, handle, limits))
 
     def _control(self, rows: AuditLog) -> ControlSocket:
         async def status(_peer: Peer, _arguments: Mapping[str, str]) -> Mapping[str, Any]:
-            return {"version": __version__, "nodes": [_status(node) for node in self._nodes]}
+            loaded = {
+                "digest": self._configuration.digest,
+                "loaded_at": timestamp(self._loaded_at_ms),
+            }
+            nodes = [_status(node) for node in self._nodes]
+            return {"version": __version__, "configuration": loaded, "nodes": nodes}
 
         async def mark(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
             draft = mark_draft(arguments.get("code", ""), peer.user)

@@ -1,12 +1,14 @@
 """One connection to one Asterisk's manager interface: a few actions, a few events.
 
-The AMI user needs ``read = call`` and ``write = call``. Actions are never sent twice: one that
+The AMI user needs ``read = call,user`` and ``write = call``; ``user`` is for the dialplan's own
+``UserEvent``, and without it everything else works. Actions are never sent twice: one that
 was not answered when the connection dropped fails, and its caller decides.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from dataclasses import dataclass, field
 from typing import Literal, NoReturn, Protocol
@@ -24,6 +26,11 @@ from asterisk_compliance.ids import ChannelId
 
 _LOGIN_HINT = "compare the user name and the secret with manager.conf, and its permit and acl"
 _NOT_THERE = "is Asterisk running? manager.conf: enabled = yes, and the same bindaddr and port"
+
+_LONGEST_DIGIT_MS = 5_000
+_DIGIT = re.compile(r"[0-9A-D*#]")
+_PLACE = re.compile(r"[A-Za-z0-9_-]{1,79}")
+"""Asterisk cuts a context or an extension after 79 characters (``AST_MAX_CONTEXT``)."""
 
 log = structlog.get_logger()
 
@@ -153,6 +160,45 @@ class AmiClient:
             State="1" if muted else "0",
         )
 
+    async def play_dtmf(
+        self, channel: ChannelId, digit: str, *, receive: bool, duration_ms: int
+    ) -> None:
+        """Press a key. The answer proves nothing: wait for what the key was to bring about.
+
+        ``digit`` is one of ``0`` to ``9``, ``A`` to ``D``, ``*`` and ``#``; ``duration_ms`` is 1 to
+        5000. With ``receive`` it is as if the channel's party had pressed the key, so that
+        features see it; without, the party hears it.
+
+        Raises:
+            ValueError: no such digit, or no such duration.
+        """
+        if not _DIGIT.fullmatch(digit):
+            raise ValueError("AMI PlayDTMF: not a digit")
+        if not 0 < duration_ms <= _LONGEST_DIGIT_MS:
+            raise ValueError(f"AMI PlayDTMF: a digit lasts 1 to {_LONGEST_DIGIT_MS} ms")
+        await self._act(
+            "PlayDTMF",
+            channel,
+            Digit=digit,
+            Duration=str(duration_ms),
+            Receive="true" if receive else "false",
+        )
+
+    async def redirect(
+        self, channel: ChannelId, context: str, exten: str, priority: int = 1
+    ) -> None:
+        """Send a channel to another place of the dialplan, out of its bridge.
+
+        Accepted is not arrived: it leaves what it executes a moment later.
+
+        Raises:
+            ValueError: context or extension is not made of letters, digits, ``_`` and ``-``, or
+                the priority is below 1.
+        """
+        if not (_PLACE.fullmatch(context) and _PLACE.fullmatch(exten) and priority >= 1):
+            raise ValueError("AMI Redirect: not a context, an extension and a priority")
+        await self._act("Redirect", channel, Context=context, Exten=exten, Priority=str(priority))
+
     async def _act(self, action: str, channel: ChannelId, **headers: str) -> None:
         if not channel:
             raise ValueError(f"AMI {action}: no channel")
@@ -207,7 +253,7 @@ class AmiClient:
             "Action": "Login",
             "Username": self._address.user,
             "Secret": self._address.secret,
-            "Events": "call",
+            "Events": "call,user",
         }
         answer = await protocol.request(login, self._limits.action_s)
         if not answer.success:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NoReturn, Protocol, TypeAlias, TypeVar
 
 import aiohttp
@@ -31,6 +32,7 @@ from asterisk_compliance.asterisk.ari_address import (
     refused,
 )
 from asterisk_compliance.asterisk.ari_events import CallEvent, Channel
+from asterisk_compliance.asterisk.ari_requests import HangUpReason
 from asterisk_compliance.asterisk.ari_transport import HttpTransport, Request, WebSocketTransport
 from asterisk_compliance.asterisk.listening import tell
 from asterisk_compliance.errors import AsteriskUnavailable, RequestRefused
@@ -141,6 +143,31 @@ class AriClient:
         self, channel: ChannelId, priority: int | None = None
     ) -> asyncio.Future[None]:
         return self.send(ari_requests.continue_in_dialplan(channel, priority))
+
+    def hang_up(self, channel: ChannelId, reason: HangUpReason = "normal") -> asyncio.Future[bool]:
+        """End a channel, in Stasis or not; ``False`` when it is gone already."""
+        return self.send(ari_requests.hang_up(channel, reason))
+
+    def snoop(
+        self, channel: ChannelId, snoop_id: ChannelId, args: Sequence[str]
+    ) -> asyncio.Future[Channel | None]:
+        """Make a channel whose playbacks only the party of ``channel`` hears, over its bridge.
+
+        It enters our application with ``args``: ``StasisStart`` comes for it as for a call, before
+        or after the answer. It ends with ``channel``, or by :meth:`hang_up`; ``StasisEnd`` proves
+        it, while :meth:`channel` goes on to show it for as long as ``channel`` lives. Await the
+        answer before a ``play`` on it: two channels, so nothing keeps their order.
+        """
+        application = self._address.application
+        return self.send(ari_requests.snoop(application, channel, snoop_id, args))
+
+    def bridge_channels(self, bridge: str) -> asyncio.Future[list[ChannelId] | None]:
+        """Who is in a bridge, be it ours or the dialplan's; ``None`` when it is gone."""
+        return self.send(ari_requests.bridge_channels(bridge))
+
+    def bridges(self) -> asyncio.Future[Mapping[str, list[ChannelId]]]:
+        """Every bridge of this Asterisk and who is in it."""
+        return self.send(ari_requests.bridges())
 
     def subscribe(self, channel: ChannelId) -> asyncio.Future[None]:
         """Hear of the channel's end after ``continue`` too, until it is destroyed."""

@@ -39,11 +39,14 @@ class Channel(msgspec.Struct, frozen=True, gc=False):
     """A channel as it was when the event was made.
 
     Attributes:
+        name: Technology, endpoint and a number: ``PJSIP/agent-00000001``, and ``Snoop/...`` for
+            the channel of a snoop. The endpoint can be a person's: match it, never log it.
         state: ``Ring``, ``Up`` and so on.
         created: The channel's ``creationtime``.
     """
 
     id: ChannelId
+    name: str
     state: str
     caller: Party
     dialplan: DialplanPlace

@@ -6,7 +6,8 @@ joined into a string that Asterisk takes apart again.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypeAlias, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -16,6 +17,8 @@ from asterisk_compliance.asterisk.ari_transport import Answer, Request
 from asterisk_compliance.ids import ChannelId, PlaybackId
 
 T = TypeVar("T")
+HangUpReason: TypeAlias = Literal["normal", "busy", "congestion", "no_answer"]
+_WHISPER = {"spy": "none", "whisper": "out"}
 
 
 class _Variable(msgspec.Struct):
@@ -24,6 +27,11 @@ class _Variable(msgspec.Struct):
 
 class _Application(msgspec.Struct):
     channel_ids: list[ChannelId]
+
+
+class _Bridge(msgspec.Struct):
+    id: str
+    channels: list[ChannelId]
 
 
 class _System(msgspec.Struct):
@@ -82,6 +90,54 @@ def continue_in_dialplan(channel: ChannelId, priority: int | None = None) -> Req
     content = None if priority is None else {"priority": priority}
     path = f"channels/{_id(channel)}/continue"
     return Request("continue", "POST", path, _nothing, content=content, lane=channel)
+
+
+def hang_up(channel: ChannelId, reason: HangUpReason = "normal") -> Request[bool]:
+    """``False`` when the channel is gone already."""
+    return Request(
+        "hang_up",
+        "DELETE",
+        f"channels/{_id(channel)}",
+        lambda _: True,
+        content={"reason": reason},
+        lane=channel,
+        missing=lambda: False,
+    )
+
+
+def snoop(
+    application: str, channel: ChannelId, snoop_id: ChannelId, args: Sequence[str]
+) -> Request[Channel | None]:
+    """``None`` when ``channel`` is gone.
+
+    Raises:
+        ValueError: an argument is empty or holds a comma, which would make it two.
+    """
+    if any(not arg or "," in arg for arg in args):
+        raise ValueError("an argument of a Stasis application is empty or holds a comma")
+    return Request(
+        "snoop",
+        "POST",
+        f"channels/{_id(channel)}/snoop/{_id(snoop_id)}",
+        lambda said: _decode(said, Channel),
+        content=_WHISPER | {"app": application} | ({"appArgs": ",".join(args)} if args else {}),
+        lane=channel,
+        missing=lambda: None,
+    )
+
+
+def bridge_channels(bridge: str) -> Request[list[ChannelId] | None]:
+    return Request(
+        "bridge_channels",
+        "GET",
+        f"bridges/{_id(bridge)}",
+        lambda said: _decode(said, _Bridge).channels,
+        missing=lambda: None,
+    )
+
+
+def bridges() -> Request[Mapping[str, list[ChannelId]]]:
+    return Request("bridges", "GET", "bridges", _bridges)
 
 
 def subscribe(application: str, channel: ChannelId) -> Request[None]:
@@ -151,6 +207,10 @@ def _id(text: str) -> str:
     if text in {"", ".", ".."}:
         raise ValueError("not an id")
     return quote(text, safe="")
+
+
+def _bridges(said: Answer) -> Mapping[str, list[ChannelId]]:
+    return {bridge.id: bridge.channels for bridge in _decode(said, list[_Bridge])}
 
 
 def _nothing(_: Answer) -> None:

@@ -12,7 +12,17 @@ from typing import Annotated, NoReturn
 import typer
 
 from asterisk_compliance import __version__
-from asterisk_compliance.cli import audit, calls, dialplan, mark, serve, sounds, status
+from asterisk_compliance.cli import (
+    audit,
+    calls,
+    check,
+    dialplan,
+    explain,
+    mark,
+    serve,
+    sounds,
+    status,
+)
 from asterisk_compliance.cli.output import print_line, say
 from asterisk_compliance.errors import ComplianceError
 
@@ -25,6 +35,8 @@ app = typer.Typer(
 )
 app.command("serve")(serve.serve)
 app.command("status")(status.status)
+app.command("check")(check.check)
+app.command("explain")(explain.explain)
 audit.app.command("mark")(mark.mark)
 app.add_typer(audit.app, name="audit")
 app.add_typer(calls.app, name="calls")

@@ -6,15 +6,17 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import structlog
 import typer
 import uvloop
 
 from asterisk_compliance.cli.context import DEFAULT_CONFIG
+
+if TYPE_CHECKING:
+    from asterisk_compliance.app.service import Service
 
 
 def serve(
@@ -26,22 +28,25 @@ def serve(
 ) -> None:
     """Serve calls until SIGTERM or SIGINT; then finish notices, close files, and exit 0.
 
+    SIGHUP: read the configuration again.
+
     Exit status: 2 configuration, 3 Asterisk's application taken by another, or store not usable.
     """
+    from asterisk_compliance.app.loading import load_configuration
     from asterisk_compliance.app.service import Service
-    from asterisk_compliance.config import load
 
     _log_to_stderr(as_json=log_json, verbose=verbose)
-    service = Service(load(config), config)
-    uvloop.run(_until_told(service.run))
+    service = Service(load_configuration(config))
+    uvloop.run(_until_told(service))
 
 
-async def _until_told(run: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
-    stop = asyncio.Event()
+async def _until_told(service: Service) -> None:
+    stop, reload = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await run(stop)
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    await service.run(stop, reload=reload)
 
 
 def _log_to_stderr(*, as_json: bool, verbose: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from asterisk_compliance import catalogue
-from asterisk_compliance.app.prompts import Policies
+from asterisk_compliance.app.policies import Policies
 from asterisk_compliance.cli.context import JsonOption
 from asterisk_compliance.cli.output import print_json, say, stdout, table
 from asterisk_compliance.domain.notice import Consent
@@ -163,11 +163,12 @@ def _configured(path: Path) -> Iterator[_Linted]:
 def _asked(policies: Policies, notice: str) -> tuple[PromptKind, dict[str, str]]:
     """What the policies that use a notice ask by it, and by which keys."""
     kind, digits = PromptKind.NOTICE, {}
-    for policy in policies.by_name.values():
-        if policy.notice.id != notice or policy.consent is Consent.NOTICE:
-            continue
-        digits["refuse"] = policy.keys.refuse
-        if policy.consent is Consent.OPT_IN:
-            kind = PromptKind.QUESTION
-            digits["accept"] = policy.keys.accept
+    for name, plan in policies.plans.items():
+        for consent in policies.reach(name)["consent"]:
+            if plan.notices[consent].id != notice or consent is Consent.NOTICE:
+                continue
+            digits["refuse"] = plan.keys.refuse
+            if consent is Consent.OPT_IN:
+                kind = PromptKind.QUESTION
+                digits["accept"] = plan.keys.accept
     return kind, digits

@@ -1,67 +1,85 @@
 """The life of one call, as a pure function of what has happened.
 
-Rule 1: every transition lives in this file and in ``call_notice.py``, and nowhere else.
+Rule 1: every transition lives in the modules ``call*.py``, and nowhere else.
 Rule 2: nothing here awaits, reads a clock, or knows that ARI, AMI and AGI exist. Facts come
         in as events; what shall be done goes out as commands, in order.
-Rules 3 and 4 are at the top of ``call_notice.py``.
+Rules 3 and 4 (the notice, the decision) are in ``call_notice.py``, 6 to 8 (what is captured) in
+``call_capture.py``, 9 to 11 (everybody else) in ``call_company.py``, 12 to 14 (what people ask
+for in mid-call) in ``call_asked.py``.
 Rule 5: what cannot be taken back stands behind a ``Commit``, its row before it.
 
-Two machines run side by side. The *phase* says where the channel is; the *capture* says what
-is known of the recording, and follows from files and bridges in whatever order they come:
+The *phase* says where the channel is; what is known of the recording runs beside it, and follows
+from files, bridges and people in whatever order they come:
 
     NOTICE ··▶ CONTINUING ──▶ DIALPLAN ──▶ CLOSING ──▶ OVER
-    NONE | REQUESTED ──▶ STARTED ──▶ GROWING ──▶ ENDED
-                         └──▶ STALLED ──▶ GROWING
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from asterisk_compliance.domain.call_asked import Asked, asked, pause_is_forgotten
+from asterisk_compliance.domain.call_capture import (
+    close_segment,
+    expect_audio,
+    mute_changed,
+    mute_refused,
+    segment_began,
+    settle,
+    started,
+    taking_in,
+)
+from asterisk_compliance.domain.call_company import (
+    company_changed,
+    whisper_failed,
+    whisper_finished,
+    whisper_is_late,
+    whisper_started,
+)
+from asterisk_compliance.domain.call_failures import (
+    after_failure,
+    failed_with,
+    not_begun,
+    rows_refused,
+    stalled,
+)
 from asterisk_compliance.domain.call_notice import (
-    NO_MORE_WAITING,
     Stepped,
     before_decision,
     decide,
     give_up,
     telling,
     then,
-    unrecorded,
 )
 from asterisk_compliance.domain.call_rows import (
     anomaly_row,
     arrived_row,
-    decision_row,
     recording_row,
     result,
     standing_result,
-    verdict_row,
 )
-from asterisk_compliance.domain.call_state import Arrival, Call, Limits, Phase
+from asterisk_compliance.domain.call_state import Arrival, Call, Limits, Phase, Segment
 from asterisk_compliance.domain.commands import (
     Announce,
     Answer,
     AppendRow,
     ClearDeadline,
     Command,
-    Commit,
     Continue,
+    EndWhisper,
     Forget,
-    Judge,
     Play,
-    RemoveSpooled,
     SetDeadline,
-    StopCapture,
-    StopPlayback,
 )
 from asterisk_compliance.domain.decision import Reason, Status
 from asterisk_compliance.domain.events import (
     Bridged,
     CaptureGoesOn,
+    CaptureStopped,
     ChannelGone,
     CommandFailed,
+    CompanyChanged,
     Continued,
-    Deadline,
     DeadlinePassed,
     Entry,
     Event,
@@ -72,31 +90,44 @@ from asterisk_compliance.domain.events import (
     Judged,
     LeftStasis,
     MixMonitorStarted,
+    MuteChanged,
+    MuteRefused,
+    PlaybackFinished,
+    PlaybackStarted,
+    RecordingRemoved,
     Reentered,
     RowsRefused,
+    SegmentRefused,
     SpoolKept,
     SpoolRemoved,
-    Step,
+    TransferSeen,
     Unbridged,
 )
+from asterisk_compliance.domain.names import Deadline, Step
 from asterisk_compliance.domain.notice import CaptureFrom, Consent, Policy
-from asterisk_compliance.domain.recording import Capture, Outcome
+from asterisk_compliance.domain.reasons import StopReason
+from asterisk_compliance.domain.recording import Capture
 from asterisk_compliance.domain.rows import Kind
-from asterisk_compliance.ids import CallId
+from asterisk_compliance.ids import CallId, recording_id
 
 
 def arrive(call_id: CallId, arrival: Arrival, limits: Limits) -> Stepped:
     """Begin a call: its first row, and either the notice or at once the way back."""
     policy = arrival.policy if isinstance(arrival.policy, Policy) else None
     wording = policy.wording_for(arrival.language) if policy else None
+    on_demand = policy is not None and policy.capture is CaptureFrom.ON_DEMAND
     call = Call(
         id=call_id,
         channel=arrival.channel,
         entry=arrival.entry,
         limits=limits,
         arrived_at_ms=arrival.at_ms,
+        leg=arrival.leg,
+        joins=arrival.joins,
+        wiring=arrival.wiring,
         policy=policy,
         wording=wording,
+        segment=Segment(0) if on_demand else Segment(),
     )
     arrived = arrived_row(call, arrival)
     if not isinstance(arrival.policy, Policy):
@@ -129,7 +160,7 @@ def strand(call_id: CallId, arrival: Arrival, limits: Limits, *, decided: bool) 
     return gone_on, (anomaly_row("STRANDED"), *commands[1:])
 
 
-def step(call: Call, event: Event) -> Stepped:
+def step(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - one arm a phase
     """Apply one fact to a call: the next call, and the commands to perform in order.
 
     Total: every event is possible in every phase, since Asterisk, the disk and the caller do
@@ -137,21 +168,33 @@ def step(call: Call, event: Event) -> Stepped:
     """
     if call.phase is Phase.OVER:
         return call, ()
-    if isinstance(event, HangupRequested):
-        return replace(call, hanging_up=True), ()
-    if isinstance(event, ChannelGone):
-        return _end(call, event.at_ms)
-    if isinstance(event, RowsRefused):
-        return _rows_refused(call, event)
-    if isinstance(event, Bridged | Unbridged) and call.undecided:
-        return _bridging(call, event), ()
-    if call.undecided:
-        return before_decision(call, event)
-    if call.phase is Phase.TELLING:
-        return telling(call, event)
-    if call.phase is Phase.CLOSING:
-        return _in_closing(call, event)
-    return _in_dialplan(call, event)
+    match event:
+        case HangupRequested():
+            return replace(call, hanging_up=True), ()
+        case ChannelGone(at_ms=at_ms):
+            return _end(call, at_ms)
+        case RowsRefused():
+            return rows_refused(call, event)
+        case Judged() | SpoolRemoved() | SpoolKept() | RecordingRemoved():
+            return taking_in(call, event)
+        case _ if call.phase is Phase.CLOSING:
+            return call, ()
+        case CompanyChanged():
+            return company_changed(call, event)
+        case Bridged() | Unbridged() if call.undecided:
+            return _bridging(call, event), ()
+        case _ if call.undecided:
+            return before_decision(call, event)
+        case _ if call.phase is Phase.TELLING:
+            return telling(call, event)
+        case _ if call.whispering is not None and _is_of_whisper(call, event):
+            return _whispered(call, event)
+        case MuteChanged() | MuteRefused() | CaptureStopped() | CaptureGoesOn() | SegmentRefused():
+            return _capture_answered(call, event)
+        case _ if isinstance(event, Asked):
+            return asked(call, event)
+        case _:
+            return _in_dialplan(call, event)
 
 
 def _in_dialplan(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - one arm a fact
@@ -159,7 +202,8 @@ def _in_dialplan(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - 
         case Continued(at_ms=at_ms):
             first = at_ms if call.continued_at_ms is None else call.continued_at_ms
             gone_on = replace(call, phase=Phase.DIALPLAN, continued_at_ms=first)
-            return gone_on, (AppendRow(Kind.CALL_CONTINUED), *_expect_audio_at_once(call))
+            expecting = expect_audio(call) if call.keeps_all else ()
+            return gone_on, (AppendRow(Kind.CALL_CONTINUED), *expecting)
 
         case CommandFailed(step=Step.HAND_OVER | Step.CONTINUE as failed):
             gone_on = replace(call, phase=Phase.DIALPLAN)
@@ -176,93 +220,104 @@ def _in_dialplan(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - 
             return call, (result(call), Continue())
 
         case Bridged():
-            return _bridging(call, event), _expect_audio(call)
+            return _bridging(call, event), expect_audio(call)
 
         case Unbridged():
-            clear = () if _keeps_all(call) else (ClearDeadline(Deadline.GROWTH),)
+            clear = () if call.keeps_all else (ClearDeadline(Deadline.GROWTH),)
             return _bridging(call, event), clear
 
-        case MixMonitorStarted() if call.capture is Capture.REQUESTED:
-            return _started(call, "mixmonitor_start")
+        case MixMonitorStarted(at_ms=at_ms) if call.coming is not None:
+            return segment_began(call, at_ms, "mixmonitor_start")
 
-        case FileAppeared() if call.capture is Capture.REQUESTED:
-            return _started(call, "file")
+        case MixMonitorStarted(at_ms=at_ms) if call.capture is Capture.REQUESTED:
+            return started(call, at_ms, "mixmonitor_start")
 
-        case FileGrew() if call.stopped:
+        case FileAppeared(recording=recording, at_ms=at_ms) if _is_coming(call, recording):
+            return segment_began(call, at_ms, "file")
+
+        case FileAppeared(at_ms=at_ms) if call.capture is Capture.REQUESTED:
+            return started(call, at_ms, "file")
+
+        case FileGrew(recording=recording) if call.stopping or recording != call.recording:
             return call, ()  # what was in Asterisk's buffer when it was stopped
 
-        case CaptureGoesOn():
-            return call, (anomaly_row("CAPTURE_NOT_STOPPED"),)
-
-        case FileGrew() if call.capture is Capture.REQUESTED:
-            return _then_step(_started(call, "file"), event)
+        case FileGrew(at_ms=at_ms) if call.capture is Capture.REQUESTED:
+            return _then_step(started(call, at_ms, "file"), event)
 
         case FileGrew() if call.capture in {Capture.STARTED, Capture.STALLED}:
             growing = replace(call, capture=Capture.GROWING)
             row = recording_row(call, Kind.RECORDING_GROWING)
-            return growing, (row, ClearDeadline(Deadline.GROWTH), Announce(Status.RECORDING))
+            shown = () if call.pauses else (Announce(Status.RECORDING),)
+            return growing, (row, ClearDeadline(Deadline.GROWTH), *shown)
 
         case DeadlinePassed(deadline=Deadline.GROWTH) if call.awaits_audio:
-            stalled = replace(call, capture=Capture.STALLED)
-            row = recording_row(call, Kind.RECORDING_STALLED)
-            return stalled, (row, Announce(Status.FAILED))
+            return stalled(call)
+
+        case DeadlinePassed(deadline=Deadline.SEGMENT, at_ms=at_ms) if call.coming is not None:
+            return not_begun(call, at_ms)
+
+        case DeadlinePassed(deadline=Deadline.PAUSE, at_ms=at_ms) if call.pauses:
+            return pause_is_forgotten(call, at_ms)
+
+        case TransferSeen(at_ms=at_ms) if call.company.met:
+            return settle(replace(call, transfer_seen=True), at_ms)
 
         case EventsOverflowed() if call.capture_is_open:
-            return _stop_capture(call, anomaly_row("EVENTS_OVERFLOWED"))
+            return failed_with(call, StopReason.EVENTS_OVERFLOWED, anomaly_row("EVENTS_OVERFLOWED"))
 
         case _:
             return call, ()
 
 
-def _in_closing(call: Call, event: Event) -> Stepped:
+def _capture_answered(call: Call, event: Event) -> Stepped:
+    """What Asterisk made of what we asked of MixMonitor."""
     match event:
-        case Judged(verdict=verdict):
-            row = verdict_row(call, verdict)
-            if verdict.outcome in {Outcome.MISSING, Outcome.UNJUDGED}:
-                return replace(call, phase=Phase.OVER, capture=Capture.ENDED), (row, Forget())
-            # The row says what the files were; only when it is durable may they go.
-            return replace(call, capture=Capture.ENDED), (
-                row,
-                Commit(),
-                RemoveSpooled(call.recording),
-            )
-        case SpoolRemoved(files=files):
-            row = recording_row(call, Kind.SPOOL_REMOVED, files=files)
-            return replace(call, phase=Phase.OVER), (row, Forget())
-        case SpoolKept():
-            return replace(call, phase=Phase.OVER), (anomaly_row("SPOOL_NOT_REMOVED"), Forget())
+        case MuteChanged(mute=mute, at_ms=at_ms):
+            return mute_changed(call, mute, at_ms)
+        case MuteRefused(mute=mute):
+            refused, commands = mute_refused(call, mute)
+            newly = refused.stopping and not call.stopping
+            return then(commands, after_failure(refused)) if newly else (refused, commands)
+        case CaptureStopped(recording=recording, at_ms=at_ms) if (
+            call.stopping and recording == call.recording and call.capture_is_open
+        ):
+            return close_segment(replace(call, stopping=call.coming is not None), at_ms)
+        case CaptureGoesOn(recording=recording):
+            return call, (anomaly_row("CAPTURE_NOT_STOPPED", recording=recording),)
+        case SegmentRefused(recording=recording, at_ms=at_ms) if _is_coming(call, recording):
+            return not_begun(call, at_ms)
         case _:
             return call, ()
 
 
-def _rows_refused(call: Call, event: RowsRefused) -> Stepped:
-    """The store failed: what stands behind the commit does not happen, what runs is stopped.
-
-    Said once: the rows that report it may fail as well.
-    """
-    if call.phase is Phase.CLOSING and event.at_commit:
-        # The files stay in the spool, whatever became of the row: nothing is lost.
-        over = replace(call, phase=Phase.OVER, store_failed=True)
-        return over, (anomaly_row("STORE_FAILED"), Forget())
-    if call.store_failed:
-        return call, ()
-    call = replace(call, store_failed=True)
-    if call.undecided:
-        stop = (StopPlayback(call.playback), *NO_MORE_WAITING)
-        return then(stop, decide(call, Reason.STORE_FAILED))
-    if call.phase is Phase.CONTINUING and event.at_commit:
-        failed = unrecorded(call, Reason.STORE_FAILED)
-        decided = replace(call, decision=failed, capture=Capture.NONE)
-        return decided, (decision_row(failed), result(decided), Continue())
-    if call.phase is Phase.CLOSING or not call.capture_is_open:
-        return call, (anomaly_row("STORE_FAILED"),)
-    return _stop_capture(call, anomaly_row("STORE_FAILED"))
+def _is_coming(call: Call, recording: str) -> bool:
+    return call.coming is not None and recording == recording_id(call.id, call.coming.number)
 
 
-def _stop_capture(call: Call, why: AppendRow) -> Stepped:
-    """End a recording that must not go on; once more when it begins only now."""
-    stopped = replace(call, stopped=True)
-    return stopped, (why, StopCapture(), Announce(Status.FAILED))
+def _is_of_whisper(call: Call, event: Event) -> bool:
+    assert call.whispering is not None
+    match event:
+        case PlaybackStarted(playback=playback) | PlaybackFinished(playback=playback):
+            return playback == call.whispering.playback
+        case DeadlinePassed(deadline=Deadline.WHISPER) | CommandFailed(step=Step.WHISPER):
+            return True
+        case _:
+            return False
+
+
+def _whispered(call: Call, event: Event) -> Stepped:
+    match event:
+        case PlaybackStarted():
+            return whisper_started(call, event)
+        case PlaybackFinished():
+            return whisper_finished(call, event)
+        case DeadlinePassed(at_ms=at_ms):
+            return whisper_is_late(call, at_ms)
+        case _:
+            return whisper_failed(call, Reason.ASTERISK_REFUSED)
+
+
+# -- the end, and the clock --------------------------------------------------------------------
 
 
 def _end(call: Call, at_ms: int) -> Stepped:
@@ -271,13 +326,21 @@ def _end(call: Call, at_ms: int) -> Stepped:
     commands: tuple[Command, ...] = ()
     if call.decision is None:
         call, commands = give_up(call, Reason.HANGUP_IN_NOTICE, gone=True)
+    if call.whispering is not None:
+        commands = (*commands, EndWhisper())
+    if call.coming is not None:
+        coming = recording_id(call.id, call.coming.number)
+        missing = AppendRow(Kind.RECORDING_MISSING, {"recording": coming, "expected_ms": 0})
+        commands = (*commands, missing)
     call = _bridging(call, Unbridged(at_ms))
     ended = AppendRow(Kind.CALL_ENDED, {"bridged_ms": call.bridged_ms})
-    clear = ClearDeadline(Deadline.GROWTH)
-    if not call.capture_is_open:
-        return replace(call, phase=Phase.OVER), (*commands, ended, clear, Forget())
-    judge = Judge(call.recording, _expected_ms(call, at_ms))
-    return replace(call, phase=Phase.CLOSING), (*commands, ended, clear, judge)
+    commands = (*commands, ended, ClearDeadline(Deadline.GROWTH))
+    if call.capture_is_open:
+        call, judging = close_segment(call, at_ms)
+        commands = (*commands, *judging)
+    if not call.closing:
+        return replace(call, phase=Phase.OVER), (*commands, Forget())
+    return replace(call, phase=Phase.CLOSING), commands
 
 
 def _bridging(call: Call, event: Bridged | Unbridged) -> Call:
@@ -291,33 +354,6 @@ def _bridging(call: Call, event: Bridged | Unbridged) -> Call:
     return replace(call, bridged_at_ms=None, bridged_ms=total)
 
 
-def _expected_ms(call: Call, ended_at_ms: int) -> int | None:
-    """How long the recording must be; ``None`` where nobody told us."""
-    if _keeps_all(call):
-        return None if call.continued_at_ms is None else ended_at_ms - call.continued_at_ms
-    return call.bridged_ms if call.bridges_seen else None
-
-
-def _started(call: Call, evidence: str) -> Stepped:
-    row = recording_row(call, Kind.RECORDING_STARTED, evidence=evidence)
-    stop = (StopCapture(),) if call.stopped else ()
-    return replace(call, capture=Capture.STARTED), (row, *stop)
-
-
 def _then_step(first: Stepped, event: Event) -> Stepped:
     call, commands = first
     return then(commands, step(call, event))
-
-
-def _expect_audio(call: Call) -> tuple[Command, ...]:
-    """From now on samples come in: they must be on disk in time."""
-    wait = SetDeadline(Deadline.GROWTH, call.limits.growth_ms)
-    return (wait,) if call.awaits_audio else ()
-
-
-def _expect_audio_at_once(call: Call) -> tuple[Command, ...]:
-    return _expect_audio(call) if _keeps_all(call) else ()
-
-
-def _keeps_all(call: Call) -> bool:
-    return call.policy is not None and call.policy.capture is CaptureFrom.NOTICE

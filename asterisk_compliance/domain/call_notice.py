@@ -32,6 +32,7 @@ from asterisk_compliance.domain.commands import (
     Command,
     Commit,
     Continue,
+    HangUp,
     Play,
     SetDeadline,
     StopPlayback,
@@ -46,8 +47,8 @@ from asterisk_compliance.domain.decision import (
 )
 from asterisk_compliance.domain.events import (
     CommandFailed,
-    Deadline,
     DeadlinePassed,
+    DiallerGone,
     DigitReceived,
     Event,
     EventsOverflowed,
@@ -56,9 +57,10 @@ from asterisk_compliance.domain.events import (
     PlaybackStarted,
     Reentered,
     ServiceStopping,
-    Step,
 )
+from asterisk_compliance.domain.names import Deadline, Step
 from asterisk_compliance.domain.notice import (
+    CaptureFrom,
     Consent,
     OnProblem,
     Prompt,
@@ -133,6 +135,10 @@ def before_decision(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912
             reason = Reason.HANGUP_IN_NOTICE if call.hanging_up else Reason.TAKEN_BACK
             return give_up(call, reason, gone=True)
 
+        case DiallerGone():
+            # Dial() does not look at its own caller while the routine runs.
+            return then((HangUp(),), give_up(call, Reason.DIALLER_GONE, gone=True))
+
         case CommandFailed(reachable=reachable):
             reason = Reason.ASTERISK_REFUSED if reachable else Reason.CONNECTION_LOST
             return give_up(call, Reason.HANGUP_IN_NOTICE if call.hanging_up else reason)
@@ -162,6 +168,8 @@ def telling(call: Call, event: Event) -> Stepped:
             return then(refused, _go(call))
         case EventsOverflowed():
             return _go(call)
+        case DiallerGone():
+            return call, (HangUp(),)
         case LeftStasis():
             return replace(call, phase=Phase.DIALPLAN), (ClearDeadline(Deadline.TELL),)
         case ServiceStopping():
@@ -321,15 +329,24 @@ def _allow(call: Call, reason: Reason) -> Stepped:
         purposes=call.policy.notice.purposes,
         notice=call.policy.notice.label(call.wording.language),
     )
-    decided = replace(call, decision=allowed, capture=Capture.REQUESTED, phase=Phase.CONTINUING)
-    requested = recording_row(decided, Kind.RECORDING_REQUESTED, capture=call.policy.capture)
-    return decided, (
+    decided = replace(call, decision=allowed, phase=Phase.CONTINUING)
+    if not _captures_at_once(call):
+        return decided, (decision_row(allowed), Commit(), result(decided), Continue())
+    segment = replace(call.segment, others=call.may_keep_others)
+    capturing = replace(decided, capture=Capture.REQUESTED, segment=segment)
+    requested = recording_row(capturing, Kind.RECORDING_REQUESTED, capture=call.policy.capture)
+    return capturing, (
         decision_row(allowed),
         requested,
         Commit(),
-        result(decided),
+        result(capturing),
         Continue(),
     )
+
+
+def _captures_at_once(call: Call) -> bool:
+    assert call.policy is not None
+    return not call.joins and call.policy.capture is not CaptureFrom.ON_DEMAND
 
 
 def _what_happens(call: Call, reason: Reason) -> OnProblem:

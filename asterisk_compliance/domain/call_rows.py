@@ -9,10 +9,10 @@ from asterisk_compliance.domain.call_state import Arrival, Call
 from asterisk_compliance.domain.commands import AppendRow, HandOver
 from asterisk_compliance.domain.decision import Decision, Status
 from asterisk_compliance.domain.events import PlaybackFinished, PlaybackStarted
-from asterisk_compliance.domain.notice import CaptureFrom, Policy
+from asterisk_compliance.domain.notice import Policy, Withdrawal
 from asterisk_compliance.domain.recording import Capture, Outcome, Verdict
 from asterisk_compliance.domain.rows import Actor, Detail, Kind
-from asterisk_compliance.ids import party_id
+from asterisk_compliance.ids import RecordingId, party_id
 
 
 def arrived_row(call: Call, arrival: Arrival) -> AppendRow:
@@ -22,9 +22,11 @@ def arrived_row(call: Call, arrival: Arrival) -> AppendRow:
         {
             "channel": arrival.channel,
             "entry": arrival.entry,
+            "leg": arrival.leg,
             "linkedid": arrival.linkedid,
             "policy": arrival.policy_name,
             "policy_digest": digest,
+            "rules": arrival.rules,
         },
         actor=Actor.CALLER,
         party=party_id(call.id, 1),
@@ -66,7 +68,19 @@ def decision_row(decision: Decision) -> AppendRow:
     )
 
 
-def verdict_row(call: Call, verdict: Verdict) -> AppendRow:
+def verdict_rows(call: Call, recording: RecordingId, verdict: Verdict) -> tuple[AppendRow, ...]:
+    """What became of a recording, and what of it was lost."""
+    lost = tuple(
+        AppendRow(Kind.AUDIO_LOST, {"recording": recording, "from_ms": begin, "to_ms": end})
+        for begin, end in verdict.lost
+    )
+    return (_verdict_row(call, recording, verdict), *lost)
+
+
+def _verdict_row(call: Call, recording: RecordingId, verdict: Verdict) -> AppendRow:
+    def recording_row(_: Call, kind: Kind, **detail: Detail) -> AppendRow:
+        return AppendRow(kind, {"recording": recording, **detail})
+
     match verdict.outcome:
         case Outcome.MISSING:
             return recording_row(call, Kind.RECORDING_MISSING, expected_ms=verdict.expected_ms)
@@ -83,10 +97,12 @@ def verdict_row(call: Call, verdict: Verdict) -> AppendRow:
             return recording_row(
                 call,
                 Kind.RECORDING_CLOSED,
+                blanked_ms=verdict.blanked_ms,
                 expected_ms=verdict.expected_ms,
                 header_closed=verdict.header_closed,
                 length=verdict.length,
                 length_ms=verdict.length_ms,
+                lost_ms=verdict.lost_ms,
                 purposes=call.decision.purposes if call.decision else (),
                 rx=verdict.rx,
                 rx_sha256=verdict.rx_sha256,
@@ -113,26 +129,37 @@ def result(call: Call) -> HandOver:
     decision = call.decision
     if not decision.allowed or call.policy is None:
         return HandOver(call.id, decision.status, decision.reason, next=decision.next)
-    return HandOver(
+    told = HandOver(
         call.id,
         decision.status,
         decision.reason,
         purposes=decision.purposes,
         notice=decision.notice,
-        recording=call.recording,
         channel=call.channel,
-        start=True,
-        bridged_only=call.policy.capture is CaptureFrom.BRIDGED,
+        withdrawal=call.policy.withdrawal is Withdrawal.ON and not call.joins,
     )
+    if not call.capture_is_open:
+        return told
+    options = call.options(others=call.segment.others)
+    return replace(told, recording=call.recording, start=True, options=options)
 
 
 def standing_result(call: Call) -> HandOver:
     """The decision again, for a channel that comes a second time: it starts nothing."""
+    return replace(result(call), status=standing_status(call), start=False, options=None)
+
+
+def standing_status(call: Call) -> Status:
+    """What the dialplan and the agent are told of a decided call, as it is now."""
+    assert call.decision is not None
+    if call.withdrawn:
+        return Status.REFUSED
+    if call.pauses:
+        return Status.PAUSED
     status = {Capture.GROWING: Status.RECORDING, Capture.STALLED: Status.FAILED}
-    if call.stopped:
+    if call.stopping:
         status = dict.fromkeys(Capture, Status.FAILED)
-    told = result(call)
-    return replace(told, status=status.get(call.capture, told.status), start=False)
+    return status.get(call.capture, call.decision.status)
 
 
 def lasted_ms(started: PlaybackStarted | None, finished: PlaybackFinished) -> int:

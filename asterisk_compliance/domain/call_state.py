@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from asterisk_compliance.domain.commands import CaptureOptions, Mute
+from asterisk_compliance.domain.company import ALONE, Company
 from asterisk_compliance.domain.decision import Decision, Reason
-from asterisk_compliance.domain.events import Entry, PlaybackStarted
-from asterisk_compliance.domain.notice import Policy, Wording
-from asterisk_compliance.domain.recording import Capture
+from asterisk_compliance.domain.events import Entry, Leg, PlaybackStarted
+from asterisk_compliance.domain.notice import AgentConsent, CaptureFrom, Policy, Wording
+from asterisk_compliance.domain.recording import Capture, Tracks
 from asterisk_compliance.domain.rows import PersonalFact
 from asterisk_compliance.ids import (
     CallId,
     ChannelId,
+    PartyId,
     PlaybackId,
     RecordingId,
+    party_id,
     playback_id,
     recording_id,
 )
@@ -39,12 +43,27 @@ class Limits:
         dialplan_ms: The routine's own limit; after it the dialplan has taken the call back.
         growth_ms: From the bridge until audio must be on disk.
         stop_ms: A stopping service waits this long for notices that play.
+        segment_ms: From the request to begin a recording anew until Asterisk says that it did.
     """
 
     notice_margin_ms: int = 3_000
     dialplan_ms: int = 20_000
     growth_ms: int = 3_000
     stop_ms: int = 5_000
+    segment_ms: int = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What the site has wired, beside the routine itself.
+
+    Attributes:
+        segments: ``features.conf`` lets us begin a recording anew in mid-call.
+        staff_known: The site lists its staff's endpoints, so that everybody else is outside.
+    """
+
+    segments: bool = True
+    staff_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +76,10 @@ class Arrival:
         policy_name: As the dialplan asked for it, bounded, for the row.
         language: Asterisk's channel language.
         facts: What identifies the caller: number, name, dialled number.
+        rules: Ids of the rules that made the policy what it is.
+        leg: Whose leg it is.
+        joins: It is about to join a call of ours that is recorded: it is told, and needs no
+            recording of its own.
     """
 
     channel: ChannelId
@@ -69,17 +92,97 @@ class Arrival:
     answered: bool = False
     stopping: bool = False
     facts: tuple[PersonalFact, ...] = ()
+    rules: tuple[str, ...] = ()
+    leg: Leg = Leg.CALLER
+    joins: bool = False
+    wiring: Wiring = Wiring()
+
+
+class Then(StrEnum):
+    """What follows when something was said to one party of a running call."""
+
+    NOTHING = "nothing"
+    REDIRECT = "redirect"
+    HANG_UP = "hang-up"
+
+
+@dataclass(frozen=True, slots=True)
+class Whispering:
+    """What is being said to one party of a running call.
+
+    Attributes:
+        wording: Of the notice, if it is one: it covers the party if it is whole.
+        then: What follows otherwise, when it was said.
+        failed: Why it does not count; whether the party is still there will be seen.
+    """
+
+    channel: ChannelId
+    playback: PlaybackId
+    length_ms: int
+    wording: Wording | None = None
+    then: Then = Then.NOTHING
+    started: PlaybackStarted | None = None
+    failed: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """Audio that came in although it must not be kept, on the clock of the recording's file."""
+
+    from_ms: int
+    to_ms: int
+    tracks: Tracks
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The running recording: one pair of files.
+
+    Attributes:
+        number: From 1 on.
+        since_ms: When it began, on the file's clock.
+        others: Whether the others' direction is captured at all.
+        mute: What Asterisk was last asked for.
+        slipping_since_ms: Since when audio that must not be kept may have come in.
+        slips: Stretches to be blanked before the file is digested.
+        doubtful_since_ms: Since when the others may be missing (docs/asterisk-facts.md).
+    """
+
+    number: int = 1
+    since_ms: int = 0
+    others: bool = True
+    mute: Mute = Mute.NONE
+    slipping_since_ms: int | None = None
+    slips: tuple[Slip, ...] = ()
+    doubtful_since_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call. A value: :func:`step` returns the next one."""
+    """One call. A value: :func:`step` returns the next one.
+
+    Attributes:
+        capture: Of the running segment; ``NONE`` while there is none.
+        stopping: The running segment must end; Asterisk has not confirmed it yet.
+        coming: The segment that was asked for and has not begun.
+        kept: Recordings of this call that are in the vault.
+        closing: Recordings that have ended and are being judged and taken in.
+        pauses: Who paused, by actor, and has not resumed.
+        transfer_seen: Somebody else may come; nobody has yet.
+        heal_due: The company changed under a running capture, which must begin anew
+            (docs/asterisk-facts.md, "Transfers").
+        parties: How many have been numbered.
+        start_wanted: Somebody asked for a recording, which waits until all are covered.
+    """
 
     id: CallId
     channel: ChannelId
     entry: Entry
     limits: Limits
     arrived_at_ms: int
+    leg: Leg = Leg.CALLER
+    joins: bool = False
+    wiring: Wiring = Wiring()
     phase: Phase = Phase.NOTICE
     policy: Policy | None = None
     wording: Wording | None = None
@@ -88,13 +191,25 @@ class Call:
     accepted: bool = False
     hanging_up: bool = False
     decision: Decision | None = None
-    capture: Capture = Capture.NONE
     continued_at_ms: int | None = None
     bridged_at_ms: int | None = None
     bridged_ms: int = 0
     bridges_seen: bool = False
     store_failed: bool = False
-    stopped: bool = False
+    capture: Capture = Capture.NONE
+    segment: Segment = Segment()
+    stopping: bool = False
+    coming: Segment | None = None
+    kept: frozenset[RecordingId] = frozenset()
+    closing: frozenset[RecordingId] = frozenset()
+    company: Company = ALONE
+    pauses: frozenset[str] = frozenset()
+    transfer_seen: bool = False
+    heal_due: bool = False
+    whispering: Whispering | None = None
+    parties: int = 1
+    start_wanted: bool = False
+    withdrawn: bool = False
 
     @property
     def playback(self) -> PlaybackId:
@@ -103,7 +218,7 @@ class Call:
 
     @property
     def recording(self) -> RecordingId:
-        return recording_id(self.id, 1)
+        return recording_id(self.id, self.segment.number)
 
     @property
     def undecided(self) -> bool:
@@ -116,3 +231,44 @@ class Call:
     @property
     def capture_is_open(self) -> bool:
         return self.capture not in {Capture.NONE, Capture.ENDED}
+
+    @property
+    def capture_runs(self) -> bool:
+        """MixMonitor was seen, and nobody asked it to stop."""
+        return not self.stopping and self.capture in {
+            Capture.STARTED,
+            Capture.GROWING,
+            Capture.STALLED,
+        }
+
+    @property
+    def is_recorded(self) -> bool:
+        """A capture is there, or will be as soon as it may."""
+        return self.capture_is_open or self.coming is not None or self.start_wanted
+
+    @property
+    def keeps_all(self) -> bool:
+        """Audio is kept also while the channel is not bridged."""
+        return self.policy is not None and self.policy.capture is CaptureFrom.NOTICE
+
+    @property
+    def may_keep_others(self) -> bool:
+        """The others' direction may be captured, as far as consent of agents goes."""
+        assert self.policy is not None
+        return self.policy.agent_consent is AgentConsent.NONE or (
+            bool(self.company.peers) and self.company.all_consent
+        )
+
+    def file_ms(self, at_ms: int) -> int:
+        """The clock of the recording's file: it stands still while nothing is captured."""
+        if self.keeps_all:
+            return at_ms
+        running = 0 if self.bridged_at_ms is None else at_ms - self.bridged_at_ms
+        return self.bridged_ms + running
+
+    def options(self, *, others: bool) -> CaptureOptions:
+        assert self.policy is not None
+        return CaptureOptions(not self.keeps_all, others, self.policy.beep_s)
+
+    def party(self, number: int) -> PartyId:
+        return party_id(self.id, number)

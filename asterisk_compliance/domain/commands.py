@@ -9,12 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TypeAlias
 
 from asterisk_compliance.domain.decision import Next, Status
-from asterisk_compliance.domain.events import Deadline
+from asterisk_compliance.domain.names import Deadline
+from asterisk_compliance.domain.recording import Expected
 from asterisk_compliance.domain.rows import Actor, Detail, Kind, PersonalFact
 from asterisk_compliance.ids import CallId, ChannelId, PartyId, PlaybackId, RecordingId
+
+
+class Mute(StrEnum):
+    """Which directions of a running capture are silence in the file; time in it goes on."""
+
+    NONE = "none"
+    OTHERS = "others"
+    """Everybody but the told party."""
+    ALL = "all"
+
+    @property
+    def level(self) -> int:
+        return tuple(Mute).index(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +63,27 @@ class StopPlayback:
 
 
 @dataclass(frozen=True, slots=True)
+class CaptureOptions:
+    """How MixMonitor shall capture.
+
+    Attributes:
+        bridged_only: Only while the channel is bridged.
+        others: Also what is said to the told party; else that party alone is captured.
+        beep_s: A tone to everybody every so many seconds, never in the file.
+    """
+
+    bridged_only: bool = True
+    others: bool = True
+    beep_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class HandOver:
     """Give the dialplan routine the result, in one variable (``docs/dialplan.md``).
 
     ``start``: the routine shall run MixMonitor now, on ``channel`` and on no other: a result
-    that was copied to another channel starts nothing there.
+    that was copied to another channel starts nothing there. ``withdrawal``: the caller may end
+    the recording by the site's sequence of digits.
     """
 
     call: CallId
@@ -64,7 +95,8 @@ class HandOver:
     recording: RecordingId | None = None
     channel: ChannelId | None = None
     start: bool = False
-    bridged_only: bool = True
+    options: CaptureOptions | None = None
+    withdrawal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +126,69 @@ class Announce:
 class StopCapture:
     """End this recording's MixMonitor."""
 
+    recording: RecordingId
+
+
+@dataclass(frozen=True, slots=True)
+class StartSegment:
+    """Begin to capture into a new pair of files; a MixMonitor that still runs is stopped first."""
+
+    recording: RecordingId
+    options: CaptureOptions
+
+
+@dataclass(frozen=True, slots=True)
+class CancelSegment:
+    """What was asked by :class:`StartSegment` and did not happen shall not happen any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetMute:
+    mute: Mute
+
+
+@dataclass(frozen=True, slots=True)
+class Whisper:
+    """Play to one party of a running call, heard by nobody else."""
+
+    channel: ChannelId
+    playback: PlaybackId
+    media: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndWhisper:
+    """The whisper is over, or shall be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Take the call's channel to the dialplan's other way, ``[compliance-alternative]``."""
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """Hang up the call's own channel."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Wait until Asterisk closed the files, look at them, and join the two directions.
-
-    ``expected_ms`` is how long both parties were bridged; ``None`` if nobody told us.
-    """
+    """Wait until Asterisk closed the files, look at them, and join the two directions."""
 
     recording: RecordingId
-    expected_ms: int | None
+    expected: Expected
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveSpooled:
     """Delete what the recording left in the spool, and look that it is gone."""
+
+    recording: RecordingId
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRecording:
+    """Delete the recording from the vault, and look that it is gone."""
 
     recording: RecordingId
 
@@ -130,7 +210,15 @@ Command: TypeAlias = (
     | ClearDeadline
     | Announce
     | StopCapture
+    | StartSegment
+    | CancelSegment
+    | SetMute
+    | Whisper
+    | EndWhisper
+    | Redirect
+    | HangUp
     | Judge
     | RemoveSpooled
+    | RemoveRecording
     | Forget
 )

@@ -6,27 +6,16 @@ that Asterisk put on the event (Unix milliseconds), ``None`` where the wire carr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
+from asterisk_compliance.domain.commands import Command, Mute
+from asterisk_compliance.domain.company import Peer
+from asterisk_compliance.domain.names import Deadline, Step
 from asterisk_compliance.domain.recording import Verdict
-from asterisk_compliance.ids import PlaybackId
-
-
-class Deadline(StrEnum):
-    """The named waits of a call. Each has one length, from the settings."""
-
-    NOTICE = "notice"
-    """The playback must be over."""
-    GROWTH = "growth"
-    """The recording must have bytes on disk."""
-    GRACE = "grace"
-    """A digit still counts."""
-    TELL = "tell"
-    """The announcement must be over."""
-    STOP = "stop"
-    """The service is stopping and does not wait longer for this notice."""
+from asterisk_compliance.domain.rows import Actor, PersonalFact
+from asterisk_compliance.ids import PartyId, PlaybackId, RecordingId
 
 
 class Entry(StrEnum):
@@ -36,13 +25,27 @@ class Entry(StrEnum):
     AGI = "agi"
 
 
-class Step(StrEnum):
-    """A command that can fail, as a name."""
+class Leg(StrEnum):
+    """Whose leg entered the routine."""
 
-    ANSWER = "answer"
-    PLAY = "play"
-    HAND_OVER = "hand_over"
-    CONTINUE = "continue"
+    CALLER = "caller"
+    """Dialled into the dialplan, which waits in ``Stasis()``."""
+    CALLEE = "callee"
+    """Was dialled by somebody, and is told inside ``Dial``'s ``U()`` before the bridge."""
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who asked for something in mid-call.
+
+    Attributes:
+        actor: A value of :class:`~.rows.Actor`, or for staff ``party``.
+        party, facts: Of a member of the staff, as in :class:`~.rows.Draft`.
+    """
+
+    actor: str = Actor.AGENT
+    party: PartyId | None = None
+    facts: tuple[PersonalFact, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +108,11 @@ class RowsRefused:
     """Rows could not be made durable.
 
     ``at_commit``: a :class:`~.commands.Commit` waited for them, so none of the rows of that
-    step is stored and nothing that stood behind the commit was done.
+    step is stored, and ``undone``, which stood behind the commit, was not done.
     """
 
     at_commit: bool = False
+    undone: tuple[Command, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,8 @@ class EventsOverflowed:
 class MixMonitorStarted:
     """AMI's ``MixMonitorStart``. It proves that the application ran, not that audio is kept."""
 
+    at_ms: int = 0
+
 
 @dataclass(frozen=True, slots=True)
 class Bridged:
@@ -143,13 +149,95 @@ class Unbridged:
 
 
 @dataclass(frozen=True, slots=True)
+class CompanyChanged:
+    """Who is heard on the call's channel from now on; empty: nobody.
+
+    ``two_party``: the bridge is an ordinary one, whose features can be reached by a digit.
+    """
+
+    at_ms: int
+    peers: tuple[Peer, ...]
+    two_party: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TransferSeen:
+    """The first sign that somebody else may come: a transfer, or a new leg dialled for the call."""
+
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class DiallerGone:
+    """Who dialled this leg has given up while it heard the notice."""
+
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class FileAppeared:
-    pass
+    recording: RecordingId
+    at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class FileGrew:
     """Audio is on disk: a file of this recording is longer than a WAV header."""
+
+    recording: RecordingId
+    at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MuteChanged:
+    """Asterisk muted, or stopped muting, as asked."""
+
+    mute: Mute
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class MuteRefused:
+    """Nothing says that the capture is muted as asked."""
+
+    mute: Mute
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PauseAsked:
+    reason: str
+    at_ms: int
+    by: By = By()
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeAsked:
+    """``everybody``: end the pauses of all who paused, not only one's own."""
+
+    at_ms: int
+    by: By = By()
+    everybody: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawalAsked:
+    at_ms: int
+    by: By = By()
+
+
+@dataclass(frozen=True, slots=True)
+class StartAsked:
+    """A recording is wanted from now on."""
+
+    at_ms: int
+    by: By = By()
+
+
+@dataclass(frozen=True, slots=True)
+class StopAsked:
+    at_ms: int
+    by: By = By()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +246,31 @@ class ChannelGone:
 
 
 @dataclass(frozen=True, slots=True)
+class CaptureStopped:
+    """Asterisk stopped this recording's MixMonitor, as asked."""
+
+    recording: RecordingId
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureGoesOn:
+    """A recording was told to stop, and nothing says that it did."""
+
+    recording: RecordingId
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRefused:
+    """Asterisk did not take the request to begin this recording."""
+
+    recording: RecordingId
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
+    recording: RecordingId
     verdict: Verdict
 
 
@@ -166,17 +278,23 @@ class Judged:
 class SpoolRemoved:
     """The raw files of the recording are gone from the spool, seen by a failed look."""
 
+    recording: RecordingId
     files: int
-
-
-@dataclass(frozen=True, slots=True)
-class CaptureGoesOn:
-    """A recording was told to stop, and nothing says that it did."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpoolKept:
     """The raw files could not be removed."""
+
+    recording: RecordingId
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingRemoved:
+    """The recording is gone from the vault, seen by a failed look; or it could not be removed."""
+
+    recording: RecordingId
+    gone: bool
 
 
 Event: TypeAlias = (
@@ -195,11 +313,24 @@ Event: TypeAlias = (
     | MixMonitorStarted
     | Bridged
     | Unbridged
+    | CompanyChanged
+    | TransferSeen
+    | DiallerGone
     | FileAppeared
     | FileGrew
+    | MuteChanged
+    | MuteRefused
+    | PauseAsked
+    | ResumeAsked
+    | WithdrawalAsked
+    | StartAsked
+    | StopAsked
     | ChannelGone
+    | CaptureStopped
+    | CaptureGoesOn
+    | SegmentRefused
     | Judged
     | SpoolRemoved
     | SpoolKept
-    | CaptureGoesOn
+    | RecordingRemoved
 )

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from asterisk_compliance.domain.matching import CallFacts
-from asterisk_compliance.domain.notice import CaptureFrom, Consent, OnProblem
+from asterisk_compliance.domain.notice import (
+    AgentConsent,
+    CaptureFrom,
+    Consent,
+    Duty,
+    OnJoin,
+    OnProblem,
+    Withdrawal,
+)
 from asterisk_compliance.domain.policy_rules import (
     DEFAULT,
     SITE,
@@ -16,14 +24,7 @@ from asterisk_compliance.domain.policy_rules import (
     Rule,
     Severity,
 )
-from asterisk_compliance.domain.terms import (
-    FAILURES,
-    AgentConsent,
-    Duty,
-    OnJoin,
-    RetentionConflict,
-    Withdrawal,
-)
+from asterisk_compliance.domain.terms import FAILURES, RetentionConflict
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Explanation:
         terms: In the order in which a call comes to them.
         rules: Those that applied.
         conflicts: Why nothing can be recorded under these rules.
+        notice: Id of the notice that is played; empty if nobody said.
     """
 
     call: Mapping[str, str]
@@ -70,6 +72,7 @@ class Explanation:
     terms: tuple[Explained, ...] = ()
     rules: tuple[Cited, ...] = ()
     conflicts: tuple[str, ...] = ()
+    notice: str = ""
 
     def lines(self) -> Iterator[str]:
         """As plain text."""
@@ -79,6 +82,9 @@ class Explanation:
             yield ""
             yield "An emergency number: no notice, no recording, whatever the rules say."
             return
+        if self.notice:
+            yield ""
+            yield f"notice = {self.notice}"
         for term in self.terms:
             yield ""
             yield f"{term.field} = {term.value}"
@@ -96,7 +102,12 @@ class Explanation:
 
 
 def explain(
-    resolution: Resolution, facts: CallFacts, rules: Iterable[Rule], *, emergency: bool = False
+    resolution: Resolution,
+    facts: CallFacts,
+    rules: Iterable[Rule],
+    *,
+    emergency: bool = False,
+    notice: str = "",
 ) -> Explanation:
     """Put into words what :func:`~asterisk_compliance.domain.policy_rules.resolve` found.
 
@@ -105,6 +116,7 @@ def explain(
         facts: What is known of the call.
         rules: Those that were resolved, to cite the ones that applied.
         emergency: The dialled number calls for help.
+        notice: Id of the notice that is played under these terms.
     """
     call = _call(facts)
     if emergency:
@@ -116,6 +128,7 @@ def explain(
         terms=tuple(_explained(field, decided) for field, decided in resolution.trace.items()),
         rules=tuple(_cited(by_id[name]) for name in resolution.applied),
         conflicts=tuple(map(_conflict, resolution.conflicts)),
+        notice=notice,
     )
 
 
@@ -192,6 +205,7 @@ _MEANS: Mapping[str, Mapping[Any, str]] = {
     "capture": {
         CaptureFrom.NOTICE: "Audio is kept from the completed notice on.",
         CaptureFrom.BRIDGED: "Audio is kept while the party is bridged to somebody.",
+        CaptureFrom.ON_DEMAND: "Audio is kept only while somebody asked for a recording.",
     },
     **{
         field: _otherwise(when, goes_on)

@@ -17,6 +17,8 @@ class CaptureFrom(StrEnum):
     """While the caller is bridged to somebody: no waiting music, no asides in a queue."""
     NOTICE = "from-notice"
     """From the completed notice on, whatever happens to the channel."""
+    ON_DEMAND = "on-demand"
+    """Only while somebody asked for it, and while the caller is bridged."""
 
 
 class Consent(StrEnum):
@@ -40,6 +42,49 @@ class OnProblem(StrEnum):
     """Say that it must be recorded, then let the dialplan offer another way."""
     END = "end"
     """Say that it must be recorded, then hang up."""
+
+
+class Duty(StrEnum):
+    OPTIONAL = "optional"
+    MANDATORY = "mandatory"
+
+
+class AgentConsent(StrEnum):
+    NONE = "none"
+    REQUIRED = "required"
+    """The agent's direction is kept only with his consent on file."""
+
+
+class OnJoin(StrEnum):
+    """What happens when a party joins that has not heard the notice."""
+
+    CONTINUE = "continue"
+    RENOTIFY = "renotify"
+    STOP = "stop"
+
+
+class Withdrawal(StrEnum):
+    """Whether the caller can withdraw in mid-call by a sequence of digits."""
+
+    OFF = "off"
+    ON = "on"
+
+
+class OnPauseForgotten(StrEnum):
+    """What happens when nobody resumes."""
+
+    RESUME = "resume"
+    END = "end"
+    """The recording ends."""
+
+
+class OnWithdrawal(StrEnum):
+    """What becomes of what was recorded before the caller withdrew."""
+
+    KEEP = "keep"
+    DELETE = "delete"
+    HOLD = "hold"
+    """It is kept, and nobody may use it until that is decided."""
 
 
 class Announcement(StrEnum):
@@ -106,12 +151,20 @@ class Notice:
 class Policy:
     """What applies to a call that asks for this policy by name.
 
+    One policy of the configuration is many of these, one for each set of terms that its rules can
+    make of it (:mod:`~asterisk_compliance.domain.policy_plan`).
+
     Attributes:
         languages: In order of preference; the notice has a wording in each.
         grace_ms: How long after the notice a digit still counts.
         repeats_max: How often a notice is played again, or in another language, on request.
         announcements: By kind and language; those that ``on_refusal`` and
             ``on_notice_failure`` need are there in every language.
+        duty, on_recording_failure, agent_consent, on_join, withdrawal, beep_s,
+            retention_min_days, retention_max_days: As in
+            :class:`~asterisk_compliance.domain.terms.CallTerms`.
+        joined: What a party hears who joins a recorded call; ``None``: the notice itself.
+        pause_max_ms: Nobody pauses for longer; ``on_pause_forgotten`` follows.
         digest: SHA-256 over everything else; rows name the policy by it.
     """
 
@@ -124,9 +177,21 @@ class Policy:
     keys: Keys = Keys()
     grace_ms: int = 0
     repeats_max: int = 0
-    on_refusal: OnProblem = OnProblem.CONTINUE
+    on_refusal: OnProblem = OnProblem.TELL
     on_notice_failure: OnProblem = OnProblem.CONTINUE
     announcements: Mapping[Announcement, Mapping[str, Prompt]] = field(default_factory=dict)
+    duty: Duty = Duty.OPTIONAL
+    on_recording_failure: OnProblem = OnProblem.CONTINUE
+    agent_consent: AgentConsent = AgentConsent.NONE
+    on_join: OnJoin = OnJoin.RENOTIFY
+    withdrawal: Withdrawal = Withdrawal.OFF
+    beep_s: int | None = None
+    retention_min_days: int | None = None
+    retention_max_days: int | None = None
+    joined: Notice | None = None
+    pause_max_ms: int = 600_000
+    on_pause_forgotten: OnPauseForgotten = OnPauseForgotten.RESUME
+    on_withdrawal: OnWithdrawal = OnWithdrawal.KEEP
 
     def wording_for(self, channel_language: str) -> Wording:
         """The wording in the channel's language if the policy offers it, else in its first.

@@ -3,12 +3,17 @@
 "Recorded" is said in levels, each a row of its own: requested (the dialplan was asked),
 started (Asterisk says so), growing (bytes on disk), closed (complete, digested, both directions
 judged). A recording that was promised and is missing, short or one-sided is reported.
+
+Stretches of a recording are measured back from its end. Only the end can be dated: the audio hook
+begins at some moment after MixMonitor ran, and the time of a silent call can be missing inside.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 WAV_HEADER_BYTES = 44
 """What MixMonitor writes before the first sample (format_wav.c)."""
@@ -18,6 +23,14 @@ LENGTH_TOLERANCE_MS = 1_000
 
 SILENT_BELOW_MS = 40
 """A direction with less audible sound than two frames of 20 ms is silent."""
+
+SILENCE_COUNTS_FROM_MS = 1_000
+"""Silence in less than this is no defect: it is as long as a breath, or as the time between two
+quick changes of a call, and nobody has to speak in it."""
+
+
+Span: TypeAlias = tuple[int, int]
+"""From (included) and to (excluded), counted from the beginning of a file."""
 
 
 class Capture(StrEnum):
@@ -52,6 +65,105 @@ class Direction(StrEnum):
     HEARD = "heard"
     SILENT = "silent"
     MISSING = "missing"
+    NOT_KEPT = "not_kept"
+    """Nothing of it was to be kept: it was never captured, or all of it had to be blanked."""
+
+
+class Tracks(StrEnum):
+    """Which directions a blank concerns."""
+
+    BOTH = "both"
+    OTHERS = "others"
+    """Only what was sent to the caller's channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """A stretch that must not be kept: digital silence takes its place before anything is digested.
+
+    It is clipped to the files and never widened: a margin for what the clocks do not know is the
+    caller's to give. A file that Asterisk did not close lacks up to 32 KiB (2,048 ms) at its end,
+    so that a blank lies that much too early in it; the verdict then says ``header_closed=False``.
+
+    Attributes:
+        from_end_ms, to_end_ms: Where it begins and ends, back from the end of the longer file.
+        tracks: Where it is blanked.
+
+    Raises:
+        ValueError: it ends before it begins, or behind the end.
+    """
+
+    from_end_ms: int
+    to_end_ms: int
+    tracks: Tracks = Tracks.BOTH
+
+    def __post_init__(self) -> None:
+        _check_order(self.from_end_ms, self.to_end_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A stretch in which the others were there, and Asterisk may have written silence instead.
+
+    It should begin when the party before is surely gone: one frame of sound settles it. For the
+    same reason a party of whom only the beginning was lost is not noticed.
+
+    Attributes:
+        from_end_ms, to_end_ms: Where it begins and ends, back from the end of the longer file.
+
+    Raises:
+        ValueError: it ends before it begins, or behind the end.
+    """
+
+    from_end_ms: int
+    to_end_ms: int
+
+    def __post_init__(self) -> None:
+        _check_order(self.from_end_ms, self.to_end_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a recording should be.
+
+    Attributes:
+        length_ms: How long; ``None`` if nobody told.
+        others: Whether what was sent to the caller's channel was captured at all.
+        blanks: What must not be kept of it.
+        doubts: Where the others may have been lost.
+    """
+
+    length_ms: int | None
+    others: bool = True
+    blanks: tuple[Blank, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+
+    def blanked(self, length: int, per_ms: int = 1, *, others: bool) -> tuple[Span, ...]:
+        """Where to blank the track of the others, or the caller's: disjoint, in order."""
+        blanks = [b for b in self.blanks if others or b.tracks is Tracks.BOTH]
+        return disjoint(span(blank, length, per_ms) for blank in blanks)
+
+
+def span(stretch: Blank | Doubt, length: int, per_ms: int = 1) -> Span:
+    """Where a stretch lies in files whose longer one has ``length`` units, ``per_ms`` to the ms."""
+    from_end, to_end = stretch.from_end_ms * per_ms, stretch.to_end_ms * per_ms
+    return max(length - from_end, 0), max(length - to_end, 0)
+
+
+def disjoint(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """The same without overlaps and in order; spans that only touch stay two."""
+    found: list[Span] = []
+    for begin, end in sorted(spans):
+        if found and begin < found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        elif begin < end:
+            found.append((begin, end))
+    return tuple(found)
+
+
+def overlap(spans: Iterable[Span], begin: int, end: int) -> int:
+    """How much of ``begin`` to ``end`` disjoint spans cover."""
+    return sum(max(min(to, end) - max(since, begin), 0) for since, to in spans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +172,17 @@ class Track:
 
     Attributes:
         length_ms: Of the samples that are there.
-        audible_ms: Of the frames whose level is above digital silence.
-        sha256: Of the file's bytes, hex.
+        audible_ms: Of the frames whose level is above digital silence, after blanking.
+        sha256: Of the file's bytes as Asterisk wrote them, hex.
         closed: The WAV header states the size that the file has.
+        blanked_ms: How much of it was blanked in the joined recording, rounded up.
     """
 
     length_ms: int
     audible_ms: int
     sha256: str
     closed: bool
+    blanked_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +193,31 @@ class Measured:
         rx, tx: From the channel (the caller) and to it (everybody else); ``None``: no file.
         joined_sha256: Of the stereo WAV in the vault, hex; empty when nothing was joined.
         joined_bytes: Its size.
+        lost: From and to, in ms of the file: the doubts in which the others cannot be heard.
+            Shorter ones than :data:`SILENCE_COUNTS_FROM_MS` are left out.
     """
 
     rx: Track | None
     tx: Track | None
     joined_sha256: str = ""
     joined_bytes: int = 0
+    lost: tuple[Span, ...] = ()
+
+    @property
+    def blanked_ms(self) -> int:
+        """Summed over both directions."""
+        return sum(track.blanked_ms for track in (self.rx, self.tx) if track is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
+    """What a recording is.
+
+    Attributes:
+        blanked_ms: What had to be blanked, summed over both directions.
+        lost: Where the others should be heard and are not: from and to, in ms of the file.
+    """
+
     outcome: Outcome
     expected_ms: int | None = None
     length_ms: int = 0
@@ -100,39 +229,64 @@ class Verdict:
     sha256: str = ""
     rx_sha256: str = ""
     tx_sha256: str = ""
+    blanked_ms: int = 0
+    lost: tuple[Span, ...] = ()
+
+    @property
+    def lost_ms(self) -> int:
+        return sum(end - begin for begin, end in self.lost)
 
     @property
     def whole(self) -> bool:
-        """Whether the recording is what was promised."""
+        """Whether the recording is what was promised.
+
+        A silent direction is held against a recording of at least :data:`SILENCE_COUNTS_FROM_MS`
+        only; a missing one always.
+        """
         return (
             self.outcome is Outcome.CLOSED
             and self.length in {Length.OK, Length.UNKNOWN}
-            and self.rx is Direction.HEARD
-            and self.tx is Direction.HEARD
+            and self._as_promised(self.rx)
+            and self._as_promised(self.tx)
             and self.header_closed
+            and not self.lost
         )
 
+    def _as_promised(self, direction: Direction) -> bool:
+        if direction is Direction.SILENT:
+            return self.length_ms < SILENCE_COUNTS_FROM_MS
+        return direction is not Direction.MISSING
 
-def judge(measured: Measured, expected_ms: int | None) -> Verdict:
-    """Say what the recording is, from what was measured and how long it should be."""
-    tracks = [track for track in (measured.rx, measured.tx) if track is not None]
+
+def judge(measured: Measured, expected: Expected) -> Verdict:
+    """Say what the recording is, from what was measured and what it should be."""
+    rx, tx = measured.rx, measured.tx if expected.others else None
+    tracks = [track for track in (rx, tx) if track is not None]
     if not tracks:
-        return Verdict(Outcome.MISSING, expected_ms)
+        return Verdict(Outcome.MISSING, expected.length_ms)
     length_ms = max(track.length_ms for track in tracks)
+    length = _length(length_ms, expected.length_ms)
     if length_ms == 0:
-        return Verdict(Outcome.EMPTY, expected_ms, length=_length(0, expected_ms))
+        return Verdict(Outcome.EMPTY, expected.length_ms, length=length)
     return Verdict(
         Outcome.CLOSED,
-        expected_ms,
+        expected.length_ms,
         length_ms=length_ms,
-        length=_length(length_ms, expected_ms),
-        rx=_direction(measured.rx),
-        tx=_direction(measured.tx),
+        length=length,
+        rx=_direction(rx),
+        tx=_direction(tx) if expected.others else Direction.NOT_KEPT,
         header_closed=all(track.closed for track in tracks),
         sha256=measured.joined_sha256,
-        rx_sha256=measured.rx.sha256 if measured.rx else "",
-        tx_sha256=measured.tx.sha256 if measured.tx else "",
+        rx_sha256=rx.sha256 if rx else "",
+        tx_sha256=tx.sha256 if tx else "",
+        blanked_ms=measured.blanked_ms,
+        lost=measured.lost,
     )
+
+
+def _check_order(from_end_ms: int, to_end_ms: int) -> None:
+    if not from_end_ms >= to_end_ms >= 0:
+        raise ValueError(f"{from_end_ms} ms to {to_end_ms} ms before the end is no stretch")
 
 
 def _length(length_ms: int, expected_ms: int | None) -> Length:
@@ -148,4 +302,8 @@ def _length(length_ms: int, expected_ms: int | None) -> Length:
 def _direction(track: Track | None) -> Direction:
     if track is None:
         return Direction.MISSING
-    return Direction.HEARD if track.audible_ms >= SILENT_BELOW_MS else Direction.SILENT
+    if track.audible_ms >= SILENT_BELOW_MS:
+        return Direction.HEARD
+    if 0 < track.length_ms <= track.blanked_ms:
+        return Direction.NOT_KEPT
+    return Direction.SILENT

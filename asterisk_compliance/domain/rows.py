@@ -27,6 +27,7 @@ class Kind(StrEnum):
     SERVICE_STARTED = "service_started"
     SERVICE_STOPPED = "service_stopped"
     CONFIG_LOADED = "config_loaded"
+    CONFIG_REFUSED = "config_refused"
     NOTICE_REGISTERED = "notice_registered"
     ASTERISK_CONNECTED = "asterisk_connected"
     ASTERISK_DISCONNECTED = "asterisk_disconnected"
@@ -53,6 +54,17 @@ class Kind(StrEnum):
     RECORDING_CLOSED = "recording_closed"
     RECORDING_UNJUDGED = "recording_unjudged"
     SPOOL_REMOVED = "spool_removed"
+    RECORDING_REMOVED = "recording_removed"
+    CAPTURE_PAUSED = "capture_paused"
+    CAPTURE_RESUMED = "capture_resumed"
+    CAPTURE_STOPPED = "capture_stopped"
+    CAPTURE_ASKED = "capture_asked"
+    AUDIO_LOST = "audio_lost"
+
+    PARTY_JOINED = "party_joined"
+    PARTY_TOLD = "party_told"
+    PARTY_NOT_TOLD = "party_not_told"
+    CALL_DIVERTED = "call_diverted"
 
 
 class Actor(StrEnum):
@@ -60,6 +72,8 @@ class Actor(StrEnum):
 
     SERVICE = "service"
     CALLER = "caller"
+    AGENT = "agent"
+    DIALPLAN = "dialplan"
     ASTERISK = "asterisk"
 
 

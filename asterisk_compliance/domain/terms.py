@@ -14,37 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from enum import StrEnum
 from functools import reduce
 from typing import Any
 
-from asterisk_compliance.domain.notice import CaptureFrom, Consent, OnProblem
-
-
-class Duty(StrEnum):
-    OPTIONAL = "optional"
-    MANDATORY = "mandatory"
-
-
-class AgentConsent(StrEnum):
-    NONE = "none"
-    REQUIRED = "required"
-    """The agent's direction is kept only with his consent on file."""
-
-
-class OnJoin(StrEnum):
-    """What happens when a party joins that has not heard the notice."""
-
-    CONTINUE = "continue"
-    RENOTIFY = "renotify"
-    STOP = "stop"
-
-
-class Withdrawal(StrEnum):
-    """Whether the caller can withdraw in mid-call by a sequence of digits."""
-
-    OFF = "off"
-    ON = "on"
+from asterisk_compliance.domain.notice import (
+    AgentConsent,
+    CaptureFrom,
+    Consent,
+    Duty,
+    OnJoin,
+    OnProblem,
+    Withdrawal,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +67,7 @@ FAILURES = ("on_refusal", "on_notice_failure", "on_recording_failure")
 _ORDERS: Mapping[str, tuple[object, ...]] = {
     "consent": tuple(Consent),
     "duty": tuple(Duty),
-    "capture": (CaptureFrom.NOTICE, CaptureFrom.BRIDGED),
+    "capture": (CaptureFrom.NOTICE, CaptureFrom.BRIDGED, CaptureFrom.ON_DEMAND),
     **dict.fromkeys(FAILURES, tuple(OnProblem)),
     "agent_consent": tuple(AgentConsent),
     "on_join": tuple(OnJoin),
@@ -174,7 +155,7 @@ DEFAULTS = Terms(
 """What holds where a policy says nothing."""
 
 
-_NEVER_UNRECORDED = Terms(
+NEVER_UNRECORDED = Terms(
     on_refusal=OnProblem.ALTERNATIVE,
     on_notice_failure=OnProblem.ALTERNATIVE,
     on_recording_failure=OnProblem.ALTERNATIVE,
@@ -189,7 +170,7 @@ def settled(terms: Terms) -> CallTerms:
     """
     complete = filled(terms, DEFAULTS)
     if complete.duty is Duty.MANDATORY:
-        complete = merge(complete, _NEVER_UNRECORDED)
+        complete = merge(complete, NEVER_UNRECORDED)
     return CallTerms(**{field: getattr(complete, field) for field in FIELDS})
 
 

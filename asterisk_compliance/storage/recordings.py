@@ -2,26 +2,39 @@
 
 MixMonitor writes one WAV per direction (``docs/decisions/0002-two-directions.md``): ``rx`` is
 what came from the caller's channel, ``tx`` what was sent to it. Both begin with the same sample.
-The joined recording has the caller on the left channel and everybody else on the right.
+The joined recording has the caller on the left channel and everybody else on the right. It has
+two channels also when the others were not captured: a plain player, and whoever compares times,
+then needs no second rule, and the right one is silent.
 
 Blocking by nature: call these functions in a worker thread.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import struct
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asterisk_compliance.domain.recording import WAV_HEADER_BYTES, Measured, Track
+from asterisk_compliance.domain.recording import (
+    SILENCE_COUNTS_FROM_MS,
+    WAV_HEADER_BYTES,
+    Expected,
+    Measured,
+    Span,
+    Track,
+    disjoint,
+    overlap,
+    span,
+)
 from asterisk_compliance.errors import RecordingUnreadable
 from asterisk_compliance.ids import RecordingId, spool_name
 from asterisk_compliance.storage.files import sync_directory
@@ -29,14 +42,16 @@ from asterisk_compliance.storage.files import sync_directory
 SAMPLE_RATE = 8_000
 DIRECTIONS = ("rx", "tx")
 
-_CHUNK_SAMPLES = 1 << 17
+_PER_MS = SAMPLE_RATE // 1_000
 _FRAME = SAMPLE_RATE // 50
+_CHUNK_SAMPLES = 800 * _FRAME
 _AUDIBLE_POWER = 30.0**2
 """Mean square of a 20 ms frame above which it is sound: about -60 dB below full scale."""
 
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 
 Samples = NDArray[np.int16]
+Flags = NDArray[np.bool_]
 
 
 def wav_header(samples: int, channels: int) -> bytes:
@@ -72,9 +87,18 @@ def has_audio(path: Path) -> bool:
         return False
 
 
-def measure_and_join(spool: Path, recording: RecordingId, vault: Path) -> Measured:
+def captured(expected: Expected) -> tuple[str, ...]:
+    """The directions that Asterisk was told to write."""
+    return DIRECTIONS if expected.others else DIRECTIONS[:1]
+
+
+def measure_and_join(
+    spool: Path, recording: RecordingId, vault: Path, expected: Expected
+) -> Measured:
     """Read both directions once: digest, length, audible time, and the stereo recording.
 
+    What must not be kept is silence in the recording before anything of it is written or digested.
+    A direction that was never to be captured is not read, not even where a file of it is found.
     The recording appears in ``vault`` whole or not at all (written aside, synced, renamed), and
     replaces one that an interrupted run left. Nothing is joined when there are no samples.
 
@@ -83,17 +107,23 @@ def measure_and_join(spool: Path, recording: RecordingId, vault: Path) -> Measur
         OSError: the disk; nothing of the recording is then in the vault.
     """
     with ExitStack() as opened:
-        rx, tx = (
-            _Reader.open(spool / spool_name(recording, direction), opened)
-            for direction in DIRECTIONS
-        )
+        found = {
+            direction: _Reader.open(spool / spool_name(recording, direction), opened)
+            for direction in captured(expected)
+        }
+        rx, tx = (found.get(direction) for direction in DIRECTIONS)
         length = max(reader.samples if reader else 0 for reader in (rx, tx))
-        digest, size = ("", 0) if length == 0 else _join(rx, tx, length, vault, recording)
+        joining = _Joining(
+            length, [expected.blanked(length, _PER_MS, others=others) for others in (False, True)]
+        )
+        if length > 0:
+            joining.write(rx, tx, vault_path(vault, recording))
         return Measured(
-            rx=rx.track() if rx else None,
-            tx=tx.track() if tx else None,
-            joined_sha256=digest,
-            joined_bytes=size,
+            rx=rx.track(joining, 0) if rx else None,
+            tx=tx.track(joining, 1) if tx else None,
+            joined_sha256=joining.digest.hexdigest() if length > 0 else "",
+            joined_bytes=joining.size,
+            lost=joining.lost(expected) if expected.others else (),
         )
 
 
@@ -137,32 +167,113 @@ def remove_spooled(spool: Path, recording: RecordingId) -> int:
     return removed
 
 
-def _join(
-    rx: _Reader | None, tx: _Reader | None, length: int, vault: Path, recording: RecordingId
-) -> tuple[str, int]:
-    digest = hashlib.sha256()
+def remove_recording(vault: Path, recording: RecordingId) -> bool:
+    """Delete the recording from the vault, and what an interrupted run left of it, for good.
+
+    Returns:
+        Whether anything of it was there.
+
+    Raises:
+        OSError: it could not be removed, or can still be opened.
+    """
     target = vault_path(vault, recording)
-    aside = target.with_suffix(".part")
-    silence = np.zeros(_CHUNK_SAMPLES, np.int16)
+    was_there = False
+    for path in (target, _aside(target)):
+        try:
+            path.unlink()
+            was_there = True
+        except FileNotFoundError:
+            pass
+    sync_directory(vault)  # also when an earlier run was interrupted before it did
+    for path in (target, _aside(target)):
+        _prove_gone(path)
+    return was_there
+
+
+def _prove_gone(path: Path) -> None:
     try:
-        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-            size = out.write(header := wav_header(length, 2))
-            digest.update(header)
-            left, right = _chunks(rx, silence), _chunks(tx, silence)
-            for start in range(0, length, _CHUNK_SAMPLES):
-                count = min(_CHUNK_SAMPLES, length - start)
-                frames = np.stack((next(left)[:count], next(right)[:count]), axis=1)
-                data = np.ascontiguousarray(frames).tobytes()
-                digest.update(data)
-                size += out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        aside.rename(target)
-    except OSError:
-        aside.unlink(missing_ok=True)
-        raise
-    sync_directory(vault)
-    return digest.hexdigest(), size
+        path.open("rb").close()
+    except FileNotFoundError:
+        return
+    raise FileExistsError(errno.EEXIST, "is still there", path.name)
+
+
+def _aside(target: Path) -> Path:
+    return target.with_suffix(".part")
+
+
+@dataclass(slots=True)
+class _Joining:
+    """Two directions on their way to one recording.
+
+    Attributes:
+        length: Samples of the longer direction.
+        blanked: What of the left and of the right track must not be kept, in samples.
+        audible: Of each whole frame of 20 ms: whether the left, the right track has sound.
+    """
+
+    length: int
+    blanked: list[tuple[Span, ...]]
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+    size: int = 0
+    audible: Flags = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.audible = np.zeros((self.length // _FRAME, 2), np.bool_)
+
+    def write(self, rx: _Reader | None, tx: _Reader | None, target: Path) -> None:
+        aside = _aside(target)
+        try:
+            opened = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(opened, "wb") as out:
+                self._put(out, wav_header(self.length, 2))
+                for start, frames in self._frames(rx, tx):
+                    self._blank(start, frames)
+                    self._listen(start, frames)
+                    self._put(out, frames.data.cast("B"))
+                out.flush()
+                os.fsync(out.fileno())
+            aside.rename(target)
+        except OSError:
+            aside.unlink(missing_ok=True)
+            raise
+        sync_directory(target.parent)
+
+    def lost(self, expected: Expected) -> tuple[Span, ...]:
+        """The doubts, in ms, in which no frame of the right track has sound.
+
+        What of a doubt was blanked tells nothing: at least a second besides must be left.
+        """
+        found = []
+        for doubt in expected.doubts:
+            begin, end = span(doubt, self.length, _PER_MS)
+            left = end - begin - overlap(self.blanked[1], begin, end)
+            heard = self.audible[-(-begin // _FRAME) : end // _FRAME, 1].any()
+            if left >= SILENCE_COUNTS_FROM_MS * _PER_MS and not heard:
+                found.append((begin // _PER_MS, end // _PER_MS))
+        return disjoint(found)
+
+    def _frames(self, rx: _Reader | None, tx: _Reader | None) -> Iterator[tuple[int, Samples]]:
+        silence = np.zeros(_CHUNK_SAMPLES, np.int16)
+        left, right = _chunks(rx, silence), _chunks(tx, silence)
+        for start in range(0, self.length, _CHUNK_SAMPLES):
+            count = min(_CHUNK_SAMPLES, self.length - start)
+            yield start, np.stack((next(left)[:count], next(right)[:count]), axis=1)
+
+    def _blank(self, start: int, frames: Samples) -> None:
+        for track, spans in enumerate(self.blanked):
+            for begin, end in spans:
+                frames[max(begin - start, 0) : max(end - start, 0), track] = 0
+
+    def _listen(self, start: int, frames: Samples) -> None:
+        count, first = len(frames) // _FRAME, start // _FRAME
+        whole = frames[: count * _FRAME].reshape(-1, _FRAME, 2).astype(np.float32)
+        power = np.einsum("ijk,ijk->ik", whole, whole) / _FRAME
+        self.audible[first : first + count] = power > _AUDIBLE_POWER
+
+    def _put(self, out: BinaryIO, data: bytes | memoryview) -> None:
+        self.digest.update(data)
+        self.size += out.write(data)
 
 
 def _chunks(reader: _Reader | None, silence: Samples) -> Iterator[Samples]:
@@ -177,13 +288,17 @@ def _chunks(reader: _Reader | None, silence: Samples) -> Iterator[Samples]:
 
 @dataclass(slots=True)
 class _Reader:
-    """One direction, read once from front to end."""
+    """One direction, read once from front to end.
+
+    Attributes:
+        rest: Bytes behind the last whole sample, which are digested and not kept.
+    """
 
     file: BinaryIO
     samples: int
     closed: bool
     digest: hashlib._Hash
-    audible_frames: int = 0
+    rest: int = 0
 
     @classmethod
     def open(cls, path: Path, opened: ExitStack) -> _Reader | None:
@@ -200,7 +315,7 @@ class _Reader:
         if fields[0] != b"RIFF" or fields[5:8] != (1, 1, SAMPLE_RATE) or fields[10] != 16:
             raise RecordingUnreadable(f"{path.name} is not 16-bit mono PCM at 8 kHz")
         data = size - WAV_HEADER_BYTES
-        return cls(file, data // 2, closed=fields[-1] == data, digest=digest)
+        return cls(file, data // 2, closed=fields[-1] == data, digest=digest, rest=data % 2)
 
     def chunks(self) -> Iterator[Samples]:
         left = self.samples
@@ -211,17 +326,16 @@ class _Reader:
             self.digest.update(data)
             chunk = np.frombuffer(data[: len(data) // 2 * 2], dtype="<i2")
             left -= len(chunk)
-            whole = chunk[: len(chunk) // _FRAME * _FRAME].reshape(-1, _FRAME).astype(np.float32)
-            power = np.einsum("ij,ij->i", whole, whole) / _FRAME
-            self.audible_frames += int(np.count_nonzero(power > _AUDIBLE_POWER))
             yield chunk
 
-    def track(self) -> Track:
-        for _ in self.chunks():  # what nobody asked for yet: an empty joined length
-            pass
+    def track(self, joining: _Joining, channel: int) -> Track:
+        """After it was joined: what it is, as the track ``channel`` of the recording."""
+        self.digest.update(self.file.read(self.rest))
+        blanked = overlap(joining.blanked[channel], 0, self.samples)
         return Track(
-            length_ms=self.samples * 1_000 // SAMPLE_RATE,
-            audible_ms=self.audible_frames * 20,
+            length_ms=self.samples // _PER_MS,
+            audible_ms=int(np.count_nonzero(joining.audible[:, channel])) * 20,
             sha256=self.digest.hexdigest(),
             closed=self.closed,
+            blanked_ms=-(-blanked // _PER_MS),
         )

@@ -7,6 +7,7 @@ not named by :func:`asterisk_compliance.ids.spool_name` are none of ours and are
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -54,12 +55,12 @@ class Spool:
     def forget(self, recording: RecordingId) -> None:
         self._seen.pop(recording, None)
 
-    def holds_open(self, recording: RecordingId) -> bool:
-        """Whether a file of the recording is in the spool that Asterisk has not closed."""
+    def holds_open(self, recording: RecordingId, directions: Sequence[str] = DIRECTIONS) -> bool:
+        """Whether a file of these directions is in the spool that Asterisk has not closed."""
         return any(
             (self.directory / spool_name(recording, direction)).exists()
             and not self._is_closed(recording, direction)
-            for direction in DIRECTIONS
+            for direction in directions
         )
 
     def open(self) -> None:
@@ -89,8 +90,10 @@ class Spool:
             if event.name is not None:
                 self._tell(str(event.name), event.mask)
 
-    async def closed(self, recording: RecordingId, within_s: float) -> bool:
-        """Wait until Asterisk closed every file of the recording, at most ``within_s``.
+    async def closed(
+        self, recording: RecordingId, within_s: float, directions: Sequence[str] = DIRECTIONS
+    ) -> bool:
+        """Wait until Asterisk closed the file of each of these directions, at most ``within_s``.
 
         The kernel's close notification and a header that states the file's size both count;
         a file that does not appear is waited for as well.
@@ -98,7 +101,7 @@ class Spool:
         seen = self._seen.setdefault(recording, _Seen())
         try:
             async with asyncio.timeout(within_s):
-                while not all(self._is_closed(recording, d) for d in DIRECTIONS):
+                while not all(self._is_closed(recording, d) for d in directions):
                     seen.changed.clear()
                     await _first(seen.changed, _POLL_S)
         except TimeoutError:

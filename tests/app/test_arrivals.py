@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -10,17 +10,23 @@ from hypothesis import strategies as st
 
 from asterisk_compliance.app.arrivals import (
     LONGEST_VALUE,
-    find_policy,
+    facts_of,
     parse_arguments,
     personal_facts,
 )
 from asterisk_compliance.domain.decision import Reason
-from asterisk_compliance.domain.notice import CaptureFrom, Notice, Policy
+from asterisk_compliance.domain.matching import CallFacts, Direction
 from asterisk_compliance.domain.rows import PersonalFact
 
-POLICIES = MappingProxyType(
-    {"inbound": Policy("inbound", Notice("n", "1", (), {}), ("ja",), CaptureFrom.BRIDGED, "p" * 64)}
-)
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
+LEFT_OUT = {
+    "linkedid": "none",
+    "dialled": "",
+    "direction": "inbound",
+    "queue": "",
+    "leg": "caller",
+    "dialler": "",
+}
 
 HOSTILE = [
     "a b",
@@ -42,16 +48,24 @@ HOSTILE = [
 
 
 def test_the_arguments_of_the_routine() -> None:
-    arguments = ["policy=inbound", "linkedid=pbx1-1700000000.1", "dialled=+81*21#"]
-    expected = {"policy": "inbound", "linkedid": "pbx1-1700000000.1", "dialled": "+81*21#"}
+    expected = {
+        "policy": "inbound",
+        "linkedid": "pbx1-1700000000.1",
+        "dialled": "+81*21#",
+        "direction": "callback",
+        "queue": "Gold_1.a-b",
+        "leg": "callee",
+        "dialler": "pbx1-1700000000.0",
+    }
+    arguments = [f"{key}={value}" for key, value in expected.items()]
     assert parse_arguments(arguments) == expected
     assert parse_arguments(arguments[::-1]) == expected
 
 
 def test_all_but_the_policy_may_be_left_out() -> None:
-    expected = {"policy": "inbound", "linkedid": "none", "dialled": ""}
+    expected = {"policy": "inbound", **LEFT_OUT}
     assert parse_arguments(["policy=inbound"]) == expected
-    assert parse_arguments(["policy=inbound", "dialled="]) == expected
+    assert parse_arguments(["policy=inbound", "dialled=", "direction=", "queue="]) == expected
 
 
 @pytest.mark.parametrize("arguments", [[], ["policy="], ["linkedid=1.1"]])
@@ -78,6 +92,12 @@ def test_no_policy_is_asked_for(arguments: list[str]) -> None:
         ["policy=inbound", "dialled=s"],
         ["policy=inbound", "dialled=0120\n"],
         ["policy=inbound", f"dialled={'0' * 41}"],
+        ["policy=inbound", "direction=sideways"],
+        ["policy=inbound", "direction=Inbound"],
+        ["policy=inbound", "direction=inbound\n"],
+        ["policy=inbound", "queue=a b"],
+        ["policy=inbound", "queue=${SHELL(id)}"],
+        ["policy=inbound", f"queue={'q' * 65}"],
     ],
 )
 def test_garbled_arguments(arguments: list[str]) -> None:
@@ -101,23 +121,49 @@ def test_parsing_never_raises_and_lets_only_plain_values_through(arguments: list
         case Reason() as reason:
             assert reason in {Reason.ARGUMENTS_INVALID, Reason.POLICY_MISSING}
         case values:
-            assert values.keys() == {"policy", "linkedid", "dialled"}
+            assert values.keys() == {"policy", *LEFT_OUT}
             assert all(value.isascii() and value.isprintable() for value in values.values())
             assert not set("".join(values.values())) & set(" ,$(){}\"'\\/")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "found"),
-    [
-        (["policy=inbound"], POLICIES["inbound"]),
-        (["policy=Inbound"], Reason.POLICY_UNKNOWN),
-        (["policy=other"], Reason.POLICY_UNKNOWN),
-        ([], Reason.POLICY_MISSING),
-        (["policy=a b"], Reason.ARGUMENTS_INVALID),
-    ],
-)
-def test_the_policy_or_why_there_is_none(arguments: list[str], found: Policy | Reason) -> None:
-    assert find_policy(parse_arguments(arguments), POLICIES) is found
+def facts(direction: str = "inbound", home: str | None = "JP") -> CallFacts:
+    arguments = parse_arguments(["policy=inbound", f"direction={direction}", "queue=gold"])
+    assert not isinstance(arguments, Reason)
+    return facts_of(
+        arguments,
+        number="+4930123456",
+        dialled="0312345678",
+        language="ja_JP",
+        home=home,
+        at=NOW,
+    )
+
+
+@pytest.mark.parametrize("direction", ["inbound", "internal"])
+def test_who_calls_us_is_the_party_outside(direction: str) -> None:
+    assert facts(direction) == CallFacts(
+        policy="inbound",
+        direction=Direction(direction),
+        at=NOW,
+        did="0312345678",
+        queue="gold",
+        number="4930123456",
+        countries=frozenset({"DE"}),
+        language="ja_JP",
+    )
+
+
+@pytest.mark.parametrize("direction", ["outbound", "callback"])
+def test_whom_we_call_is_the_party_outside(direction: str) -> None:
+    """The number on the channel is the site's own then, and says nothing about the other party."""
+    called = facts(direction)
+    assert (called.number, called.countries) == ("81312345678", {"JP"})
+
+
+@pytest.mark.parametrize("direction", Direction)
+def test_without_a_home_country_nobodys_number_is_known(direction: str) -> None:
+    called = facts(direction, home=None)
+    assert (called.number, called.countries, called.did) == ("", frozenset(), "0312345678")
 
 
 def test_who_calls() -> None:

@@ -10,13 +10,14 @@ import pytest
 
 from asterisk_compliance.app.keeping import Keeping
 from asterisk_compliance.domain.events import Event, FileAppeared, FileGrew, SpoolKept, SpoolRemoved
-from asterisk_compliance.domain.recording import Direction, Outcome, Verdict
+from asterisk_compliance.domain.recording import Blank, Direction, Doubt, Expected, Outcome, Verdict
 from asterisk_compliance.ids import RecordingId, call_id, recording_id, spool_name
 from asterisk_compliance.storage.recordings import vault_path, wav_header
 
 RECORDING = recording_id(call_id(1_700_000_000_000, b"8 bytes!"), 1)
 WITHIN_S = 5.0
 LOUD = b"\x00\x20\x00\xe0" * 4_000  # 1 s
+EXPECTED = Expected(1_000)
 
 
 class Site:
@@ -34,8 +35,8 @@ class Site:
         file.write_bytes(wav_header(len(audio) // 2 if samples is None else samples, 1) + audio)
         return file
 
-    async def judge(self, expected_ms: int | None = 1_000) -> Verdict:
-        return await self.keeping.judge(RECORDING, expected_ms)
+    async def judge(self, expected: Expected = EXPECTED) -> Verdict:
+        return await self.keeping.judge(RECORDING, expected)
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ async def test_a_call_is_told_of_its_files(site: Site) -> None:
     site.write("rx", LOUD)
     async with asyncio.timeout(WITHIN_S):
         told = [await site.told.get(), await site.told.get()]
-    assert told == [(RECORDING, FileAppeared()), (RECORDING, FileGrew())]
+    assert told == [(RECORDING, FileAppeared(RECORDING)), (RECORDING, FileGrew(RECORDING))]
 
 
 async def test_closed_files_are_judged_and_joined(site: Site) -> None:
@@ -66,15 +67,15 @@ async def test_closed_files_are_judged_and_joined(site: Site) -> None:
     assert verdict.whole
     assert (verdict.length_ms, verdict.rx, verdict.tx) == (1_000, Direction.HEARD, Direction.HEARD)
     assert vault_path(site.vault, RECORDING).stat().st_size == 44 + 2 * len(LOUD)
-    assert await site.keeping.remove_spooled(RECORDING) == SpoolRemoved(2)
+    assert await site.keeping.remove_spooled(RECORDING) == SpoolRemoved(RECORDING, 2)
     assert list(site.spool.iterdir()) == []
-    assert await site.keeping.remove_spooled(RECORDING) == SpoolRemoved(0)
+    assert await site.keeping.remove_spooled(RECORDING) == SpoolRemoved(RECORDING, 0)
 
 
 async def test_files_without_a_sample_are_empty(site: Site) -> None:
     for direction in ("rx", "tx"):
         site.write(direction, b"")
-    assert (await site.judge(None)).outcome is Outcome.EMPTY
+    assert (await site.judge(Expected(None))).outcome is Outcome.EMPTY
     assert list(site.vault.iterdir()) == []
 
 
@@ -124,4 +125,40 @@ async def test_a_vault_that_cannot_be_written(site: Site) -> None:
 
 async def test_a_file_that_cannot_be_removed(site: Site) -> None:
     (site.spool / spool_name(RECORDING, "rx")).mkdir()
-    assert await site.keeping.remove_spooled(RECORDING) == SpoolKept()
+    assert await site.keeping.remove_spooled(RECORDING) == SpoolKept(RECORDING)
+
+
+async def test_what_must_not_be_kept_and_what_is_lost_is_in_the_verdict(site: Site) -> None:
+    site.write("rx", LOUD * 2)
+    site.write("tx", LOUD + bytes(len(LOUD)))
+    blank, doubt = Blank(1_500, 1_400), Doubt(1_000, 0)
+    verdict = await site.judge(Expected(2_000, blanks=(blank,), doubts=(doubt,)))
+    assert (verdict.blanked_ms, verdict.lost) == (200, ((1_000, 2_000),))
+    assert (verdict.rx, verdict.tx, verdict.whole) == (Direction.HEARD, Direction.HEARD, False)
+    kept = vault_path(site.vault, RECORDING).read_bytes()[44:]
+    assert not any(kept[4_000 * 4 : 4_800 * 4])
+    assert all(kept[at] or kept[at + 1] for at in (3_999 * 4, 3_999 * 4 + 2, 4_800 * 4))
+
+
+async def test_others_who_were_not_captured_are_not_waited_for(site: Site) -> None:
+    """Not even where Asterisk still writes a file of theirs."""
+    site.write("rx", LOUD)
+    site.write("tx", LOUD, samples=0)
+    async with asyncio.timeout(WITHIN_S / 2):
+        verdict = await site.judge(Expected(1_000, others=False))
+    assert (verdict.tx, verdict.whole) == (Direction.NOT_KEPT, True)
+    assert await site.keeping.remove_spooled(RECORDING) == SpoolRemoved(RECORDING, 2)
+
+
+async def test_a_recording_is_removed_from_the_vault(site: Site) -> None:
+    for direction in ("rx", "tx"):
+        site.write(direction, LOUD)
+    await site.judge()
+    assert await site.keeping.remove(RECORDING)
+    assert list(site.vault.iterdir()) == []
+    assert await site.keeping.remove(RECORDING)
+
+
+async def test_a_recording_that_cannot_be_removed(site: Site) -> None:
+    vault_path(site.vault, RECORDING).mkdir()
+    assert not await site.keeping.remove(RECORDING)

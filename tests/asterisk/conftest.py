@@ -33,6 +33,12 @@ exten => second,1,Stasis(compliance,policy=inbound)
  same => n,Echo()
 exten => echo,1,Answer()
  same => n,Echo()
+exten => bridged,1,Stasis(compliance,policy=inbound)
+ same => n,UserEvent(SiteStep,Step: theirs)
+ same => n,UserEvent(ComplianceStep,Step: ours,Empty: ,Exten: 7)
+ same => n,Dial(Local/echo@lab)
+exten => redirected,1,Set(WENT=redirected)
+ same => n,Echo()
 exten => agi,1,AGI(agi://127.0.0.1:${AGI_PORT}/notice?policy=inbound)
  same => n,Echo()
 """
@@ -73,6 +79,12 @@ class Ear:
                 what = await self._told.get()
                 if what[0] == kind if isinstance(what, tuple) else type(what) is kind:
                     return what
+
+    async def next_event(self) -> Any:
+        """The next event of any kind."""
+        while isinstance(what := await self._told.get(), tuple):
+            pass
+        return what
 
     def told(self, word: str) -> list[Any]:
         return [what for what in self.heard if isinstance(what, tuple) and what[0] == word]
@@ -117,6 +129,7 @@ class ScriptedAri:
         allowed: The event filter of the present connection; ``None`` lets everything through.
         drop_on: Close the connection instead of answering a request whose uri ends so.
         silent_on: Execute a request whose uri ends so, and never answer.
+        answers: Recorded answer by uri.
         hold: While cleared, a request over HTTP whose uri is ``held_uri`` waits for it.
     """
 
@@ -127,6 +140,7 @@ class ScriptedAri:
         self.allowed: list[str] | None = None
         self.password = "right"
         self.drop_on = self.silent_on = self.answer_404_on = "nothing"
+        self.answers: dict[str, str] = {}
         self.before_first_answer: list[bytes] = []
         self.held_uri = ""
         self.hold = asyncio.Event()
@@ -151,6 +165,8 @@ class ScriptedAri:
             self.allowed = [entry["type"] for entry in self.bodies[uri]["allowed"]]
         if uri.endswith(self.answer_404_on):
             return json.loads(fixture("rest_no_channel.json"))
+        if uri in self.answers:
+            return json.loads(fixture(self.answers[uri]))
         if uri.startswith("asterisk/info"):
             return json.loads(fixture("rest_info.json"))
         if uri.startswith("applications/"):
@@ -239,6 +255,8 @@ class ScriptedAmi:
             "Setvar": "ami_stop.txt",
             "StopMixMonitor": "ami_stop.txt",
             "MixMonitorMute": "ami_mute.txt",
+            "PlayDTMF": "ami_dtmf.txt",
+            "Redirect": "ami_redirect.txt",
         }
         self.refuses_login = False
         self.got: asyncio.Queue[str] = asyncio.Queue()

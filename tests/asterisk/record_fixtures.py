@@ -12,6 +12,7 @@ import asyncio
 import base64
 import json
 import re
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ import numpy as np
 
 from lab.asterisk import Asterisk
 from lab.rootfs import obtain
+from lab.sip import Phone
+from lab.tones import AGENT, CALLER, OTHER
 from lab.wav import write_wav
 
 EXTENSIONS = """
@@ -34,8 +37,15 @@ exten => keys,1,Answer()
 exten => echo,1,Answer()
  same => n,Echo()
 exten => agi,1,AGI(agi://127.0.0.1:{port}/notice?policy=inbound)
+[from-lab]
+exten => agent,1,Answer()
+ same => n,UserEvent(ComplianceStep,Step: told,Empty: ,Exten: 7,Version: 1)
+ same => n,Dial(PJSIP/agent,20)
+exten => other,1,Dial(PJSIP/other,20)
+exten => echo,1,Answer()
+ same => n,Echo()
 """
-CALLER = {"callerId": '"Müller, \\"T\\" ${X}" <0312345678>'}
+WHO_CALLS = {"callerId": '"Müller, \\"T\\" ${X}" <0312345678>'}
 FILTER = {"allowed": [{"type": "StasisStart"}, {"type": "RESTResponse"}], "disallowed": []}
 
 
@@ -43,15 +53,32 @@ class Recorder:
     def __init__(self, asterisk: Asterisk, session: aiohttp.ClientSession, into: Path) -> None:
         self.asterisk, self.session, self.into = asterisk, session, into
         self.events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.seen: set[str] = set()
 
     def keep(self, name: str, data: bytes) -> None:
         (self.into / name).write_bytes(data)
 
     def keep_event(self, message: bytes) -> str:
-        found = re.search(rb"Event: (\w+)", message)
+        """Keep the newest of each kind; one that lacks what others have is a kind of its own."""
+        found = re.search(rb"^Event: (\w+)", message)
         assert found is not None
-        self.keep(f"ami_{found[1].decode()}.txt", message)
-        return found[1].decode()
+        name = kind = found[1].decode()
+        if kind.startswith("Dial") and b"\r\nUniqueid:" not in message:
+            name += "_originated"
+        if kind == "UserEvent" and b"\r\nUniqueid:" not in message:
+            name += "_action"
+        if b"\r\nDestType: App" in message:
+            name += "_app"
+        self.keep(f"ami_{name}.txt", message)
+        self.seen.add(name)
+        return name
+
+    async def until(self, reader: asyncio.StreamReader, *names: str) -> None:
+        """Keep AMI events until all of these were seen since the last call."""
+        async with asyncio.timeout(10):
+            while not self.seen.issuperset(names):
+                self.keep_event(await reader.readuntil(b"\r\n\r\n"))
+        self.seen.clear()
 
     async def read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         async for message in socket:
@@ -61,7 +88,10 @@ class Recorder:
                 name = "_".join(words).lower()
                 if event["type"].startswith("Playback") and event["playback"]["state"] == "failed":
                     name += "_failed"
-                self.keep(f"{name}.json", message.data.encode())
+                if event.get("channel", {}).get("id") != "snoop-1":
+                    self.keep(f"{name}.json", message.data.encode())
+                elif name == "stasis_start":
+                    self.keep("stasis_start_snoop.json", message.data.encode())
             await self.events.put(event | {"raw": message.data.encode()})
 
     async def event(self, kind: str) -> dict[str, Any]:
@@ -85,15 +115,10 @@ class Recorder:
             ("rest_no_filter", "PUT", "applications/compliance/eventFilter", {"allowed": []}),
             ("rest_no_channel", "GET", "channels/nosuch", None),
         ):
-            request: dict[str, Any] = {"type": "RESTRequest", "request_id": "1"}
-            request |= {"method": method, "uri": uri}
-            if body:
-                request |= {"content_type": "application/json", "message_body": json.dumps(body)}
-            await socket.send_json(request)
-            self.keep(f"{name}.json", (await self.event("RESTResponse"))["raw"])
+            await self.ask(socket, name, method, uri, body)
         local = {"endpoint": "Local/notice@lab", "context": "lab", "priority": 1}
         ours = {"channelId": "1795509944.1", "otherChannelId": "1795509944.2"}
-        await self.rest("POST", "channels", **local, **ours, **CALLER, extension="keys")
+        await self.rest("POST", "channels", **local, **ours, **WHO_CALLS, extension="keys")
         channel = (await self.event("StasisStart"))["channel"]["id"]
         await self.rest("POST", f"channels/{channel}/answer")
         await self.event("ChannelDtmfReceived")
@@ -103,22 +128,47 @@ class Recorder:
         self.keep("http_channel.json", await self.rest("GET", f"channels/{channel}"))
         subscribed = f"applications/compliance/subscription?eventSource=channel:{channel}"
         self.keep("http_application.json", await self.rest("POST", subscribed))
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.asterisk.ami_port)
-        login = (
-            f"Username: compliance\r\nSecret: {self.asterisk.ami_password}\r\nActionID: 0\r\n\r\n"
-        )
-        writer.write(f"Action: Login\r\n{login}".encode())
-        self.keep("ami_greeting.txt", await reader.readline())
-        self.keep("ami_login.txt", await reader.readuntil(b"\r\n\r\n"))
+        reader, writer = await self.log_in("compliance")
         await self.rest("POST", f"channels/{channel}/continue")
         await self.event("Dial")
         await asyncio.sleep(0.3)  # both legs enter their bridge
+        bridges = json.loads(await self.rest("GET", "bridges"))
+        bridge = next(bridge["id"] for bridge in bridges if channel in bridge["channels"])
+        await self.ask(socket, "rest_bridges", "GET", "bridges")
+        await self.ask(socket, "rest_bridge", "GET", f"bridges/{bridge}")
+        await self.ask(socket, "rest_no_bridge", "GET", "bridges/nosuch")
+        snoop = f"channels/{channel}/snoop/snoop-1?spy=none&whisper=out&app=compliance&appArgs=a,b"
+        await self.ask(socket, "rest_snoop", "POST", snoop)
+        await self.rest("DELETE", "channels/snoop-1")
+        await self.event("StasisEnd")  # its start may have passed the answer
         await self.ami(channel, reader, writer)
-        await self.rest("DELETE", "channels/1795509944.1")
         await self.event("ChannelDestroyed")
         await self.session.ws_connect(url)
         await self.event("ApplicationReplaced")
         reading.cancel()
+
+    async def ask(
+        self,
+        socket: aiohttp.ClientWebSocketResponse,
+        name: str,
+        method: str,
+        uri: str,
+        body: Any = None,
+    ) -> None:
+        request: dict[str, Any] = {"type": "RESTRequest", "request_id": "1"}
+        request |= {"method": method, "uri": uri}
+        if body:
+            request |= {"content_type": "application/json", "message_body": json.dumps(body)}
+        await socket.send_json(request)
+        self.keep(f"{name}.json", (await self.event("RESTResponse"))["raw"])
+
+    async def log_in(self, user: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.asterisk.ami_port)
+        login = f"Username: {user}\r\nSecret: {self.asterisk.ami_password}\r\n"
+        writer.write(f"Action: Login\r\n{login}Events: call,user\r\nActionID: 0\r\n\r\n".encode())
+        self.keep("ami_greeting.txt", await reader.readline())
+        self.keep("ami_login.txt", await reader.readuntil(b"\r\n\r\n"))
+        return reader, writer
 
     async def ami(
         self, channel: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -139,11 +189,53 @@ class Recorder:
         await act("stop", Action="StopMixMonitor", **of)
         await act("no_channel", Action="StopMixMonitor", Channel="nosuch", MixMonitorID="x")
         await act("denied", Action="MixMonitor", Channel=channel, File="x.wav")
+        digit = {"Digit": "D", "Duration": "80", "Receive": "false"}
+        await act("dtmf", Action="PlayDTMF", Channel=channel, **digit)
+        there = {"Context": "lab", "Exten": "echo", "Priority": "1"}
+        await act("redirect", Action="Redirect", Channel=channel, **there)
         await self.rest("DELETE", "channels/1795509944.1")
-        async with asyncio.timeout(5):
-            seen: set[str] = set()
-            while not seen >= {"BridgeLeave", "Hangup"}:
-                seen.add(self.keep_event(await reader.readuntil(b"\r\n\r\n")))
+        async with asyncio.timeout(10):
+            message = b""
+            while not re.match(rb"(?s)Event: Hangup.*Uniqueid: 1795509944\.1\r", message):
+                message = await reader.readuntil(b"\r\n\r\n")
+                self.keep_event(message)
+        writer.close()
+
+    async def legs(self, caller: Phone, agent: Phone, other: Phone) -> None:
+        """Transfers of every kind, and what needs no channel."""
+        reader, writer = await self.log_in("compliance")
+        sip_port = self.asterisk.sip_port
+        for kind in ("BlindTransfer", "AttendedTransfer", "AttendedTransfer_app"):
+            leg = await caller.dial("agent", sip_port)
+            transferring = await agent.next_call()
+            await transferring.answered()
+            await leg.until_heard(0.3)
+            if kind == "BlindTransfer":
+                await transferring.transfer("other")
+            else:
+                exten = "echo" if kind.endswith("app") else "other"
+                second = await agent.dial(exten, sip_port)
+                await second.answered()
+                await second.until_heard(0.3)
+                await transferring.transfer_to(second)
+            await self.until(reader, "UserEvent", kind)
+            await leg.hang_up()
+            for phone in (agent, other):
+                for mine in phone.legs:
+                    await mine.ended()
+        writer.write(b"Action: Logoff\r\n\r\n")
+        writer.close()
+
+        reader, writer = await self.log_in("lab")
+        event = "UserEvent: ComplianceStep\r\nStep: told\r\n"
+        writer.write(f"Action: UserEvent\r\n{event}\r\n".encode())
+        await reader.readuntil(b"Message: Event Sent\r\n\r\n")  # FullyBooted comes first
+        await self.until(reader, "UserEvent_action")
+        writer.close()
+        reader, writer = await self.log_in("compliance")
+        there = {"context": "from-lab", "extension": "echo", "priority": 1}
+        await self.rest("POST", "channels", endpoint="PJSIP/other", **there)
+        await self.until(reader, "DialBegin_originated", "DialEnd_originated")
         writer.close()
 
 
@@ -159,7 +251,15 @@ async def main() -> None:
 
     agi = await asyncio.start_server(call, "127.0.0.1", 0)
     extensions = EXTENSIONS.replace("{port}", str(agi.sockets[0].getsockname()[1]))
-    async with Asterisk(build, extensions=extensions) as asterisk:
+    async with AsyncExitStack() as stack:
+        phones = [
+            await stack.enter_async_context(await Phone.open(voice.name, voice))
+            for voice in (CALLER, AGENT, OTHER)
+        ]
+        phones[1].lines = 2
+        ports = {phone.name: phone.port for phone in phones[1:]}
+        asterisk = Asterisk(build, extensions=extensions, phones=ports)
+        await stack.enter_async_context(asterisk)
         write_wav(asterisk.sounds_here / "en/tone.wav", np.full(2400, 3000, np.int16))
         token = base64.b64encode(f"{asterisk.ari_user}:{asterisk.ari_password}".encode()).decode()
         headers = {"Authorization": f"Basic {token}"}
@@ -178,7 +278,8 @@ async def main() -> None:
             )
             async with asyncio.timeout(5):
                 recorder.keep("agi_header.txt", await header)
-            await recorder.ari()
+            await recorder.legs(*phones)
+            await recorder.ari()  # last: its channels have fixed ids
     agi.close()
     print(*sorted(path.name for path in into.iterdir()))
 

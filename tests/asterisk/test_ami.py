@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import structlog
+from jinja2 import Template
 
 from asterisk_compliance.asterisk import ami_events
 from asterisk_compliance.asterisk.ami import AmiAddress, AmiClient, AmiLimits
@@ -15,12 +16,12 @@ from asterisk_compliance.asterisk.ami_protocol import LONGEST_LINE_BYTES, checke
 from asterisk_compliance.asterisk.backoff import Backoff
 from asterisk_compliance.errors import AsteriskUnavailable, RequestRefused
 from asterisk_compliance.ids import ChannelId
+from lab.asterisk_conf import AMI_EVENTS
 
 CHANNEL = ChannelId("1795509944.2")
 QUICK_BACKOFF = Backoff(0.001, 0.01)
 QUICK = AmiLimits(2, 2, 5, 2, QUICK_BACKOFF, QUICK_BACKOFF)
 SECRET = "correct horse battery staple"
-FIXTURES = Path(__file__).with_name("fixtures")
 
 
 def client(server: Any, ear: Any, limits: AmiLimits = QUICK) -> AmiClient:
@@ -55,20 +56,6 @@ async def test_events_are_values_however_the_bytes_arrive(
         assert ami.ignored == {"Newchannel": 1}
 
 
-def test_every_field_of_an_event_is_required() -> None:
-    for path in FIXTURES.glob("*/ami_[A-Z]*.txt"):
-        lines = path.read_text().strip().split("\n")
-        headers = dict(line.split(": ", 1) for line in lines if ": " in line)
-        assert ami_events.parse(headers) is not None
-        without_channel = {key: value for key, value in headers.items() if key != "Uniqueid"}
-        with pytest.raises(ValueError, match="no Uniqueid"):
-            ami_events.parse(without_channel)
-        with pytest.raises(ValueError, match="no Linkedid"):
-            ami_events.parse(headers | {"Linkedid": ["1", "2"]})
-    with pytest.raises(ValueError, match="no type"):
-        ami_events.parse({"Event": ["Hangup", "Hangup"]})
-
-
 @pytest.mark.parametrize("bad", ["a\r\nAction: Originate", "a\nb", "a\rb", "a\0b", "x" * 2000])
 async def test_a_value_that_could_leave_its_line_is_refused_before_it_is_sent(
     scripted_ami: Any, ear: Any, running: Any, bad: str
@@ -82,6 +69,11 @@ async def test_a_value_that_could_leave_its_line_is_refused_before_it_is_sent(
             lambda: ami.setvar(ChannelId(bad), "NAME", "value"),
             lambda: ami.stop_mixmonitor(CHANNEL, bad),
             lambda: ami.mute(CHANNEL, bad, "both", muted=True),
+            lambda: ami.play_dtmf(CHANNEL, bad, receive=True, duration_ms=80),
+            lambda: ami.play_dtmf(ChannelId(bad), "D", receive=True, duration_ms=80),
+            lambda: ami.redirect(CHANNEL, bad, "s", 1),
+            lambda: ami.redirect(CHANNEL, "lab", bad, 1),
+            lambda: ami.redirect(ChannelId(bad), "lab", "s", 1),
         ):
             with pytest.raises(ValueError) as caught:
                 await attempt()
@@ -89,6 +81,60 @@ async def test_a_value_that_could_leave_its_line_is_refused_before_it_is_sent(
         await ami.setvar(CHANNEL, "NAME", 'a,b "c" ${D} あ')
     assert scripted_ami.actions == ["Login", "Setvar"]
     assert 'Value: a,b "c" ${D} あ'.encode() in scripted_ami.lines
+
+
+async def test_keys_and_places_are_what_asterisk_takes(
+    scripted_ami: Any, ear: Any, running: Any
+) -> None:
+    ami = client(scripted_ami, ear)
+    async with running(ami):
+        await ear.next("connected")
+        for digit in ("", "DD", "E", "d", "w", "5\n", "５"):
+            with pytest.raises(ValueError, match="not a digit"):
+                await ami.play_dtmf(CHANNEL, digit, receive=True, duration_ms=80)
+        for duration_ms in (0, -1, 5001):
+            with pytest.raises(ValueError, match="1 to 5000 ms"):
+                await ami.play_dtmf(CHANNEL, "D", receive=True, duration_ms=duration_ms)
+        for context, exten, priority in (
+            ("", "s", 1),
+            ("lab", "", 1),
+            ("lab", "s", 0),
+            ("lab", "s\n", 1),
+            ("lab,s", "1", 1),
+            ("lab", "${EXTEN}", 1),
+            ("あ", "s", 1),
+            ("x" * 80, "s", 1),
+        ):
+            with pytest.raises(ValueError, match="not a context"):
+                await ami.redirect(CHANNEL, context, exten, priority)
+        assert scripted_ami.actions == ["Login"]
+        await ami.play_dtmf(CHANNEL, "D", receive=True, duration_ms=80)
+        sent = {b"Digit: D", b"Duration: 80", b"Receive: true", f"Channel: {CHANNEL}".encode()}
+        assert sent <= set(scripted_ami.lines)
+        await ami.play_dtmf(CHANNEL, "#", receive=False, duration_ms=5000)
+        assert {b"Digit: #", b"Receive: false"} <= set(scripted_ami.lines)
+        await ami.redirect(CHANNEL, "x" * 79, "Exten-1_2", 3)
+        place = {b"Context: " + b"x" * 79, b"Exten: Exten-1_2", b"Priority: 3"}
+        assert place <= set(scripted_ami.lines)
+    assert scripted_ami.actions == ["Login", "PlayDTMF", "PlayDTMF", "Redirect"]
+    assert b"Events: call,user" in scripted_ami.lines
+
+
+def test_the_documented_user_is_the_one_of_the_lab() -> None:
+    tests = Path(__file__).parents[1]
+    template = Template((tests / "lab/conf/manager.conf").read_text())
+    rendered = template.render(
+        ami_user="compliance", ami_events=AMI_EVENTS, advanced_eventfilter=True, ports={}
+    )
+    page = (tests.parent / "docs/wiring.md").read_text()
+    ours, documented = (
+        [line.strip() for line in text[text.index("read = ") :].partition("\n\n")[0].split("\n")]
+        for text in (rendered, page.partition("`manager.conf`.")[2])
+    )
+    assert documented[:2] == ["read = call,user", "write = call"]
+    assert documented == ours
+    assert len(documented) == 2 + len(AMI_EVENTS) + 1
+    assert {*AMI_EVENTS, "UserEvent"} == set(ami_events._READERS)
 
 
 @pytest.mark.parametrize("name", ["", "A b", "A:b", "A\r\nB", "é", "1"])

@@ -8,9 +8,17 @@ from zoneinfo import ZoneInfo
 from hypothesis import strategies as st
 
 from asterisk_compliance.domain.matching import CallFacts, Direction, Match, Weekday
-from asterisk_compliance.domain.notice import CaptureFrom, Consent, OnProblem
+from asterisk_compliance.domain.notice import (
+    AgentConsent,
+    CaptureFrom,
+    Consent,
+    Duty,
+    OnJoin,
+    OnProblem,
+    Withdrawal,
+)
 from asterisk_compliance.domain.policy_rules import Rule
-from asterisk_compliance.domain.terms import AgentConsent, Duty, OnJoin, Terms, Withdrawal
+from asterisk_compliance.domain.terms import Terms
 
 
 def maybe(values):

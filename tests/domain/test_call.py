@@ -81,6 +81,7 @@ def test_a_call_arrives_and_hears_the_notice() -> None:
                 "linkedid": CHANNEL,
                 "policy": "inbound",
                 "policy_digest": "p" * 64,
+                "rules": (),
             },
             actor=Actor.CALLER,
             party=PARTY,

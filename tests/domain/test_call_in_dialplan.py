@@ -228,10 +228,12 @@ def test_a_closed_recording_leaves_the_spool_behind_its_row() -> None:
     assert commands == (
         of_recording(
             Kind.RECORDING_CLOSED,
+            blanked_ms=0,
             expected_ms=6_000,
             header_closed=True,
             length=Length.OK,
             length_ms=6_100,
+            lost_ms=0,
             purposes=("SERVICE",),
             rx=Direction.HEARD,
             rx_sha256="r" * 64,

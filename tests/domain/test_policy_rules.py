@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asterisk_compliance.domain.matching import CallFacts, Direction, Match, Weekday
-from asterisk_compliance.domain.notice import Consent, OnProblem
+from asterisk_compliance.domain.notice import Consent, Duty, OnProblem
 from asterisk_compliance.domain.policy_rules import (
     DEFAULT,
     SITE,
@@ -25,7 +25,6 @@ from asterisk_compliance.domain.policy_rules import (
 from asterisk_compliance.domain.terms import (
     FIELDS,
     NOTHING,
-    Duty,
     RetentionConflict,
     Terms,
     is_at_least_as_strict,

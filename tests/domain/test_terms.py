@@ -8,18 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asterisk_compliance.domain.notice import CaptureFrom, Consent, OnProblem
+from asterisk_compliance.domain.notice import AgentConsent, CaptureFrom, Consent, Duty, OnJoin, OnProblem, Withdrawal
 from asterisk_compliance.domain.terms import (
     DEFAULTS,
     FAILURES,
     FIELDS,
     NOTHING,
-    AgentConsent,
     CallTerms,
-    Duty,
-    OnJoin,
     Terms,
-    Withdrawal,
     filled,
     is_at_least_as_strict,
     is_impossible,

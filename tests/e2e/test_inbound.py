@@ -33,6 +33,7 @@ async def test_a_call_is_told_connected_and_recorded(scene):
         "recording_requested",
         "call_continued",
         "recording_started",
+        "party_joined",
         "recording_growing",
         "call_ended",
         "recording_closed",

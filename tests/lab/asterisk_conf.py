@@ -10,14 +10,19 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 AMI_EVENTS = (
+    "AttendedTransfer",
+    "BlindTransfer",
     "BridgeEnter",
     "BridgeLeave",
+    "DialBegin",
+    "DialEnd",
     "Hangup",
+    "LocalBridge",
     "MixMonitorMute",
     "MixMonitorStart",
     "MixMonitorStop",
 )
-"""All that the service's AMI user is sent."""
+"""All that the service's AMI user is sent, beside a ``UserEvent`` of our own."""
 
 _LOADED = """
 app_blind_transfer app_bridgewait app_cdr app_channelredirect app_chanspy app_dial app_echo

@@ -25,6 +25,7 @@ from typing import Any, Self
 import msgspec
 
 from asterisk_compliance.app.dialplan import render_for
+from asterisk_compliance.catalogue import dialplan
 from asterisk_compliance.config import load
 from asterisk_compliance.storage.reader import StoreReader
 from lab.asterisk import Asterisk
@@ -56,6 +57,16 @@ exten => 102,1,Gosub(compliance-notice,s,1(inbound))
 exten => 103,1,Gosub(compliance-notice,s,1(whole))
  same => n,Dial(PJSIP/agent,20)
  same => n,Hangup()
+"""
+
+FEATURES = """
+[general]
+
+[featuremap]
+blindxfer = ##
+atxfer = *2
+
+[applicationmap]
 """
 
 QUEUES = """
@@ -176,8 +187,14 @@ class Site:
         keep = directory is not None
         directory = directory or Path(tempfile.mkdtemp(prefix="compliance-site-"))
         directory.chmod(0o755)
+        features = (dialplan() / "compliance-features.conf").read_text(encoding="utf-8")
         asterisk = Asterisk(
-            build, extensions="", phones=phones, queues=QUEUES, spool_gid=build.gid, extra=extra
+            build,
+            extensions="",
+            phones=phones,
+            queues=QUEUES,
+            spool_gid=build.gid,
+            extra={"features.conf": FEATURES + features} | dict(extra or {}),
         )
         state = directory / "state"
         for name in ("secrets", "run"):

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 
 from asterisk_compliance.domain.recording import Measured
 from asterisk_compliance.errors import RecordingUnreadable
@@ -24,51 +23,19 @@ from asterisk_compliance.storage.recordings import (
     is_closed,
     measure_and_join,
     read_length_ms,
+    remove_recording,
     remove_spooled,
     vault_path,
     wav_header,
 )
 
-RECORDING = recording_id(call_id(1_700_000_000_000, b"8 bytes!"), 1)
-RX, TX = (spool_name(RECORDING, direction) for direction in ("rx", "tx"))
-HEADER_OPEN = wav_header(0, 1)
-
-
-@pytest.fixture
-def spool(tmp_path: Path) -> Path:
-    (tmp_path / "spool").mkdir()
-    return tmp_path / "spool"
-
-
-@pytest.fixture
-def vault(tmp_path: Path) -> Path:
-    (tmp_path / "vault").mkdir()
-    return tmp_path / "vault"
-
-
-def samples(count: int, level: int = 8_000) -> Samples:
-    return (level * np.sin(np.arange(count) * 0.5)).astype(np.int16)
-
-
-def spooled(path: Path, audio: Samples, *, closed: bool = True) -> bytes:
-    header = wav_header(len(audio), 1) if closed else HEADER_OPEN
-    data = header + audio.astype("<i2").tobytes()
-    path.write_bytes(data)
-    return data
-
-
-def joined(vault: Path) -> Samples:
-    """The stereo recording's frames, one row each: left, right."""
-    data = vault_path(vault, RECORDING).read_bytes()
-    frames = np.frombuffer(data[44:], "<i2").reshape(-1, 2)
-    assert data[:44] == wav_header(len(frames), 2)
-    return frames
+from .spooled import HEADER_OPEN, PLAIN, RECORDING, RX, TX, audio, joined, samples, spooled
 
 
 def test_the_caller_is_left_and_the_others_are_right(spool: Path, vault: Path) -> None:
     rx, tx = samples(8_000), samples(8_000, 500)
     rx_data, tx_data = spooled(spool / RX, rx), spooled(spool / TX, tx)
-    measured = measure_and_join(spool, RECORDING, vault)
+    measured = measure_and_join(spool, RECORDING, vault, PLAIN)
     assert np.array_equal(joined(vault), np.stack((rx, tx), axis=1))
     data = vault_path(vault, RECORDING).read_bytes()
     assert measured.joined_sha256 == hashlib.sha256(data).hexdigest()
@@ -81,9 +48,6 @@ def test_the_caller_is_left_and_the_others_are_right(spool: Path, vault: Path) -
     assert (measured.rx.length_ms, measured.rx.closed) == (1_000, True)
 
 
-audio = arrays.arrays(np.int16, st.integers(0, 700))
-
-
 @given(rx=audio, tx=audio, chunk=st.integers(1, 300))
 @settings(max_examples=150, deadline=None)
 def test_no_sample_is_lost_or_moved(
@@ -94,7 +58,7 @@ def test_no_sample_is_lost_or_moved(
     spooled(directory / TX, tx)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recordings, "_CHUNK_SAMPLES", chunk)
-        measured = measure_and_join(directory, RECORDING, directory)
+        measured = measure_and_join(directory, RECORDING, directory, PLAIN)
     length = max(len(rx), len(tx))
     if length == 0:
         assert not vault_path(directory, RECORDING).exists()
@@ -108,7 +72,7 @@ def test_no_sample_is_lost_or_moved(
 def test_a_recording_longer_than_one_chunk(spool: Path, vault: Path) -> None:
     rx, tx = samples(recordings._CHUNK_SAMPLES + 12_345), samples(recordings._CHUNK_SAMPLES - 1)
     rx_data, _ = spooled(spool / RX, rx), spooled(spool / TX, tx)
-    measured = measure_and_join(spool, RECORDING, vault)
+    measured = measure_and_join(spool, RECORDING, vault, PLAIN)
     assert np.array_equal(joined(vault)[:, 0], rx)
     assert measured.rx is not None
     assert measured.rx.sha256 == hashlib.sha256(rx_data).hexdigest()
@@ -119,7 +83,7 @@ def test_a_recording_longer_than_one_chunk(spool: Path, vault: Path) -> None:
 def test_a_direction_that_is_missing_is_silence(spool: Path, vault: Path, there: str) -> None:
     sound = samples(1_600)
     spooled(spool / there, sound)
-    measured = measure_and_join(spool, RECORDING, vault)
+    measured = measure_and_join(spool, RECORDING, vault, PLAIN)
     assert (measured.rx is None, measured.tx is None) == (there == TX, there == RX)
     left, right = joined(vault).T
     assert np.array_equal(left if there == RX else right, sound)
@@ -127,14 +91,14 @@ def test_a_direction_that_is_missing_is_silence(spool: Path, vault: Path, there:
 
 
 def test_no_file_at_all(spool: Path, vault: Path) -> None:
-    assert measure_and_join(spool, RECORDING, vault) == Measured(None, None)
+    assert measure_and_join(spool, RECORDING, vault, PLAIN) == Measured(None, None)
     assert list(vault.iterdir()) == []
 
 
 def test_files_without_a_sample_are_not_joined(spool: Path, vault: Path) -> None:
     spooled(spool / RX, samples(0))
     spooled(spool / TX, samples(0))
-    measured = measure_and_join(spool, RECORDING, vault)
+    measured = measure_and_join(spool, RECORDING, vault, PLAIN)
     assert measured.rx is not None
     assert (measured.rx.length_ms, measured.rx.audible_ms, measured.rx.closed) == (0, 0, True)
     assert measured.rx.sha256 == hashlib.sha256(HEADER_OPEN).hexdigest()
@@ -145,7 +109,7 @@ def test_a_header_that_was_never_closed_does_not_hide_the_samples(spool: Path, v
     sound = samples(1_600)
     spooled(spool / RX, sound, closed=False)
     spooled(spool / TX, sound)
-    measured = measure_and_join(spool, RECORDING, vault)
+    measured = measure_and_join(spool, RECORDING, vault, PLAIN)
     assert measured.rx is not None
     assert measured.tx is not None
     assert (measured.rx.closed, measured.tx.closed) == (False, True)
@@ -157,7 +121,7 @@ def test_a_header_that_was_never_closed_does_not_hide_the_samples(spool: Path, v
 def test_a_truncated_header_is_a_file_without_a_sample(spool: Path, vault: Path, size: int) -> None:
     (spool / RX).write_bytes(HEADER_OPEN[:size])
     spooled(spool / TX, samples(800))
-    measured = measure_and_join(spool, RECORDING, vault)
+    measured = measure_and_join(spool, RECORDING, vault, PLAIN)
     assert measured.rx is not None
     assert (measured.rx.length_ms, measured.rx.closed) == (0, False)
     assert measured.rx.sha256 == hashlib.sha256(HEADER_OPEN[:size]).hexdigest()
@@ -167,7 +131,7 @@ def test_half_a_sample_is_digested_and_not_kept(spool: Path, vault: Path) -> Non
     data = spooled(spool / RX, samples(800), closed=False) + b"\x7f"
     (spool / RX).write_bytes(data)
     spooled(spool / TX, samples(800))
-    measured = measure_and_join(spool, RECORDING, vault)
+    measured = measure_and_join(spool, RECORDING, vault, PLAIN)
     assert measured.rx is not None
     assert (measured.rx.length_ms, measured.rx.closed) == (100, False)
     assert measured.rx.sha256 == hashlib.sha256(data).hexdigest()
@@ -195,7 +159,7 @@ def test_what_mixmonitor_does_not_write(
     data[offset : offset + len(change)] = change
     (spool / name).write_bytes(data)
     with pytest.raises(RecordingUnreadable, match=f"{name} is not 16-bit mono PCM at 8 kHz"):
-        measure_and_join(spool, RECORDING, vault)
+        measure_and_join(spool, RECORDING, vault, PLAIN)
     assert list(vault.iterdir()) == []
     with pytest.raises(RecordingUnreadable, match="is not 16-bit mono PCM"):
         read_length_ms(bytes(data))
@@ -205,7 +169,7 @@ def test_a_recording_is_for_its_owner_only(spool: Path, vault: Path) -> None:
     spooled(spool / RX, samples(800))
     before = os.umask(0)
     try:
-        measure_and_join(spool, RECORDING, vault)
+        measure_and_join(spool, RECORDING, vault, PLAIN)
     finally:
         os.umask(before)
     assert stat.S_IMODE(vault_path(vault, RECORDING).stat().st_mode) == 0o600
@@ -215,9 +179,21 @@ def test_an_interrupted_run_is_replaced(spool: Path, vault: Path) -> None:
     vault_path(vault, RECORDING).write_bytes(b"old and longer than what comes" * 1_000)
     vault_path(vault, RECORDING).with_suffix(".part").write_bytes(b"half" * 10_000)
     spooled(spool / RX, samples(800))
-    measure_and_join(spool, RECORDING, vault)
+    measure_and_join(spool, RECORDING, vault, PLAIN)
     assert len(joined(vault)) == 800
     assert [file.name for file in vault.iterdir()] == [f"{RECORDING}.wav"]
+
+
+def test_the_name_of_a_recording_is_durable(
+    spool: Path, vault: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[list[Path]] = []
+    monkeypatch.setattr(
+        recordings, "sync_directory", lambda path: synced.append(list(path.iterdir()))
+    )
+    spooled(spool / RX, samples(800))
+    measure_and_join(spool, RECORDING, vault, PLAIN)
+    assert synced == [[vault_path(vault, RECORDING)]]
 
 
 def test_a_write_that_fails_leaves_nothing(
@@ -229,7 +205,7 @@ def test_a_write_that_fails_leaves_nothing(
     spooled(spool / RX, samples(800))
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        measure_and_join(spool, RECORDING, vault)
+        measure_and_join(spool, RECORDING, vault, PLAIN)
     assert list(vault.iterdir()) == []
     assert (spool / RX).exists()
 
@@ -239,7 +215,7 @@ def test_a_write_that_fails_leaves_nothing(
 
 def audible_ms(spool: Path, sound: Samples) -> int:
     spooled(spool / RX, sound)
-    measured = measure_and_join(spool, RECORDING, spool)
+    measured = measure_and_join(spool, RECORDING, spool, PLAIN)
     assert measured.rx is not None
     return measured.rx.audible_ms
 
@@ -308,3 +284,53 @@ def test_a_file_that_does_not_go_is_an_error(spool: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(Path, "unlink", lambda path: None)
     with pytest.raises(OSError, match="is still there"):
         remove_spooled(spool, RECORDING)
+
+
+# -- a recording that must go -----------------------------------------------------------------
+
+
+def test_a_recording_is_removed_and_no_other(vault: Path) -> None:
+    other = vault / f"{recording_id(call_id(1, b'8 bytes!'), 1)}.wav"
+    for path in (vault_path(vault, RECORDING), other):
+        path.write_bytes(b"audio")
+    assert remove_recording(vault, RECORDING)
+    assert list(vault.iterdir()) == [other]
+    assert not remove_recording(vault, RECORDING)
+
+
+def test_what_an_interrupted_run_left_is_removed_too(vault: Path) -> None:
+    vault_path(vault, RECORDING).with_suffix(".part").write_bytes(b"half")
+    assert remove_recording(vault, RECORDING)
+    assert list(vault.iterdir()) == []
+
+
+def test_a_removal_is_durable(vault: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where an earlier run removed the name and died before it synced."""
+    synced: list[tuple[Path, list[Path]]] = []
+    monkeypatch.setattr(
+        recordings, "sync_directory", lambda path: synced.append((path, list(path.iterdir())))
+    )
+    vault_path(vault, RECORDING).write_bytes(b"audio")
+    assert remove_recording(vault, RECORDING)
+    assert not remove_recording(vault, RECORDING)
+    assert synced == [(vault, []), (vault, [])]
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".part"])
+def test_a_recording_that_can_still_be_opened_is_an_error(
+    vault: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    vault_path(vault, RECORDING).with_suffix(suffix).write_bytes(b"audio")
+    monkeypatch.setattr(Path, "unlink", lambda path: None)
+    with pytest.raises(FileExistsError, match="is still there"):
+        remove_recording(vault, RECORDING)
+
+
+def test_a_vault_that_cannot_be_looked_into_proves_nothing(vault: Path) -> None:
+    vault_path(vault, RECORDING).mkdir()
+    with pytest.raises(OSError, match=r"Is a directory|not permitted"):
+        remove_recording(vault, RECORDING)
+    vault_path(vault, RECORDING).rmdir()
+    vault.rmdir()
+    with pytest.raises(FileNotFoundError):
+        remove_recording(vault, RECORDING)

@@ -138,6 +138,18 @@ async def test_both_files_must_be_closed(spool: Spool) -> None:
     assert not spool.holds_open(RECORDING)
 
 
+async def test_only_the_directions_that_are_expected_are_waited_for(spool: Spool) -> None:
+    rx, tx = begin(spool.directory), begin(spool.directory, direction="tx")
+    assert spool.holds_open(RECORDING, ("rx",))
+    assert not await spool.closed(RECORDING, 0.1, ("rx",))
+    rx.close()
+    assert await spool.closed(RECORDING, WITHIN_S, ("rx",))
+    assert not spool.holds_open(RECORDING, ("rx",))
+    assert spool.holds_open(RECORDING)
+    assert not await spool.closed(RECORDING, 0.1)
+    tx.close()
+
+
 async def test_the_wait_for_a_close_is_bounded(spool: Spool) -> None:
     loop = asyncio.get_running_loop()
     with begin(spool.directory) as file:

@@ -1,0 +1,132 @@
+"""What an operator should know about a configuration that loads: findings, each with what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from asterisk_compliance.config import Settings
+from asterisk_compliance.domain.policy_rules import Change, Rule, upcoming
+from asterisk_compliance.presets import PresetStatus, shipped_presets
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    """Calls are not dealt with as the configuration says."""
+    WARNING = "warning"
+    """Somebody has to look at it."""
+    NOTE = "note"
+
+
+class FindingId(StrEnum):
+    """Stable: programs may look for one. ``docs/commands.md`` explains each."""
+
+    RULES_EXPIRED = "RULES_EXPIRED"
+    RULE_BEGINS = "RULE_BEGINS"
+    RULE_ENDS = "RULE_ENDS"
+    RULE_ENDED = "RULE_ENDED"
+    RULE_WARNING = "RULE_WARNING"
+    PRESET_UNVERIFIED = "PRESET_UNVERIFIED"
+    HOME_MISSING = "HOME_MISSING"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to know.
+
+    Attributes:
+        address: Where in the configuration.
+        what: What was found, one sentence.
+        todo: What the operator can do, one sentence.
+    """
+
+    id: FindingId
+    severity: Severity
+    address: str
+    what: str
+    todo: str
+
+
+def rule_findings(settings: Settings, now: datetime, within_days: int) -> list[Finding]:
+    """What is to be known about the rules of a configuration, the gravest first.
+
+    Args:
+        settings: Right ones.
+        now: Any time zone; days are those of each rule's own.
+        within_days: How far ahead changes are told.
+    """
+    found = [
+        *_presets(settings, now),
+        *_changes(settings, now, within_days),
+        *_ended(settings.rule, now),
+        *_warnings(settings.every_rule),
+        *_home(settings),
+    ]
+    return sorted(found, key=lambda finding: tuple(Severity).index(finding.severity))
+
+
+def _presets(settings: Settings, now: datetime) -> Iterator[Finding]:
+    for key in ("presets", "presets_by_number"):
+        for name in getattr(settings.rules, key):
+            preset = shipped_presets()[name]
+            if all(_is_over(rule, now) for rule in preset.rules):
+                what = f"every rule of {name} has ended, so nothing of it applies"
+                todo = "look for a newer version of the product, or write rules of your own"
+                yield Finding(FindingId.RULES_EXPIRED, Severity.ERROR, f"rules.{key}", what, todo)
+            if preset.about.status is PresetStatus.UNVERIFIED:
+                what = f"{name} is an example that nobody has verified"
+                todo = "check it with somebody who knows the law of the place: docs/policies.md"
+                yield Finding(
+                    FindingId.PRESET_UNVERIFIED, Severity.WARNING, f"rules.{key}", what, todo
+                )
+
+
+def _changes(settings: Settings, now: datetime, within_days: int) -> Iterator[Finding]:
+    for change in changes_ahead(settings.every_rule, now, within_days):
+        which, word = FindingId.RULE_ENDS, "ends"
+        if change.begins:
+            which, word = FindingId.RULE_BEGINS, "begins"
+        todo = "ask what follows for your calls, and look at them with explain --at"
+        what = f"{word} on {change.on}"
+        yield Finding(which, Severity.WARNING, f"rule {change.rule}", what, todo)
+
+
+def _ended(own: Iterable[Rule], now: datetime) -> Iterator[Finding]:
+    for number, rule in enumerate(own, 1):
+        if _is_over(rule, now):
+            what = f"{rule.id} ended on {rule.valid_to}"
+            todo = "take it out, if nothing has to take its place"
+            yield Finding(FindingId.RULE_ENDED, Severity.NOTE, f"rule[{number}]", what, todo)
+
+
+def _warnings(rules: Iterable[Rule]) -> Iterator[Finding]:
+    for rule in rules:
+        if rule.warning:
+            todo = "nothing in the configuration takes this away: know it"
+            what = " ".join(rule.warning.split())
+            yield Finding(FindingId.RULE_WARNING, Severity.NOTE, f"rule {rule.id}", what, todo)
+
+
+def _home(settings: Settings) -> Iterator[Finding]:
+    asks = [rule for rule in settings.every_rule if rule.match.country or rule.match.prefix]
+    if asks and settings.rules.home is None:
+        what = "rules ask where a number is from, and without a home country none can be read"
+        todo = "set it; until then every caller meets the rules of every country"
+        yield Finding(FindingId.HOME_MISSING, Severity.WARNING, "rules.home", what, todo)
+
+
+def changes_ahead(rules: Iterable[Rule], now: datetime, within_days: int) -> list[Change]:
+    """Rules that begin or end within so many days after today, the next first."""
+    found = [
+        change
+        for rule in rules
+        for change in upcoming([rule], now.astimezone(rule.time_zone).date(), within_days)
+    ]
+    return sorted(found, key=lambda change: (change.on, change.rule, change.begins))
+
+
+def _is_over(rule: Rule, now: datetime) -> bool:
+    today = now.astimezone(rule.time_zone).date()
+    return rule.valid_to is not None and rule.valid_to <= today

@@ -1,0 +1,219 @@
+"""Everybody on every leg: who is in company with our calls, who dialled whom, who may come next.
+
+AMI tells it, and AMI can be forged by a caller whose number holds line breaks. So a newcomer is
+believed at once, since that only mutes; whether he is really there, and whether somebody really
+left, ARI is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from asterisk_compliance.app.bridges import Bridges
+from asterisk_compliance.app.call_task import monotonic_ms
+from asterisk_compliance.asterisk.ari import AriClient
+from asterisk_compliance.domain.company import Cover, Peer
+from asterisk_compliance.domain.decision import Status
+from asterisk_compliance.domain.events import (
+    Bridged,
+    CompanyChanged,
+    DiallerGone,
+    TransferSeen,
+    Unbridged,
+)
+from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.errors import AsteriskError
+from asterisk_compliance.ids import ChannelId
+
+if TYPE_CHECKING:
+    from asterisk_compliance.app.node import Node
+
+_AMI_LAG_S = 0.1
+"""After so long AMI has told what ARI knows of a bridge, unless an event was forged."""
+
+_NOBODY_HEARS = frozenset({"holding", "parking"})
+"""Kinds of bridges in which channels wait, and hear music and not each other."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """The site's own endpoints, as patterns of names such as ``PJSIP/agent-*``."""
+
+    staff: Sequence[str] = ()
+    consenting: Sequence[str] = ()
+
+    def peer(self, channel: ChannelId, name: str) -> Peer:
+        cover = Cover.STAFF if _is_among(name, self.staff) else Cover.UNKNOWN
+        return Peer(channel, cover, _is_among(name, self.consenting))
+
+
+def _is_among(name: str, patterns: Iterable[str]) -> bool:
+    """``name`` is an endpoint, a hyphen and a number: the number is Asterisk's."""
+    endpoint = name.rpartition("-")[0].partition(";")[0] or name
+    return any(fnmatch.fnmatchcase(endpoint, pattern) for pattern in patterns)
+
+
+class Following:
+    """Follows the legs of one Asterisk and tells its calls."""
+
+    def __init__(self, node: Node, endpoints: Endpoints) -> None:
+        self._node = node
+        self._endpoints = endpoints
+        self._bridges = Bridges()
+        self._watched: dict[ChannelId, ChannelId] = {}
+        self._told: dict[ChannelId, dict[ChannelId, str]] = {}
+
+    # -- bridges -------------------------------------------------------------------------
+
+    def entered(self, channel: ChannelId, bridge: str, name: str, kind: str, at_ms: int) -> None:
+        self._node.feed(channel, Bridged(at_ms))
+        before = self._bridges.bridge_of(channel)
+        if before != bridge or kind in _NOBODY_HEARS:
+            self._leave(channel, at_ms)
+        if kind in _NOBODY_HEARS:
+            return
+        self._bridges.enter(channel, bridge, name, basic=kind == "basic")
+        unsure = self._tell(self._bridges.reached(bridge), at_ms, newcomers_only=True)
+        self._check(bridge, unsure, at_ms)
+
+    def left(self, channel: ChannelId, at_ms: int) -> None:
+        """Somebody left. Our calls hear of it when ARI has confirmed it."""
+        self._node.feed(channel, Unbridged(at_ms))
+        self._leave(channel, at_ms)
+
+    def joined_halves(self, one: ChannelId, two: ChannelId) -> None:
+        self._bridges.join_halves(one, two)
+
+    def gone(self, channel: ChannelId) -> None:
+        """A channel is gone; one that still is in a bridge has left it, if ARI confirms it."""
+        if self._bridges.bridge_of(channel) is None:
+            self._bridges.forget(channel)
+        else:
+            self._leave(channel, monotonic_ms())
+        self._watched.pop(channel, None)
+        self._told.pop(channel, None)
+
+    def _leave(self, channel: ChannelId, at_ms: int) -> None:
+        bridge = self._bridges.bridge_of(channel)
+        if bridge is None:
+            return
+        reached = self._bridges.reached(bridge)
+        self._bridges.leave(channel)
+        self._check(bridge, [one for one in reached if self._told.get(one)], at_ms)
+
+    def _tell(
+        self, channels: Iterable[ChannelId], at_ms: int, *, newcomers_only: bool = False
+    ) -> list[ChannelId]:
+        """Tell each of our calls among ``channels`` its company, if that changed.
+
+        Returns:
+            Those that had company before and have somebody new in it: that must be checked.
+        """
+        unsure = []
+        for channel in channels:
+            task = self._node.calls.get(channel)
+            if task is None:
+                continue
+            before = self._told.get(channel, {})
+            company = self._bridges.company(channel)
+            if newcomers_only:
+                company = {**before, **company}
+            if company.keys() == before.keys():
+                continue
+            if channel in self._told and company.keys() - before.keys():
+                unsure.append(channel)
+            self._told[channel] = company
+            peers = tuple(sorted(self._peer(one, name) for one, name in company.items()))
+            basic = self._bridges.is_basic(channel)
+            task.feed(CompanyChanged(at_ms, peers, two_party=basic))
+        return unsure
+
+    def _peer(self, channel: ChannelId, name: str) -> Peer:
+        peer = self._endpoints.peer(channel, name)
+        task = self._node.calls.get(channel)
+        decision = task.call.decision if task else None
+        if decision is None or peer.cover is Cover.STAFF:
+            return peer
+        if decision.allowed and task is not None and not task.call.withdrawn:
+            return Peer(channel, Cover.TOLD, consenting=True)
+        refused = decision.status is Status.REFUSED or decision.allowed
+        return Peer(channel, Cover.REFUSED if refused else Cover.UNKNOWN)
+
+    # -- what ARI says of it -------------------------------------------------------------
+
+    def _check(self, bridge: str, channels: Sequence[ChannelId], at_ms: int) -> None:
+        """Look whether the bridge is as AMI says, then tell ``channels`` who is there."""
+        if not channels:
+            return
+        ari = self._node.ari
+        if ari is None:
+            self._tell(channels, at_ms)
+        else:
+            self._node.spawn(self._compare(ari, bridge, channels, at_ms))
+
+    async def _compare(
+        self, ari: AriClient, bridge: str, channels: Sequence[ChannelId], at_ms: int
+    ) -> None:
+        """ARI's JSON cannot be forged by a caller. Where it cannot be asked, AMI is believed."""
+        try:
+            differing = await self._differing(ari, bridge)
+            if differing:
+                await asyncio.sleep(_AMI_LAG_S)
+                differing &= await self._differing(ari, bridge)
+            for channel in sorted(differing):
+                await self._correct(ari, bridge, channel, at_ms)
+        except AsteriskError as error:
+            log.warning("bridge_not_checked", node=self._node.node, why=str(error))
+        self._tell(channels, at_ms)
+
+    async def _differing(self, ari: AriClient, bridge: str) -> set[ChannelId]:
+        """Who is in the bridge for one of AMI and ARI, and not for the other."""
+        there = await ari.bridge_channels(bridge) or ()
+        return self._bridges.members(bridge).symmetric_difference(there)
+
+    async def _correct(self, ari: AriClient, bridge: str, channel: ChannelId, at_ms: int) -> None:
+        if self._bridges.bridge_of(channel) == bridge:
+            self._bridges.leave(channel)
+            self._node.feed(channel, Unbridged(at_ms))
+        else:
+            found = await ari.channel(channel)
+            if found is None:
+                return
+            self._bridges.enter(channel, bridge, found.name)
+            self._node.feed(channel, Bridged(at_ms))  # from when AMI said otherwise
+        log.error("ami_event_forged", node=self._node.node, channel=channel)
+        self._node.row(Kind.ANOMALY, code="BRIDGE_FORGED", channel=channel)
+
+    # -- who may come --------------------------------------------------------------------
+
+    def dial_began(self, dialler: ChannelId | None, at_ms: int) -> None:
+        if dialler is not None:
+            self._node.feed(dialler, TransferSeen(at_ms))
+
+    def transfer_seen(self, bridge: str | None, at_ms: int) -> None:
+        for channel in self._bridges.reached(bridge):
+            self._node.feed(channel, TransferSeen(at_ms))
+
+    # -- who dialled ---------------------------------------------------------------------
+
+    def watch_dialler(self, callee: ChannelId, dialler: ChannelId) -> None:
+        """``Dial()`` does not look at its own caller while the callee hears the notice: we do."""
+        if self._node.ari is None or dialler in {"", callee}:
+            return
+        self._watched[dialler] = callee
+        self._node.ari.subscribe(dialler).add_done_callback(
+            lambda done: done.cancelled() or done.exception()
+        )
+
+    def dialler_hung_up(self, dialler: ChannelId, at_ms: int) -> None:
+        callee = self._watched.pop(dialler, None)
+        if callee is not None:
+            self._node.feed(callee, DiallerGone(at_ms))

@@ -1,0 +1,183 @@
+"""What a call does to live channels: its MixMonitor, whispers, and what the agent sees.
+
+Everything here is asked over AMI with the right ``call`` alone, and over ARI. MixMonitor itself is
+begun by our dialplan routine, never from outside: that would need a right that starts programs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Protocol
+
+import structlog
+
+from asterisk_compliance.app.result import (
+    MIXMONITOR_ID_VARIABLE,
+    SEGMENT_VARIABLE,
+    SHOWN_VARIABLE,
+    STATUS_VARIABLE,
+    encode_segment,
+)
+from asterisk_compliance.asterisk.ami import AmiClient
+from asterisk_compliance.asterisk.ari import AriClient
+from asterisk_compliance.domain.call_state import Call
+from asterisk_compliance.domain.commands import CaptureOptions, Mute, Whisper
+from asterisk_compliance.domain.decision import Status
+from asterisk_compliance.errors import AsteriskError, AsteriskUnavailable
+from asterisk_compliance.ids import ChannelId, PlaybackId, RecordingId
+
+SEGMENT_DIGIT, SEGMENT_DIGIT_MS = "D", 80
+"""What begins a recording anew (``features.conf``): no telephone has the key."""
+ALTERNATIVE = "compliance-alternative"
+WHISPER = "whisper"
+"""The argument with which the channel of a whisper enters our application."""
+
+log = structlog.get_logger()
+
+
+class Connections(Protocol):
+    """The connections to one Asterisk, as far as they are there."""
+
+    ari: AriClient | None
+    ami: AmiClient | None
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None: ...
+
+
+class Hands:
+    """Steers the live channels of one Asterisk; see :class:`~.surroundings.Steering`.
+
+    Attributes:
+        whispers: By the channel that whispers, the call it belongs to.
+    """
+
+    def __init__(self, connections: Connections) -> None:
+        self.whispers: dict[ChannelId, ChannelId] = {}
+        self._to = connections
+
+    # -- MixMonitor ----------------------------------------------------------------------
+
+    async def stop_capture(self, channel: ChannelId) -> bool:
+        try:
+            ami, monitor = await self._monitor(channel)
+            await ami.stop_mixmonitor(channel, monitor)
+        except AsteriskError as error:
+            log.error("capture_not_stopped", channel=channel, why=str(error))
+            return False
+        return True
+
+    async def set_mute(self, channel: ChannelId, mute: Mute) -> bool:
+        """The direction that must be silent comes first."""
+        try:
+            ami, monitor = await self._monitor(channel)
+            match mute:
+                case Mute.ALL:
+                    await ami.mute(channel, monitor, "both", muted=True)
+                case Mute.OTHERS:
+                    await ami.mute(channel, monitor, "write", muted=True)
+                    await ami.mute(channel, monitor, "read", muted=False)
+                case Mute.NONE:
+                    await ami.mute(channel, monitor, "both", muted=False)
+        except AsteriskError as error:
+            log.error("capture_not_muted", channel=channel, mute=mute, why=str(error))
+            return False
+        return True
+
+    async def start_segment(
+        self, channel: ChannelId, recording: RecordingId, options: CaptureOptions
+    ) -> bool:
+        try:
+            ami = self._ami()
+            await ami.setvar(channel, SEGMENT_VARIABLE, encode_segment(recording, options))
+            await ami.play_dtmf(channel, SEGMENT_DIGIT, receive=True, duration_ms=SEGMENT_DIGIT_MS)
+        except AsteriskError as error:
+            log.error("segment_not_begun", channel=channel, why=str(error))
+            return False
+        return True
+
+    def cancel_segment(self, channel: ChannelId) -> None:
+        self._set(channel, SEGMENT_VARIABLE, "")
+
+    async def _monitor(self, channel: ChannelId) -> tuple[AmiClient, str]:
+        """The connection, and the id of the MixMonitor that runs on the channel now.
+
+        Raises:
+            AsteriskUnavailable: there is none; without an id Asterisk would take all of them.
+        """
+        ami, ari = self._ami(), self._to.ari
+        if ari is None:
+            raise AsteriskUnavailable("steering MixMonitor needs AMI and ARI")
+        monitor = await ari.get_variable(channel, MIXMONITOR_ID_VARIABLE)
+        if not (monitor and monitor.strip()):
+            raise AsteriskUnavailable("the channel has no MixMonitor id")
+        return ami, monitor
+
+    def _ami(self) -> AmiClient:
+        if self._to.ami is None:
+            raise AsteriskUnavailable("steering MixMonitor needs AMI and ARI")
+        return self._to.ami
+
+    # -- whispers ------------------------------------------------------------------------
+
+    async def whisper(self, call: Call, command: Whisper) -> bool:
+        ari = self._to.ari
+        snoop = whispering_channel(command.playback)
+        self.whispers[snoop] = call.channel
+        try:
+            if ari is None:
+                raise AsteriskUnavailable("a whisper needs ARI")
+            if await ari.snoop(command.channel, snoop, (WHISPER,)) is None:
+                raise AsteriskUnavailable("the channel is gone")
+            if snoop not in self.whispers:  # it was ended before it began
+                await ari.hang_up(snoop)
+                return True
+            await ari.play(snoop, command.media, command.playback)
+        except AsteriskError as error:
+            log.info("whisper_failed", channel=command.channel, why=str(error))
+            return False
+        return True
+
+    def end_whisper(self, call: Call) -> None:
+        for snoop in [snoop for snoop, of in self.whispers.items() if of == call.channel]:
+            del self.whispers[snoop]
+            self.hang_up(snoop)
+
+    # -- the call ------------------------------------------------------------------------
+
+    def announce(self, call: Call, status: Status) -> None:
+        """On the call's channel for the dialplan, on the controller's for the agent to see."""
+        self._set(call.channel, STATUS_VARIABLE, status)
+        for peer in call.company.peers:
+            if peer.channel in call.company.controller:
+                self._set(peer.channel, SHOWN_VARIABLE, status)
+
+    def redirect(self, channel: ChannelId) -> None:
+        if self._to.ami is not None:
+            self._to.spawn(_tried(self._to.ami.redirect(channel, ALTERNATIVE, "s")))
+
+    def hang_up(self, channel: ChannelId) -> None:
+        if self._to.ari is not None:
+            self._to.ari.hang_up(channel).add_done_callback(_looked_at)
+
+    def _set(self, channel: ChannelId, name: str, value: str) -> None:
+        if self._to.ami is not None and self._to.ami.connected:
+            self._to.spawn(_tried(self._to.ami.setvar(channel, name, value)))
+
+
+def whispering_channel(playback: PlaybackId) -> ChannelId:
+    """The id that we give to the channel of a whisper."""
+    return ChannelId(f"w-{playback[2:]}")
+
+
+async def _tried(action: Coroutine[Any, Any, None]) -> None:
+    """Best effort: the row is the proof."""
+    try:
+        await action
+    except AsteriskError as error:
+        log.info("not_done_on_channel", why=str(error))
+
+
+def _looked_at(done: asyncio.Future[Any]) -> None:
+    if not done.cancelled():
+        done.exception()

@@ -1,0 +1,48 @@
+"""``asterisk-compliance check``: what an operator should know before the next call."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption
+from asterisk_compliance.cli.output import print_json, say, stdout, table
+
+
+def check(
+    *,
+    within: Annotated[
+        int,
+        typer.Option("--within", min=0, max=3_650, help="Tell changes so many days ahead."),
+    ] = 90,
+    config: Annotated[
+        Path, typer.Option("--config", "-c", help="The configuration file.")
+    ] = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Load the configuration and its prompts, and say what else there is to know.
+
+    Exit status: 1 with a finding that is an error, 2 if the configuration does not load.
+    """
+    from asterisk_compliance.app.findings import Severity, rule_findings
+    from asterisk_compliance.app.loading import load_configuration
+
+    settings = load_configuration(config, secrets=False).settings
+    findings = rule_findings(settings, datetime.now(UTC), within)
+    if as_json:
+        print_json(findings)
+    elif findings:
+        columns = ("finding", "severity", "where", "what", "what to do")
+        lines = [(one.id, one.severity, one.address, one.what, one.todo) for one in findings]
+        stdout().print(table(columns, lines))
+    found = [one.severity for one in findings]
+    counts = [_count(found.count(severity), severity) for severity in Severity]
+    say(f"{config} loads: {', '.join(counts)}")
+    raise typer.Exit(1 if Severity.ERROR in found else 0)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -1,0 +1,128 @@
+"""What people ask of a recording in mid-call: pause, resume, withdraw, start, stop.
+
+Rule 12: a pause takes hold at once, its row follows; a resume waits for its row.
+Rule 13: each who paused resumes for himself; the capture goes on when the last has.
+Rule 14: who withdrew is not recorded again in this call, whoever asks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import assert_never
+
+from asterisk_compliance.domain.call_capture import deletes, settle, stop
+from asterisk_compliance.domain.call_company import admitted, must_stop, say
+from asterisk_compliance.domain.call_notice import Stepped, then
+from asterisk_compliance.domain.call_rows import anomaly_row, recording_row
+from asterisk_compliance.domain.call_state import Call
+from asterisk_compliance.domain.commands import (
+    Announce,
+    AppendRow,
+    ClearDeadline,
+    Command,
+    Commit,
+    RemoveRecording,
+    SetDeadline,
+)
+from asterisk_compliance.domain.decision import Status
+from asterisk_compliance.domain.events import (
+    By,
+    PauseAsked,
+    ResumeAsked,
+    StartAsked,
+    StopAsked,
+    WithdrawalAsked,
+)
+from asterisk_compliance.domain.names import Deadline
+from asterisk_compliance.domain.notice import OnPauseForgotten
+from asterisk_compliance.domain.reasons import StopReason
+from asterisk_compliance.domain.rows import Actor, Kind
+
+Asked = PauseAsked | ResumeAsked | WithdrawalAsked | StartAsked | StopAsked
+
+
+def asked(call: Call, event: Asked) -> Stepped:
+    if call.decision is None or not call.decision.allowed or call.policy is None:
+        return call, ()
+    match event:
+        case PauseAsked():
+            return _pause(call, event)
+        case ResumeAsked():
+            return _resume(call, event)
+        case WithdrawalAsked():
+            return _withdraw(call, event)
+        case StartAsked():
+            return _start(call, event)
+        case StopAsked():
+            return _stop(call, event)
+        case _ as never:
+            assert_never(never)
+
+
+def _pause(call: Call, event: PauseAsked) -> Stepped:
+    assert call.policy is not None
+    source = event.by.actor
+    if call.stopping or not (call.capture_is_open or call.coming) or source in call.pauses:
+        return call, ()
+    row = by(recording_row(call, Kind.CAPTURE_PAUSED, reason=event.reason, mute="all"), event.by)
+    limit = SetDeadline(Deadline.PAUSE, call.policy.pause_max_ms)
+    paused = replace(call, pauses=call.pauses | {source})
+    muted, commands = settle(paused, event.at_ms)
+    return muted, (*commands, row, limit, Announce(Status.PAUSED))
+
+
+def _resume(call: Call, event: ResumeAsked) -> Stepped:
+    left = frozenset() if event.everybody else call.pauses - {event.by.actor}
+    if left == call.pauses:
+        return call, ()
+    row = by(recording_row(call, Kind.CAPTURE_RESUMED, mute="all" if left else "none"), event.by)
+    clear = () if left else (ClearDeadline(Deadline.PAUSE),)
+    return then((row, *clear), settle(replace(call, pauses=left), event.at_ms, by=event.by))
+
+
+def pause_is_forgotten(call: Call, at_ms: int) -> Stepped:
+    """Nobody resumed in time: the policy says whether we do, or whether it was the end."""
+    assert call.policy is not None
+    row = anomaly_row("PAUSE_FORGOTTEN", recording=call.recording)
+    if call.policy.on_pause_forgotten is OnPauseForgotten.END:
+        return stop(call, StopReason.PAUSE_FORGOTTEN, row)
+    return then((row,), settle(replace(call, pauses=frozenset()), at_ms))
+
+
+def _withdraw(call: Call, event: WithdrawalAsked) -> Stepped:
+    assert call.policy is not None
+    if call.withdrawn:
+        return call, ()
+    if call.pauses and event.by.actor == Actor.CALLER:
+        return call, (anomaly_row("WITHDRAWAL_IN_PAUSE"),)  # perhaps a part of a card's number
+    detail = {"state": "withdrawn", "earlier": call.policy.on_withdrawal}
+    row = by(AppendRow(Kind.CONSENT, detail), event.by)
+    withdrawn = replace(call, withdrawn=True)
+    stopped, commands = stop(withdrawn, StopReason.WITHDRAWN)
+    removed = [RemoveRecording(kept) for kept in sorted(call.kept)] if deletes(withdrawn) else []
+    durable: tuple[Command, ...] = (Commit(), *removed) if removed else ()
+    closing = replace(stopped, closing=stopped.closing | call.kept) if removed else stopped
+    return then((*commands, row, *durable), say(closing, call.policy.on_refusal, refused=True))
+
+
+def _start(call: Call, event: StartAsked) -> Stepped:
+    """A recording on demand, under the rules of every other: who is not covered is told first."""
+    running = call.stopping or call.coming is not None or call.capture_is_open
+    wanted = replace(call, start_wanted=True)
+    barred = call.withdrawn or call.store_failed or call.joins or running
+    if barred or not call.wiring.segments or not call.company.peers or must_stop(wanted):
+        return call, (anomaly_row("START_REFUSED"),)
+    row = by(AppendRow(Kind.CAPTURE_ASKED, {"what": "start"}), event.by)
+    return then((row,), admitted(wanted, event.at_ms))
+
+
+def _stop(call: Call, event: StopAsked) -> Stepped:
+    if call.stopping or not (call.capture_is_open or call.coming):
+        return call, ()
+    row = by(AppendRow(Kind.CAPTURE_ASKED, {"what": "stop"}), event.by)
+    return stop(call, StopReason.ASKED, row)
+
+
+def by(row: AppendRow, who: By) -> AppendRow:
+    """The same row, caused by ``who``."""
+    return replace(row, actor=who.actor, party=who.party, facts=who.facts)

@@ -1,0 +1,272 @@
+"""Everybody else on a recorded call: who may be kept, who is told first, when it must end.
+
+Rule 9:  a party who is not covered is told before it is kept, in a whisper that only it hears;
+         or the recording goes on without asking, or stops, as the policy says.
+Rule 10: a whisper counts as a notice by the rule that holds for a notice (``shortcoming``).
+Rule 11: without anybody of the controller's side, nothing is recorded.
+
+The first company of a call is the controller's, unless the site lists its staff: the site's own
+dialplan brought it there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from asterisk_compliance.domain.call_capture import (
+    begin_segment,
+    doubt,
+    settle,
+    slipping,
+    stop,
+)
+from asterisk_compliance.domain.call_notice import EARLY_TOLERANCE_MS, Stepped, then
+from asterisk_compliance.domain.call_rows import lasted_ms
+from asterisk_compliance.domain.call_state import Call, Then, Whispering
+from asterisk_compliance.domain.commands import (
+    AppendRow,
+    ClearDeadline,
+    Command,
+    EndWhisper,
+    HangUp,
+    Redirect,
+    SetDeadline,
+    Whisper,
+)
+from asterisk_compliance.domain.company import Company, Cover, Peer
+from asterisk_compliance.domain.decision import Reason
+from asterisk_compliance.domain.events import CompanyChanged, PlaybackFinished, PlaybackStarted
+from asterisk_compliance.domain.names import Deadline
+from asterisk_compliance.domain.notice import Consent, OnJoin, OnProblem, announcement_for
+from asterisk_compliance.domain.reasons import StopReason
+from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.ids import PlaybackId, playback_id
+
+LEFT_MS = 1_000
+"""How long a party whose whisper failed may take to be seen to have left."""
+
+
+def company_changed(call: Call, event: CompanyChanged) -> Stepped:
+    """Somebody came or left. What the recording does follows from who is there now."""
+    before = call.company
+    known = {peer.channel for peer in before.peers} | before.covered
+    newcomers = tuple(peer for peer in event.peers if peer.channel not in known)
+    company = replace(before, peers=event.peers, met=before.met or bool(event.peers))
+    rows: list[Command] = []
+    for peer in newcomers:
+        how, company = _received(call, company, peer, first=not before.met)
+        call = replace(call, parties=call.parties + 1)
+        rows.append(_joined_row(call, peer, how))
+    arrived = bool(event.peers)
+    call = replace(call, company=company, transfer_seen=call.transfer_seen and not arrived)
+    if call.decision is None or not call.decision.allowed or call.joins:
+        return replace(call, parties=1), ()
+    call, ended = _whisper_to_who_left(call)
+    if newcomers and before.met and event.two_party and call.capture_is_open:
+        at_ms = event.at_ms
+        call = replace(call, heal_due=True) if call.wiring.segments else doubt(call, at_ms)
+    return then((*rows, *ended), admitted(call, event.at_ms))
+
+
+def admitted(call: Call, at_ms: int) -> Stepped:
+    """Go on, tell, or stop: what follows from the company of a recorded call."""
+    reason = must_stop(call)
+    if reason is not None:
+        return then(_end_whisper(call), stop(_alone(slipping(call, at_ms)), reason))
+    waiting = call.company.uncovered
+    if call.start_wanted and not waiting and call.company.peers:
+        return begin_segment(replace(call, start_wanted=False))
+    settled, commands = settle(call, at_ms)
+    if not waiting or settled.whispering is not None or not settled.is_recorded:
+        return settled, commands
+    return then(commands, _tell(settled, waiting[0]))
+
+
+def _received(call: Call, company: Company, peer: Peer, *, first: bool) -> tuple[str, Company]:
+    """How a newcomer is taken: the word for the row, and the company with him in it."""
+    listed = call.wiring.staff_known
+    match peer.cover:
+        case Cover.STAFF:
+            return "staff", company.accept(peer, as_controller=True)
+        case Cover.TOLD:
+            return "told", company.accept(peer, as_controller=not listed)
+        case Cover.REFUSED:
+            return "refused", company
+        case Cover.UNKNOWN if first and not listed:
+            return "assumed", company.accept(peer, as_controller=True)
+        case Cover.UNKNOWN if call.policy is not None and call.policy.on_join is OnJoin.CONTINUE:
+            return "accepted", company.accept(peer, as_controller=not listed)
+        case _:
+            return "unknown", company
+
+
+def must_stop(call: Call) -> StopReason | None:
+    """Why nobody in this company may be recorded, if so."""
+    assert call.policy is not None
+    company = call.company
+    if not call.is_recorded or not company.peers:
+        return None
+    if call.wiring.staff_known and not company.has_controller:
+        return StopReason.CONTROLLER_LEFT
+    if any(peer.cover is Cover.REFUSED for peer in company.uncovered):
+        return StopReason.PARTY_REFUSED
+    if not company.uncovered:
+        return None
+    asks = call.policy.consent is not Consent.NOTICE  # a whisper cannot ask
+    return StopReason.JOINED if asks or call.policy.on_join is OnJoin.STOP else None
+
+
+def _joined_row(call: Call, peer: Peer, how: str) -> AppendRow:
+    party = call.party(call.parties)
+    return AppendRow(Kind.PARTY_JOINED, {"channel": peer.channel, "cover": how, "party": party})
+
+
+# -- whispers ----------------------------------------------------------------------------------
+
+
+def _tell(call: Call, peer: Peer) -> Stepped:
+    """Begin to tell one party, in the language of the call."""
+    assert call.policy is not None
+    assert call.wording is not None
+    wording = (call.policy.joined or call.policy.notice).wordings[call.wording.language]
+    return _whisper(
+        call, Whispering(peer.channel, _next_playback(call), wording.length_ms, wording=wording)
+    )
+
+
+def say(call: Call, what: OnProblem, *, refused: bool) -> Stepped:
+    """Tell the told party that it is not recorded any more, and do what the policy wants then."""
+    assert call.policy is not None
+    assert call.wording is not None
+    after = _AFTER.get(what, Then.NOTHING)
+    kind = announcement_for(what, refused=refused)
+    prompt = call.policy.announcements.get(kind, {}).get(call.wording.language) if kind else None
+    if prompt is None:
+        return call, _follows(after)
+    spoken = Whispering(call.channel, _next_playback(call), prompt.length_ms, then=after)
+    return then(_end_whisper(call), _whisper(call, spoken, prompt.media))
+
+
+_AFTER = {OnProblem.ALTERNATIVE: Then.REDIRECT, OnProblem.END: Then.HANG_UP}
+
+
+def _whisper(call: Call, whispering: Whispering, media: str = "") -> Stepped:
+    sound = whispering.wording.media if whispering.wording else media
+    limit = SetDeadline(Deadline.WHISPER, whispering.length_ms + call.limits.notice_margin_ms)
+    begun = replace(call, whispering=whispering, playbacks=call.playbacks + 1)
+    return begun, (Whisper(whispering.channel, whispering.playback, sound), limit)
+
+
+def whisper_started(call: Call, event: PlaybackStarted) -> Stepped:
+    assert call.whispering is not None
+    return replace(call, whispering=replace(call.whispering, started=event)), ()
+
+
+def whisper_finished(call: Call, event: PlaybackFinished) -> Stepped:
+    """It counts only if it was whole: its own length on both clocks, as for every notice."""
+    whispering = call.whispering
+    assert whispering is not None
+    if whispering.wording is None:
+        return said(call)
+    lasted = lasted_ms(whispering.started, event)
+    if not event.done:
+        return whisper_failed(call, Reason.NOTICE_FAILED)
+    if lasted < whispering.length_ms - EARLY_TOLERANCE_MS:
+        return whisper_failed(call, Reason.NOTICE_CUT_SHORT)
+    peer = Peer(whispering.channel)
+    company = call.company.accept(peer, as_controller=not call.wiring.staff_known)
+    told = replace(call, company=company, whispering=None)
+    return then(
+        (_told_row(call, lasted), EndWhisper(), ClearDeadline(Deadline.WHISPER)),
+        admitted(told, event.at_ms),
+    )
+
+
+def whisper_failed(call: Call, reason: Reason) -> Stepped:
+    """It was not told. Perhaps because it left: that will be seen in a moment."""
+    whispering = call.whispering
+    assert whispering is not None
+    if whispering.wording is None:
+        return said(call)
+    if whispering.failed is not None:
+        return call, ()
+    failed = replace(call, whispering=replace(whispering, failed=reason))
+    return failed, (SetDeadline(Deadline.WHISPER, LEFT_MS),)
+
+
+def whisper_is_late(call: Call, at_ms: int) -> Stepped:
+    """Nobody left, and the party was not told: the recording ends."""
+    whispering = call.whispering
+    assert whispering is not None
+    if whispering.wording is None:
+        return said(call)
+    reason = whispering.failed or Reason.NOTICE_TIMED_OUT
+    row = _not_told_row(call, reason)
+    untold = slipping(call, at_ms)
+    return then((row, EndWhisper()), stop(_alone(untold), StopReason.PARTY_NOT_TOLD))
+
+
+def said(call: Call) -> Stepped:
+    """The told party has been told; now what the policy wants."""
+    assert call.whispering is not None
+    over = (EndWhisper(), ClearDeadline(Deadline.WHISPER))
+    return replace(call, whispering=None), (*over, *_follows(call.whispering.then))
+
+
+def _follows(after: Then) -> tuple[Command, ...]:
+    match after:
+        case Then.REDIRECT:
+            return (AppendRow(Kind.CALL_DIVERTED, {"to": "alternative"}), Redirect())
+        case Then.HANG_UP:
+            return (AppendRow(Kind.CALL_DIVERTED, {"to": "end"}), HangUp())
+        case Then.NOTHING:
+            return ()
+
+
+def _whisper_to_who_left(call: Call) -> Stepped:
+    whispering = call.whispering
+    there = {peer.channel for peer in call.company.peers}
+    if whispering is None or whispering.wording is None or whispering.channel in there:
+        return call, ()
+    row = _not_told_row(call, Reason.PARTY_LEFT)
+    return then((row,), (replace(call, whispering=None), _end_whisper(call)))
+
+
+def _end_whisper(call: Call) -> tuple[Command, ...]:
+    if call.whispering is None:
+        return ()
+    return EndWhisper(), ClearDeadline(Deadline.WHISPER)
+
+
+def _alone(call: Call) -> Call:
+    return replace(call, whispering=None, start_wanted=False)
+
+
+def _told_row(call: Call, lasted: int) -> AppendRow:
+    assert call.policy is not None
+    assert call.whispering is not None
+    wording = call.whispering.wording
+    assert wording is not None
+    notice = call.policy.joined or call.policy.notice
+    return AppendRow(
+        Kind.PARTY_TOLD,
+        {
+            "audio_digest": wording.audio_digest,
+            "channel": call.whispering.channel,
+            "lasted_ms": lasted,
+            "length_ms": wording.length_ms,
+            "notice": notice.label(wording.language),
+            "purposes": notice.purposes,
+            "text_digest": wording.text_digest,
+        },
+    )
+
+
+def _not_told_row(call: Call, reason: Reason) -> AppendRow:
+    assert call.whispering is not None
+    detail = {"channel": call.whispering.channel, "reason": reason}
+    return AppendRow(Kind.PARTY_NOT_TOLD, detail)
+
+
+def _next_playback(call: Call) -> PlaybackId:
+    return playback_id(call.id, call.playbacks + 1)

@@ -1,0 +1,115 @@
+"""When something we rely on fails: the recorder, or the store of the rows.
+
+Rule 15: a recording that should run and does not is said at once, and the policy says what follows
+         for the call; where recording is mandatory, it never goes on unrecorded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from asterisk_compliance.domain.call_capture import segment_did_not_begin, stop
+from asterisk_compliance.domain.call_company import say
+from asterisk_compliance.domain.call_notice import (
+    NO_MORE_WAITING,
+    Stepped,
+    decide,
+    then,
+    unrecorded,
+)
+from asterisk_compliance.domain.call_rows import anomaly_row, decision_row, recording_row, result
+from asterisk_compliance.domain.call_state import Call, Phase
+from asterisk_compliance.domain.commands import (
+    Announce,
+    AppendRow,
+    Command,
+    Continue,
+    Forget,
+    HandOver,
+    RemoveRecording,
+    RemoveSpooled,
+    StartSegment,
+    StopPlayback,
+)
+from asterisk_compliance.domain.decision import Reason, Status
+from asterisk_compliance.domain.events import RowsRefused
+from asterisk_compliance.domain.notice import OnProblem
+from asterisk_compliance.domain.reasons import StopReason
+from asterisk_compliance.domain.recording import Capture
+from asterisk_compliance.domain.rows import Kind
+
+
+def stalled(call: Call) -> Stepped:
+    assert call.policy is not None
+    stalled = replace(call, capture=Capture.STALLED)
+    row = recording_row(call, Kind.RECORDING_STALLED)
+    if call.policy.on_recording_failure is OnProblem.CONTINUE:
+        return stalled, (row, Announce(Status.FAILED))
+    return failed_with(stalled, StopReason.NOT_GROWING, row)
+
+
+def not_begun(call: Call, at_ms: int) -> Stepped:
+    """A new segment did not begin: what ran before goes on; if nothing did, the recorder failed."""
+    alone, commands = segment_did_not_begin(call, at_ms)
+    if alone.capture_is_open or alone.stopping:
+        return replace(alone, stopping=alone.stopping and alone.capture_is_open), commands
+    return then((*commands, Announce(Status.FAILED)), after_failure(alone))
+
+
+def failed_with(call: Call, reason: StopReason, row: AppendRow) -> Stepped:
+    """End a recording that cannot go on, and do what the policy wants then."""
+    if call.stopping:
+        return call, (row,)
+    stopped, commands = stop(call, reason, row)
+    return then(commands, after_failure(stopped))
+
+
+def after_failure(call: Call) -> Stepped:
+    assert call.policy is not None
+    if call.hanging_up:
+        return call, ()
+    return say(call, call.policy.on_recording_failure, refused=False)
+
+
+def rows_refused(call: Call, event: RowsRefused) -> Stepped:
+    """The store failed: what stands behind the commit does not happen, what runs is stopped.
+
+    Said once: the rows that report it may fail as well.
+    """
+    call = _undone(call, event.undone)
+    if call.phase is Phase.CLOSING:
+        return _closing_refused(call)
+    if call.store_failed:
+        return call, ()
+    call = replace(call, store_failed=True)
+    if call.undecided:
+        ending = (StopPlayback(call.playback), *NO_MORE_WAITING)
+        return then(ending, decide(call, Reason.STORE_FAILED))
+    if any(isinstance(command, HandOver) for command in event.undone):
+        failed = unrecorded(call, Reason.STORE_FAILED)
+        decided = replace(call, decision=failed, capture=Capture.NONE)
+        return decided, (decision_row(failed), result(decided), Continue())
+    if not call.capture_is_open:
+        return call, (anomaly_row("STORE_FAILED"),)
+    return failed_with(call, StopReason.STORE_FAILED, anomaly_row("STORE_FAILED"))
+
+
+def _undone(call: Call, undone: tuple[Command, ...]) -> Call:
+    """What was not done because its row was refused. Files stay where they are: nothing is lost."""
+    for command in undone:
+        match command:
+            case RemoveSpooled(recording=recording) | RemoveRecording(recording=recording):
+                call = replace(call, closing=call.closing - {recording})
+            case StartSegment():
+                call = replace(call, coming=None)
+            case _:
+                pass
+    return call
+
+
+def _closing_refused(call: Call) -> Stepped:
+    first = () if call.store_failed else (anomaly_row("STORE_FAILED"),)
+    failed = replace(call, store_failed=True)
+    if failed.closing:
+        return failed, first
+    return replace(failed, phase=Phase.OVER), (*first, Forget())

@@ -1,0 +1,112 @@
+"""The findings on the command line, and what the exit status says."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from asterisk_compliance import catalogue
+from asterisk_compliance.app import findings
+from asterisk_compliance.cli.main import app
+from asterisk_compliance.errors import ConfigError
+from asterisk_compliance.presets import shipped_presets
+
+CONFIG = """
+[controller]
+name = "Example K.K."
+contact = "privacy@example.jp"
+[[asterisk]]
+node = "pbx1"
+spool = "/var/spool/asterisk/compliance"
+sounds = "{sounds}"
+ari = {{ user = "compliance", secret_env = "NOT_SET" }}
+[[notice]]
+id = "told"
+version = "1"
+purposes = ["SERVICE", "QUALITY"]
+wording.ja.prompt = "notice-standard"
+[[policy]]
+name = "inbound"
+notice = "told"
+languages = ["ja"]
+{rules}
+[audit]
+store = "/nowhere/store"
+[vault]
+recordings = "/nowhere/recordings"
+"""
+
+
+def config(tmp_path: Path, rules: str = "") -> Path:
+    sounds = tmp_path / "sounds"
+    shutil.copytree(str(catalogue.sounds()), sounds)
+    file = tmp_path / "compliance.toml"
+    file.write_text(CONFIG.format(sounds=sounds, rules=rules), "utf-8")
+    return file
+
+
+def run(file: Path, *options: str) -> Result:
+    return CliRunner().invoke(app, ["check", "-c", str(file), *options])
+
+
+def test_nothing_to_say(tmp_path: Path) -> None:
+    file = config(tmp_path)
+    result = run(file)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == f"{file} loads: 0 errors, 0 warnings, 0 notes\n"
+    assert json.loads(run(file, "--json").stdout) == []
+
+
+def test_findings_as_text_and_as_json(tmp_path: Path) -> None:
+    own = "[[rule]]\nid = 'own'\nmatch = { country = ['JP'] }\nvalid_from = 2999-01-01"
+    file = config(tmp_path, own)
+    result = run(file, "--within", "3650")
+    assert result.exit_code == 0
+    assert "HOME_MISSING" in result.stdout
+    assert "0 errors, 1 warning, 0 notes" in result.stderr
+    (finding,) = json.loads(run(file, "--json").stdout)
+    assert set(finding) == {"id", "severity", "address", "what", "todo"}
+    assert (finding["id"], finding["severity"]) == ("HOME_MISSING", "warning")
+
+
+def test_how_far_ahead_changes_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    real = findings.upcoming
+
+    def upcoming(rules, on, within_days):
+        asked.append(within_days)
+        return real(rules, on, within_days)
+
+    monkeypatch.setattr(findings, "upcoming", upcoming)
+    file = config(tmp_path, "[[rule]]\nid = 'own'")
+    run(file)
+    run(file, "--within", "7")
+    assert asked == [90, 7]
+    assert run(file, "--within", "-1").exit_code == 2
+
+
+def test_an_error_is_status_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    preset = shipped_presets()["jp"]
+    empty = type(preset)(preset.about, ())
+    monkeypatch.setattr(findings, "shipped_presets", lambda: {"jp": empty})
+    result = run(config(tmp_path, "[rules]\npresets = ['jp']"))
+    assert result.exit_code == 1
+    assert "RULES_EXPIRED" in result.stdout
+    assert "1 error," in result.stderr
+
+
+@pytest.mark.parametrize("broken", ["[rules]\nhome = 'UK'", "[[rule]]\nid = 'UPPER'"])
+def test_a_configuration_that_does_not_load_is_status_2(tmp_path: Path, broken: str) -> None:
+    result = run(config(tmp_path, broken))
+    assert isinstance(result.exception, ConfigError)
+    assert result.exception.exit_code == 2
+
+
+def test_prompts_are_looked_at(tmp_path: Path) -> None:
+    file = config(tmp_path)
+    (tmp_path / "sounds/ja/notice-standard.wav").unlink()
+    assert isinstance(run(file).exception, ConfigError)
