@@ -34,7 +34,7 @@ def _policy_disagreements(raw: Mapping[str, Any], tables: Mapping[str, Any]) -> 
     notices = {notice.id: notice for notice in tables.get("notice", {}).values()}
     declared = [item.get("id") for item in items(raw, "notice")]
     for number, policy in tables.get("policy", {}).items():
-        for key in ("notice", "notice_opt_out", "notice_opt_in"):
+        for key in ("notice", "notice_opt_out", "notice_opt_in", "notice_joined"):
             chosen = getattr(policy, key)
             if chosen is None:
                 continue
@@ -48,6 +48,19 @@ def _policy_disagreements(raw: Mapping[str, Any], tables: Mapping[str, Any]) -> 
             for language in policy.languages:
                 if language not in notice.wording:
                     yield f"policy[{number}].languages: {its} has no wording in {language}"
+        yield from _untold_purposes(number, policy, notices)
+
+
+def _untold_purposes(number: int, policy: Any, notices: Mapping[str, Any]) -> Iterator[str]:
+    """Who joins a recording must be told all purposes that the others were told."""
+    joined = notices.get(policy.notice_joined)
+    if joined is None:
+        return
+    for key in ("notice", "notice_opt_out", "notice_opt_in"):
+        told = notices.get(getattr(policy, key))
+        for code in told.purposes if told else ():
+            if code not in joined.purposes:
+                yield f"policy[{number}].notice_joined: does not tell purpose {code} of its {key}"
 
 
 def unreadable_secrets(tables: Mapping[str, Any]) -> Iterator[str]:

@@ -20,7 +20,9 @@ from asterisk_compliance.domain.notice import (
     Consent,
     Duty,
     OnJoin,
+    OnPauseForgotten,
     OnProblem,
+    OnWithdrawal,
     Withdrawal,
 )
 from asterisk_compliance.domain.numbers import COUNTRIES
@@ -218,6 +220,7 @@ class PolicySettings(Table):
     notice: Name
     notice_opt_out: Name | None = None
     notice_opt_in: Name | None = None
+    notice_joined: Name | None = None
     languages: Annotated[tuple[Language, ...], Field(min_length=1)]
     consent: Consent | None = None
     duty: Duty | None = None
@@ -234,6 +237,9 @@ class PolicySettings(Table):
     keys: KeySettings = KeySettings()
     grace_s: Annotated[float, Field(ge=0, le=60)] = 3.0
     repeats_max: Annotated[int, Field(ge=0, le=5)] = 1
+    pause_max_s: Annotated[float, Field(ge=1, le=7200)] = 600.0
+    on_pause_forgotten: OnPauseForgotten = OnPauseForgotten.RESUME
+    on_withdrawal: OnWithdrawal = OnWithdrawal.KEEP
     announcements: AnnouncementSettings = AnnouncementSettings()
 
     @property
@@ -272,6 +278,7 @@ class LimitSettings(Table):
     notice_margin_s: Seconds = 3.0
     dialplan_s: Seconds = 20.0
     growth_s: Seconds = 3.0
+    segment_s: Seconds = 2.0
     close_s: Seconds = 5.0
     stop_s: Seconds = 5.0
     events_per_call: Annotated[int, Field(ge=16, le=10_000)] = 256

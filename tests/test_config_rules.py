@@ -12,6 +12,7 @@ from asterisk_compliance.presets import shipped_presets
 from sample_settings import accepted, problems, raw
 
 YES_OR_NO = {"accept": "1", "refuse": "9"}
+OUTBOUND = {"direction": ["outbound"]}
 
 
 def site(*rules: dict[str, Any], policy: dict[str, Any] | None = None, **chosen: Any) -> Any:
@@ -130,7 +131,7 @@ def test_a_policy_that_is_wrong_is_no_reproach_to_a_rule_that_names_it() -> None
     [
         ([rule(consent="opt-out")], [".keys.refuse: rule own can ask for opt-out"]),
         (
-            [rule(consent="opt-in"), rule("b", consent="opt-out")],
+            [rule(match=OUTBOUND, consent="opt-in"), rule("b", consent="opt-out")],
             [
                 ".keys.refuse: rule own can ask for opt-in",
                 ".keys.accept: rule own can ask for opt-in",

@@ -316,6 +316,11 @@ def test_what_a_policy_does_not_write_it_does_not_say(field: str) -> None:
     assert getattr(terms, field) == EVERY_TERM[field]
 
 
+@pytest.mark.parametrize("key", ["notice_opt_out", "notice_opt_in", "notice_joined"])
+def test_a_policy_names_another_notice_that_is_not_there(key: str) -> None:
+    assert problems(asking(**{key: "nothing"})) == [f"policy[1].{key}: there is no such notice"]
+
+
 def test_a_policy_has_another_notice_for_another_question() -> None:
     value = asking(notice_opt_in="asks", keys=YES_OR_NO)
     value["notice"].append({**raw()["notice"][0], "id": "asks"})

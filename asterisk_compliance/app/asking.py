@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from asterisk_compliance.app.call_task import monotonic_ms
+from asterisk_compliance.app.marks import staff
 from asterisk_compliance.domain.call_asked import Asked
+from asterisk_compliance.domain.call_rows import standing_status
 from asterisk_compliance.domain.events import (
     By,
     PauseAsked,
@@ -12,9 +18,55 @@ from asterisk_compliance.domain.events import (
     WithdrawalAsked,
 )
 from asterisk_compliance.domain.reasons import PauseReason
+from asterisk_compliance.errors import ComplianceError
+from asterisk_compliance.ids import CallId
+
+if TYPE_CHECKING:
+    from asterisk_compliance.app.node import Node
 
 ASKABLE = (PauseReason.CARD, PauseReason.PRIVATE)
 """Reasons for which somebody may pause; the others are the service's own."""
+
+
+class NoSuchCall(ComplianceError):
+    hint = "is the call still there? asterisk-compliance calls list"
+
+
+class NotAskable(ComplianceError):
+    exit_code = 2
+
+
+async def ask_call(
+    nodes: Iterable[Node], peer_user: str, arguments: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Ask for something on the command line's behalf, and say what came of it.
+
+    Args:
+        nodes: Where the call may be.
+        peer_user: Who asks, as the kernel knows it.
+        arguments: ``call``, ``what`` (``pause``, ``resume``, ``withdraw``, ``start``, ``stop``),
+            and perhaps ``reason`` and ``everybody``.
+
+    Raises:
+        NoSuchCall: no live call has this id.
+        NotAskable: there is no such wish, or no such reason.
+    """
+    what, call = arguments.get("what", ""), arguments.get("call", "")
+    event = asked_event(
+        f"Compliance{what.capitalize()}",
+        arguments.get("reason", ""),
+        monotonic_ms(),
+        staff(peer_user),
+        everybody=arguments.get("everybody") == "yes",
+    )
+    if event is None:
+        raise NotAskable("nobody can ask for that", hint=f"reasons: {', '.join(ASKABLE)}")
+    task = next(filter(None, (node.live_call(CallId(call)) for node in nodes)), None)
+    if task is None:
+        raise NoSuchCall("there is no live call with this id")
+    then = await task.ask(event)
+    status = standing_status(then) if then.decision else ""
+    return {"call": call, "asked": what, "status": status}
 
 
 def asked_event(

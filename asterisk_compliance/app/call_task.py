@@ -102,6 +102,7 @@ class CallTask:
 
     __slots__ = (
         "_around",
+        "_asked",
         "_events_max",
         "_gone",
         "_hands",
@@ -137,6 +138,7 @@ class CallTask:
         self._events_max = events
         self._outcomes: deque[Event] = deque()
         self._told = asyncio.Event()
+        self._asked: list[tuple[Event, asyncio.Future[Call]]] = []
         self._waits: dict[Deadline, asyncio.TimerHandle] = {}
         self._overflowed = False
         self._gone: ChannelGone | None = None
@@ -155,17 +157,27 @@ class CallTask:
                 self._gone = event
         self._told.set()
 
+    async def ask(self, event: Event) -> Call:
+        """Queue one event, and wait until it was applied: the call as it is then."""
+        applied: asyncio.Future[Call] = asyncio.get_running_loop().create_future()
+        self.feed(event)
+        self._asked.append((event, applied))
+        return await applied
+
     async def run(self, first: tuple[Command, ...]) -> None:
         """Perform the first commands, then live until the call is over."""
         try:
             await self._perform(first)
             while self.call.phase is not Phase.OVER:
-                await self._step(await self._next())
+                event = await self._next()
+                await self._step(event)
+                self._answer(event)
                 if self._overflowed:
                     await self._catch_up()
         finally:
             for timer in self._waits.values():
                 timer.cancel()
+            self._answer(None)
             self.line.close()
 
     async def _next(self) -> Event:
@@ -185,6 +197,13 @@ class CallTask:
         """What became of what we began ourselves: in its turn, and never lost to a full queue."""
         self._queue.append(event)
         self._told.set()
+
+    def _answer(self, event: Event | None) -> None:
+        """Tell who asked for this event; of ``None``, everybody: nothing more will be applied."""
+        for asked in [one for one in self._asked if event is None or one[0] is event]:
+            self._asked.remove(asked)
+            if not asked[1].done():
+                asked[1].set_result(self.call)
 
     async def _catch_up(self) -> None:
         self._overflowed = False

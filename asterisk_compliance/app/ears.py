@@ -250,10 +250,11 @@ class AmiEars:
         by = _ASKING.get(headers.get("By", ""), By(Actor.DIALPLAN))
         event = asked_event(name, headers.get("Reason", ""), at_ms, by)
         call = headers.get("Call", "")
-        if event is None or not is_call_id(call):
-            log.warning("user_event_unknown", node=self._node.node)
-        elif self._node.ask(CallId(call), event) is None:
-            log.info("asked_of_no_live_call", node=self._node.node)
+        task = self._node.live_call(CallId(call)) if is_call_id(call) else None
+        if event is None or task is None:
+            log.warning("user_event_of_no_call", node=self._node.node)
+        else:
+            task.feed(event)
 
     async def _confirm_gone(self, channel: ChannelId, at_ms: int) -> None:
         """Believe AMI only where ARI agrees.

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from asterisk_compliance.app.call_task import unix_ms
 from asterisk_compliance.config_checks import SERVICE_NODE
+from asterisk_compliance.domain.events import By
 from asterisk_compliance.domain.rows import Draft, Kind, PersonalFact
 from asterisk_compliance.errors import ComplianceError
 from asterisk_compliance.ids import NodeName, call_id, party_id
@@ -35,15 +36,20 @@ def mark_draft(code: str, user: str) -> Draft:
     """
     if code not in set(Mark):
         raise UnknownMark("there is no such mark", hint=f"one of {', '.join(Mark)}")
-    at_ms = unix_ms()
-    staff = party_id(call_id(at_ms, secrets.token_bytes(8)), 1)
+    who = staff(user)
     return Draft(
         Kind.MARK,
-        at_ms,
+        unix_ms(),
         NodeName(SERVICE_NODE),
-        actor=staff,
+        actor=who.actor,
         detail={"code": code},
-        party=staff,
+        party=who.party,
         role="staff",
-        facts=(PersonalFact("user", user, user),),
+        facts=who.facts,
     )
+
+
+def staff(user: str) -> By:
+    """A member of the staff, as rows name one: the user stands in the table of persons alone."""
+    party = party_id(call_id(unix_ms(), secrets.token_bytes(8)), 1)
+    return By(party, party, (PersonalFact("user", user, user),))

@@ -148,12 +148,9 @@ class Node:
         decision = task.call.decision
         return decision is not None and decision.allowed and task.call.phase is Phase.DIALPLAN
 
-    def ask(self, call: CallId, event: Event) -> CallTask | None:
-        """Give what somebody asked for to the call with this id; ``None`` if none lives."""
-        task = self._by_id.get(call)
-        if task is not None:
-            task.feed(event)
-        return task
+    def live_call(self, call: CallId) -> CallTask | None:
+        """The live call with this id; ``None`` if none lives here."""
+        return self._by_id.get(call)
 
     async def take_up(self, arrival: Arrival, line: Line) -> None:
         """Let a channel go on that no live call belongs to, under the call the log knows it by."""

@@ -92,6 +92,10 @@ def policies_for(asterisk: AsteriskSettings, settings: Settings, source: str) ->
             grace_ms=round(chosen.grace_s * 1_000),
             repeats_max=chosen.repeats_max,
             announcements=said,
+            joined=notices[chosen.notice_joined] if chosen.notice_joined else None,
+            pause_max_ms=round(chosen.pause_max_s * 1_000),
+            on_pause_forgotten=chosen.on_pause_forgotten,
+            on_withdrawal=chosen.on_withdrawal,
         )
         problems += unspoken_keys(plan, reach, address)
         problems += too_long(settings.limits, plan, reach)

@@ -12,6 +12,7 @@ import structlog
 
 from asterisk_compliance import __version__
 from asterisk_compliance.app.agi_line import serve_call
+from asterisk_compliance.app.asking import ask_call
 from asterisk_compliance.app.call_task import unix_ms
 from asterisk_compliance.app.control import ControlSocket, Peer
 from asterisk_compliance.app.ears import AmiEars, AriEars
@@ -52,6 +53,7 @@ def limits_of(settings: LimitSettings) -> Limits:
         dialplan_ms=ms(settings.dialplan_s),
         growth_ms=ms(settings.growth_s),
         stop_ms=ms(settings.stop_s),
+        segment_ms=ms(settings.segment_s),
     )
 
 
@@ -261,7 +263,11 @@ class Service:
             draft = mark_draft(arguments.get("code", ""), peer.user)
             return {"seq": await rows.append(draft)}
 
-        return ControlSocket(self._settings.service.socket, {"status": status, "mark": mark})
+        async def ask(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+            return await ask_call(self._nodes, peer.user, arguments)
+
+        verbs = {"status": status, "mark": mark, "ask": ask}
+        return ControlSocket(self._settings.service.socket, verbs)
 
 
 def _status(node: Node) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""What a call's task asks of its Asterisk: the files and the wires around it, and its live channel."""
+"""What a call asks of its Asterisk: of the files and wires around it, and of its live channel."""
 
 from __future__ import annotations
 

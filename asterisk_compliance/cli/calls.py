@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from asterisk_compliance.cli import output
+from asterisk_compliance.cli import asking, output
 from asterisk_compliance.cli.audit import PurposeOption, SinceOption, UntilOption, detail_text
 from asterisk_compliance.cli.context import (
     ConfigOption,
@@ -19,6 +19,7 @@ from asterisk_compliance.domain.row_format import Row, decode
 from asterisk_compliance.storage.reader import CallQuery, Entry, RowQuery, StoreReader
 
 app = typer.Typer(no_args_is_help=True, help="Calls: what was told, decided and recorded.")
+asking.register(app)
 
 
 @app.command("list")

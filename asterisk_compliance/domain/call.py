@@ -20,10 +20,11 @@ from dataclasses import replace
 
 from asterisk_compliance.domain.call_asked import Asked, asked, pause_is_forgotten
 from asterisk_compliance.domain.call_capture import (
+    began_late,
+    close_coming,
     close_segment,
     expect_audio,
     mute_changed,
-    mute_refused,
     segment_began,
     settle,
     started,
@@ -37,8 +38,8 @@ from asterisk_compliance.domain.call_company import (
     whisper_started,
 )
 from asterisk_compliance.domain.call_failures import (
-    after_failure,
-    failed_with,
+    events_lost,
+    mute_refused,
     not_begun,
     rows_refused,
     stalled,
@@ -105,10 +106,9 @@ from asterisk_compliance.domain.events import (
 )
 from asterisk_compliance.domain.names import Deadline, Step
 from asterisk_compliance.domain.notice import CaptureFrom, Consent, Policy
-from asterisk_compliance.domain.reasons import StopReason
 from asterisk_compliance.domain.recording import Capture
 from asterisk_compliance.domain.rows import Kind
-from asterisk_compliance.ids import CallId, recording_id
+from asterisk_compliance.ids import CallId, RecordingId, recording_id
 
 
 def arrive(call_id: CallId, arrival: Arrival, limits: Limits) -> Stepped:
@@ -213,7 +213,7 @@ def _in_dialplan(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - 
         case LeftStasis():
             return replace(call, phase=Phase.DIALPLAN), ()
 
-        case Reentered() if call.phase is Phase.DIALPLAN:
+        case Reentered() if call.phase is Phase.DIALPLAN or call.stopping:
             return call, (AppendRow(Kind.CALL_REENTERED), standing_result(call), Continue())
 
         case Reentered():
@@ -229,19 +229,22 @@ def _in_dialplan(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - 
         case MixMonitorStarted(at_ms=at_ms) if call.coming is not None:
             return segment_began(call, at_ms, "mixmonitor_start")
 
-        case MixMonitorStarted(at_ms=at_ms) if call.capture is Capture.REQUESTED:
+        case MixMonitorStarted(at_ms=at_ms) if _is_unseen(call):
             return started(call, at_ms, "mixmonitor_start")
 
-        case FileAppeared(recording=recording, at_ms=at_ms) if _is_coming(call, recording):
+        case FileAppeared(recording=recording, at_ms=at_ms) if _is(call, call.coming, recording):
             return segment_began(call, at_ms, "file")
 
-        case FileAppeared(at_ms=at_ms) if call.capture is Capture.REQUESTED:
+        case FileAppeared(recording=recording, at_ms=at_ms) if _is(call, call.missed, recording):
+            return began_late(call, at_ms)
+
+        case FileAppeared(at_ms=at_ms) if _is_unseen(call):
             return started(call, at_ms, "file")
 
         case FileGrew(recording=recording) if call.stopping or recording != call.recording:
             return call, ()  # what was in Asterisk's buffer when it was stopped
 
-        case FileGrew(at_ms=at_ms) if call.capture is Capture.REQUESTED:
+        case FileGrew(at_ms=at_ms) if _is_unseen(call):
             return _then_step(started(call, at_ms, "file"), event)
 
         case FileGrew() if call.capture in {Capture.STARTED, Capture.STALLED}:
@@ -250,7 +253,7 @@ def _in_dialplan(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - 
             shown = () if call.pauses else (Announce(Status.RECORDING),)
             return growing, (row, ClearDeadline(Deadline.GROWTH), *shown)
 
-        case DeadlinePassed(deadline=Deadline.GROWTH) if call.awaits_audio:
+        case DeadlinePassed(deadline=Deadline.GROWTH) if call.awaits_audio and not call.stopping:
             return stalled(call)
 
         case DeadlinePassed(deadline=Deadline.SEGMENT, at_ms=at_ms) if call.coming is not None:
@@ -262,8 +265,8 @@ def _in_dialplan(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - 
         case TransferSeen(at_ms=at_ms) if call.company.met:
             return settle(replace(call, transfer_seen=True), at_ms)
 
-        case EventsOverflowed() if call.capture_is_open:
-            return failed_with(call, StopReason.EVENTS_OVERFLOWED, anomaly_row("EVENTS_OVERFLOWED"))
+        case EventsOverflowed():
+            return events_lost(call)
 
         case _:
             return call, ()
@@ -274,24 +277,27 @@ def _capture_answered(call: Call, event: Event) -> Stepped:
     match event:
         case MuteChanged(mute=mute, at_ms=at_ms):
             return mute_changed(call, mute, at_ms)
-        case MuteRefused(mute=mute):
-            refused, commands = mute_refused(call, mute)
-            newly = refused.stopping and not call.stopping
-            return then(commands, after_failure(refused)) if newly else (refused, commands)
+        case MuteRefused(mute=mute, at_ms=at_ms):
+            return mute_refused(call, mute, at_ms)
         case CaptureStopped(recording=recording, at_ms=at_ms) if (
             call.stopping and recording == call.recording and call.capture_is_open
         ):
             return close_segment(replace(call, stopping=call.coming is not None), at_ms)
         case CaptureGoesOn(recording=recording):
             return call, (anomaly_row("CAPTURE_NOT_STOPPED", recording=recording),)
-        case SegmentRefused(recording=recording, at_ms=at_ms) if _is_coming(call, recording):
+        case SegmentRefused(recording=recording, at_ms=at_ms) if _is(call, call.coming, recording):
             return not_begun(call, at_ms)
         case _:
             return call, ()
 
 
-def _is_coming(call: Call, recording: str) -> bool:
-    return call.coming is not None and recording == recording_id(call.id, call.coming.number)
+def _is(call: Call, segment: Segment | None, recording: RecordingId) -> bool:
+    return segment is not None and recording == recording_id(call.id, segment.number)
+
+
+def _is_unseen(call: Call) -> bool:
+    """It was asked for, and nothing says yet that it runs."""
+    return call.capture_is_open and not call.segment.began
 
 
 def _is_of_whisper(call: Call, event: Event) -> bool:
@@ -328,15 +334,14 @@ def _end(call: Call, at_ms: int) -> Stepped:
         call, commands = give_up(call, Reason.HANGUP_IN_NOTICE, gone=True)
     if call.whispering is not None:
         commands = (*commands, EndWhisper())
-    if call.coming is not None:
-        coming = recording_id(call.id, call.coming.number)
-        missing = AppendRow(Kind.RECORDING_MISSING, {"recording": coming, "expected_ms": 0})
-        commands = (*commands, missing)
     call = _bridging(call, Unbridged(at_ms))
     ended = AppendRow(Kind.CALL_ENDED, {"bridged_ms": call.bridged_ms})
     commands = (*commands, ended, ClearDeadline(Deadline.GROWTH))
     if call.capture_is_open:
         call, judging = close_segment(call, at_ms)
+        commands = (*commands, *judging)
+    if call.coming is not None:
+        call, judging = close_coming(call, at_ms)
         commands = (*commands, *judging)
     if not call.closing:
         return replace(call, phase=Phase.OVER), (*commands, Forget())

@@ -10,16 +10,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from asterisk_compliance.domain.call_capture import deletes, settle, stop
+from asterisk_compliance.domain.call_capture import deletes, settle, stop, wanted_mute
 from asterisk_compliance.domain.call_company import admitted, must_stop, say
 from asterisk_compliance.domain.call_notice import Stepped, then
-from asterisk_compliance.domain.call_rows import anomaly_row, recording_row
+from asterisk_compliance.domain.call_rows import anomaly_row, recording_row, standing_status
 from asterisk_compliance.domain.call_state import Call
 from asterisk_compliance.domain.commands import (
     Announce,
     AppendRow,
     ClearDeadline,
-    Command,
     Commit,
     RemoveRecording,
     SetDeadline,
@@ -61,8 +60,8 @@ def asked(call: Call, event: Asked) -> Stepped:
 
 def _pause(call: Call, event: PauseAsked) -> Stepped:
     assert call.policy is not None
-    source = event.by.actor
-    if call.stopping or not (call.capture_is_open or call.coming) or source in call.pauses:
+    source = event.by.source
+    if not call.is_recorded or source in call.pauses:
         return call, ()
     row = by(recording_row(call, Kind.CAPTURE_PAUSED, reason=event.reason, mute="all"), event.by)
     limit = SetDeadline(Deadline.PAUSE, call.policy.pause_max_ms)
@@ -72,21 +71,29 @@ def _pause(call: Call, event: PauseAsked) -> Stepped:
 
 
 def _resume(call: Call, event: ResumeAsked) -> Stepped:
-    left = frozenset() if event.everybody else call.pauses - {event.by.actor}
+    left = frozenset() if event.everybody else call.pauses - {event.by.source}
     if left == call.pauses:
         return call, ()
-    row = by(recording_row(call, Kind.CAPTURE_RESUMED, mute="all" if left else "none"), event.by)
+    return _goes_on(call, left, event.at_ms, event.by)
+
+
+def _goes_on(call: Call, left: frozenset[str], at_ms: int, who: By) -> Stepped:
+    """``left``: who still pauses. Others may have to stay muted for other reasons."""
+    resumed = replace(call, pauses=left)
+    row = by(recording_row(call, Kind.CAPTURE_RESUMED, mute=wanted_mute(resumed)), who)
     clear = () if left else (ClearDeadline(Deadline.PAUSE),)
-    return then((row, *clear), settle(replace(call, pauses=left), event.at_ms, by=event.by))
+    settled, commands = settle(resumed, at_ms, said=True)
+    said = () if left else (Announce(standing_status(settled)),)
+    return settled, (row, *clear, Commit(), *commands, *said)
 
 
 def pause_is_forgotten(call: Call, at_ms: int) -> Stepped:
     """Nobody resumed in time: the policy says whether we do, or whether it was the end."""
     assert call.policy is not None
-    row = anomaly_row("PAUSE_FORGOTTEN", recording=call.recording)
+    row = anomaly_row("PAUSE_FORGOTTEN", recording=call.subject)
     if call.policy.on_pause_forgotten is OnPauseForgotten.END:
-        return stop(call, StopReason.PAUSE_FORGOTTEN, row)
-    return then((row,), settle(replace(call, pauses=frozenset()), at_ms))
+        return stop(call, StopReason.PAUSE_FORGOTTEN, row, at_ms=at_ms)
+    return then((row,), _goes_on(call, frozenset(), at_ms, By(Actor.SERVICE)))
 
 
 def _withdraw(call: Call, event: WithdrawalAsked) -> Stepped:
@@ -98,29 +105,44 @@ def _withdraw(call: Call, event: WithdrawalAsked) -> Stepped:
     detail = {"state": "withdrawn", "earlier": call.policy.on_withdrawal}
     row = by(AppendRow(Kind.CONSENT, detail), event.by)
     withdrawn = replace(call, withdrawn=True)
-    stopped, commands = stop(withdrawn, StopReason.WITHDRAWN)
-    removed = [RemoveRecording(kept) for kept in sorted(call.kept)] if deletes(withdrawn) else []
-    durable: tuple[Command, ...] = (Commit(), *removed) if removed else ()
-    closing = replace(stopped, closing=stopped.closing | call.kept) if removed else stopped
-    return then((*commands, row, *durable), say(closing, call.policy.on_refusal, refused=True))
+    stopped, commands = stop(withdrawn, StopReason.WITHDRAWN, at_ms=event.at_ms)
+    shown = () if call.is_recorded else (Announce(Status.REFUSED),)
+    told, said = say(stopped, call.policy.on_refusal, refused=True)
+    removed, removing = _remove_earlier(told)
+    return removed, (*commands, row, *shown, *said, *removing)
+
+
+def _remove_earlier(call: Call) -> Stepped:
+    """What is in the vault goes behind the row; what is still being taken in follows it."""
+    earlier = call.kept - call.closing if deletes(call) else frozenset()
+    if not earlier:
+        return call, ()
+    removing = (RemoveRecording(recording) for recording in sorted(earlier))
+    return replace(call, closing=call.closing | earlier), (Commit(), *removing)
 
 
 def _start(call: Call, event: StartAsked) -> Stepped:
     """A recording on demand, under the rules of every other: who is not covered is told first."""
-    running = call.stopping or call.coming is not None or call.capture_is_open
     wanted = replace(call, start_wanted=True)
-    barred = call.withdrawn or call.store_failed or call.joins or running
-    if barred or not call.wiring.segments or not call.company.peers or must_stop(wanted):
+    if _is_barred(call) or not call.company.peers or must_stop(wanted):
         return call, (anomaly_row("START_REFUSED"),)
     row = by(AppendRow(Kind.CAPTURE_ASKED, {"what": "start"}), event.by)
     return then((row,), admitted(wanted, event.at_ms))
 
 
+def _is_barred(call: Call) -> bool:
+    running = call.is_recorded or call.stopping
+    unsafe = call.store_failed or call.events_lost or not call.wiring.segments
+    said_no = call.whispering is not None and call.whispering.wording is None
+    over = call.hanging_up or call.withdrawn or said_no
+    return running or unsafe or over or call.joins
+
+
 def _stop(call: Call, event: StopAsked) -> Stepped:
-    if call.stopping or not (call.capture_is_open or call.coming):
+    if not call.is_recorded:
         return call, ()
     row = by(AppendRow(Kind.CAPTURE_ASKED, {"what": "stop"}), event.by)
-    return stop(call, StopReason.ASKED, row)
+    return stop(call, StopReason.ASKED, row, at_ms=event.at_ms)
 
 
 def by(row: AppendRow, who: By) -> AppendRow:

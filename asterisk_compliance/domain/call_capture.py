@@ -8,6 +8,8 @@ Rule 6: while somebody is there who is not covered, or may be coming, nothing of
 Rule 7: while anybody paused, nothing is kept.
 Rule 8: a capture begins, and goes on after a mute, only behind the durable row that says so.
 
+What cannot be muted yet (Asterisk has not begun) or any more (it was told to stop) is blanked too.
+
     REQUESTED ──▶ STARTED ──▶ GROWING ──▶ judged, taken in, removed from the spool
                      └──▶ STALLED ──▶ GROWING
 """
@@ -15,6 +17,7 @@ Rule 8: a capture begins, and goes on after a mute, only behind the durable row 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeAlias, assert_never
 
 from asterisk_compliance.domain.call_notice import Stepped, then
 from asterisk_compliance.domain.call_rows import anomaly_row, recording_row, verdict_rows
@@ -26,6 +29,7 @@ from asterisk_compliance.domain.commands import (
     ClearDeadline,
     Command,
     Commit,
+    EndWhisper,
     Forget,
     Judge,
     Mute,
@@ -38,8 +42,6 @@ from asterisk_compliance.domain.commands import (
 )
 from asterisk_compliance.domain.decision import Status
 from asterisk_compliance.domain.events import (
-    By,
-    Event,
     Judged,
     RecordingRemoved,
     SpoolKept,
@@ -50,39 +52,52 @@ from asterisk_compliance.domain.notice import OnWithdrawal
 from asterisk_compliance.domain.reasons import FAILURES, PauseReason, StopReason
 from asterisk_compliance.domain.recording import Blank, Capture, Doubt, Expected, Outcome, Tracks
 from asterisk_compliance.domain.rows import Kind
-from asterisk_compliance.ids import recording_id
+from asterisk_compliance.ids import RecordingId, recording_id
+
+TakenIn: TypeAlias = Judged | SpoolRemoved | SpoolKept | RecordingRemoved
 
 SLIP_BEFORE_MS = 100
 """What we hear of a bridge is younger than its first sample by less than this."""
 SLIP_AFTER_MS = 60
 """A mute has taken hold so long after Asterisk's answer."""
 
+_TRACKS = {Mute.OTHERS: Tracks.OTHERS, Mute.ALL: Tracks.BOTH}
+
 _SAID = {StopReason.WITHDRAWN: Status.REFUSED, **dict.fromkeys(FAILURES, Status.FAILED)}
 
 
-def settle(call: Call, at_ms: int, *, by: By | None = None) -> Stepped:
+def settle(call: Call, at_ms: int, *, said: bool = False) -> Stepped:
     """Bring the running capture to what the state of the call wants; nothing if it is so.
 
-    ``by``: who asked for it and has a row of his own already.
+    ``said``: the row that says that it goes on is durable already.
     """
     if not call.capture_runs:
-        return call, ()
-    wanted = _wanted(call)
+        return _noted(call, at_ms), ()
+    wanted = wanted_mute(call)
     if call.coming is None and wanted is Mute.NONE and _must_begin_anew(call):
-        return begin_segment(replace(call, heal_due=False))
-    if wanted is call.segment.mute:
-        return call, ()
+        return begin_segment(call)
     if wanted.level > call.segment.mute.level:
         return _mute(call, wanted, at_ms)
-    if call.coming is not None:
+    if wanted is call.segment.mute or call.coming is not None:
         return call, ()  # what is muted has an end already: the new segment
-    muted = replace(call, segment=replace(call.segment, mute=wanted))
     resumed = recording_row(call, Kind.CAPTURE_RESUMED, mute=wanted)
-    status = () if call.pauses else (Announce(_shown(call)),)
-    return muted, (*((resumed,) if by is None else ()), Commit(), SetMute(wanted), *status)
+    behind = () if said else (resumed, Commit())
+    unmuted = replace(call, segment=replace(call.segment, mute=wanted))
+    return unmuted, (*behind, SetMute(wanted))
 
 
-def _wanted(call: Call) -> Mute:
+def _noted(call: Call, at_ms: int) -> Call:
+    """What a capture must not keep that has not begun, or that was told to stop."""
+    if not call.capture_is_open:
+        return call
+    wanted = wanted_mute(call)
+    if wanted is not Mute.NONE:
+        return _slipping(call, call.file_ms(at_ms), _TRACKS[wanted])
+    return call if call.stopping else _slipped(call, at_ms)
+
+
+def wanted_mute(call: Call) -> Mute:
+    """What must not be kept now, as far as the rules go."""
     if call.pauses:
         return Mute.ALL
     if call.segment.others and _why_not_others(call) is not None:
@@ -102,18 +117,13 @@ def _why_not_others(call: Call) -> PauseReason | None:
 
 def _must_begin_anew(call: Call) -> bool:
     """After a transfer, to heal; and where the others were not captured and now may be."""
-    unheard = call.may_keep_others and not call.segment.others
+    unheard = not call.segment.others and _why_not_others(call) is None
     return call.wiring.segments and bool(call.company.peers) and (call.heal_due or unheard)
 
 
 def _mute(call: Call, wanted: Mute, at_ms: int) -> Stepped:
-    since = call.segment.slipping_since_ms
-    segment = replace(
-        call.segment,
-        mute=wanted,
-        slipping_since_ms=call.file_ms(at_ms) if since is None else since,
-    )
-    muted = replace(call, segment=segment)
+    slipping = _slipping(call, call.file_ms(at_ms), _TRACKS[wanted])
+    muted = replace(slipping, segment=replace(slipping.segment, mute=wanted))
     if wanted is Mute.ALL:
         return muted, (SetMute(wanted),)
     reason = _why_not_others(call)
@@ -124,22 +134,29 @@ def _mute(call: Call, wanted: Mute, at_ms: int) -> Stepped:
 
 def mute_changed(call: Call, mute: Mute, at_ms: int) -> Stepped:
     """Asterisk obeyed: what must not be kept came in from the wish until now."""
-    segment = call.segment
-    if segment.slipping_since_ms is None or mute.level < segment.mute.level:
+    if call.stopping or mute.level < call.segment.mute.level:
         return call, ()
-    slip = Slip(
-        segment.slipping_since_ms - SLIP_BEFORE_MS,
-        call.file_ms(at_ms) + SLIP_AFTER_MS,
-        Tracks.BOTH if mute is Mute.ALL else Tracks.OTHERS,
-    )
-    settled = replace(segment, slipping_since_ms=None, slips=(*segment.slips, slip))
-    return replace(call, segment=settled), ()
+    return _slipped(call, at_ms), ()
 
 
-def mute_refused(call: Call, mute: Mute) -> Stepped:
-    if call.capture_runs and mute is Mute.NONE:
-        return call, (anomaly_row("UNMUTE_FAILED"), Announce(Status.FAILED))
-    return stop(call, StopReason.MUTE_FAILED)
+def _slipping(call: Call, since_ms: int, tracks: Tracks) -> Call:
+    """From ``since_ms`` of the file on, unless since earlier, what comes in must not be kept."""
+    segment = call.segment
+    if segment.slipping_since_ms is not None:
+        since_ms = segment.slipping_since_ms
+        tracks = max(tracks, segment.slipping, key=tuple(Tracks)[::-1].index)
+    return replace(call, segment=replace(segment, slipping_since_ms=since_ms, slipping=tracks))
+
+
+def _slipped(call: Call, at_ms: int) -> Call:
+    """It comes in no more, or may be kept again."""
+    segment = call.segment
+    if segment.slipping_since_ms is None:
+        return call
+    since_ms, to_ms = segment.slipping_since_ms, call.file_ms(at_ms)
+    slip = Slip(since_ms - SLIP_BEFORE_MS, to_ms + SLIP_AFTER_MS, segment.slipping)
+    closed = replace(segment, slipping_since_ms=None, slips=(*segment.slips, slip))
+    return replace(call, segment=closed)
 
 
 # -- segments ----------------------------------------------------------------------------------
@@ -149,7 +166,7 @@ def begin_segment(call: Call) -> Stepped:
     """Ask for a new pair of files; a segment that runs goes on until Asterisk began the new one."""
     assert call.policy is not None
     coming = Segment(call.segment.number + 1, others=call.may_keep_others)
-    asked = replace(call, coming=coming)
+    asked = replace(call, coming=coming, heal_due=False, start_wanted=False, ended_as=None)
     recording = recording_id(call.id, coming.number)
     requested = AppendRow(
         Kind.RECORDING_REQUESTED, {"recording": recording, "capture": call.policy.capture}
@@ -162,16 +179,18 @@ def begin_segment(call: Call) -> Stepped:
 def segment_began(call: Call, at_ms: int, evidence: str) -> Stepped:
     """The new files are written: what ran before has ended."""
     assert call.coming is not None
-    call, ended = close_segment(call, at_ms) if call.capture_is_open else (call, ())
-    assert call.coming is not None
     segment = replace(call.coming, since_ms=call.file_ms(at_ms))
-    began = replace(call, segment=segment, coming=None, capture=Capture.STARTED)
-    row = recording_row(began, Kind.RECORDING_STARTED, evidence=evidence)
-    first = (ClearDeadline(Deadline.SEGMENT), row, *ended)
-    if call.stopping:
-        return began, (*first, StopCapture(began.recording))
-    expecting = expect_audio(began) if call.bridged_at_ms is not None else ()
-    return then((*first, *expecting), settle(began, at_ms))
+    before, ended = close_segment(call, at_ms) if call.capture_is_open else (call, ())
+    began = replace(before, segment=segment, coming=None, missed=None, capture=Capture.REQUESTED)
+    running, commands = started(began, at_ms, evidence)
+    expecting = expect_audio(running) if call.bridged_at_ms is not None else ()
+    return running, (ClearDeadline(Deadline.SEGMENT), *ended, *commands, *expecting)
+
+
+def began_late(call: Call, at_ms: int) -> Stepped:
+    """It was given up, and runs all the same: it takes the place of what ran, or is stopped."""
+    late = replace(call, coming=call.missed, stopping=not call.capture_runs)
+    return segment_began(late, at_ms, "file")
 
 
 def segment_did_not_begin(call: Call, at_ms: int) -> Stepped:
@@ -182,7 +201,8 @@ def segment_did_not_begin(call: Call, at_ms: int) -> Stepped:
         {"recording": recording_id(call.id, call.coming.number), "expected_ms": 0},
     )
     clear = ClearDeadline(Deadline.SEGMENT)
-    alone = replace(call, coming=None, wiring=replace(call.wiring, segments=False))
+    wiring = replace(call.wiring, segments=False)
+    alone = replace(call, coming=None, missed=call.coming, wiring=wiring)
     doubtful = doubt(alone, at_ms) if alone.capture_is_open else alone
     return then((row, CancelSegment(), clear), settle(doubtful, at_ms))
 
@@ -195,11 +215,20 @@ def doubt(call: Call, at_ms: int) -> Call:
 
 
 def started(call: Call, at_ms: int, evidence: str) -> Stepped:
+    """It runs. What must not be kept of it is not, from its first sample on."""
     row = recording_row(call, Kind.RECORDING_STARTED, evidence=evidence)
-    begun = replace(call, capture=Capture.STARTED)
+    capture = Capture.STARTED if call.capture is Capture.REQUESTED else call.capture
+    begun = replace(call, capture=capture, segment=replace(call.segment, began=True))
     if call.stopping:
-        return begun, (row, StopCapture(call.recording))
-    return then((row,), settle(begun, at_ms))
+        return _from_its_beginning(begun, Tracks.BOTH), (row, StopCapture(call.recording))
+    wanted = wanted_mute(begun)
+    safe = begun if wanted is Mute.NONE else _from_its_beginning(begun, _TRACKS[wanted])
+    return then((row,), settle(safe, at_ms))
+
+
+def _from_its_beginning(call: Call, tracks: Tracks) -> Call:
+    """... or since we knew, while it had not been seen to run."""
+    return _slipping(call, call.segment.since_ms, tracks)
 
 
 def expect_audio(call: Call) -> tuple[Command, ...]:
@@ -211,24 +240,32 @@ def expect_audio(call: Call) -> tuple[Command, ...]:
 # -- the end of a capture ----------------------------------------------------------------------
 
 
-def stop(call: Call, reason: StopReason, *rows: AppendRow) -> Stepped:
-    """End a capture that must not go on, and say what the call is from now on."""
-    if call.stopping or not (call.capture_is_open or call.coming):
-        return call, rows
-    said = Announce(_SAID.get(reason, Status.NOT_RECORDED))
-    clear = (ClearDeadline(Deadline.GROWTH), ClearDeadline(Deadline.PAUSE))
-    stopping = replace(call, stopping=True, pauses=frozenset())
-    row = recording_row(call, Kind.CAPTURE_STOPPED, reason=reason)
+def stop(call: Call, reason: StopReason, *rows: AppendRow, at_ms: int | None = None) -> Stepped:
+    """End a capture that must not go on, and say what the call is from now on.
+
+    ``at_ms``: from when on nothing is kept, however long Asterisk goes on; ``None`` where what
+    comes in until then is as good as what came before.
+    """
+    quiet, ended = _not_told_any_more(replace(call, start_wanted=False))
+    if not call.is_recorded:
+        return quiet, (*rows, *ended)
+    said = _SAID.get(reason, Status.NOT_RECORDED)
+    there = call.capture_is_open or call.coming is not None
+    stopping = replace(quiet, stopping=there, pauses=frozenset(), ended_as=said)
+    if call.capture_is_open and at_ms is not None:
+        stopping = _slipping(stopping, call.file_ms(at_ms), Tracks.BOTH)
+    row = (recording_row(call, Kind.CAPTURE_STOPPED, reason=reason),) if there else ()
     cancel = (CancelSegment(),) if call.coming else ()
     end = (StopCapture(call.recording),) if call.capture_is_open else ()
-    return stopping, (*rows, *cancel, *end, row, said, *clear)
+    clear = (ClearDeadline(Deadline.GROWTH), ClearDeadline(Deadline.PAUSE))
+    return stopping, (*rows, *ended, *cancel, *end, *row, Announce(said), *clear)
 
 
-def slipping(call: Call, at_ms: int) -> Call:
-    """From now on the others must not be kept, and come in until the capture has stopped."""
-    if call.segment.slipping_since_ms is not None:
-        return call
-    return replace(call, segment=replace(call.segment, slipping_since_ms=call.file_ms(at_ms)))
+def _not_told_any_more(call: Call) -> Stepped:
+    """A notice that somebody hears of a recording which ends is not true any more."""
+    if call.whispering is None or call.whispering.wording is None:
+        return call, ()
+    return replace(call, whispering=None), (EndWhisper(), ClearDeadline(Deadline.WHISPER))
 
 
 def close_segment(call: Call, at_ms: int) -> Stepped:
@@ -238,14 +275,23 @@ def close_segment(call: Call, at_ms: int) -> Stepped:
     return replace(call, capture=Capture.NONE, closing=closing), (judged,)
 
 
+def close_coming(call: Call, at_ms: int) -> Stepped:
+    """The call ended before Asterisk said that it began: the files will tell whether it did."""
+    assert call.coming is not None
+    segment = replace(call.coming, since_ms=call.file_ms(at_ms))
+    ended = replace(call, segment=segment, coming=None)
+    if call.stopping or wanted_mute(call) is not Mute.NONE:
+        ended = _from_its_beginning(ended, Tracks.BOTH)
+    return close_segment(ended, at_ms)
+
+
 def _expected(call: Call, ended_at_ms: int) -> Expected:
     """What the files must be. Asterisk's own clock is known at their end alone."""
     segment = call.segment
     end = call.file_ms(ended_at_ms)
     slips = segment.slips
     if segment.slipping_since_ms is not None:
-        tracks = Tracks.BOTH if segment.mute is Mute.ALL else Tracks.OTHERS
-        slips = (*slips, Slip(segment.slipping_since_ms - SLIP_BEFORE_MS, end, tracks))
+        slips = (*slips, Slip(segment.slipping_since_ms - SLIP_BEFORE_MS, end, segment.slipping))
     return Expected(
         _length_ms(call, end),
         others=segment.others,
@@ -267,31 +313,38 @@ def _length_ms(call: Call, end: int) -> int | None:
     return end - call.segment.since_ms if call.bridges_seen else None
 
 
-def taking_in(call: Call, event: Event) -> Stepped:
+def taking_in(call: Call, event: TakenIn) -> Stepped:
     """What became of a recording that has ended: judged, removed from the spool, or not."""
     match event:
+        case _ if event.recording not in call.closing:
+            return call, ()
         case Judged(recording=recording, verdict=verdict):
             rows = verdict_rows(call, recording, verdict)
-            if verdict.outcome in {Outcome.MISSING, Outcome.UNJUDGED}:
+            stays = verdict.outcome is Outcome.UNJUDGED and not deletes(call)
+            if stays or verdict.outcome is Outcome.MISSING:
                 return _dealt_with(call, recording, *rows)
             kept = call.kept | ({recording} if verdict.outcome is Outcome.CLOSED else set())
             # The row says what the files were; only when it is durable may they go.
             return replace(call, kept=kept), (*rows, Commit(), RemoveSpooled(recording))
         case SpoolRemoved(recording=recording, files=files):
             row = AppendRow(Kind.SPOOL_REMOVED, {"recording": recording, "files": files})
-            if recording in call.kept and deletes(call):
-                return call, (row, RemoveRecording(recording))
-            return _dealt_with(call, recording, row)
+            return _taken_in(call, recording, row)
         case SpoolKept(recording=recording):
             row = anomaly_row("SPOOL_NOT_REMOVED", recording=recording)
-            return _dealt_with(call, recording, row)
+            return _taken_in(call, recording, row)
         case RecordingRemoved(recording=recording, gone=gone):
             removed = AppendRow(Kind.RECORDING_REMOVED, {"recording": recording})
             kept_on = anomaly_row("RECORDING_NOT_REMOVED", recording=recording)
             less = replace(call, kept=call.kept - {recording})
             return _dealt_with(less, recording, removed if gone else kept_on)
-        case _:
-            raise AssertionError(event)
+        case _ as never:
+            assert_never(never)
+
+
+def _taken_in(call: Call, recording: RecordingId, row: AppendRow) -> Stepped:
+    if recording in call.kept and deletes(call):
+        return call, (row, Commit(), RemoveRecording(recording))
+    return _dealt_with(call, recording, row)
 
 
 def deletes(call: Call) -> bool:
@@ -303,12 +356,8 @@ def deletes(call: Call) -> bool:
     )
 
 
-def _dealt_with(call: Call, recording: str, *rows: AppendRow) -> Stepped:
-    left = replace(call, closing=frozenset(one for one in call.closing if one != recording))
+def _dealt_with(call: Call, recording: RecordingId, *rows: AppendRow) -> Stepped:
+    left = replace(call, closing=call.closing - {recording})
     if left.phase is not Phase.CLOSING or left.closing:
         return left, rows
     return replace(left, phase=Phase.OVER), (*rows, Forget())
-
-
-def _shown(call: Call) -> Status:
-    return Status.RECORDING if call.capture is Capture.GROWING else Status.ALLOWED

@@ -17,7 +17,6 @@ from asterisk_compliance.domain.call_capture import (
     begin_segment,
     doubt,
     settle,
-    slipping,
     stop,
 )
 from asterisk_compliance.domain.call_notice import EARLY_TOLERANCE_MS, Stepped, then
@@ -72,10 +71,10 @@ def admitted(call: Call, at_ms: int) -> Stepped:
     """Go on, tell, or stop: what follows from the company of a recorded call."""
     reason = must_stop(call)
     if reason is not None:
-        return then(_end_whisper(call), stop(_alone(slipping(call, at_ms)), reason))
+        return stop(call, reason, at_ms=at_ms)
     waiting = call.company.uncovered
     if call.start_wanted and not waiting and call.company.peers:
-        return begin_segment(replace(call, start_wanted=False))
+        return begin_segment(call)
     settled, commands = settle(call, at_ms)
     if not waiting or settled.whispering is not None or not settled.is_recorded:
         return settled, commands
@@ -136,6 +135,9 @@ def _tell(call: Call, peer: Peer) -> Stepped:
 
 def say(call: Call, what: OnProblem, *, refused: bool) -> Stepped:
     """Tell the told party that it is not recorded any more, and do what the policy wants then."""
+    leaving = call.whispering is not None and call.whispering.then is not Then.NOTHING
+    if call.hanging_up or leaving:
+        return call, ()
     assert call.policy is not None
     assert call.wording is not None
     after = _AFTER.get(what, Then.NOTHING)
@@ -200,10 +202,8 @@ def whisper_is_late(call: Call, at_ms: int) -> Stepped:
     assert whispering is not None
     if whispering.wording is None:
         return said(call)
-    reason = whispering.failed or Reason.NOTICE_TIMED_OUT
-    row = _not_told_row(call, reason)
-    untold = slipping(call, at_ms)
-    return then((row, EndWhisper()), stop(_alone(untold), StopReason.PARTY_NOT_TOLD))
+    row = _not_told_row(call, whispering.failed or Reason.NOTICE_TIMED_OUT)
+    return stop(call, StopReason.PARTY_NOT_TOLD, row, at_ms=at_ms)
 
 
 def said(call: Call) -> Stepped:
@@ -236,10 +236,6 @@ def _end_whisper(call: Call) -> tuple[Command, ...]:
     if call.whispering is None:
         return ()
     return EndWhisper(), ClearDeadline(Deadline.WHISPER)
-
-
-def _alone(call: Call) -> Call:
-    return replace(call, whispering=None, start_wanted=False)
 
 
 def _told_row(call: Call, lasted: int) -> AppendRow:

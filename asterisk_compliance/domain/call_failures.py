@@ -22,10 +22,12 @@ from asterisk_compliance.domain.call_state import Call, Phase
 from asterisk_compliance.domain.commands import (
     Announce,
     AppendRow,
+    ClearDeadline,
     Command,
     Continue,
     Forget,
     HandOver,
+    Mute,
     RemoveRecording,
     RemoveSpooled,
     StartSegment,
@@ -33,6 +35,7 @@ from asterisk_compliance.domain.commands import (
 )
 from asterisk_compliance.domain.decision import Reason, Status
 from asterisk_compliance.domain.events import RowsRefused
+from asterisk_compliance.domain.names import Deadline
 from asterisk_compliance.domain.notice import OnProblem
 from asterisk_compliance.domain.reasons import StopReason
 from asterisk_compliance.domain.recording import Capture
@@ -51,23 +54,48 @@ def stalled(call: Call) -> Stepped:
 def not_begun(call: Call, at_ms: int) -> Stepped:
     """A new segment did not begin: what ran before goes on; if nothing did, the recorder failed."""
     alone, commands = segment_did_not_begin(call, at_ms)
-    if alone.capture_is_open or alone.stopping:
-        return replace(alone, stopping=alone.stopping and alone.capture_is_open), commands
-    return then((*commands, Announce(Status.FAILED)), after_failure(alone))
+    if alone.capture_is_open:
+        return alone, commands
+    if alone.stopping:
+        return replace(alone, stopping=False), commands
+    failed = replace(alone, pauses=frozenset(), ended_as=Status.FAILED)
+    said = (ClearDeadline(Deadline.PAUSE), Announce(Status.FAILED))
+    return then((*commands, *said), _after_failure(failed))
 
 
-def failed_with(call: Call, reason: StopReason, row: AppendRow) -> Stepped:
-    """End a recording that cannot go on, and do what the policy wants then."""
-    if call.stopping:
-        return call, (row,)
-    stopped, commands = stop(call, reason, row)
-    return then(commands, after_failure(stopped))
-
-
-def after_failure(call: Call) -> Stepped:
-    assert call.policy is not None
-    if call.hanging_up:
+def mute_refused(call: Call, mute: Mute, at_ms: int) -> Stepped:
+    """Nothing says that the capture is as it was asked to be."""
+    if not call.capture_runs:
         return call, ()
+    if call.coming is not None:  # a MixMonitor that is exchanged answers to no name
+        return replace(call, segment=replace(call.segment, mute=Mute.NONE)), ()
+    if mute is not Mute.NONE:
+        return failed_with(call, StopReason.MUTE_FAILED, at_ms=at_ms)
+    assert call.policy is not None
+    row = anomaly_row("UNMUTE_FAILED")
+    if call.policy.on_recording_failure is OnProblem.CONTINUE:
+        return call, (row, Announce(Status.FAILED))
+    return failed_with(call, StopReason.MUTE_FAILED, row)
+
+
+def failed_with(
+    call: Call, reason: StopReason, *rows: AppendRow, at_ms: int | None = None
+) -> Stepped:
+    """End a recording that cannot go on, and do what the policy wants then."""
+    stopped, commands = stop(call, reason, *rows, at_ms=at_ms)
+    return then(commands, _after_failure(stopped))
+
+
+def events_lost(call: Call) -> Stepped:
+    """Perhaps one of them said that somebody came: nothing is recorded from now on."""
+    deaf = replace(call, events_lost=True)
+    if not call.is_recorded:
+        return deaf, ()
+    return failed_with(deaf, StopReason.EVENTS_OVERFLOWED, anomaly_row("EVENTS_OVERFLOWED"))
+
+
+def _after_failure(call: Call) -> Stepped:
+    assert call.policy is not None
     return say(call, call.policy.on_recording_failure, refused=False)
 
 
@@ -76,6 +104,7 @@ def rows_refused(call: Call, event: RowsRefused) -> Stepped:
 
     Said once: the rows that report it may fail as well.
     """
+    recorded = call.is_recorded
     call = _undone(call, event.undone)
     if call.phase is Phase.CLOSING:
         return _closing_refused(call)
@@ -89,9 +118,8 @@ def rows_refused(call: Call, event: RowsRefused) -> Stepped:
         failed = unrecorded(call, Reason.STORE_FAILED)
         decided = replace(call, decision=failed, capture=Capture.NONE)
         return decided, (decision_row(failed), result(decided), Continue())
-    if not call.capture_is_open:
-        return call, (anomaly_row("STORE_FAILED"),)
-    return failed_with(call, StopReason.STORE_FAILED, anomaly_row("STORE_FAILED"))
+    row = anomaly_row("STORE_FAILED")
+    return failed_with(call, StopReason.STORE_FAILED, row) if recorded else (call, (row,))
 
 
 def _undone(call: Call, undone: tuple[Command, ...]) -> Call:
@@ -101,7 +129,7 @@ def _undone(call: Call, undone: tuple[Command, ...]) -> Call:
             case RemoveSpooled(recording=recording) | RemoveRecording(recording=recording):
                 call = replace(call, closing=call.closing - {recording})
             case StartSegment():
-                call = replace(call, coming=None)
+                call = replace(call, coming=None, start_wanted=not call.capture_is_open)
             case _:
                 pass
     return call

@@ -116,7 +116,7 @@ def _verdict_row(call: Call, recording: RecordingId, verdict: Verdict) -> Append
 
 
 def recording_row(call: Call, kind: Kind, **detail: Detail) -> AppendRow:
-    return AppendRow(kind, {"recording": call.recording, **detail})
+    return AppendRow(kind, {"recording": call.subject, **detail})
 
 
 def anomaly_row(code: str, **detail: Detail) -> AppendRow:
@@ -154,11 +154,11 @@ def standing_status(call: Call) -> Status:
     assert call.decision is not None
     if call.withdrawn:
         return Status.REFUSED
+    if call.ended_as is not None:
+        return call.ended_as
     if call.pauses:
         return Status.PAUSED
     status = {Capture.GROWING: Status.RECORDING, Capture.STALLED: Status.FAILED}
-    if call.stopping:
-        status = dict.fromkeys(Capture, Status.FAILED)
     return status.get(call.capture, call.decision.status)
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from asterisk_compliance.domain.commands import CaptureOptions, Mute
 from asterisk_compliance.domain.company import ALONE, Company
-from asterisk_compliance.domain.decision import Decision, Reason
+from asterisk_compliance.domain.decision import Decision, Reason, Status
 from asterisk_compliance.domain.events import Entry, Leg, PlaybackStarted
 from asterisk_compliance.domain.notice import AgentConsent, CaptureFrom, Policy, Wording
 from asterisk_compliance.domain.recording import Capture, Tracks
@@ -143,7 +143,9 @@ class Segment:
         since_ms: When it began, on the file's clock.
         others: Whether the others' direction is captured at all.
         mute: What Asterisk was last asked for.
-        slipping_since_ms: Since when audio that must not be kept may have come in.
+        began: Asterisk said, or its files do, that it runs.
+        slipping_since_ms: Since when audio that must not be kept may come in.
+        slipping: Of whom.
         slips: Stretches to be blanked before the file is digested.
         doubtful_since_ms: Since when the others may be missing (docs/asterisk-facts.md).
     """
@@ -152,7 +154,9 @@ class Segment:
     since_ms: int = 0
     others: bool = True
     mute: Mute = Mute.NONE
+    began: bool = False
     slipping_since_ms: int | None = None
+    slipping: Tracks = Tracks.OTHERS
     slips: tuple[Slip, ...] = ()
     doubtful_since_ms: int | None = None
 
@@ -165,6 +169,8 @@ class Call:
         capture: Of the running segment; ``NONE`` while there is none.
         stopping: The running segment must end; Asterisk has not confirmed it yet.
         coming: The segment that was asked for and has not begun.
+        missed: The segment that did not begin in time; it may do so yet.
+        ended_as: What was said of the last recording when it ended before the call did.
         kept: Recordings of this call that are in the vault.
         closing: Recordings that have ended and are being judged and taken in.
         pauses: Who paused, by actor, and has not resumed.
@@ -173,6 +179,7 @@ class Call:
             (docs/asterisk-facts.md, "Transfers").
         parties: How many have been numbered.
         start_wanted: Somebody asked for a recording, which waits until all are covered.
+        events_lost: Who is there is not known for certain any more.
     """
 
     id: CallId
@@ -200,6 +207,8 @@ class Call:
     segment: Segment = Segment()
     stopping: bool = False
     coming: Segment | None = None
+    missed: Segment | None = None
+    ended_as: Status | None = None
     kept: frozenset[RecordingId] = frozenset()
     closing: frozenset[RecordingId] = frozenset()
     company: Company = ALONE
@@ -210,6 +219,7 @@ class Call:
     parties: int = 1
     start_wanted: bool = False
     withdrawn: bool = False
+    events_lost: bool = False
 
     @property
     def playback(self) -> PlaybackId:
@@ -219,6 +229,13 @@ class Call:
     @property
     def recording(self) -> RecordingId:
         return recording_id(self.id, self.segment.number)
+
+    @property
+    def subject(self) -> RecordingId:
+        """The recording that people talk about: the running one, or the next."""
+        if self.capture_is_open:
+            return self.recording
+        return recording_id(self.id, self.segment.number + 1)
 
     @property
     def undecided(self) -> bool:
@@ -235,16 +252,13 @@ class Call:
     @property
     def capture_runs(self) -> bool:
         """MixMonitor was seen, and nobody asked it to stop."""
-        return not self.stopping and self.capture in {
-            Capture.STARTED,
-            Capture.GROWING,
-            Capture.STALLED,
-        }
+        return self.capture_is_open and self.segment.began and not self.stopping
 
     @property
     def is_recorded(self) -> bool:
-        """A capture is there, or will be as soon as it may."""
-        return self.capture_is_open or self.coming is not None or self.start_wanted
+        """A capture is there and shall be, or will be as soon as it may."""
+        there = self.capture_is_open or self.coming is not None or self.start_wanted
+        return there and not self.stopping
 
     @property
     def keeps_all(self) -> bool:

@@ -56,7 +56,12 @@ class Company:
 
     @property
     def uncovered(self) -> tuple[Peer, ...]:
-        return tuple(peer for peer in self.peers if peer.channel not in self.covered)
+        """Who refused is not covered any more, whatever he was before."""
+        return tuple(
+            peer
+            for peer in self.peers
+            if peer.channel not in self.covered or peer.cover is Cover.REFUSED
+        )
 
     @property
     def has_controller(self) -> bool:

@@ -47,6 +47,11 @@ class By:
     party: PartyId | None = None
     facts: tuple[PersonalFact, ...] = field(default=())
 
+    @property
+    def source(self) -> str:
+        """Who can end what he began: staff count as one, whoever of them it is."""
+        return "staff" if self.party else self.actor
+
 
 @dataclass(frozen=True, slots=True)
 class Reentered:

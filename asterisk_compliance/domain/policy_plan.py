@@ -18,6 +18,8 @@ from asterisk_compliance.domain.notice import (
     Consent,
     Keys,
     Notice,
+    OnPauseForgotten,
+    OnWithdrawal,
     Policy,
     Prompt,
     Withdrawal,
@@ -56,6 +58,10 @@ class PolicyPlan:
     grace_ms: int
     repeats_max: int
     announcements: Mapping[Announcement, Mapping[str, Prompt]]
+    joined: Notice | None = None
+    pause_max_ms: int = 600_000
+    on_pause_forgotten: OnPauseForgotten = OnPauseForgotten.RESUME
+    on_withdrawal: OnWithdrawal = OnWithdrawal.KEEP
 
     def under(self, terms: CallTerms) -> Policy:
         """The policy of a call for which ``terms`` hold."""
@@ -70,6 +76,10 @@ class PolicyPlan:
             grace_ms=self.grace_ms if asks else 0,
             repeats_max=self.repeats_max if asks else 0,
             announcements={kind: self.announcements[kind] for kind in sorted(needed)},
+            joined=self.joined,
+            pause_max_ms=self.pause_max_ms,
+            on_pause_forgotten=self.on_pause_forgotten,
+            on_withdrawal=self.on_withdrawal,
             **{field: getattr(terms, field) for field in FIELDS},
         )
         body = msgspec.json.encode(policy, order="sorted")

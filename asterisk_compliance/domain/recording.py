@@ -11,7 +11,7 @@ begins at some moment after MixMonitor ran, and the time of a silent call can be
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -28,6 +28,9 @@ SILENCE_COUNTS_FROM_MS = 1_000
 """Silence in less than this is no defect: it is as long as a breath, or as the time between two
 quick changes of a call, and nobody has to speak in it."""
 
+
+UNFLUSHED_MS = 2_048
+"""So much of a file that Asterisk did not close was in its buffer at most (32 KiB)."""
 
 Span: TypeAlias = tuple[int, int]
 """From (included) and to (excluded), counted from the beginning of a file."""
@@ -81,9 +84,8 @@ class Tracks(StrEnum):
 class Blank:
     """A stretch that must not be kept: digital silence takes its place before anything is digested.
 
-    It is clipped to the files and never widened: a margin for what the clocks do not know is the
-    caller's to give. A file that Asterisk did not close lacks up to 32 KiB (2,048 ms) at its end,
-    so that a blank lies that much too early in it; the verdict then says ``header_closed=False``.
+    It is clipped to the files and never widened, but for files that Asterisk did not close: a
+    margin for what the clocks do not know is the caller's to give.
 
     Attributes:
         from_end_ms, to_end_ms: Where it begins and ends, back from the end of the longer file.
@@ -137,6 +139,17 @@ class Expected:
     others: bool = True
     blanks: tuple[Blank, ...] = ()
     doubts: tuple[Doubt, ...] = ()
+
+    def of_unclosed(self) -> Expected:
+        """The same for files that Asterisk did not close, whose last two seconds may be missing.
+
+        How much is missing nobody knows, so each blank covers every place where it may lie.
+        """
+        blanks = (
+            replace(blank, to_end_ms=max(0, blank.to_end_ms - UNFLUSHED_MS))
+            for blank in self.blanks
+        )
+        return replace(self, blanks=tuple(blanks))
 
     def blanked(self, length: int, per_ms: int = 1, *, others: bool) -> tuple[Span, ...]:
         """Where to blank the track of the others, or the caller's: disjoint, in order."""

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 from asterisk_compliance.app.call_task import CallTask, monotonic_ms
 from asterisk_compliance.domain import call as rules
 from asterisk_compliance.domain.call_state import Arrival, Call, Limits, Phase
-from asterisk_compliance.domain.commands import Command, HandOver
+from asterisk_compliance.domain.commands import CaptureOptions, Command, HandOver, Mute, Whisper
+from asterisk_compliance.domain.company import Peer
 from asterisk_compliance.domain.decision import Status
 from asterisk_compliance.domain.events import (
+    Bridged,
+    CompanyChanged,
     Entry,
     Event,
+    FileGrew,
+    LeftStasis,
     PlaybackFinished,
     PlaybackStarted,
     SpoolKept,
@@ -21,10 +27,17 @@ from asterisk_compliance.domain.events import (
 )
 from asterisk_compliance.domain.notice import CaptureFrom, Notice, Policy, Wording
 from asterisk_compliance.domain.purposes import PurposeCode
-from asterisk_compliance.domain.recording import Outcome, Verdict
+from asterisk_compliance.domain.recording import Expected, Outcome, Verdict
 from asterisk_compliance.domain.rows import Draft, Kind, PersonalFact
 from asterisk_compliance.errors import StoreUnavailable
-from asterisk_compliance.ids import ChannelId, NodeName, PlaybackId, RecordingId, call_id
+from asterisk_compliance.ids import (
+    ChannelId,
+    NodeName,
+    PlaybackId,
+    RecordingId,
+    call_id,
+    recording_id,
+)
 
 WITHIN_S = 5.0
 CALL = call_id(1_700_000_000_000, b"8 bytes!")
@@ -34,20 +47,27 @@ WORDING = Wording("ja", "録音します", "sound:/prompts/ja/notice", 1_000, "t
 NOTICE = Notice("standard", "1", (PurposeCode("SERVICE"),), {"ja": WORDING})
 POLICY = Policy("inbound", NOTICE, ("ja",), CaptureFrom.BRIDGED, "p" * 64)
 NODE = NodeName("pbx1")
-BOTH_REMOVED = SpoolRemoved(2)
+RECORDING, SECOND = recording_id(CALL, 1), recording_id(CALL, 2)
+AGENT, OTHER, THIRD = (ChannelId(f"1700000000.{number}") for number in (2, 3, 4))
+BOTH_FILES = 2
 CLOSED = Verdict(Outcome.CLOSED, length_ms=1_000)
 
 
-def arrival() -> Arrival:
+def arrival(policy: Policy = POLICY) -> Arrival:
     facts = (PersonalFact("number", "0312345678", "0312345678"),)
-    return Arrival(CHANNEL, CHANNEL, Entry.ARI, monotonic_ms(), POLICY, "inbound", facts=facts)
+    return Arrival(CHANNEL, CHANNEL, Entry.ARI, monotonic_ms(), policy, "inbound", facts=facts)
+
+
+def company(*channels: ChannelId) -> CompanyChanged:
+    return CompanyChanged(monotonic_ms(), tuple(Peer(channel) for channel in channels))
 
 
 @dataclass
 class Site:
-    """Line, log and surroundings of one call; ``happened`` has rows and effects in their order.
+    """Line, log, hands and surroundings of one call.
 
-    A row stands in it when it is durable, an effect when it is asked for.
+    ``happened`` has rows and effects in their order: a row when it is durable, an effect when it
+    is asked for. ``judging``, ``muting`` and ``whispering`` hold back Asterisk's answers.
     """
 
     node: NodeName = NODE
@@ -61,10 +81,22 @@ class Site:
     closed: bool = False
     disk: asyncio.Event = field(default_factory=asyncio.Event)
     verdict: Verdict = CLOSED
-    removed: SpoolRemoved | SpoolKept = BOTH_REMOVED
+    spool_is_emptied: bool = True
+    mutes: bool = True
+    begins: bool = True
+    whispers: bool = True
+    judging: asyncio.Event = field(default_factory=asyncio.Event)
+    muting: asyncio.Event = field(default_factory=asyncio.Event)
+    whispering: asyncio.Event = field(default_factory=asyncio.Event)
     while_judging: Callable[[], None] = lambda: None
+    while_muting: Callable[[], None] = lambda: None
     waiting: list[asyncio.Future[int]] = field(default_factory=list)
     _writer: set[asyncio.Task[None]] = field(default_factory=set)
+    beside: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        for answer in (self.disk, self.judging, self.muting, self.whispering):
+            answer.set()
 
     # the line
 
@@ -126,24 +158,91 @@ class Site:
     def follow(self, call: Call) -> None:
         self.happened.append(f"follow {call.capture}")
 
-    def announce(self, channel: ChannelId, status: Status) -> None:
-        self.happened.append(f"announce {status}")
-
-    async def stop_capture(self, channel: ChannelId) -> bool:
-        self.happened.append("stop_capture")
-        return self.capture_stops
+    def follow_recording(self, recording: RecordingId) -> None:
+        self.happened.append(f"follow {recording}")
 
     def close(self) -> None:
         self.closed = True
 
-    async def judge(self, recording: RecordingId, expected_ms: int | None) -> Verdict:
+    async def judge(self, recording: RecordingId, expected: Expected) -> Verdict:
         self.happened.append("judge")
         self.while_judging()
+        await self.judging.wait()
         return self.verdict
 
     async def remove_spooled(self, recording: RecordingId) -> SpoolRemoved | SpoolKept:
         self.happened.append("remove_spooled")
-        return self.removed
+        if self.spool_is_emptied:
+            return SpoolRemoved(recording, BOTH_FILES)
+        return SpoolKept(recording)
+
+    async def remove_recording(self, recording: RecordingId) -> bool:
+        self.happened.append(f"remove {recording}")
+        return True
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self.beside.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self.beside.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self.happened.append(f"failed {task.exception()!r}")
+
+    # the hands
+
+    def announce(self, call: Call, status: Status) -> None:
+        assert call.channel == CHANNEL
+        self.happened.append(f"announce {status}")
+
+    async def stop_capture(self, channel: ChannelId) -> bool:
+        assert channel == CHANNEL
+        self.happened.append("stop_capture")
+        return self.capture_stops
+
+    async def set_mute(self, channel: ChannelId, mute: Mute) -> bool:
+        assert channel == CHANNEL
+        self.happened.append(f"mute {mute}")
+        self.while_muting()
+        await self.muting.wait()
+        return self.mutes
+
+    async def start_segment(
+        self, channel: ChannelId, recording: RecordingId, options: CaptureOptions
+    ) -> bool:
+        assert channel == CHANNEL
+        self.happened.append(f"start {recording}")
+        return self.begins
+
+    def cancel_segment(self, channel: ChannelId) -> None:
+        self.happened.append("cancel_segment")
+
+    async def whisper(self, call: Call, command: Whisper) -> bool:
+        self.happened.append(f"whisper to {command.channel}")
+        await self.whispering.wait()
+        return self.whispers
+
+    def end_whisper(self, call: Call) -> None:
+        self.happened.append("end_whisper")
+
+    def redirect(self, channel: ChannelId) -> None:
+        assert channel == CHANNEL
+        self.happened.append("redirect")
+
+    def hang_up(self, channel: ChannelId) -> None:
+        assert channel == CHANNEL
+        self.happened.append("hang_up")
+
+    # what a test asks
+
+    def order(self, *steps: str) -> None:
+        """Each of ``steps`` happened, first the first and last the last."""
+        places = [self.happened.index(step) for step in steps]
+        assert places == sorted(places), self.happened
+
+    def rows(self, kind: Kind) -> list[Draft]:
+        return [draft for draft in self.drafts if draft.kind is kind]
 
     def reasons(self) -> list[object]:
         return [draft.detail["reason"] for draft in self.drafts if draft.kind is Kind.DECISION]
@@ -152,11 +251,12 @@ class Site:
 class Live:
     """A call that runs; ``until`` waits for what shall happen, and never for ever."""
 
-    def __init__(self, site: Site, limits: Limits = LIMITS, *, events: int = 64) -> None:
-        site.disk.set()
-        call, first = rules.arrive(CALL, arrival(), limits)
+    def __init__(
+        self, site: Site, limits: Limits = LIMITS, *, events: int = 64, policy: Policy = POLICY
+    ) -> None:
+        call, first = rules.arrive(CALL, arrival(policy), limits)
         self.site = site
-        self.task = CallTask(call, site, site, site, events=events)
+        self.task = CallTask(call, site, site, site, site, events=events)
         self.running = asyncio.create_task(self._run(first))
 
     async def _run(self, first: tuple[Command, ...]) -> None:
@@ -172,12 +272,39 @@ class Live:
             PlaybackStarted(playback, now, 0), PlaybackFinished(playback, True, now + 1_000, 1_000)
         )
 
-    async def until(self, what: str) -> None:
+    async def recorded(self, *channels: ChannelId) -> None:
+        """Be told, bridged to ``channels``, and recorded."""
+        self.tell_the_notice()
+        await self.until("call_continued")
+        self.feed(LeftStasis(), Bridged(monotonic_ms()), company(*channels or (AGENT,)))
+        self.feed(FileGrew(RECORDING, monotonic_ms()))
+        await self.until("recording_growing")
+
+    def whispered(self) -> None:
+        """The whisper that plays now is heard to its end."""
+        whispering, now = self.task.call.whispering, monotonic_ms()
+        assert whispering is not None
+        end = now + whispering.length_ms
+        self.feed(
+            PlaybackStarted(whispering.playback, now),
+            PlaybackFinished(whispering.playback, True, end),
+        )
+
+    async def until(self, what: str | Callable[[], bool]) -> None:
+        def there() -> bool:
+            return what in self.site.happened if isinstance(what, str) else what()
+
         async with asyncio.timeout(WITHIN_S):
-            while what not in self.site.happened:  # noqa: ASYNC110 - one list for all it awaits
+            while not there():  # noqa: ASYNC110 - one list for all it awaits
                 await asyncio.sleep(0)
+
+    async def settled(self) -> None:
+        """What can go on without Asterisk has gone on."""
+        for _ in range(50):
+            await asyncio.sleep(0)
 
     async def over(self) -> None:
         async with asyncio.timeout(WITHIN_S):
             await self.running
         assert self.task.call.phase is Phase.OVER
+        assert not [step for step in self.site.happened if step.startswith("failed ")]

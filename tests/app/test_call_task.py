@@ -21,18 +21,20 @@ from asterisk_compliance.domain.events import (
     PlaybackFinished,
     PlaybackStarted,
     Reentered,
-    SpoolKept,
 )
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.errors import AsteriskUnavailable, RequestRefused, StoreUnavailable
 
 from .live_call import (
     CALL,
+    RECORDING,
     WITHIN_S,
     Live,
     Site,
     arrival,
 )
+
+GREW = FileGrew(RECORDING)
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ async def test_a_recorded_call_from_beginning_to_end(site: Site) -> None:
     live = Live(site)
     live.tell_the_notice()
     await live.until("call_continued")
-    live.feed(LeftStasis(), Bridged(monotonic_ms()), FileGrew())
+    live.feed(LeftStasis(), Bridged(monotonic_ms()), GREW)
     await live.until("recording_growing")
     live.feed(ChannelGone(monotonic_ms()))
     await live.over()
@@ -151,7 +153,7 @@ async def test_a_call_ends_even_if_the_store_fails_again_and_again(site: Site) -
     live.tell_the_notice()
     await live.until("continue")
     site.store_error = StoreUnavailable("disk full")
-    live.feed(FileGrew())
+    live.feed(GREW)
     await live.until("stop_capture")
     live.feed(ChannelGone(monotonic_ms()))
     await live.over()
@@ -278,7 +280,7 @@ async def test_a_release_that_fails_is_an_anomaly(site: Site) -> None:
 
 async def test_a_queue_that_overflows_gives_the_notice_up(site: Site) -> None:
     live = Live(site, events=2)
-    live.feed(*[FileGrew()] * 10)
+    live.feed(*[GREW] * 10)
     await live.until("decision")
     assert site.reasons() == [Reason.EVENTS_OVERFLOWED]
     live.feed(ChannelGone(monotonic_ms()))
@@ -289,7 +291,7 @@ async def test_a_queue_that_overflows_stops_the_capture(site: Site) -> None:
     live = Live(site, events=2)
     live.tell_the_notice()
     await live.until("call_continued")
-    live.feed(*[FileGrew()] * 10)
+    live.feed(*[GREW] * 10)
     await live.until("announce FAILED")
     assert "stop_capture" in site.happened
     live.feed(ChannelGone(monotonic_ms()))
@@ -298,7 +300,7 @@ async def test_a_queue_that_overflows_stops_the_capture(site: Site) -> None:
 
 async def test_the_end_of_a_channel_is_kept_when_the_queue_is_full(site: Site) -> None:
     live = Live(site, events=2)
-    live.feed(FileGrew(), FileGrew(), ChannelGone(monotonic_ms()))
+    live.feed(GREW, GREW, ChannelGone(monotonic_ms()))
     await live.over()
     await live.until("call_ended")
     assert site.reasons() == [Reason.EVENTS_OVERFLOWED]
@@ -308,18 +310,18 @@ async def test_what_the_call_waited_for_is_kept_when_the_queue_is_full(site: Sit
     live = Live(site, events=2)
     live.tell_the_notice()
     await live.until("call_continued")
-    site.while_judging = lambda: live.feed(*[FileGrew()] * 10)
+    site.while_judging = lambda: live.feed(*[GREW] * 10)
     live.feed(ChannelGone(monotonic_ms()))
     await live.over()
     await live.until("spool_removed")
 
 
 async def test_a_spool_that_cannot_be_emptied(site: Site) -> None:
-    site.removed = SpoolKept()
+    site.spool_is_emptied = False
     live = Live(site)
     live.tell_the_notice()
     await live.until("continue")
     live.feed(ChannelGone(monotonic_ms()))
     await live.over()
     await live.until("anomaly")
-    assert site.drafts[-1].detail == {"code": "SPOOL_NOT_REMOVED"}
+    assert site.drafts[-1].detail == {"code": "SPOOL_NOT_REMOVED", "recording": RECORDING}

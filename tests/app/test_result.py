@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import PurePosixPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asterisk_compliance.app.result import RESULT_VARIABLES, encode_result
-from asterisk_compliance.domain.commands import HandOver
+from asterisk_compliance.app.result import (
+    RESULT_VARIABLES,
+    capture_flags,
+    encode_result,
+    encode_segment,
+)
+from asterisk_compliance.domain.commands import CaptureOptions, HandOver
 from asterisk_compliance.domain.decision import Next, Reason, Status
 from asterisk_compliance.ids import ChannelId, call_id, recording_id
 
-SPOOL = PurePosixPath("/var/spool/asterisk/compliance")
 CALL = call_id(1_700_000_000_000, b"8 bytes!")
 RECORDING = recording_id(CALL, 1)
 ALLOWED = HandOver(
@@ -26,11 +29,12 @@ ALLOWED = HandOver(
     recording=RECORDING,
     channel=ChannelId("pbx1-1700000000.1"),
     start=True,
+    options=CaptureOptions(),
 )
 
 
 def test_the_values_in_their_order() -> None:
-    values = dict(zip(RESULT_VARIABLES, encode_result(ALLOWED, SPOOL).split(","), strict=True))
+    values = dict(zip(RESULT_VARIABLES, encode_result(ALLOWED).split(","), strict=True))
     assert values == {
         "COMPLIANCE_STATUS": "ALLOWED",
         "COMPLIANCE_REASON": "NOTICE_COMPLETED",
@@ -40,31 +44,48 @@ def test_the_values_in_their_order() -> None:
         "COMPLIANCE_CALL_ID": CALL,
         "COMPLIANCE_NEXT": "continue",
         "COMPLIANCE_CHANNEL": "pbx1-1700000000.1",
-        "COMPLIANCE_OPTIONS": f"bi(COMPLIANCE_MMID)r({SPOOL}/{RECORDING}-rx.wav)"
-        f"t({SPOOL}/{RECORDING}-tx.wav)",
+        "COMPLIANCE_FEATURES": "compliancesegment",
+        "COMPLIANCE_OPTIONS": "mbt",
     }
 
 
-def test_capture_from_the_notice_on_has_no_bridge_option() -> None:
-    options = encode_result(replace(ALLOWED, bridged_only=False), SPOOL).split(",")[-1]
-    assert options.startswith("i(COMPLIANCE_MMID)r(")
+@pytest.mark.parametrize(
+    ("options", "flags"),
+    [
+        (CaptureOptions(), "mbt"),
+        (CaptureOptions(bridged_only=False), "mt"),
+        (CaptureOptions(others=False), "mb"),
+        (CaptureOptions(beep_s=15), "mbt15"),
+        (CaptureOptions(bridged_only=False, others=False, beep_s=600), "m600"),
+    ],
+)
+def test_how_mixmonitor_is_to_run(options: CaptureOptions, flags: str) -> None:
+    assert capture_flags(options) == flags
+    assert encode_result(replace(ALLOWED, options=options)).split(",")[-1] == flags
+    assert encode_segment(RECORDING, options) == f"{RECORDING}-{flags}"
+
+
+def test_a_caller_who_may_withdraw_has_the_feature_for_it() -> None:
+    """Names of ``DYNAMIC_FEATURES`` are joined by number signs."""
+    features = encode_result(replace(ALLOWED, withdrawal=True)).split(",")[8]
+    assert features == "compliancesegment#compliancewithdraw"
 
 
 def test_a_refusal_asks_for_nothing() -> None:
     refused = HandOver(CALL, Status.NOT_RECORDED, Reason.POLICY_UNKNOWN)
-    assert encode_result(refused, SPOOL) == f"NOT_RECORDED,POLICY_UNKNOWN,,,,{CALL},continue,,"
+    assert encode_result(refused) == f"NOT_RECORDED,POLICY_UNKNOWN,,,,{CALL},continue,,,"
 
 
 @pytest.mark.parametrize("what", Next)
 def test_a_refusal_says_how_the_call_goes_on(what: Next) -> None:
     refused = HandOver(CALL, Status.REFUSED, Reason.CONSENT_REFUSED, next=what)
-    assert encode_result(refused, SPOOL) == f"REFUSED,CONSENT_REFUSED,,,,{CALL},{what},,"
+    assert encode_result(refused) == f"REFUSED,CONSENT_REFUSED,,,,{CALL},{what},,,"
 
 
 def test_a_standing_decision_starts_nothing() -> None:
-    """It names recording and channel; without options the routine has nothing to run."""
-    standing = encode_result(replace(ALLOWED, start=False), SPOOL).split(",")
-    assert standing[4:] == [RECORDING, CALL, "continue", ALLOWED.channel, ""]
+    """It names recording and channel; without flags the routine has nothing to run."""
+    standing = encode_result(replace(ALLOWED, start=False)).split(",")
+    assert standing[4:] == [RECORDING, CALL, "continue", ALLOWED.channel, "compliancesegment", ""]
 
 
 @pytest.mark.parametrize("character", list(',"\\$\r\n'))
@@ -81,12 +102,7 @@ def test_a_standing_decision_starts_nothing() -> None:
 )
 def test_values_that_asterisk_would_take_apart(change, character: str) -> None:
     with pytest.raises(ValueError, match="dialplan syntax"):
-        encode_result(replace(ALLOWED, **change(f"a{character}b")), SPOOL)
-
-
-def test_a_spool_that_asterisk_would_take_apart() -> None:
-    with pytest.raises(ValueError, match="dialplan syntax"):
-        encode_result(ALLOWED, PurePosixPath("/var/a,b"))
+        encode_result(replace(ALLOWED, **change(f"a{character}b")))
 
 
 codes = st.from_regex(r"[A-Z][A-Z0-9_]{1,31}", fullmatch=True)
@@ -100,24 +116,28 @@ results = st.builds(
     notice=st.just("") | st.builds("{}/{}/ja".format, names, names),
     recording=st.none() | st.just(RECORDING),
     channel=st.none() | st.from_regex(r"([a-z0-9-]{1,20}-)?[0-9]{10}\.[0-9]{1,6}", fullmatch=True),
-    bridged_only=st.booleans(),
     next=st.sampled_from(Next),
-).map(lambda result: replace(result, start=result.recording is not None and result.bridged_only))
-spools = st.lists(names, min_size=1, max_size=5).map(lambda parts: PurePosixPath("/", *parts))
+    start=st.booleans(),
+    options=st.none()
+    | st.builds(CaptureOptions, st.booleans(), st.booleans(), st.none() | st.integers(1, 600)),
+    withdrawal=st.booleans(),
+)
 
 
-@given(results, spools)
-def test_whatever_we_make_comes_apart_into_its_values(
-    result: HandOver, spool: PurePosixPath
-) -> None:
-    encoded = encode_result(result, spool)
+@given(results)
+def test_whatever_we_make_comes_apart_into_its_values(result: HandOver) -> None:
+    encoded = encode_result(result)
     values = encoded.split(",")
     assert len(values) == len(RESULT_VARIABLES)
     assert (values[0], values[5], values[6]) == (result.status, result.call, result.next)
     assert values[7] == (result.channel or "")
-    depth = 0
-    for character in encoded:
-        depth += {"(": 1, ")": -1}.get(character, 0)
-        assert depth in {0, 1}
-    assert depth == 0
-    assert (values[8] != "") == result.start
+    assert (values[8] != "") == (result.channel is not None)
+    assert (values[9] != "") == (result.start and result.options is not None)
+
+
+@given(results)
+def test_no_result_can_hold_what_asterisk_replaces_or_runs(result: HandOver) -> None:
+    """Not a path either: whoever sets the variable must not choose a file, or a program."""
+    encoded = encode_result(result)
+    assert not set(encoded) & set("${}()\"'\\;|<> \r\n")
+    assert not set(encoded.split(",")[-1]) & set("/.-")

@@ -7,13 +7,13 @@ or withdrew is one from the moment on that the domain was told.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from asterisk_compliance.domain.commands import (
     AppendRow,
     CancelSegment,
-    CaptureOptions,
     Command,
     Commit,
     EndWhisper,
@@ -29,7 +29,10 @@ from asterisk_compliance.domain.events import (
     Bridged,
     CommandFailed,
     CompanyChanged,
+    Deadline,
+    DeadlinePassed,
     Event,
+    FileAppeared,
     MuteChanged,
     MuteRefused,
     PauseAsked,
@@ -71,24 +74,26 @@ class Legs(World):
         safe: Channels that may be kept, by what really happened to them.
         asked_to_begin: What the next routine run begins; ``beginning`` is out of our hands.
         pausers, withdrawn: As the domain was told.
+        seen: Recordings whose files the domain was told of.
     """
 
     staff_known: bool = False
+    segments: bool = True
     there: dict[ChannelId, tuple[Peer, Presence]] = field(default_factory=dict)
     safe: set[ChannelId] = field(default_factory=set)
     met: bool = False
-    told_met: list[Presence] = field(default_factory=list)
+    told_of: deque[list[Presence]] = field(default_factory=deque)
+    told_peers: tuple[Peer, ...] = ()
+    seen: set[RecordingId] = field(default_factory=set)
     telling: Told | None = None
     asked_to_begin: StartSegment | None = None
     beginning: StartSegment | None = None
     pausers: set[str] = field(default_factory=set)
     withdrawn: bool = False
-    withdrawals_ignored: int = 0
     begun_without_row: list[Command] = field(default_factory=list)
     begun_after_withdrawal: list[Command] = field(default_factory=list)
     wrong_rows: list[str] = field(default_factory=list)
     not_stopped: list[Event] = field(default_factory=list)
-    ended: bool = False
 
     # -- who may be kept -----------------------------------------------------------------
 
@@ -138,6 +143,7 @@ class Legs(World):
             self.post(Bridged(at_ms) if peers else Unbridged(at_ms), lag_ms=self.ami_lag_ms)
         changed = CompanyChanged(at_ms, tuple(sorted(peers)), two_party=two_party)
         self.post(changed, lag_ms=self.ami_lag_ms)
+        self.told_of.append([presence for _, presence in self.there.values()])
         if self.telling and self.telling.command.channel not in {CHANNEL, *self.there}:
             self.whisper_ends(done=False)
 
@@ -158,37 +164,36 @@ class Legs(World):
         assert self.call is not None
         match event:
             case CompanyChanged(peers=peers):
-                for peer, presence in self.there.values():
-                    presence.domain_knows |= peer in peers
-            case PauseAsked(by=by) if self._pause_counts():
+                self.told_peers = peers
+                for presence in self.told_of.popleft():
+                    presence.domain_knows = True
+            case FileAppeared(recording=recording):
+                self.seen.add(recording)
+            case PauseAsked(by=by) if self._can_pause():
                 self.pausers.add(by.actor)
             case ResumeAsked(by=by, everybody=everybody):
                 self.pausers -= set(self.pausers) if everybody else {by.actor}
             case WithdrawalAsked(by=by) if not (self.pausers and by.actor == Actor.CALLER):
-                self.withdrawn |= self.call.decision is not None
+                self.withdrawn = True
+            case DeadlinePassed(deadline=Deadline.PAUSE):
+                self.pausers.clear()
             case _:
                 pass
         super().feed(event)
-        if not self.call.pauses:  # the pause was forgotten, or the recording was stopped
+        if self.call.stopping:
             self.pausers.clear()
-        if self._must_not_run(event) and self.recorder.running and not self.recorder.stop_asked:
+        seen = self.recorder.running in self.seen
+        if self._must_not_run() and seen and not self.recorder.stop_asked:
             self.not_stopped.append(event)
 
-    def _pause_counts(self) -> bool:
-        """There is something to pause."""
+    def _can_pause(self) -> bool:
         assert self.call is not None
         return not self.call.stopping and (self.call.capture_is_open or bool(self.call.coming))
 
-    def _must_not_run(self, event: Event) -> bool:
-        match event:
-            case CompanyChanged(peers=peers) if peers:
-                staff = any(peer.cover is Cover.STAFF for peer in peers)
-                refused = any(peer.cover is Cover.REFUSED for peer in peers)
-                return refused or (self.staff_known and not staff)
-            case WithdrawalAsked():
-                return self.withdrawn
-            case _:
-                return False
+    def _must_not_run(self) -> bool:
+        covers = {peer.cover for peer in self.told_peers}
+        nobody_of_us = self.staff_known and bool(covers) and Cover.STAFF not in covers
+        return self.withdrawn or Cover.REFUSED in covers or nobody_of_us
 
     # -- what the domain does --------------------------------------------------------------
 
@@ -287,13 +292,10 @@ class Legs(World):
         self.pass_time(SILENT_MS)
         self._monitor(wish.recording, wish.options)
 
-    def _monitor(self, recording: RecordingId, options: CaptureOptions) -> None:
-        super()._monitor(recording, options)
-
 
 def in_dialplan(world: Legs, policy: Policy) -> None:
     """The told party has heard the notice to the end, and is on its way to whoever it called."""
-    wiring = replace(arrival().wiring, staff_known=world.staff_known)
+    wiring = replace(arrival().wiring, staff_known=world.staff_known, segments=world.segments)
     world.arrive(arrival(policy=policy, wiring=wiring))
     world.tell_all()
     world.playback_is_over()
@@ -301,5 +303,5 @@ def in_dialplan(world: Legs, policy: Policy) -> None:
     if policy.consent is Consent.OPT_IN:
         world.press(policy.keys.accept)
     elif policy.consent is Consent.OPT_OUT:
-        world.wait_ends(next(iter(world.waits)))
+        world.wait_ends(Deadline.GRACE)
     world.tell_all()

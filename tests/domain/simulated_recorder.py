@@ -25,7 +25,6 @@ class Presence:
     """One stay of one party in the call, as it really is."""
 
     channel: ChannelId
-    consenting: bool
     domain_knows: bool = False
 
 

@@ -44,6 +44,13 @@ def test_an_emergency_number_is_all_there_is_to_say() -> None:
     )
 
 
+def test_the_notice_is_said_before_the_terms_where_it_is_known() -> None:
+    said = explain(resolve([], FACTS), FACTS, [], notice="standard")
+    lines = list(said.lines())
+    assert lines.index("notice = standard") < lines.index("consent = notice")
+    assert not [line for line in explained([]).lines() if line.startswith("notice")]
+
+
 def test_what_is_unknown_is_said_to_be() -> None:
     call = explained([]).call
     assert call["country"] == "unknown: meets every rule that asks for a country"

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asterisk_compliance.domain.notice import AgentConsent, CaptureFrom, Consent, Duty, OnJoin, OnProblem, Withdrawal
+from asterisk_compliance.domain.notice import (
+    AgentConsent,
+    CaptureFrom,
+    Consent,
+    Duty,
+    OnJoin,
+    OnProblem,
+    Withdrawal,
+)
 from asterisk_compliance.domain.terms import (
     DEFAULTS,
     FAILURES,

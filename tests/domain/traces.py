@@ -8,6 +8,7 @@ from asterisk_compliance.domain import call as rules
 from asterisk_compliance.domain.call_state import Call
 from asterisk_compliance.domain.commands import (
     AppendRow,
+    CaptureOptions,
     ClearDeadline,
     Command,
     Continue,
@@ -20,10 +21,10 @@ from asterisk_compliance.domain.events import (
     Bridged,
     ChannelGone,
     Continued,
-    Deadline,
     DeadlinePassed,
     DigitReceived,
     Event,
+    FileAppeared,
     FileGrew,
     LeftStasis,
     MixMonitorStarted,
@@ -31,6 +32,7 @@ from asterisk_compliance.domain.events import (
     PlaybackStarted,
     Unbridged,
 )
+from asterisk_compliance.domain.names import Deadline
 from asterisk_compliance.domain.notice import Consent, OnProblem
 from asterisk_compliance.domain.recording import Direction, Length, Outcome, Verdict
 from asterisk_compliance.domain.rows import Actor, Kind
@@ -48,6 +50,8 @@ FAILED = PlaybackFinished(PLAYBACK, done=False, at_ms=60, asterisk_ms=5_050)
 CUT = PlaybackFinished(PLAYBACK, done=True, at_ms=500, asterisk_ms=5_490)
 CONTINUED = Continued(at_ms=1_020)
 GONE = ChannelGone(at_ms=9_000)
+APPEARED = FileAppeared(RECORDING, 1_040)
+GREW = FileGrew(RECORDING, 2_500)
 NOTICE_IS_LATE = DeadlinePassed(Deadline.NOTICE)
 STOP_IS_LATE = DeadlinePassed(Deadline.STOP)
 GROWTH_IS_LATE = DeadlinePassed(Deadline.GROWTH)
@@ -63,7 +67,7 @@ TELL_IS_LATE = DeadlinePassed(Deadline.TELL)
 ASKED: tuple[Event, ...] = TOLD
 """With a policy that asks: the notice was completed, and a key is waited for."""
 IN_DIALPLAN: tuple[Event, ...] = (*TOLD, CONTINUED, LeftStasis())
-RECORDED: tuple[Event, ...] = (*IN_DIALPLAN, MixMonitorStarted(), Bridged(2_000), FileGrew())
+RECORDED: tuple[Event, ...] = (*IN_DIALPLAN, MixMonitorStarted(1_030), Bridged(2_000), GREW)
 CLOSING: tuple[Event, ...] = (*RECORDED, Unbridged(8_000), GONE)
 
 WHOLE = Verdict(
@@ -131,7 +135,7 @@ ALLOWED = HandOver(
     recording=RECORDING,
     channel=CHANNEL,
     start=True,
-    bridged_only=True,
+    options=CaptureOptions(),
 )
 
 

@@ -38,6 +38,7 @@ class Leg:
         status: The final status of the INVITE; 0 before it.
         ended_by: ``us`` or ``them``; empty while the call lives.
         media: The RTP socket: what was sent and received.
+        received: Requests of the other side within this call, and the INVITE that began it.
     """
 
     def __init__(self, phone: Phone, call_id: str) -> None:
@@ -46,6 +47,7 @@ class Leg:
         self.times: dict[str, float] = {}
         self.status = 0
         self.ended_by = ""
+        self.received: list[Message] = []
         self.media: RtpStream
         self._direction = "sendrecv"
         self._invitation: ClientTransaction | None = None
@@ -274,6 +276,7 @@ class Leg:
 
     def ring(self, invite: Message, source: Address) -> None:
         self._incoming = invite
+        self.received.append(invite)
         self.dialog.accept(invite, source)
         if media := read_media(invite.body):
             self._meet(media)
@@ -287,6 +290,8 @@ class Leg:
 
     def receive(self, request: Message, source: Address) -> None:
         """A request within this call."""
+        self.received.append(request)
+        self._changed.set()
         match request.method:
             case "BYE":
                 self.dialog.reply(request, 200)

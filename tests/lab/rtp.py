@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from lab.g711 import Pcm, ulaw_decode
+from lab.g711 import Pcm, ulaw_decode, ulaw_encode
 from lab.tones import FRAME, RATE, Schedule
 
 PCMU = 0
@@ -111,6 +111,7 @@ class RtpStream(asyncio.DatagramProtocol):
         self._source = random.getrandbits(32)
         self._on_first = on_first
         self._digits: list[tuple[int, int, bool, int]] = []
+        self._sounds: list[bytes] = []
         self._event_start = 0
         self._awaited: list[tuple[int, asyncio.Future[None]]] = []
         self._transport: asyncio.DatagramTransport | None = None
@@ -120,6 +121,8 @@ class RtpStream(asyncio.DatagramProtocol):
         """Clock time of the first sample sent; ``None`` before it."""
         self.last_sent: float | None = None
         """Clock time of the end of the last sample sent."""
+        self.digits_ended: list[float] = []
+        """Clock time at which each digit's first end packet was sent."""
 
     @classmethod
     async def open(
@@ -157,13 +160,23 @@ class RtpStream(asyncio.DatagramProtocol):
         self._digits += [(event, length, False, step) for step, length in enumerate(lengths)]
         self._digits += [(event, lengths[-1], True, 6)] * 3 + [(-1, 0, False, 0)] * 3
 
+    def send_sound(self, pcm: Pcm) -> None:
+        """Queue sound in place of the voice, in whole frames of 20 ms."""
+        frames = pcm[: len(pcm) // FRAME * FRAME].reshape(-1, FRAME)
+        self._sounds += [ulaw_encode(frame) for frame in frames]
+
+    @property
+    def is_saying(self) -> bool:
+        """Digits or sounds wait to be sent."""
+        return bool(self._digits or self._sounds)
+
     def send_frame(self, number: int) -> None:
         if self.remote is None or self._transport is None or self._transport.is_closing():
             return
         timestamp, kind, body = number * FRAME, PCMU, b""
         event, length, end, step = self._digits.pop(0) if self._digits else (-1, 0, False, 0)
         if event < 0:
-            body = self._schedule.frame(number)
+            body = self._sounds.pop(0) if self._sounds else self._schedule.frame(number)
             start = self._schedule.clock_of(number * FRAME)
             self.first_sent = start if self.first_sent is None else self.first_sent
             self.last_sent = start + FRAME_S
@@ -171,6 +184,8 @@ class RtpStream(asyncio.DatagramProtocol):
             self._event_start = timestamp if step == 0 else self._event_start
             timestamp, kind = self._event_start, TELEPHONE_EVENT
             body = struct.pack("!BBH", event, 0x8A if end else 0x0A, length)
+            if end and not (self._digits and self._digits[0][2] is False):
+                pass
         header = struct.pack(
             "!BBHII", 0x80, kind, self._sequence & 0xFFFF, timestamp & 0xFFFFFFFF, self._source
         )

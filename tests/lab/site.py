@@ -90,6 +90,7 @@ spool = "{spool}"
 spool_here = "{spool_here}"
 sounds = "{sounds}"
 sounds_here = "{sounds_here}"
+{wiring}
 
 [asterisk.ari]
 url = "http://127.0.0.1:{ari_port}/ari"
@@ -172,6 +173,7 @@ class Site:
         policies: str = TEST_POLICIES,
         dialplan_s: float = 5.0,
         limits: str = "",
+        wiring: str = "",
         install_prompts: Callable[[Path], None] | None = None,
         directory: Path | None = None,
         serve: bool = True,
@@ -180,7 +182,7 @@ class Site:
     ) -> Self:
         """Write everything, start Asterisk, and the service unless ``serve`` is false.
 
-        ``limits`` are further settings of that table. ``through`` may answer other ports for
+        ``limits`` are further settings of that table, ``wiring`` of the Asterisk's. ``through`` may answer other ports for
         ``ari`` and ``ami``, such as those of cables.
         """
         build = await asyncio.to_thread(obtain)
@@ -219,6 +221,7 @@ class Site:
                 policies=policies,
                 dialplan_s=dialplan_s,
                 limits=limits,
+                wiring=wiring,
             )
         )
         (install_prompts or install_test_prompts)(asterisk.sounds_here)

@@ -247,3 +247,23 @@ def test_what_was_blanked_tells_nothing_of_a_doubt(
     spooled(spool / TX, np.concatenate((SOUND[:12_000], HUSH[:12_000])))
     expected = Expected(None, blanks=(Blank(3_000, to_ms),), doubts=(Doubt(3_000, 0),))
     assert measure_and_join(spool, RECORDING, vault, expected).lost == lost
+
+
+# -- files that Asterisk did not close ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("lost_ms", [0, 700, 2_000])
+def test_a_blank_holds_whatever_is_missing_at_the_end(
+    spool: Path, vault: Path, lost_ms: int
+) -> None:
+    """What must not be kept lay from 3 to 2.5 s before the end that Asterisk did not write."""
+    secret, plain = 5_000, 1_000
+    said = np.full(8_000 * 6, plain, np.int16)
+    said[24_000:28_000] = secret
+    kept = said[: len(said) - 8 * lost_ms]
+    spooled(spool / RX, kept, closed=False)
+    spooled(spool / TX, kept, closed=False)
+    expected = Expected(None, blanks=(Blank(3_000, 2_500, Tracks.BOTH),))
+    measure_and_join(spool, RECORDING, vault, expected)
+    assert not (joined(vault) == secret).any()
+    assert (joined(vault)[: 24_000 - 8 * lost_ms] == plain).all()

@@ -1,0 +1,385 @@
+"""Whatever happens to a running call, and whoever comes: nothing is kept that must not be.
+
+The told party has heard its notice and is on its way; from here on others come and leave, people
+pause and withdraw, recordings begin anew, and everything that can fail may. The machine knows what
+really went into each file, and what of it was left when it was judged. Each rule is also seen to
+fail: ``test_legs_mutants.py``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from enum import StrEnum
+from typing import ClassVar
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from asterisk_compliance.domain.call_state import Phase
+from asterisk_compliance.domain.commands import Forget, SetMute, StartSegment, StopCapture, Whisper
+from asterisk_compliance.domain.company import Cover, Peer
+from asterisk_compliance.domain.events import (
+    By,
+    Deadline,
+    DigitReceived,
+    Event,
+    EventsOverflowed,
+    FileGrew,
+    PauseAsked,
+    Reentered,
+    ResumeAsked,
+    ServiceStopping,
+    StartAsked,
+    StopAsked,
+    TransferSeen,
+    WithdrawalAsked,
+)
+from asterisk_compliance.domain.notice import (
+    AgentConsent,
+    CaptureFrom,
+    Consent,
+    OnJoin,
+    OnPauseForgotten,
+    OnProblem,
+    OnWithdrawal,
+    Policy,
+)
+from asterisk_compliance.domain.reasons import PauseReason
+from asterisk_compliance.domain.rows import Actor, Kind
+from asterisk_compliance.ids import ChannelId
+
+from .simulated_legs import Legs, in_dialplan
+from .simulator import policy
+
+
+class Peril(StrEnum):
+    """What can go wrong. A run has only some of them: with all, hardly any recording lives."""
+
+    MUTE = "mute refused"
+    STOP = "stop refused"
+    SEGMENT = "segment refused"
+    LATE = "segment is late"
+    WHISPER = "whisper refused"
+    CUT = "whisper cut"
+    STORE = "store"
+    CONNECTION = "connection"
+    OVERFLOW = "overflow"
+    WITHDRAWAL = "withdrawal"
+    STOPPED = "stopped"
+    REFUSAL = "refusal"
+    WAITS = "waits end"
+
+
+REFUSABLE = {
+    Peril.MUTE: SetMute,
+    Peril.STOP: StopCapture,
+    Peril.SEGMENT: StartSegment,
+    Peril.WHISPER: Whisper,
+}
+CONCLUSIONS = {
+    Kind.RECORDING_CLOSED,
+    Kind.RECORDING_EMPTY,
+    Kind.RECORDING_MISSING,
+    Kind.RECORDING_UNJUDGED,
+}
+CHANNELS = [ChannelId(f"1700000000.{n}") for n in range(2, 6)]
+ACTORS = [Actor.AGENT, Actor.CALLER, Actor.DIALPLAN]
+SLOWEST_AMI_MS = 100
+"""AMI tells of a bridge within this time; the domain is built on that (SLIP_BEFORE_MS)."""
+
+policies = st.builds(
+    lambda capture, consent, problem, changes: replace(
+        policy(capture, consent, problem), on_recording_failure=problem, **changes
+    ),
+    st.sampled_from([CaptureFrom.BRIDGED, CaptureFrom.NOTICE, CaptureFrom.ON_DEMAND]),
+    st.sampled_from([Consent.NOTICE, Consent.NOTICE, Consent.NOTICE, Consent.OPT_OUT]),
+    st.sampled_from(OnProblem),
+    st.fixed_dictionaries(
+        {
+            "on_join": st.sampled_from([OnJoin.RENOTIFY, OnJoin.RENOTIFY, *OnJoin]),
+            "agent_consent": st.sampled_from(AgentConsent),
+            "on_pause_forgotten": st.sampled_from(OnPauseForgotten),
+            "on_withdrawal": st.sampled_from(OnWithdrawal),
+        }
+    ),
+)
+
+
+class AnyLegs(RuleBasedStateMachine):
+    """A call that may be recorded, in a world where everybody else does as they like."""
+
+    perils_of_all: ClassVar[list[Peril]] = list(Peril)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = Legs()
+        self.perils: set[Peril] = set()
+        self.store_failed_at = False
+
+    @initialize(data=st.data(), applied=policies)
+    def a_call_is_in_the_dialplan(self, *, data: st.DataObject, applied: Policy) -> None:
+        self.perils = data.draw(st.sets(st.sampled_from(self.perils_of_all), max_size=4))
+        self.world.staff_known = data.draw(st.booleans())
+        self.world.segments = data.draw(st.sampled_from([True, True, False]))
+        self.world.ami_lag_ms = data.draw(st.sampled_from([0, 30, SLOWEST_AMI_MS]))
+        self.world.slow_ms = data.draw(st.sampled_from([0, 0, 25]))
+        in_dialplan(self.world, applied)
+
+    @property
+    def live(self) -> bool:
+        return self.world.call is not None and not self.world.hung_up
+
+    def then(self, told: bool) -> None:
+        if told:
+            self.world.tell_all()
+
+    # -- time, and what we are told ------------------------------------------------------
+
+    @rule(ms=st.sampled_from([1, 15, 50, 130, 400]))
+    def time_passes(self, ms: int) -> None:
+        self.world.pass_time(ms)
+
+    @precondition(lambda self: self.world.inbox)
+    @rule()
+    def we_are_told(self) -> None:
+        self.world.tell()
+
+    @precondition(lambda self: self.world.inbox and Peril.STORE in self.perils)
+    @rule()
+    def we_are_told_while_the_store_fails(self) -> None:
+        self.world.store_works = False
+        self.world.tell()
+        self.world.store_works = True
+
+    @precondition(lambda self: self.live and self.waits)
+    @rule(data=st.data(), told=st.booleans())
+    def a_wait_ends(self, data: st.DataObject, told: bool) -> None:
+        self.world.wait_ends(data.draw(st.sampled_from(self.waits)))
+        self.then(told)
+
+    @property
+    def waits(self) -> list[Deadline]:
+        return sorted(self.world.waits) if Peril.WAITS in self.perils else []
+
+    # -- who comes and leaves ------------------------------------------------------------
+
+    def peer(self, data: st.DataObject) -> Peer:
+        """The first two channels are staff where the site lists it."""
+        channel = data.draw(st.sampled_from(CHANNELS))
+        if self.world.staff_known and channel in CHANNELS[:2]:
+            return Peer(channel, Cover.STAFF, data.draw(st.booleans()))
+        covers = [Cover.UNKNOWN, Cover.UNKNOWN, Cover.TOLD]
+        refused = [Cover.REFUSED] if Peril.REFUSAL in self.perils else []
+        return Peer(channel, data.draw(st.sampled_from(covers + refused)), data.draw(st.booleans()))
+
+    @precondition(lambda self: self.live)
+    @rule(data=st.data(), two_party=st.booleans(), told=st.booleans())
+    def somebody_joins(self, data: st.DataObject, two_party: bool, told: bool) -> None:
+        newcomer = self.peer(data)
+        others = [peer for peer in self.world.peers() if peer.channel != newcomer.channel]
+        self.world.company_becomes(*others, newcomer, two_party=two_party)
+        self.then(told)
+
+    @precondition(lambda self: self.live and self.world.there)
+    @rule(data=st.data(), told=st.booleans())
+    def somebody_takes_over(self, data: st.DataObject, told: bool) -> None:
+        self.world.company_becomes(self.peer(data))
+        self.then(told)
+
+    @precondition(lambda self: self.live and self.world.there)
+    @rule(data=st.data(), told=st.booleans())
+    def somebody_leaves(self, data: st.DataObject, told: bool) -> None:
+        leaver = data.draw(st.sampled_from(self.world.peers()))
+        self.world.company_becomes(*[peer for peer in self.world.peers() if peer != leaver])
+        self.then(told)
+
+    @precondition(lambda self: self.live)
+    @rule(told=st.booleans())
+    def a_transfer_begins(self, told: bool) -> None:
+        lag_ms = self.world.ami_lag_ms
+        self.world.post(TransferSeen(self.world.now_ms + lag_ms), lag_ms=lag_ms)
+        self.then(told)
+
+    # -- whispers ------------------------------------------------------------------------
+
+    @precondition(lambda self: self.world.telling)
+    @rule(told=st.booleans())
+    def a_whisper_is_heard_to_the_end(self, told: bool) -> None:
+        self.world.whisper_is_over()
+        self.then(told)
+
+    @precondition(lambda self: self.world.telling and Peril.CUT in self.perils)
+    @rule(missing=st.integers(60, 390), told=st.booleans())
+    def a_whisper_is_cut_short(self, missing: int, told: bool) -> None:
+        self.world.whisper_is_over(cut_short_ms=missing)
+        self.then(told)
+
+    @precondition(lambda self: self.world.telling and Peril.CUT in self.perils)
+    @rule(told=st.booleans())
+    def a_whisper_fails(self, told: bool) -> None:
+        self.world.whisper_ends(done=False)
+        self.then(told)
+
+    # -- the recorder --------------------------------------------------------------------
+
+    @precondition(lambda self: self.world.asked_to_begin and self.world.bridged)
+    @rule(told=st.booleans())
+    def a_segment_begins(self, told: bool) -> None:
+        self.world.segment_begins()
+        self.then(told)
+
+    @precondition(lambda self: self.world.asked_to_begin and Peril.LATE in self.perils)
+    @rule()
+    def a_segment_will_be_late(self) -> None:
+        self.world.routine_reads_the_wish()
+
+    @precondition(lambda self: self.world.beginning and self.world.bridged)
+    @rule(told=st.booleans())
+    def a_late_segment_begins(self, told: bool) -> None:
+        self.world.segment_begins()
+        self.then(told)
+
+    @precondition(lambda self: self.world.recorder.running)
+    @rule(told=st.booleans())
+    def audio_reaches_the_disk(self, told: bool) -> None:
+        running = self.world.recorder.running
+        assert running is not None
+        self.world.recorder.files[running].audio = True
+        self.world.post(FileGrew(running, self.world.now_ms))
+        self.then(told)
+
+    # -- what people ask for -------------------------------------------------------------
+
+    def asked(self, event: Event, told: bool) -> None:
+        self.world.post(event)
+        self.then(told)
+
+    @precondition(lambda self: self.live)
+    @rule(actor=st.sampled_from(ACTORS), told=st.booleans())
+    def somebody_pauses(self, actor: Actor, told: bool) -> None:
+        self.asked(PauseAsked(PauseReason.CARD, self.world.now_ms, By(actor)), told)
+
+    @precondition(lambda self: self.live and self.world.pausers)
+    @rule(
+        actor=st.sampled_from(ACTORS),
+        everybody=st.sampled_from([False, False, True]),
+        told=st.booleans(),
+    )
+    def somebody_resumes(self, actor: Actor, everybody: bool, told: bool) -> None:
+        self.asked(ResumeAsked(self.world.now_ms, By(actor), everybody), told)
+
+    @precondition(lambda self: self.live and Peril.WITHDRAWAL in self.perils)
+    @rule(actor=st.sampled_from(ACTORS), told=st.booleans())
+    def somebody_withdraws(self, actor: Actor, told: bool) -> None:
+        self.asked(WithdrawalAsked(self.world.now_ms, By(actor)), told)
+
+    @precondition(lambda self: self.live and self.world.recorder.running is None)
+    @rule(told=st.booleans())
+    def somebody_starts(self, told: bool) -> None:
+        self.asked(StartAsked(self.world.now_ms), told)
+
+    @precondition(lambda self: self.live and Peril.STOPPED in self.perils)
+    @rule(told=st.booleans())
+    def somebody_stops(self, told: bool) -> None:
+        self.asked(StopAsked(self.world.now_ms), told)
+
+    # -- what can fail -------------------------------------------------------------------
+
+    @precondition(lambda self: self.live and self.perils & REFUSABLE.keys())
+    @rule(data=st.data())
+    def asterisk_refuses_or_obeys(self, data: st.DataObject) -> None:
+        peril = data.draw(st.sampled_from(sorted(self.perils & REFUSABLE.keys())))
+        self.world.refuses ^= {REFUSABLE[peril]}
+
+    @precondition(lambda self: Peril.CONNECTION in self.perils)
+    @rule()
+    def the_connection_drops_or_returns(self) -> None:
+        self.world.reachable = not self.world.reachable
+
+    @precondition(lambda self: Peril.STORE in self.perils)
+    @rule()
+    def the_store_fails_or_heals(self) -> None:
+        self.world.store_works = not self.world.store_works
+
+    @precondition(lambda self: self.live and Peril.OVERFLOW in self.perils)
+    @rule()
+    def events_overflow(self) -> None:
+        self.world.post(EventsOverflowed())
+
+    @precondition(lambda self: self.live)
+    @rule(event=st.sampled_from([Reentered(), ServiceStopping(), DigitReceived("9", 0)]))
+    def anything_else(self, event: Event) -> None:
+        self.world.post(event)
+
+    # -- what must hold ------------------------------------------------------------------
+
+    @invariant()
+    def nothing_is_kept_that_must_not_be(self) -> None:
+        assert self.world.recorder.kept == []
+
+    @invariant()
+    def capture_begins_and_goes_on_only_behind_its_row(self) -> None:
+        assert self.world.begun_without_row == []
+        assert self.world.effects_without_row == []
+
+    @invariant()
+    def the_row_says_what_is_captured_from_now_on(self) -> None:
+        assert self.world.wrong_rows == []
+
+    @invariant()
+    def what_must_not_run_is_stopped_at_once(self) -> None:
+        assert self.world.not_stopped == []
+
+    @invariant()
+    def nobody_who_withdrew_is_recorded_again(self) -> None:
+        assert self.world.begun_after_withdrawal == []
+
+    @invariant()
+    def what_we_believe_of_the_mute_is_so(self) -> None:
+        """At rest, where nothing was refused."""
+        call, recorder = self.world.call, self.world.recorder
+        if call is None or self.world.inbox or self.perils & {Peril.MUTE, Peril.CONNECTION}:
+            return
+        if call.capture_runs and recorder.running == call.recording:
+            assert recorder.wished is call.segment.mute
+
+    def teardown(self) -> None:
+        world = self.world
+        if world.call is None:
+            return
+        if not world.hung_up:
+            world.hang_up(ami_first=bool(len(world.done) % 2))
+        world.tell_all()
+        world.reachable = True
+        assert world.recorder.kept == []
+        assert world.call.phase is Phase.OVER
+        assert world.done.count(Forget()) == 1
+        assert len(world.decisions()) == 1
+        assert sorted(world.recorder.judged) == sorted(set(world.recorder.judged))
+        unjudged = world.recorder.files.keys() - set(world.recorder.judged)
+        assert not unjudged, f"nobody judged {unjudged}"
+        self.every_request_has_one_conclusion()
+
+    def every_request_has_one_conclusion(self) -> None:
+        world = self.world
+        said = Counter(
+            row.detail["recording"] for row in world.attempted if row.kind in CONCLUSIONS
+        )
+        requested = [
+            row.detail["recording"] for row in world.rows if row.kind is Kind.RECORDING_REQUESTED
+        ]
+        assert {one: said[one] for one in requested} == dict.fromkeys(requested, 1)
+        left = [r for r, files in world.recorder.files.items() if files.in_spool]
+        assert world.rows_lost or not left, "files that nobody accounts for"
+
+
+AnyLegs.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+TestAnyLegs = AnyLegs.TestCase
