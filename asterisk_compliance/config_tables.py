@@ -160,6 +160,8 @@ class AsteriskSettings(Table):
     staff: tuple[EndpointPattern, ...] = ()
     consenting: tuple[EndpointPattern, ...] = ()
     segments: bool = True
+    show_agents: bool = True
+    show_in_name: bool = False
 
     @property
     def spool_path(self) -> Path:
@@ -276,7 +278,7 @@ class LimitSettings(Table):
     """Every wait has a name and a length, in seconds."""
 
     notice_margin_s: Seconds = 3.0
-    dialplan_s: Seconds = 20.0
+    dialplan_s: Seconds = 30.0
     growth_s: Seconds = 3.0
     segment_s: Seconds = 2.0
     close_s: Seconds = 5.0

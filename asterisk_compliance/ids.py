@@ -60,6 +60,11 @@ def call_of(owned: PlaybackId | RecordingId | PartyId) -> CallId:
     return CallId(f"c-{owned[2:30]}")
 
 
+def segment_of(recording: RecordingId) -> int:
+    """Which segment of its call a recording is."""
+    return int(recording.rpartition("-")[2])
+
+
 def spool_name(recording: RecordingId, direction: str) -> str:
     """File name in the spool: ``direction`` is ``rx`` (from the channel) or ``tx`` (to it)."""
     return f"{recording}-{direction}.wav"

@@ -9,6 +9,7 @@ from asterisk_compliance.app.call_task import monotonic_ms
 from asterisk_compliance.app.marks import staff
 from asterisk_compliance.domain.call_asked import Asked
 from asterisk_compliance.domain.call_rows import standing_status
+from asterisk_compliance.domain.call_state import Call
 from asterisk_compliance.domain.events import (
     By,
     PauseAsked,
@@ -38,7 +39,7 @@ class NotAskable(ComplianceError):
 
 async def ask_call(
     nodes: Iterable[Node], peer_user: str, arguments: Mapping[str, str]
-) -> Mapping[str, str]:
+) -> Mapping[str, str | bool]:
     """Ask for something on the command line's behalf, and say what came of it.
 
     Args:
@@ -46,6 +47,10 @@ async def ask_call(
         peer_user: Who asks, as the kernel knows it.
         arguments: ``call``, ``what`` (``pause``, ``resume``, ``withdraw``, ``start``, ``stop``),
             and perhaps ``reason`` and ``everybody``.
+
+    Returns:
+        ``call``, ``asked``, ``status`` (as the dialplan is told it; empty while the call is
+        undecided) and ``done``: whether the call is now as it was asked to be.
 
     Raises:
         NoSuchCall: no live call has this id.
@@ -66,7 +71,21 @@ async def ask_call(
         raise NoSuchCall("there is no live call with this id")
     then = await task.ask(event)
     status = standing_status(then) if then.decision else ""
-    return {"call": call, "asked": what, "status": status}
+    return {"call": call, "asked": what, "status": status, "done": _is_so(then, event)}
+
+
+def _is_so(call: Call, event: Asked) -> bool:
+    match event:
+        case PauseAsked(by=by):
+            return by.source in call.pauses
+        case ResumeAsked(by=by):
+            return by.source not in call.pauses
+        case WithdrawalAsked():
+            return call.withdrawn
+        case StartAsked():
+            return call.is_recorded
+        case StopAsked():
+            return not call.is_recorded
 
 
 def asked_event(

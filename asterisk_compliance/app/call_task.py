@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
 import structlog
 
+from asterisk_compliance.app.committing import CallRows, Outcome, Rows, unix_ms
 from asterisk_compliance.app.line import Line
 from asterisk_compliance.app.surroundings import Steering, Surroundings
 from asterisk_compliance.domain import call as rules
@@ -24,12 +25,14 @@ from asterisk_compliance.domain.commands import (
     Announce,
     Answer,
     AppendRow,
+    AwaitRows,
     CancelSegment,
     ClearDeadline,
     Command,
     Commit,
     Continue,
     EndWhisper,
+    FollowAgain,
     Forget,
     HandOver,
     HangUp,
@@ -40,6 +43,7 @@ from asterisk_compliance.domain.commands import (
     RemoveSpooled,
     SetDeadline,
     SetMute,
+    Show,
     StartSegment,
     StopCapture,
     StopPlayback,
@@ -56,17 +60,21 @@ from asterisk_compliance.domain.events import (
     EventsOverflowed,
     HangupRequested,
     Judged,
+    LateRowsSettled,
     MuteChanged,
     MuteRefused,
     RecordingRemoved,
+    RowsLate,
     RowsRefused,
     SegmentRefused,
 )
 from asterisk_compliance.domain.names import Deadline, Step
 from asterisk_compliance.domain.recording import Expected
 from asterisk_compliance.domain.rows import Draft
-from asterisk_compliance.errors import RequestRefused, StoreError
+from asterisk_compliance.errors import RequestRefused
 from asterisk_compliance.ids import RecordingId
+
+__all__ = ["CallTask", "Rows", "monotonic_ms", "unix_ms"]
 
 NOT_FOUND, NOT_IN_STASIS = 404, 409
 """ARI's answers for a channel that is gone, and for one that has left our application."""
@@ -78,23 +86,8 @@ def monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
-def unix_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-class Rows(Protocol):
-    """The audit log, as a call needs it."""
-
-    def append(self, *drafts: Draft) -> asyncio.Future[int]:
-        """Store all of them or none; resolves when they are durable."""
-        ...
-
-
-def _role(row: AppendRow) -> str | None:
-    """Of the party whom the row is about; staff act under the id of their own party."""
-    if row.party is None:
-        return None
-    return "staff" if row.actor == row.party else "caller"
+def _nobody(before: Call, event: Event, after: Call) -> None:
+    """Nobody looks."""
 
 
 class CallTask:
@@ -111,6 +104,7 @@ class CallTask:
         "_overflowed",
         "_queue",
         "_rows",
+        "_stepped",
         "_told",
         "_waits",
         "call",
@@ -127,11 +121,14 @@ class CallTask:
         hands: Steering,
         *,
         events: int,
+        store_s: float = 5.0,
+        stepped: Callable[[Call, Event, Call], None] = _nobody,
     ) -> None:
         self.call = call
         self.line = line
         self.linkedid = ""
-        self._rows = rows
+        self._rows = CallRows(rows, call.id, around.node, store_s, self._refused)
+        self._stepped = stepped
         self._around = around
         self._hands = hands
         self._queue: deque[Event] = deque()
@@ -160,8 +157,8 @@ class CallTask:
     async def ask(self, event: Event) -> Call:
         """Queue one event, and wait until it was applied: the call as it is then."""
         applied: asyncio.Future[Call] = asyncio.get_running_loop().create_future()
-        self.feed(event)
         self._asked.append((event, applied))
+        self._heard(event)
         return await applied
 
     async def run(self, first: tuple[Command, ...]) -> None:
@@ -194,7 +191,7 @@ class CallTask:
         self._told.set()
 
     def _heard(self, event: Event) -> None:
-        """What became of what we began ourselves: in its turn, and never lost to a full queue."""
+        """What we began ourselves, or somebody waits for: in its turn, and in a full queue too."""
         self._queue.append(event)
         self._told.set()
 
@@ -213,7 +210,9 @@ class CallTask:
             await self._step(self._gone)
 
     async def _step(self, event: Event) -> None:
-        self.call, commands = rules.step(self.call, event)
+        before = self.call
+        self.call, commands = rules.step(before, event)
+        self._stepped(before, event, self.call)
         await self._perform(commands)
 
     async def _perform(self, commands: tuple[Command, ...]) -> None:
@@ -222,57 +221,32 @@ class CallTask:
         for at, command in enumerate(commands):
             match command:
                 case AppendRow():
-                    drafts.append(self._draft(command))
+                    drafts.append(self._rows.draft(command))
                 case Commit():
-                    if not await self._durable(drafts):
-                        undone = commands[at + 1 :]
-                        await self._step(RowsRefused(at_commit=True, undone=undone))
+                    outcome, undone = await self._rows.commit(drafts), commands[at + 1 :]
+                    if outcome is not Outcome.STORED:
+                        late = outcome is Outcome.LATE
+                        refused = RowsRefused(at_commit=True, undone=undone)
+                        await self._step(RowsLate(undone) if late else refused)
                         return
                     drafts = []
+                case AwaitRows(undone=undone):
+                    stored = await self._rows.late_ones_are_stored()
+                    await self._step(LateRowsSettled(stored, undone))
+                    return
                 case Announce() | Judge() | RemoveSpooled() | StopCapture() if drafts:
-                    self._append(drafts).add_done_callback(self._appended)  # before what it says
+                    self._rows.append(drafts)  # before what it says
                     drafts = []
                     await self._start(command)
                 case _:
                     await self._start(command)
         if drafts:
-            self._append(drafts).add_done_callback(self._appended)
+            self._rows.append(drafts)
 
-    def _draft(self, row: AppendRow) -> Draft:
-        return Draft(
-            row.kind,
-            unix_ms(),
-            self._around.node,
-            call=self.call.id,
-            actor=row.actor,
-            detail=row.detail,
-            party=row.party,
-            role=_role(row),
-            facts=row.facts,
-        )
+    def _refused(self) -> None:
+        self._heard(RowsRefused())
 
-    def _append(self, drafts: list[Draft]) -> asyncio.Future[int]:
-        try:
-            return self._rows.append(*drafts)
-        except StoreError as error:
-            refused: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-            refused.set_exception(error)
-            return refused
-
-    async def _durable(self, drafts: list[Draft]) -> bool:
-        try:
-            await self._append(drafts)
-        except (StoreError, ValueError) as error:
-            self._log.error("rows_refused", why=str(error), kinds=[d.kind for d in drafts])
-            return False
-        return True
-
-    def _appended(self, done: asyncio.Future[int]) -> None:
-        if not done.cancelled() and (error := done.exception()) is not None:
-            self._log.error("rows_refused", why=str(error))
-            self._heard(RowsRefused())
-
-    async def _start(self, command: Command) -> None:  # noqa: C901, PLR0912 - one arm a command
+    async def _start(self, command: Command) -> None:  # noqa: C901, PLR0912, PLR0915 - one arm a command
         match command:
             case Answer():
                 self._report(Step.ANSWER, self.line.answer())
@@ -293,6 +267,10 @@ class CallTask:
                 self._clear(deadline)
             case Announce(status=status):
                 self._hands.announce(self.call, status)
+            case Show(status=status, channels=channels):
+                self._hands.show(channels, status)
+            case FollowAgain():
+                self._around.follow(self.call)
             case StopCapture(recording=recording):
                 stopped = await self._hands.stop_capture(self.call.channel)
                 self._came_out(

@@ -108,7 +108,7 @@ class ControlSocket:
         try:
             return {"ok": await verb(peer, request.arguments)}
         except ComplianceError as error:
-            return {"error": str(error), "hint": error.hint}
+            return {"error": str(error), "hint": error.hint, "exit_code": error.exit_code}
 
 
 def _peer(writer: asyncio.StreamWriter) -> Peer:
@@ -125,7 +125,7 @@ def ask(path: Path, verb: str, arguments: Mapping[str, str]) -> dict[str, Any] |
         Its answer, or ``None`` when no service listens there.
 
     Raises:
-        ComplianceError: the service refused; its message and hint are those of the service.
+        ComplianceError: the service refused; message, hint and exit code are the service's.
         StoreUnavailable: it does not answer, or we may not ask.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -144,5 +144,7 @@ def ask(path: Path, verb: str, arguments: Mapping[str, str]) -> dict[str, Any] |
         except (OSError, msgspec.DecodeError):
             raise StoreUnavailable(f"{path}: the service does not answer") from None
     if "ok" not in answer:
-        raise ComplianceError(str(answer.get("error")), hint=str(answer.get("hint", "")))
+        refused = ComplianceError(str(answer.get("error")), hint=str(answer.get("hint", "")))
+        refused.exit_code = int(answer.get("exit_code", refused.exit_code))
+        raise refused
     return dict(answer["ok"])

@@ -20,7 +20,7 @@ from asterisk_compliance.errors import ConfigError
 from asterisk_compliance.presets import emergency_numbers
 
 TEMPLATE = "compliance.conf.j2"
-DEFAULT_LIMIT_S = 20.0
+DEFAULT_LIMIT_S = 30.0
 
 PRINTABLE = r"\x20-\x7e\x80-\xff"
 """For ``FILTER()``: everything but control characters, with UTF-8 left whole."""
@@ -81,6 +81,7 @@ def render(
         dialled=DIALLED,
         emergency="|".join(sorted(emergency)),
         printable=PRINTABLE,
+        queue_characters=r"A-Za-z0-9_.\x2d",
         result=RESULT_VARIABLE,
         segment=SEGMENT_VARIABLE,
         spool=spool,

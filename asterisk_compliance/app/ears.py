@@ -52,7 +52,7 @@ class AriEars:
 
     def on_connected(self, transport: TransportName, version: str) -> None:
         self._node.row(Kind.ASTERISK_CONNECTED, wire="ari", transport=transport, version=version)
-        self._node.spawn(self._continue_strangers())
+        self._node.spawn(self._go_on())
 
     def on_disconnected(self, why: AsteriskUnavailable) -> None:
         self._node.ari_lost()
@@ -64,7 +64,7 @@ class AriEars:
         at_ms = int(received_monotonic * 1_000)
         match event:
             case ari.StasisStart(channel=channel, args=(hands.WHISPER,)):
-                self._whisper_entered(channel.id)
+                self._node.hands.whisper_entered(channel.id)
             case ari.StasisStart(channel=channel):
                 line = self._line(channel, event.args)
                 if self._node.reenter(channel.id, line, Entry.ARI) is None:
@@ -73,11 +73,11 @@ class AriEars:
                 self._left(channel.id, at_ms)
             case ari.PlaybackStarted(playback=playback) if playback.channel:
                 started = PlaybackStarted(playback.id, at_ms, event.at_ms)
-                self._node.feed(playback.channel, started)
+                self._node.feed_playback(playback.channel, started)
             case ari.PlaybackFinished(playback=playback) if playback.channel:
                 done = playback.state == "done"
                 finished = PlaybackFinished(playback.id, done, at_ms, event.at_ms)
-                self._node.feed(playback.channel, finished)
+                self._node.feed_playback(playback.channel, finished)
             case ari.ChannelDtmfReceived(channel=channel, digit=digit):
                 self._node.feed(channel.id, DigitReceived(digit, at_ms))
             case ari.ChannelHangupRequest(channel=channel):
@@ -92,11 +92,6 @@ class AriEars:
     def _line(self, channel: ari.Channel, arguments: tuple[str, ...]) -> AriLine:
         callee = f"leg={Leg.CALLEE}" in arguments
         return AriLine(self._ari, channel.id, channel.dialplan.priority + 2 if callee else None)
-
-    def _whisper_entered(self, channel: ChannelId) -> None:
-        """The channel of a whisper; one that nobody waits for is of an earlier life."""
-        if channel not in self._node.hands.whispers:
-            self._node.hands.hang_up(channel)
 
     def _left(self, channel: ChannelId, at_ms: int) -> None:
         """The channel hung up, was let go on, or was taken back by its dialplan.
@@ -164,6 +159,11 @@ class AriEars:
             ),
         )
 
+    async def _go_on(self) -> None:
+        """Who waits for us first; then everything else that went on without us."""
+        await self._continue_strangers()
+        await self._node.recover()
+
     async def _continue_strangers(self) -> None:
         """Send each channel of our application that no live call plays to back to its dialplan.
 
@@ -189,7 +189,8 @@ class AriEars:
         if found is None or found.dialplan.app_name != "Stasis":
             return
         if found.name.startswith("Snoop/"):
-            self._whisper_entered(channel)
+            if channel not in self._node.hands.whispers:
+                self._node.hands.hang_up(channel)
             return
         log.warning("stranger_continued", node=self._node.node, channel=channel)
         line = AriLine(self._ari, channel)  # of a callee's leg nobody knows the line any more
@@ -206,6 +207,7 @@ class AmiEars:
 
     def on_connected(self, version: str) -> None:
         self._node.row(Kind.ASTERISK_CONNECTED, wire="ami", version=version)
+        self._node.spawn(self._node.recover())
 
     def on_disconnected(self, why: AsteriskUnavailable) -> None:
         self._node.ami_lost()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import fnmatch
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ import structlog
 from asterisk_compliance.app.bridges import Bridges
 from asterisk_compliance.app.call_task import monotonic_ms
 from asterisk_compliance.asterisk.ari import AriClient
+from asterisk_compliance.asterisk.ari_events import Channel
+from asterisk_compliance.asterisk.ari_requests import Bridge
 from asterisk_compliance.domain.company import Cover, Peer
 from asterisk_compliance.domain.decision import Status
 from asterisk_compliance.domain.events import (
@@ -28,7 +30,7 @@ from asterisk_compliance.domain.events import (
     Unbridged,
 )
 from asterisk_compliance.domain.rows import Kind
-from asterisk_compliance.errors import AsteriskError
+from asterisk_compliance.errors import AsteriskError, RequestRefused
 from asterisk_compliance.ids import ChannelId
 
 if TYPE_CHECKING:
@@ -39,6 +41,9 @@ _AMI_LAG_S = 0.1
 
 _NOBODY_HEARS = frozenset({"holding", "parking"})
 """Kinds of bridges in which channels wait, and hear music and not each other."""
+
+_NO_SUCH_SOURCE = 422
+"""ARI's answer to a subscription to a channel that is gone."""
 
 log = structlog.get_logger()
 
@@ -147,6 +152,29 @@ class Following:
         refused = decision.status is Status.REFUSED or decision.allowed
         return Peer(channel, Cover.REFUSED if refused else Cover.UNKNOWN)
 
+    def refresh(
+        self, bridges: Iterable[Bridge], channels: Mapping[ChannelId, Channel], at_ms: int
+    ) -> None:
+        """Begin anew with what ARI says, and tell every call who is there, changed or not."""
+        self._bridges.clear()
+        halves = {channel.name: channel.id for channel in channels.values()}
+        for name, channel in halves.items():
+            stem, semicolon, half = name.rpartition(";")
+            if semicolon and half == "1" and (other := halves.get(f"{stem};2")):
+                self._bridges.join_halves(channel, other)
+        for bridge in bridges:
+            for member in bridge.channels if bridge.kind not in _NOBODY_HEARS else ():
+                if member in channels:
+                    name = channels[member].name
+                    self._bridges.enter(member, bridge.id, name, basic=bridge.kind == "basic")
+        for channel, task in self._node.calls.items():
+            bridged = self._bridges.bridge_of(channel) is not None
+            task.feed(Bridged(at_ms) if bridged else Unbridged(at_ms))
+            self._told[channel] = company = self._bridges.company(channel)
+            peers = tuple(sorted(self._peer(one, name) for one, name in company.items()))
+            basic = self._bridges.is_basic(channel)
+            task.feed(CompanyChanged(at_ms, peers, two_party=basic))
+
     # -- what ARI says of it -------------------------------------------------------------
 
     def _check(self, bridge: str, channels: Sequence[ChannelId], at_ms: int) -> None:
@@ -209,9 +237,14 @@ class Following:
         if self._node.ari is None or dialler in {"", callee}:
             return
         self._watched[dialler] = callee
-        self._node.ari.subscribe(dialler).add_done_callback(
-            lambda done: done.cancelled() or done.exception()
-        )
+
+        def answered(done: asyncio.Future[None]) -> None:
+            """Asterisk knows no such channel: it is gone already, and nobody will say so again."""
+            refused = None if done.cancelled() else done.exception()
+            if isinstance(refused, RequestRefused) and refused.status == _NO_SUCH_SOURCE:
+                self.dialler_hung_up(dialler, monotonic_ms())
+
+        self._node.ari.subscribe(dialler).add_done_callback(answered)
 
     def dialler_hung_up(self, dialler: ChannelId, at_ms: int) -> None:
         callee = self._watched.pop(dialler, None)

@@ -7,20 +7,19 @@ begun by our dialplan routine, never from outside: that would need a right that 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, Protocol
+from collections.abc import Coroutine, Iterable
+from typing import Any
 
 import structlog
 
+from asterisk_compliance.app.display import Connections, Display
 from asterisk_compliance.app.result import (
     MIXMONITOR_ID_VARIABLE,
     SEGMENT_VARIABLE,
-    SHOWN_VARIABLE,
     STATUS_VARIABLE,
     encode_segment,
 )
 from asterisk_compliance.asterisk.ami import AmiClient
-from asterisk_compliance.asterisk.ari import AriClient
 from asterisk_compliance.domain.call_state import Call
 from asterisk_compliance.domain.commands import CaptureOptions, Mute, Whisper
 from asterisk_compliance.domain.decision import Status
@@ -32,17 +31,14 @@ SEGMENT_DIGIT, SEGMENT_DIGIT_MS = "D", 80
 ALTERNATIVE = "compliance-alternative"
 WHISPER = "whisper"
 """The argument with which the channel of a whisper enters our application."""
+_ENTER_S = 2.0
+"""How long it may take to enter; before that nothing can be played on it."""
+_SETTLE_S = 0.1
+"""From somebody's joining to the whisper: frames of whom he heard before may be on their way in a
+Local channel. Were they the first that Asterisk sees under the whisper, he could hear nothing of
+it, and Asterisk would report it as played (docs/asterisk-facts.md, "Transfers")."""
 
 log = structlog.get_logger()
-
-
-class Connections(Protocol):
-    """The connections to one Asterisk, as far as they are there."""
-
-    ari: AriClient | None
-    ami: AmiClient | None
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None: ...
 
 
 class Hands:
@@ -52,9 +48,11 @@ class Hands:
         whispers: By the channel that whispers, the call it belongs to.
     """
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, *, show_in_name: bool = False) -> None:
         self.whispers: dict[ChannelId, ChannelId] = {}
+        self._entering: dict[ChannelId, asyncio.Future[None]] = {}
         self._to = connections
+        self._display = Display(connections, in_name=show_in_name)
 
     # -- MixMonitor ----------------------------------------------------------------------
 
@@ -97,7 +95,7 @@ class Hands:
         return True
 
     def cancel_segment(self, channel: ChannelId) -> None:
-        self._set(channel, SEGMENT_VARIABLE, "")
+        self._display.set(channel, SEGMENT_VARIABLE, "")
 
     async def _monitor(self, channel: ChannelId) -> tuple[AmiClient, str]:
         """The connection, and the id of the MixMonitor that runs on the channel now.
@@ -124,33 +122,56 @@ class Hands:
         ari = self._to.ari
         snoop = whispering_channel(command.playback)
         self.whispers[snoop] = call.channel
+        entered = self._entering[snoop] = asyncio.get_running_loop().create_future()
         try:
             if ari is None:
                 raise AsteriskUnavailable("a whisper needs ARI")
+            await asyncio.sleep(_SETTLE_S)
             if await ari.snoop(command.channel, snoop, (WHISPER,)) is None:
                 raise AsteriskUnavailable("the channel is gone")
+            async with asyncio.timeout(_ENTER_S):
+                await entered
             if snoop not in self.whispers:  # it was ended before it began
                 await ari.hang_up(snoop)
                 return True
             await ari.play(snoop, command.media, command.playback)
-        except AsteriskError as error:
+        except (AsteriskError, TimeoutError) as error:
             log.info("whisper_failed", channel=command.channel, why=str(error))
             return False
+        finally:
+            self._entering.pop(snoop, None)
         return True
+
+    def whisper_entered(self, snoop: ChannelId) -> None:
+        """The channel of a whisper entered our application.
+
+        One that nobody waits for is of an earlier life, or of a whisper that was ended.
+        """
+        if snoop not in self.whispers:
+            self.hang_up(snoop)
+        self._wait_no_more(snoop)
 
     def end_whisper(self, call: Call) -> None:
         for snoop in [snoop for snoop, of in self.whispers.items() if of == call.channel]:
             del self.whispers[snoop]
             self.hang_up(snoop)
+            self._wait_no_more(snoop)
+
+    def _wait_no_more(self, snoop: ChannelId) -> None:
+        entered = self._entering.get(snoop)
+        if entered is not None and not entered.done():
+            entered.set_result(None)
 
     # -- the call ------------------------------------------------------------------------
 
     def announce(self, call: Call, status: Status) -> None:
         """On the call's channel for the dialplan, on the controller's for the agent to see."""
-        self._set(call.channel, STATUS_VARIABLE, status)
-        for peer in call.company.peers:
-            if peer.channel in call.company.controller:
-                self._set(peer.channel, SHOWN_VARIABLE, status)
+        self._display.set(call.channel, STATUS_VARIABLE, status)
+        there = [peer.channel for peer in call.company.peers]
+        self.show([one for one in there if one in call.company.controller], status)
+
+    def show(self, channels: Iterable[ChannelId], status: Status) -> None:
+        self._display.show(channels, status)
 
     def redirect(self, channel: ChannelId) -> None:
         if self._to.ami is not None:
@@ -159,10 +180,6 @@ class Hands:
     def hang_up(self, channel: ChannelId) -> None:
         if self._to.ari is not None:
             self._to.ari.hang_up(channel).add_done_callback(_looked_at)
-
-    def _set(self, channel: ChannelId, name: str, value: str) -> None:
-        if self._to.ami is not None and self._to.ami.connected:
-            self._to.spawn(_tried(self._to.ami.setvar(channel, name, value)))
 
 
 def whispering_channel(playback: PlaybackId) -> ChannelId:

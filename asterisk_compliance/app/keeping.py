@@ -8,12 +8,15 @@ from pathlib import Path
 
 import structlog
 
+from asterisk_compliance.app.call_task import monotonic_ms
 from asterisk_compliance.domain.events import Event, FileAppeared, FileGrew, SpoolKept, SpoolRemoved
 from asterisk_compliance.domain.recording import Expected, Outcome, Verdict, judge
 from asterisk_compliance.errors import RecordingUnreadable
 from asterisk_compliance.ids import RecordingId
+from asterisk_compliance.storage.quarantine import QUARANTINE, copy_aside, spooled
 from asterisk_compliance.storage.recordings import (
     captured,
+    is_closed,
     measure_and_join,
     remove_recording,
     remove_spooled,
@@ -56,10 +59,10 @@ class Keeping:
         self._spool.follow(recording)
 
     def file_appeared(self, recording: RecordingId) -> None:
-        self._tell(recording, FileAppeared(recording))
+        self._tell(recording, FileAppeared(recording, monotonic_ms()))
 
     def file_grew(self, recording: RecordingId) -> None:
-        self._tell(recording, FileGrew(recording))
+        self._tell(recording, FileGrew(recording, monotonic_ms()))
 
     async def judge(self, recording: RecordingId, expected: Expected) -> Verdict:
         """Wait until Asterisk closed the files, measure them, and join them in the vault.
@@ -91,6 +94,35 @@ class Keeping:
             log.error("spool_not_removed", recording=recording, why=error.strerror)
             return SpoolKept(recording)
         return SpoolRemoved(recording, removed)
+
+    async def copy_strangers_aside(
+        self, is_known: Callable[[RecordingId], bool]
+    ) -> list[tuple[str, int, str]]:
+        """Copy closed files that ``is_known`` does not know into quarantine, in the vault.
+
+        Returns:
+            Name, size in bytes and SHA-256 of each. What could not be copied is logged.
+        """
+
+        def copy() -> list[tuple[str, int, str]]:
+            copied = []
+            for path, recording in spooled(self._spool.directory):
+                if is_known(recording) or not is_closed(path):
+                    continue
+                try:
+                    copied.append(copy_aside(path, self._vault / QUARANTINE))
+                except OSError as error:
+                    log.error("file_not_quarantined", file=path.name, why=error.strerror)
+            return copied
+
+        return await asyncio.to_thread(copy)
+
+    async def forget_stranger(self, name: str) -> None:
+        """It is in quarantine, and the row says so: it may leave the spool."""
+        try:
+            await asyncio.to_thread((self._spool.directory / name).unlink, missing_ok=True)
+        except OSError as error:
+            log.error("spool_not_removed", file=name, why=error.strerror)
 
     async def remove(self, recording: RecordingId) -> bool:
         """Delete the recording from the vault.

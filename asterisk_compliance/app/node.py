@@ -14,12 +14,13 @@ from typing import Any
 
 import structlog
 
-from asterisk_compliance.app.call_task import CallTask, Rows, unix_ms
+from asterisk_compliance.app.call_task import CallTask, Rows, monotonic_ms, unix_ms
 from asterisk_compliance.app.following import Endpoints, Following
 from asterisk_compliance.app.hands import Hands
 from asterisk_compliance.app.keeping import Keeping
 from asterisk_compliance.app.line import Line
 from asterisk_compliance.app.policies import Policies
+from asterisk_compliance.app.recovery import recover
 from asterisk_compliance.app.result import encode_result
 from asterisk_compliance.asterisk.ami import AmiClient
 from asterisk_compliance.asterisk.ari import AriClient
@@ -70,6 +71,7 @@ class Node:
         store: Path,
         keeping: Keeping,
         events_per_call: int,
+        alive_unix_ms: int = 0,
     ) -> None:
         self.node = NodeName(settings.node)
         self.policies = policies
@@ -77,17 +79,22 @@ class Node:
         self.calls: dict[ChannelId, CallTask] = {}
         self.ari: AriClient | None = None
         self.ami: AmiClient | None = None
-        self.hands = Hands(self)
+        self.hands = Hands(self, show_in_name=settings.show_in_name)
         self.following = Following(self, Endpoints(settings.staff, settings.consenting))
-        self.wiring = Wiring(settings.segments, staff_known=bool(settings.staff))
+        self.wiring = Wiring(
+            settings.segments, staff_known=bool(settings.staff), shows=settings.show_agents
+        )
         self._by_id: dict[CallId, CallTask] = {}
         self._by_linkedid: dict[str, CallTask] = {}
         self._settings = settings
-        self._limits = limits
+        self.limits = limits
         self._rows = rows
-        self._store = store
+        self.store = store
         self._keeping = keeping
         self._events_per_call = events_per_call
+        self._alive_unix_ms = alive_unix_ms
+        self._away_since_ms: int | None = None
+        self._recovering = asyncio.Lock()
         self._tasks: asyncio.TaskGroup | None = None
         self._log = log.bind(node=self.node)
 
@@ -131,7 +138,7 @@ class Node:
     def arrive(self, arrival: Arrival, line: Line) -> CallTask:
         """Begin a call and perform its first commands."""
         identity = call_id(unix_ms(), secrets.token_bytes(8))
-        task = self._begin(rules.arrive(identity, arrival, self._limits), line)
+        task = self.begin(rules.arrive(identity, arrival, self.limits), line)
         task.linkedid = arrival.linkedid
         if not arrival.joins:
             self._by_linkedid[arrival.linkedid] = task
@@ -148,6 +155,9 @@ class Node:
         decision = task.call.decision
         return decision is not None and decision.allowed and task.call.phase is Phase.DIALPLAN
 
+    def follows(self, call: CallId) -> bool:
+        return call in self._by_id
+
     def live_call(self, call: CallId) -> CallTask | None:
         """The live call with this id; ``None`` if none lives here."""
         return self._by_id.get(call)
@@ -161,9 +171,10 @@ class Node:
             self.arrive(arrival, line)
             return
         identity, decided = standing
-        self._begin(rules.strand(identity, arrival, self._limits, decided=decided), line)
+        self.begin(rules.strand(identity, arrival, self.limits, decided=decided), line)
 
-    def _begin(self, stepped: Stepped, line: Line) -> CallTask:
+    def begin(self, stepped: Stepped, line: Line) -> CallTask:
+        """Live a call from here on."""
         call, commands = stepped
         task = CallTask(call, line, self._rows, self, self.hands, events=self._events_per_call)
         self.calls[call.channel] = self._by_id[call.id] = task
@@ -174,7 +185,7 @@ class Node:
         """What the log knows of a channel: its call, and whether that was decided."""
 
         def look() -> tuple[CallId, bool] | None:
-            with StoreReader(self._store) as reader:
+            with StoreReader(self.store) as reader:
                 entry = reader.standing(self.node, channel)
             if entry is None:
                 return None
@@ -216,6 +227,34 @@ class Node:
         known.feed(Reentered())
         return known
 
+    async def recover(self) -> None:
+        """Compare log, channels and spool, on every connect; one comparison at a time."""
+        if self.ari is None or self.ari.transport is None:
+            return
+        async with self._recovering:
+            away_since_ms, self._away_since_ms = self._away_since_ms, None
+            since_ms = monotonic_ms() if away_since_ms is None else away_since_ms
+            await recover(self, away_since_ms=since_ms, alive_unix_ms=self._alive_unix_ms)
+
+    async def set_strangers_aside(self) -> None:
+        """Take files of recordings that the log does not know out of the spool, each with a row."""
+        for name, size, digest in await self._keeping.copy_strangers_aside(self._is_known):
+            detail: dict[str, Detail] = {"file": name, "bytes": size, "sha256": digest}
+            try:
+                await self._rows.append(
+                    Draft(Kind.FILE_QUARANTINED, unix_ms(), self.node, detail=detail)
+                )
+            except StoreError as error:
+                self._log.error("row_refused", kind=Kind.FILE_QUARANTINED, why=str(error))
+                return
+            await self._keeping.forget_stranger(name)
+
+    def _is_known(self, recording: RecordingId) -> bool:
+        if call_of(recording) in self._by_id:
+            return True
+        with StoreReader(self.store) as reader:
+            return reader.is_known(recording)
+
     def ari_lost(self) -> None:
         self.row(Kind.ASTERISK_DISCONNECTED, wire="ari")
         for task in self.calls.values():
@@ -227,6 +266,8 @@ class Node:
     def ami_lost(self) -> None:
         """What AMI will not tell, ARI must: the end of every live call."""
         self.row(Kind.ASTERISK_DISCONNECTED, wire="ami")
+        if self._away_since_ms is None:
+            self._away_since_ms = monotonic_ms()
         for channel in self.calls:
             self._subscribe(channel)
 
@@ -270,10 +311,14 @@ class Node:
             self._log.error("row_refused", kind=kind, why=str(error))
 
     def feed(self, channel: ChannelId, event: Event) -> None:
-        """Give an event of a channel, or of one that whispers for it, to its call."""
-        task = self.calls.get(self.hands.whispers.get(channel, channel))
+        """Give an event of a channel to its call."""
+        task = self.calls.get(channel)
         if task is not None:
             task.feed(event)
+
+    def feed_playback(self, channel: ChannelId, event: Event) -> None:
+        """The same for what plays there, or on a channel that whispers for the call."""
+        self.feed(self.hands.whispers.get(channel, channel), event)
 
     def _subscribe(self, channel: ChannelId) -> None:
         if self.ari is not None:

@@ -74,6 +74,12 @@ class Policies:
     def longest_prompt_ms(self) -> int:
         return max((entry.wording.length_ms for entry in self.registered), default=0)
 
+    def with_digest(self, name: str, digest: str) -> Policy | None:
+        """The policy of this name that said just this, if a call of this configuration had it."""
+        built = (policy for (of, _), policy in self._built.items() if of == name)
+        known = (self.by_name[name], *built) if name in self.by_name else ()
+        return next((policy for policy in known if policy.digest == digest), None)
+
     def reach(self, name: str) -> Mapping[str, Reach]:
         """What each field of a policy can be, call by call."""
         return reachable(self._rules[name], self.plans[name].site)

@@ -24,6 +24,11 @@ def announcements_reached(reach: Mapping[str, Reach]) -> Mapping[Announcement, s
     return found
 
 
+def may_be_refused(reach: Mapping[str, Reach]) -> set[Announcement]:
+    """What is said where somebody of the staff ends the recording at a caller's wish."""
+    return {kind for kind, _ in _said("on_refusal", reach["on_refusal"])}
+
+
 def _said(field: str, values: Reach) -> Iterator[tuple[Announcement, str]]:
     for value, ids in values.items():
         kind = announcement_for(value, refused=field == "on_refusal")

@@ -10,7 +10,12 @@ import hashlib
 from collections.abc import Mapping
 
 from asterisk_compliance.app.policies import Policies, Registered
-from asterisk_compliance.app.prompt_checks import announcements_reached, too_long, unspoken_keys
+from asterisk_compliance.app.prompt_checks import (
+    announcements_reached,
+    may_be_refused,
+    too_long,
+    unspoken_keys,
+)
 from asterisk_compliance.catalogue import shipped_prompts, shipped_purposes
 from asterisk_compliance.config import (
     AsteriskSettings,
@@ -126,6 +131,15 @@ def _announcements(
             if read is not None:
                 prompt = Prompt(_media(asterisk, language, files[kind]), read[1])
                 said.setdefault(kind, {})[language] = prompt
+    # An agent may end the recording for a caller who cannot do so himself: said if it is there.
+    for kind in may_be_refused(reach) - said.keys():
+        unheard: list[str] = []
+        found = {
+            language: Prompt(_media(asterisk, language, files[kind]), read[1])
+            for language in settings.languages
+            if (read := _read(asterisk, language, files[kind], unheard, "")) is not None
+        }
+        said |= {kind: found} if found else {}
     return said
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -30,13 +31,14 @@ from asterisk_compliance.asterisk.fastagi import AgiLimits, AgiSession, FastAgiS
 from asterisk_compliance.config import AsteriskSettings, LimitSettings, Settings
 from asterisk_compliance.config_checks import SERVICE_NODE
 from asterisk_compliance.domain.call_state import Limits
-from asterisk_compliance.domain.row_format import timestamp
+from asterisk_compliance.domain.row_format import milliseconds, timestamp
 from asterisk_compliance.domain.rows import Draft, Kind
 from asterisk_compliance.errors import ConfigError, StoreError, StoreUnavailable
 from asterisk_compliance.ids import NodeName
 from asterisk_compliance.storage.audit_log import AuditLog
 from asterisk_compliance.storage.content import ContentStore
 from asterisk_compliance.storage.jsonl import JsonLines
+from asterisk_compliance.storage.reader import StoreReader
 
 AHEAD_DAYS = 90
 """So long before a rule begins or ends, the log says so at start."""
@@ -89,7 +91,10 @@ class Service:
         except OSError as error:
             raise StoreUnavailable(f"{vault}: {error.strerror}") from None
         async with self._audit_log() as rows:
-            self._nodes = [self._node(asterisk, rows) for asterisk in self._settings.asterisk]
+            alive_unix_ms = await asyncio.to_thread(_last_row_at, self._settings.audit.store)
+            self._nodes = [
+                self._node(asterisk, rows, alive_unix_ms) for asterisk in self._settings.asterisk
+            ]
             nodes = tuple(self._configuration.policies)
             started = _draft(Kind.SERVICE_STARTED, version=__version__, nodes=nodes)
             await self._introduce(rows, self._configuration, started)
@@ -205,7 +210,7 @@ class Service:
         with contextlib.suppress(StoreUnavailable):
             await rows.append(_draft(Kind.SERVICE_STOPPED, live_calls=live))
 
-    def _node(self, settings: AsteriskSettings, rows: AuditLog) -> Node:
+    def _node(self, settings: AsteriskSettings, rows: AuditLog, alive_unix_ms: int) -> Node:
         keeping = Keeping(
             settings.spool_path,
             self._settings.vault.recordings,
@@ -220,6 +225,7 @@ class Service:
             store=self._settings.audit.store,
             keeping=keeping,
             events_per_call=self._settings.limits.events_per_call,
+            alive_unix_ms=alive_unix_ms,
         )
         if (ari := settings.ari) is not None:
             address = AriAddress(
@@ -268,6 +274,13 @@ class Service:
 
         verbs = {"status": status, "mark": mark, "ask": ask}
         return ControlSocket(self._settings.service.socket, verbs)
+
+
+def _last_row_at(store: Path) -> int:
+    """When an earlier life of the service was last seen to live, in Unix milliseconds."""
+    with StoreReader(store) as reader:
+        at = reader.last_at()
+    return unix_ms() if at is None else milliseconds(at)
 
 
 def _status(node: Node) -> Mapping[str, Any]:

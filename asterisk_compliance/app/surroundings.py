@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any, Protocol
 
 from asterisk_compliance.domain.call_state import Call
@@ -39,6 +39,9 @@ class Steering(Protocol):
 
     def announce(self, call: Call, status: Status) -> None:
         """Show it on the live channel and on the agents': best effort."""
+
+    def show(self, channels: Iterable[ChannelId], status: Status) -> None:
+        """Show it on these channels of agents: best effort."""
 
     async def stop_capture(self, channel: ChannelId) -> bool:
         """Whether Asterisk says that it stopped."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, NoReturn, Protocol, TypeAlias, TypeVar
 
 import aiohttp
@@ -32,7 +32,7 @@ from asterisk_compliance.asterisk.ari_address import (
     refused,
 )
 from asterisk_compliance.asterisk.ari_events import CallEvent, Channel
-from asterisk_compliance.asterisk.ari_requests import HangUpReason
+from asterisk_compliance.asterisk.ari_requests import Bridge, HangUpReason
 from asterisk_compliance.asterisk.ari_transport import HttpTransport, Request, WebSocketTransport
 from asterisk_compliance.asterisk.listening import tell
 from asterisk_compliance.errors import AsteriskUnavailable, RequestRefused
@@ -165,7 +165,7 @@ class AriClient:
         """Who is in a bridge, be it ours or the dialplan's; ``None`` when it is gone."""
         return self.send(ari_requests.bridge_channels(bridge))
 
-    def bridges(self) -> asyncio.Future[Mapping[str, list[ChannelId]]]:
+    def bridges(self) -> asyncio.Future[list[Bridge]]:
         """Every bridge of this Asterisk and who is in it."""
         return self.send(ari_requests.bridges())
 
@@ -176,6 +176,10 @@ class AriClient:
     def channel(self, channel: ChannelId) -> asyncio.Future[Channel | None]:
         """The channel as it is now; ``None`` when it is gone."""
         return self.send(ari_requests.channel_info(channel))
+
+    def channels(self) -> asyncio.Future[list[Channel]]:
+        """Every channel of this Asterisk."""
+        return self.send(ari_requests.channels())
 
     def application_channels(self) -> asyncio.Future[list[ChannelId]]:
         """The channels that our application holds or is subscribed to."""

@@ -6,7 +6,7 @@ joined into a string that Asterisk takes apart again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal, TypeAlias, TypeVar
 from urllib.parse import quote
 
@@ -29,9 +29,12 @@ class _Application(msgspec.Struct):
     channel_ids: list[ChannelId]
 
 
-class _Bridge(msgspec.Struct):
+class Bridge(msgspec.Struct, frozen=True):
+    """A bridge. ``kind`` is ``basic``, ``base`` of a conference, ``parking`` and so on."""
+
     id: str
-    channels: list[ChannelId]
+    channels: tuple[ChannelId, ...]
+    kind: str = msgspec.field(name="bridge_class")
 
 
 class _System(msgspec.Struct):
@@ -131,13 +134,13 @@ def bridge_channels(bridge: str) -> Request[list[ChannelId] | None]:
         "bridge_channels",
         "GET",
         f"bridges/{_id(bridge)}",
-        lambda said: _decode(said, _Bridge).channels,
+        lambda said: list(_decode(said, Bridge).channels),
         missing=lambda: None,
     )
 
 
-def bridges() -> Request[Mapping[str, list[ChannelId]]]:
-    return Request("bridges", "GET", "bridges", _bridges)
+def bridges() -> Request[list[Bridge]]:
+    return Request("bridges", "GET", "bridges", lambda said: _decode(said, list[Bridge]))
 
 
 def subscribe(application: str, channel: ChannelId) -> Request[None]:
@@ -160,6 +163,10 @@ def channel_info(channel: ChannelId) -> Request[Channel | None]:
         lane=channel,
         missing=lambda: None,
     )
+
+
+def channels() -> Request[list[Channel]]:
+    return Request("channels", "GET", "channels", lambda said: _decode(said, list[Channel]))
 
 
 def application_channels(application: str) -> Request[list[ChannelId]]:
@@ -207,10 +214,6 @@ def _id(text: str) -> str:
     if text in {"", ".", ".."}:
         raise ValueError("not an id")
     return quote(text, safe="")
-
-
-def _bridges(said: Answer) -> Mapping[str, list[ChannelId]]:
-    return {bridge.id: bridge.channels for bridge in _decode(said, list[_Bridge])}
 
 
 def _nothing(_: Answer) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption
 from asterisk_compliance.cli.output import print_json, print_line
-from asterisk_compliance.errors import StoreUnavailable
+from asterisk_compliance.errors import ComplianceError, StoreUnavailable
 
 CallArgument: TypeAlias = Annotated[str, typer.Argument(help="Id of the call: c-…")]
 ServiceOption: TypeAlias = Annotated[
@@ -85,3 +85,14 @@ def _ask(config: Path, as_json: bool, /, **arguments: str) -> None:
         print_json(answer)
     else:
         print_line(answer["status"])
+    if not answer["done"]:
+        raise ComplianceError("it was not done", hint=_WHY_NOT[arguments["what"]])
+
+
+_WHY_NOT = {
+    "pause": "only a call that is recorded can be paused",
+    "resume": "others pause as well? --everybody ends their pauses too",
+    "withdraw": "only a call that was decided as ALLOWED can be withdrawn",
+    "start": "nobody is there, the caller does not want it, or the policy forbids it: calls show",
+    "stop": "look at the call: calls show",
+}

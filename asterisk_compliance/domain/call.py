@@ -41,6 +41,7 @@ from asterisk_compliance.domain.call_failures import (
     events_lost,
     mute_refused,
     not_begun,
+    rows_late,
     rows_refused,
     stalled,
 )
@@ -89,7 +90,9 @@ from asterisk_compliance.domain.events import (
     FileGrew,
     HangupRequested,
     Judged,
+    LateRowsSettled,
     LeftStasis,
+    LookedAway,
     MixMonitorStarted,
     MuteChanged,
     MuteRefused,
@@ -97,6 +100,7 @@ from asterisk_compliance.domain.events import (
     PlaybackStarted,
     RecordingRemoved,
     Reentered,
+    RowsLate,
     RowsRefused,
     SegmentRefused,
     SpoolKept,
@@ -136,6 +140,8 @@ def arrive(call_id: CallId, arrival: Arrival, limits: Limits) -> Stepped:
         return then((arrived,), decide(call, Reason.ENTRY_CANNOT_ASK))
     if arrival.stopping:
         return then((arrived,), decide(call, Reason.SERVICE_STOPPING))
+    if arrival.overloaded:
+        return then((arrived,), decide(call, Reason.OVERLOADED))
     assert wording is not None
     answer = () if arrival.answered else (Answer(),)
     limit = SetDeadline(Deadline.NOTICE, wording.length_ms + limits.notice_margin_ms)
@@ -175,10 +181,14 @@ def step(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - one arm 
             return _end(call, at_ms)
         case RowsRefused():
             return rows_refused(call, event)
+        case RowsLate() | LateRowsSettled():
+            return rows_late(call, event)
         case Judged() | SpoolRemoved() | SpoolKept() | RecordingRemoved():
             return taking_in(call, event)
         case _ if call.phase is Phase.CLOSING:
             return call, ()
+        case LookedAway(since_ms=since_ms):
+            return replace(call, unseen_since_ms=since_ms), ()
         case CompanyChanged():
             return company_changed(call, event)
         case Bridged() | Unbridged() if call.undecided:
@@ -226,6 +236,9 @@ def _in_dialplan(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - 
             clear = () if call.keeps_all else (ClearDeadline(Deadline.GROWTH),)
             return _bridging(call, event), clear
 
+        case MixMonitorStarted() if call.starts_owed:
+            return replace(call, starts_owed=call.starts_owed - 1), ()
+
         case MixMonitorStarted(at_ms=at_ms) if call.coming is not None:
             return segment_began(call, at_ms, "mixmonitor_start")
 
@@ -233,19 +246,19 @@ def _in_dialplan(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - 
             return started(call, at_ms, "mixmonitor_start")
 
         case FileAppeared(recording=recording, at_ms=at_ms) if _is(call, call.coming, recording):
-            return segment_began(call, at_ms, "file")
+            return segment_began(_owed_a_start(call), at_ms, "file")
 
         case FileAppeared(recording=recording, at_ms=at_ms) if _is(call, call.missed, recording):
-            return began_late(call, at_ms)
+            return began_late(_owed_a_start(call), at_ms)
 
         case FileAppeared(at_ms=at_ms) if _is_unseen(call):
-            return started(call, at_ms, "file")
+            return started(_owed_a_start(call), at_ms, "file")
 
         case FileGrew(recording=recording) if call.stopping or recording != call.recording:
             return call, ()  # what was in Asterisk's buffer when it was stopped
 
         case FileGrew(at_ms=at_ms) if _is_unseen(call):
-            return _then_step(started(call, at_ms, "file"), event)
+            return _then_step(started(_owed_a_start(call), at_ms, "file"), event)
 
         case FileGrew() if call.capture in {Capture.STARTED, Capture.STALLED}:
             growing = replace(call, capture=Capture.GROWING)
@@ -289,6 +302,11 @@ def _capture_answered(call: Call, event: Event) -> Stepped:
             return not_begun(call, at_ms)
         case _:
             return call, ()
+
+
+def _owed_a_start(call: Call) -> Call:
+    """The file was seen before AMI told: its ``MixMonitorStart``, which names none, is to come."""
+    return replace(call, starts_owed=call.starts_owed + 1)
 
 
 def _is(call: Call, segment: Segment | None, recording: RecordingId) -> bool:

@@ -42,7 +42,8 @@ Asked = PauseAsked | ResumeAsked | WithdrawalAsked | StartAsked | StopAsked
 
 def asked(call: Call, event: Asked) -> Stepped:
     if call.decision is None or not call.decision.allowed or call.policy is None:
-        return call, ()
+        refused = isinstance(event, StartAsked)
+        return call, (anomaly_row("START_REFUSED"),) if refused else ()
     match event:
         case PauseAsked():
             return _pause(call, event)

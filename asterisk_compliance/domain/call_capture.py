@@ -58,8 +58,13 @@ TakenIn: TypeAlias = Judged | SpoolRemoved | SpoolKept | RecordingRemoved
 
 SLIP_BEFORE_MS = 100
 """What we hear of a bridge is younger than its first sample by less than this."""
-SLIP_AFTER_MS = 60
-"""A mute has taken hold so long after Asterisk's answer."""
+SLIP_AFTER_MS = 200
+"""A mute has taken hold so long after Asterisk's answer, on the clock of the file's end.
+
+A frame until it holds, and what the end of a file is seen late: blanks are measured back from it.
+That is :data:`SLIP_BEFORE_MS` of AMI, and the pause between two segments (40 ms). It costs nothing,
+since the file holds silence then.
+"""
 
 _TRACKS = {Mute.OTHERS: Tracks.OTHERS, Mute.ALL: Tracks.BOTH}
 
@@ -130,6 +135,15 @@ def _mute(call: Call, wanted: Mute, at_ms: int) -> Stepped:
     assert reason is not None
     row = recording_row(call, Kind.CAPTURE_PAUSED, reason=reason, mute=wanted)
     return muted, (SetMute(wanted), row)
+
+
+def unseen(call: Call, at_ms: int) -> Call:
+    """Who is there uncovered, when we look again, may have been there since we looked away."""
+    since = call.unseen_since_ms
+    looked = replace(call, unseen_since_ms=None)
+    if since is None or not call.company.uncovered or not call.capture_is_open:
+        return looked
+    return _slipping(looked, call.file_ms(at_ms) - (at_ms - since), Tracks.OTHERS)
 
 
 def mute_changed(call: Call, mute: Mute, at_ms: int) -> Stepped:
@@ -307,6 +321,8 @@ def _expected(call: Call, ended_at_ms: int) -> Expected:
 
 def _length_ms(call: Call, end: int) -> int | None:
     """How long the recording must be; ``None`` where nobody told us."""
+    if call.segment.partly_seen:
+        return None
     if call.keeps_all:
         began = call.segment.since_ms or call.continued_at_ms
         return None if began is None else end - began

@@ -18,11 +18,13 @@ from asterisk_compliance.domain.call_capture import (
     doubt,
     settle,
     stop,
+    unseen,
 )
 from asterisk_compliance.domain.call_notice import EARLY_TOLERANCE_MS, Stepped, then
-from asterisk_compliance.domain.call_rows import lasted_ms
+from asterisk_compliance.domain.call_rows import lasted_ms, standing_status
 from asterisk_compliance.domain.call_state import Call, Then, Whispering
 from asterisk_compliance.domain.commands import (
+    Announce,
     AppendRow,
     ClearDeadline,
     Command,
@@ -30,10 +32,11 @@ from asterisk_compliance.domain.commands import (
     HangUp,
     Redirect,
     SetDeadline,
+    Show,
     Whisper,
 )
 from asterisk_compliance.domain.company import Company, Cover, Peer
-from asterisk_compliance.domain.decision import Reason
+from asterisk_compliance.domain.decision import Reason, Status
 from asterisk_compliance.domain.events import CompanyChanged, PlaybackFinished, PlaybackStarted
 from asterisk_compliance.domain.names import Deadline
 from asterisk_compliance.domain.notice import Consent, OnJoin, OnProblem, announcement_for
@@ -58,13 +61,39 @@ def company_changed(call: Call, event: CompanyChanged) -> Stepped:
         rows.append(_joined_row(call, peer, how))
     arrived = bool(event.peers)
     call = replace(call, company=company, transfer_seen=call.transfer_seen and not arrived)
-    if call.decision is None or not call.decision.allowed or call.joins:
+    if call.decision is None or call.joins:
         return replace(call, parties=1), ()
+    if not call.decision.allowed:
+        return replace(call, parties=1), _shown(call, newcomers)
+    call = unseen(call, event.at_ms)
     call, ended = _whisper_to_who_left(call)
     if newcomers and before.met and event.two_party and call.capture_is_open:
         at_ms = event.at_ms
         call = replace(call, heal_due=True) if call.wiring.segments else doubt(call, at_ms)
-    return then((*rows, *ended), admitted(call, event.at_ms))
+    return then((*rows, *ended, *_shown(call, newcomers)), admitted(call, event.at_ms))
+
+
+def _shown(call: Call, newcomers: tuple[Peer, ...]) -> tuple[Command, ...]:
+    """Who comes sees what the call is now; that it was ``ALLOWED``, his own dialplan tells him.
+
+    Who is no agent is shown nothing: a party who is told first becomes one only by that.
+    """
+    assert call.decision is not None
+    status = standing_status(call)
+    if not call.wiring.shows:
+        return (Announce(status),) if newcomers and status is not call.decision.status else ()
+    agents = tuple(peer.channel for peer in newcomers if _is_agent(call, peer))
+    if status is Status.ALLOWED and not call.is_recorded:
+        status = Status.NOT_RECORDED  # on demand, and nobody demanded it
+    return (Show(status, agents),) if agents else ()
+
+
+def _is_agent(call: Call, peer: Peer) -> bool:
+    """Where the site lists no staff and nothing is recorded, whoever did not come through us."""
+    assert call.decision is not None
+    if call.decision.allowed or call.wiring.staff_known:
+        return peer.channel in call.company.controller
+    return peer.cover is Cover.UNKNOWN
 
 
 def admitted(call: Call, at_ms: int) -> Stepped:
@@ -178,8 +207,9 @@ def whisper_finished(call: Call, event: PlaybackFinished) -> Stepped:
     peer = Peer(whispering.channel)
     company = call.company.accept(peer, as_controller=not call.wiring.staff_known)
     told = replace(call, company=company, whispering=None)
+    shown = _shown(told, (peer,)) if call.wiring.shows else ()
     return then(
-        (_told_row(call, lasted), EndWhisper(), ClearDeadline(Deadline.WHISPER)),
+        (_told_row(call, lasted), EndWhisper(), ClearDeadline(Deadline.WHISPER), *shown),
         admitted(told, event.at_ms),
     )
 

@@ -2,6 +2,8 @@
 
 Rule 15: a recording that should run and does not is said at once, and the policy says what follows
          for the call; where recording is mandatory, it never goes on unrecorded.
+Rule 16: nobody waits for a slow store who can go on without; what the log says then is known before
+         more is written, so that a call never has two decisions.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from asterisk_compliance.domain.call_state import Call, Phase
 from asterisk_compliance.domain.commands import (
     Announce,
     AppendRow,
+    AwaitRows,
     ClearDeadline,
     Command,
     Continue,
@@ -34,7 +37,7 @@ from asterisk_compliance.domain.commands import (
     StopPlayback,
 )
 from asterisk_compliance.domain.decision import Reason, Status
-from asterisk_compliance.domain.events import RowsRefused
+from asterisk_compliance.domain.events import LateRowsSettled, RowsLate, RowsRefused
 from asterisk_compliance.domain.names import Deadline
 from asterisk_compliance.domain.notice import OnProblem
 from asterisk_compliance.domain.reasons import StopReason
@@ -107,7 +110,7 @@ def rows_refused(call: Call, event: RowsRefused) -> Stepped:
     recorded = call.is_recorded
     call = _undone(call, event.undone)
     if call.phase is Phase.CLOSING:
-        return _closing_refused(call)
+        return _closing_refused(call, event)
     if call.store_failed:
         return call, ()
     call = replace(call, store_failed=True)
@@ -120,6 +123,48 @@ def rows_refused(call: Call, event: RowsRefused) -> Stepped:
         return decided, (decision_row(failed), result(decided), Continue())
     row = anomaly_row("STORE_FAILED")
     return failed_with(call, StopReason.STORE_FAILED, row) if recorded else (call, (row,))
+
+
+def rows_late(call: Call, event: RowsLate | LateRowsSettled) -> Stepped:
+    """The store is slow, and the rows that we waited for may be stored yet."""
+    undone = event.undone
+    hands_over = any(isinstance(command, HandOver) for command in undone)
+    match event:
+        case LateRowsSettled(stored=stored) if hands_over:
+            return _decision_settled(call, undone, stored=stored)
+        case LateRowsSettled(stored=True):
+            return call, undone
+        case LateRowsSettled():
+            return rows_refused(call, RowsRefused(at_commit=True, undone=undone))
+        case RowsLate() if hands_over:
+            failed = unrecorded(call, Reason.STORE_FAILED)
+            passed = replace(call, decision=failed, capture=Capture.NONE)
+            return passed, (result(passed), Continue(), AwaitRows(undone))
+        case RowsLate() if call.phase is Phase.CLOSING:
+            return call, (AwaitRows(undone),)  # the files can wait, and nobody else does
+        case RowsLate():
+            rows = (anomaly_row("STORE_SLOW"), *_never_begun(undone))
+            recorded, call = call.is_recorded, _undone(call, undone)
+            stopped = failed_with(call, StopReason.STORE_FAILED, *rows)
+            return stopped if recorded else (call, rows)
+
+
+def _decision_settled(call: Call, undone: tuple[Command, ...], *, stored: bool) -> Stepped:
+    """Where the log says ALLOWED after all, it says too that nothing came of it."""
+    assert call.decision is not None
+    if stored:
+        return call, (anomaly_row("STORE_SLOW"), *_never_begun(undone))
+    return replace(call, store_failed=True), (decision_row(call.decision),)
+
+
+def _never_begun(undone: tuple[Command, ...]) -> tuple[AppendRow, ...]:
+    """Of recordings that late rows promise."""
+    promised = [c.recording for c in undone if isinstance(c, HandOver | StartSegment)]
+    return tuple(
+        AppendRow(Kind.RECORDING_MISSING, {"recording": recording, "expected_ms": 0})
+        for recording in promised
+        if recording is not None
+    )
 
 
 def _undone(call: Call, undone: tuple[Command, ...]) -> Call:
@@ -135,8 +180,9 @@ def _undone(call: Call, undone: tuple[Command, ...]) -> Call:
     return call
 
 
-def _closing_refused(call: Call) -> Stepped:
-    first = () if call.store_failed else (anomaly_row("STORE_FAILED"),)
+def _closing_refused(call: Call, event: RowsRefused) -> Stepped:
+    said = call.store_failed and not event.at_commit  # a verdict that is lost is said each time
+    first = () if said else (anomaly_row("STORE_FAILED"),)
     failed = replace(call, store_failed=True)
     if failed.closing:
         return failed, first

@@ -47,7 +47,7 @@ class Limits:
     """
 
     notice_margin_ms: int = 3_000
-    dialplan_ms: int = 20_000
+    dialplan_ms: int = 30_000
     growth_ms: int = 3_000
     stop_ms: int = 5_000
     segment_ms: int = 2_000
@@ -60,10 +60,12 @@ class Wiring:
     Attributes:
         segments: ``features.conf`` lets us begin a recording anew in mid-call.
         staff_known: The site lists its staff's endpoints, so that everybody else is outside.
+        shows: An agent who comes is shown what the call is, also if his dialplan did not say it.
     """
 
     segments: bool = True
     staff_known: bool = False
+    shows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Arrival:
         leg: Whose leg it is.
         joins: It is about to join a call of ours that is recorded: it is told, and needs no
             recording of its own.
+        overloaded: So many notices play that this one cannot.
     """
 
     channel: ChannelId
@@ -91,6 +94,7 @@ class Arrival:
     language: str = ""
     answered: bool = False
     stopping: bool = False
+    overloaded: bool = False
     facts: tuple[PersonalFact, ...] = ()
     rules: tuple[str, ...] = ()
     leg: Leg = Leg.CALLER
@@ -144,6 +148,8 @@ class Segment:
         others: Whether the others' direction is captured at all.
         mute: What Asterisk was last asked for.
         began: Asterisk said, or its files do, that it runs.
+        partly_seen: An earlier life of the service saw its beginning; how long it must be is
+            not known.
         slipping_since_ms: Since when audio that must not be kept may come in.
         slipping: Of whom.
         slips: Stretches to be blanked before the file is digested.
@@ -155,6 +161,7 @@ class Segment:
     others: bool = True
     mute: Mute = Mute.NONE
     began: bool = False
+    partly_seen: bool = False
     slipping_since_ms: int | None = None
     slipping: Tracks = Tracks.OTHERS
     slips: tuple[Slip, ...] = ()
@@ -177,8 +184,10 @@ class Call:
         transfer_seen: Somebody else may come; nobody has yet.
         heal_due: The company changed under a running capture, which must begin anew
             (docs/asterisk-facts.md, "Transfers").
+        starts_owed: Of so many recordings the file was seen, and AMI has not told the beginning.
         parties: How many have been numbered.
         start_wanted: Somebody asked for a recording, which waits until all are covered.
+        unseen_since_ms: Nobody looked since then, and who is there now may have come since.
         events_lost: Who is there is not known for certain any more.
     """
 
@@ -216,8 +225,10 @@ class Call:
     transfer_seen: bool = False
     heal_due: bool = False
     whispering: Whispering | None = None
+    starts_owed: int = 0
     parties: int = 1
     start_wanted: bool = False
+    unseen_since_ms: int | None = None
     withdrawn: bool = False
     events_lost: bool = False
 

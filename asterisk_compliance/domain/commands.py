@@ -43,7 +43,20 @@ class AppendRow:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Go on only when every row before this is durable; else the event is ``RowsRefused``."""
+    """Go on only when every row before this is durable; else the event is ``RowsRefused``.
+
+    A wait that is too long ends with ``RowsLate``.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitRows:
+    """Nothing more for this call until it is known what became of the rows that were late.
+
+    The event is ``LateRowsSettled``, with ``undone``: what stood behind them.
+    """
+
+    undone: tuple[Command, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +133,19 @@ class Announce:
     """Raise ``COMPLIANCE_STATUS`` on the live channel; best effort, the row is the proof."""
 
     status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class FollowAgain:
+    """Hear of the channel and of its recording's files: an earlier life of the service did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Show the status of the call to agents who just came, on their own channels; best effort."""
+
+    status: Status
+    channels: tuple[ChannelId, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +227,7 @@ class Forget:
 Command: TypeAlias = (
     AppendRow
     | Commit
+    | AwaitRows
     | Answer
     | Play
     | StopPlayback
@@ -209,6 +236,8 @@ Command: TypeAlias = (
     | SetDeadline
     | ClearDeadline
     | Announce
+    | Show
+    | FollowAgain
     | StopCapture
     | StartSegment
     | CancelSegment

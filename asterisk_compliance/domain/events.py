@@ -121,6 +121,24 @@ class RowsRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class RowsLate:
+    """A :class:`~.commands.Commit` waited as long as it may; its rows may be stored yet.
+
+    ``undone`` stood behind it, and will not be done.
+    """
+
+    undone: tuple[Command, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LateRowsSettled:
+    """What became of the rows that :class:`~.commands.AwaitRows` waited for."""
+
+    stored: bool
+    undone: tuple[Command, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DeadlinePassed:
     deadline: Deadline
     at_ms: int = 0
@@ -170,6 +188,13 @@ class TransferSeen:
     """The first sign that somebody else may come: a transfer, or a new leg dialled for the call."""
 
     at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAway:
+    """Nobody told us who is there since ``since_ms``; a :class:`CompanyChanged` follows."""
+
+    since_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +337,8 @@ Event: TypeAlias = (
     | Continued
     | CommandFailed
     | RowsRefused
+    | RowsLate
+    | LateRowsSettled
     | DeadlinePassed
     | ServiceStopping
     | EventsOverflowed
@@ -320,6 +347,7 @@ Event: TypeAlias = (
     | Unbridged
     | CompanyChanged
     | TransferSeen
+    | LookedAway
     | DiallerGone
     | FileAppeared
     | FileGrew

@@ -67,6 +67,9 @@ class PolicyPlan:
         """The policy of a call for which ``terms`` hold."""
         asks = terms.consent is not Consent.NOTICE
         needed = announcements_needed(terms)
+        refused = announcement_for(terms.on_refusal, refused=True)
+        if refused in self.announcements:  # staff may end a recording at a caller's wish
+            needed |= {refused}
         policy = Policy(
             self.name,
             self.notices[terms.consent],

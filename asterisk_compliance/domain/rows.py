@@ -42,6 +42,7 @@ class Kind(StrEnum):
     DECISION = "decision"
     CALL_CONTINUED = "call_continued"
     CALL_REENTERED = "call_reentered"
+    CALL_FOLLOWED = "call_followed"
     CALL_ENDED = "call_ended"
     ANOMALY = "anomaly"
 
@@ -60,6 +61,7 @@ class Kind(StrEnum):
     CAPTURE_STOPPED = "capture_stopped"
     CAPTURE_ASKED = "capture_asked"
     AUDIO_LOST = "audio_lost"
+    FILE_QUARANTINED = "file_quarantined"
 
     PARTY_JOINED = "party_joined"
     PARTY_TOLD = "party_told"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -135,6 +135,26 @@ class StoreReader:
         )
         return found[0] if found else None
 
+    def unfinished(self, node: str) -> list[str]:
+        """Ids of the calls of ``node`` that have not ended, or of which a recording is not dealt
+        with; the oldest first.
+        """
+        found = self._all(
+            "SELECT call FROM calls WHERE node = ?1 AND ended_at IS NULL UNION"
+            " SELECT call FROM recordings WHERE node = ?1 AND removed_at IS NULL"
+            " AND level NOT IN ('missing', 'unjudged') ORDER BY call",
+            [node],
+        )
+        return [str(call) for (call,) in found]
+
+    def last_at(self) -> str | None:
+        """When the newest row was written; ``None`` in an empty log."""
+        found = self._all("SELECT at FROM rows ORDER BY seq DESC LIMIT 1")
+        return str(found[0][0]) if found else None
+
+    def is_known(self, recording: str) -> bool:
+        return bool(self._all("SELECT 1 FROM recordings WHERE recording = ?", [recording]))
+
     def recordings(self, call: str) -> list[Entry]:
         """The recordings of a call, in the order of their segments."""
         return self._entries(
@@ -159,9 +179,9 @@ class StoreReader:
         except sqlite3.Error as error:
             raise StoreUnavailable(f"cannot read {self.directory}: {error}") from error
 
-    def _all(self, sql: str, values: list[bytes] | None = None) -> list[tuple[Any, ...]]:
+    def _all(self, sql: str, values: Sequence[bytes | str] = ()) -> list[tuple[Any, ...]]:
         try:
-            return self._db.execute(sql, values or []).fetchall()
+            return self._db.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise StoreUnavailable(f"cannot read {self.directory}: {error}") from error
 

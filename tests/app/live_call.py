@@ -7,8 +7,12 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
+from asterisk_compliance.app import call_task
 from asterisk_compliance.app.call_task import CallTask, monotonic_ms
 from asterisk_compliance.domain import call as rules
+from asterisk_compliance.domain.call_notice import Stepped
 from asterisk_compliance.domain.call_state import Arrival, Call, Limits, Phase
 from asterisk_compliance.domain.commands import CaptureOptions, Command, HandOver, Mute, Whisper
 from asterisk_compliance.domain.company import Peer
@@ -20,6 +24,7 @@ from asterisk_compliance.domain.events import (
     Event,
     FileGrew,
     LeftStasis,
+    MixMonitorStarted,
     PlaybackFinished,
     PlaybackStarted,
     SpoolKept,
@@ -248,6 +253,19 @@ class Site:
         return [draft.detail["reason"] for draft in self.drafts if draft.kind is Kind.DECISION]
 
 
+def listen(monkeypatch: pytest.MonkeyPatch) -> list[Event]:
+    """Every event that the domain is given from now on."""
+    told: list[Event] = []
+    step = rules.step
+
+    def listening(call: Call, event: Event) -> Stepped:
+        told.append(event)
+        return step(call, event)
+
+    monkeypatch.setattr(call_task.rules, "step", listening)
+    return told
+
+
 class Live:
     """A call that runs; ``until`` waits for what shall happen, and never for ever."""
 
@@ -276,8 +294,16 @@ class Live:
         """Be told, bridged to ``channels``, and recorded."""
         self.tell_the_notice()
         await self.until("call_continued")
-        self.feed(LeftStasis(), Bridged(monotonic_ms()), company(*channels or (AGENT,)))
-        self.feed(FileGrew(RECORDING, monotonic_ms()))
+        events = (
+            LeftStasis(),
+            MixMonitorStarted(monotonic_ms()),
+            Bridged(monotonic_ms()),
+            company(*channels or (AGENT,)),
+            FileGrew(RECORDING),
+        )
+        for event in events:
+            self.feed(event)
+            await self.settled()
         await self.until("recording_growing")
 
     def whispered(self) -> None:

@@ -8,63 +8,42 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from functools import partial
 
 import pytest
 
-from asterisk_compliance.app import call_task
 from asterisk_compliance.app.call_task import monotonic_ms
-from asterisk_compliance.domain import call as rules
-from asterisk_compliance.domain.call_notice import Stepped
-from asterisk_compliance.domain.call_state import Call
 from asterisk_compliance.domain.commands import (
-    Announce,
     ClearDeadline,
-    Mute,
-    RemoveSpooled,
     SetDeadline,
-    SetMute,
-    StartSegment,
 )
-from asterisk_compliance.domain.decision import Status
 from asterisk_compliance.domain.events import (
-    By,
+    Bridged,
     ChannelGone,
     DeadlinePassed,
-    Event,
     FileAppeared,
     MixMonitorStarted,
+    MuteChanged,
     PauseAsked,
     ResumeAsked,
-    RowsRefused,
     WithdrawalAsked,
 )
 from asterisk_compliance.domain.names import Deadline
-from asterisk_compliance.domain.notice import Announcement, OnProblem, OnWithdrawal, Policy, Prompt
+from asterisk_compliance.domain.notice import OnWithdrawal, Policy
 from asterisk_compliance.domain.recording import Capture
-from asterisk_compliance.domain.rows import Kind, PersonalFact
-from asterisk_compliance.errors import StoreUnavailable
-from asterisk_compliance.ids import party_id
+from asterisk_compliance.domain.rows import Kind
 
 from .live_call import (
     AGENT,
-    CALL,
-    CHANNEL,
+    LIMITS,
     OTHER,
     POLICY,
     RECORDING,
     SECOND,
-    THIRD,
+    WITHIN_S,
     Live,
     Site,
     company,
-)
-
-MUST = Prompt("sound:/prompts/ja/required", 1_000)
-MANDATORY = replace(
-    POLICY,
-    on_recording_failure=OnProblem.END,
-    announcements={Announcement.REQUIRED: {"ja": MUST}},
+    listen,
 )
 
 
@@ -166,12 +145,15 @@ async def test_a_mute_that_is_refused_ends_the_recording(site: Site) -> None:
 # -- what the call began itself is never lost -----------------------------------------------------
 
 
-async def test_the_answer_to_a_mute_needs_no_place_in_the_queue(site: Site) -> None:
+async def test_the_answer_to_a_mute_needs_no_place_in_the_queue(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stepped = listen(monkeypatch)
     live = await recorded(site, events=2)
     site.while_muting = lambda: live.feed(*[FileAppeared(RECORDING)] * 10)
     live.feed(pause())
     await live.until("announce FAILED")
-    assert len(live.task.call.segment.slips) == 1
+    await live.until(lambda: any(isinstance(event, MuteChanged) for event in stepped))
     await end(live)
 
 
@@ -187,20 +169,21 @@ async def test_a_verdict_needs_no_place_in_the_queue(site: Site) -> None:
 
 
 async def test_a_deadline_needs_no_place_in_the_queue(site: Site) -> None:
-    live = await recorded(site, replace(POLICY, pause_max_ms=1), events=2)
-    live.feed(pause())
-    await live.until("capture_paused")
+    live = Live(site, replace(LIMITS, growth_ms=20), events=2)
+    live.tell_the_notice()
+    await live.until("call_continued")
+    for event in (MixMonitorStarted(monotonic_ms()), Bridged(monotonic_ms()), company(AGENT)):
+        live.feed(event)
+        await live.settled()
     site.muting.clear()
-    live.feed(company(AGENT, OTHER), company(AGENT), company(AGENT))
-    await live.settled()
-    await asyncio.sleep(0.01)
+    live.feed(pause())
+    await live.until("mute all")
+    live.feed(*[FileAppeared(RECORDING)] * 2)
+    await asyncio.sleep(0.05)
     site.muting.set()
-    await live.until(lambda: any(row.detail["code"] == "PAUSE_FORGOTTEN" for row in anomalies()))
-    assert not any(row.detail["code"] == "EVENTS_OVERFLOWED" for row in anomalies())
+    await live.until("recording_stalled")
+    assert not site.rows(Kind.ANOMALY)
     await end(live)
-
-    def anomalies() -> list[object]:
-        return site.rows(Kind.ANOMALY)
 
 
 async def test_a_deadline_that_is_cleared_is_not_heard_of_even_if_it_passed(site: Site) -> None:
@@ -222,6 +205,43 @@ async def test_a_deadline_that_is_cleared_is_not_heard_of_even_if_it_passed(site
     await end(live)
 
 
+async def test_who_asks_is_told_what_came_of_it(site: Site) -> None:
+    live = await recorded(site)
+    async with asyncio.timeout(WITHIN_S):
+        then = await live.task.ask(pause())
+    assert then.pauses == {"agent"}
+    assert "mute all" in site.happened
+    await end(live)
+
+
+async def test_who_asks_is_answered_though_the_queue_is_full(site: Site) -> None:
+    live = await recorded(site, events=2)
+    site.muting.clear()
+    live.feed(pause())
+    await live.until("mute all")
+    live.feed(*[FileAppeared(RECORDING)] * 10)
+    asking = asyncio.create_task(live.task.ask(WithdrawalAsked(monotonic_ms())))
+    await live.settled()
+    site.muting.set()
+    async with asyncio.timeout(WITHIN_S):
+        then = await asking
+    assert then.withdrawn
+    await end(live)
+
+
+async def test_who_asks_is_answered_when_the_call_ends(site: Site) -> None:
+    live = await recorded(site)
+    site.muting.clear()
+    live.feed(pause())
+    await live.until("mute all")
+    asking = asyncio.create_task(live.task.ask(resume()))
+    await live.settled()
+    live.running.cancel()
+    async with asyncio.timeout(WITHIN_S):
+        then = await asking
+    assert then.pauses == {"agent"}
+
+
 # -- beside the task -----------------------------------------------------------------------------
 
 
@@ -231,8 +251,12 @@ async def test_a_new_segment(site: Site) -> None:
     await live.until(f"whisper to {OTHER}")
     live.whispered()
     await live.until(f"start {SECOND}")
-    site.order("party_told", "recording_requested", f"start {SECOND}")
-    site.order(f"follow {SECOND}", f"start {SECOND}")
+    asked = site.happened.index(f"start {SECOND}")
+    assert site.happened[asked - 3 : asked] == [
+        "party_told",
+        "recording_requested",
+        f"follow {SECOND}",
+    ]
     assert "judge" not in site.happened
     live.feed(MixMonitorStarted(monotonic_ms()))
     await live.until("spool_removed")
@@ -298,179 +322,4 @@ async def test_what_was_recorded_is_deleted_behind_the_withdrawal(site: Site) ->
     site.order("stop_capture", "consent")
     site.order("consent", "recording_closed", "spool_removed", f"remove {RECORDING}")
     site.order(f"remove {RECORDING}", "recording_removed")
-    await end(live)
-
-
-# -- rows that are refused -----------------------------------------------------------------------
-
-
-@pytest.fixture
-def refusals(monkeypatch: pytest.MonkeyPatch) -> list[RowsRefused]:
-    """Every refusal that the domain is told of."""
-    told: list[RowsRefused] = []
-    step = rules.step
-
-    def listening(call: Call, event: Event) -> Stepped:
-        if isinstance(event, RowsRefused):
-            told.append(event)
-        return step(call, event)
-
-    monkeypatch.setattr(call_task.rules, "step", listening)
-    return told
-
-
-async def test_a_resume_whose_row_is_refused_does_not_happen(
-    site: Site, refusals: list[RowsRefused]
-) -> None:
-    live = await recorded(site)
-    live.feed(pause())
-    await live.until("capture_paused")
-    site.store_error = StoreUnavailable("disk full")
-    live.feed(resume())
-    await live.until("stop_capture")
-    undone = (SetMute(Mute.NONE), Announce(Status.RECORDING))
-    assert refusals[0] == RowsRefused(at_commit=True, undone=undone)
-    assert "mute none" not in site.happened
-    assert "announce RECORDING" not in site.happened[site.happened.index("mute all") :]
-    await end(live)
-
-
-async def test_a_segment_whose_row_is_refused_does_not_begin(
-    site: Site, refusals: list[RowsRefused]
-) -> None:
-    live = await recorded(site)
-    live.feed(company(AGENT, OTHER))
-    await live.until(f"whisper to {OTHER}")
-    await live.until("capture_paused")
-    site.store_error = StoreUnavailable("disk full")
-    live.whispered()
-    await live.until("stop_capture")
-    (undone,) = [one.undone for one in refusals if one.at_commit and one.undone]
-    assert [type(command) for command in undone] == [StartSegment, SetDeadline]
-    assert f"start {SECOND}" not in site.happened
-    assert Deadline.SEGMENT not in live.task._waits
-    assert live.task.call.coming is None
-    await end(live)
-
-
-async def test_a_spool_is_not_emptied_whose_verdict_is_refused(
-    site: Site, refusals: list[RowsRefused]
-) -> None:
-    live = await recorded(site)
-    site.judging.clear()
-    live.feed(ChannelGone(monotonic_ms()))
-    await live.until("call_ended")
-    site.store_error = StoreUnavailable("disk full")
-    site.judging.set()
-    await live.over()
-    assert refusals[0] == RowsRefused(at_commit=True, undone=(RemoveSpooled(RECORDING),))
-    assert "remove_spooled" not in site.happened
-
-
-async def test_rows_that_nobody_waits_for_are_refused(
-    site: Site, refusals: list[RowsRefused]
-) -> None:
-    live = await recorded(site)
-    site.store_error = StoreUnavailable("disk full")
-    live.feed(pause())
-    await live.until("stop_capture")
-    assert refusals[0] == RowsRefused()
-    await end(live)
-
-
-# -- whispers ------------------------------------------------------------------------------------
-
-
-async def test_a_hang_up_ends_a_whisper_that_lives(site: Site) -> None:
-    live = await recorded(site)
-    live.feed(company(AGENT, OTHER))
-    await live.until(f"whisper to {OTHER}")
-    assert "end_whisper" not in site.happened
-    await end(live)
-    site.order(f"whisper to {OTHER}", "end_whisper")
-
-
-async def test_a_whisper_that_was_ended_before_it_began_does_not_begin(site: Site) -> None:
-    live = await recorded(site)
-    live.feed(company(AGENT, OTHER), company(AGENT))
-    await live.until("party_not_told")
-    await live.settled()
-    assert f"whisper to {OTHER}" not in site.happened
-    assert "end_whisper" in site.happened
-    await end(live)
-
-
-async def test_no_whisper_begins_in_a_call_that_is_gone(site: Site) -> None:
-    live = await recorded(site)
-    live.feed(company(AGENT, OTHER), ChannelGone(monotonic_ms()))
-    await live.over()
-    await live.settled()
-    assert f"whisper to {OTHER}" not in site.happened
-
-
-async def test_a_whisper_that_is_refused_is_no_notice(site: Site) -> None:
-    live = await recorded(site)
-    site.whispers = False
-    live.feed(company(AGENT, OTHER))
-    await live.until(f"whisper to {OTHER}")
-    await live.until(partial(whisper_failed, live))
-    assert OTHER not in live.task.call.company.covered
-    await end(live)
-
-
-async def test_the_failure_of_a_whisper_is_not_that_of_the_next(site: Site) -> None:
-    """Who leaves takes the whisper along: Asterisk says no, when the next one is told already."""
-    live = await recorded(site)
-    site.whispering.clear()
-    live.feed(company(AGENT, OTHER))
-    await live.until(f"whisper to {OTHER}")
-    live.feed(company(AGENT, THIRD))
-    await live.until(f"whisper to {THIRD}")
-    site.whispers = False
-    first, second = list(site.beside)
-    site.whispering.set()
-    await asyncio.wait([first, second])
-    await live.until(partial(whisper_failed, live))
-    assert live.task.call.whispering is not None
-    assert live.task.call.whispering.channel == THIRD
-    await end(live)
-
-
-def whisper_failed(live: Live) -> bool:
-    whispering = live.task.call.whispering
-    return whispering is not None and whispering.failed is not None
-
-
-async def test_a_mandatory_recording_that_fails_ends_the_call(site: Site) -> None:
-    live = await recorded(site, MANDATORY)
-    site.mutes = False
-    live.feed(pause())
-    await live.until(f"whisper to {CHANNEL}")
-    assert "hang_up" not in site.happened
-    live.whispered()
-    await live.until("hang_up")
-    await live.until("call_diverted")
-    await end(live)
-
-
-async def test_a_mandatory_recording_that_fails_leads_elsewhere(site: Site) -> None:
-    policy = replace(MANDATORY, on_recording_failure=OnProblem.ALTERNATIVE)
-    live = await recorded(site, policy)
-    site.mutes = site.whispers = False
-    live.feed(pause())
-    await live.until("redirect")
-    assert "hang_up" not in site.happened
-    await end(live)
-
-
-# -- who -----------------------------------------------------------------------------------------
-
-
-async def test_staff_acts_under_its_own_party(site: Site) -> None:
-    live = await recorded(site)
-    staff, user = party_id(CALL, 99), PersonalFact("user", "yamada", "yamada")
-    live.feed(PauseAsked("PRIVATE", monotonic_ms(), By(staff, staff, (user,))))
-    await live.until("capture_paused")
-    (row,) = site.rows(Kind.CAPTURE_PAUSED)
-    assert (row.actor, row.party, row.role, row.facts) == (staff, staff, "staff", (user,))
     await end(live)

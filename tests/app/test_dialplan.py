@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 
 import pytest
 
-from asterisk_compliance.app.dialplan import render, render_default, render_for
+from asterisk_compliance.app.dialplan import ASKED, render, render_default, render_for
 from asterisk_compliance.app.result import (
     MIXMONITOR_ID_VARIABLE,
     RESULT_VARIABLE,
     RESULT_VARIABLES,
+    SEGMENT_VARIABLE,
+    SHOWN_VARIABLE,
 )
 from asterisk_compliance.errors import ConfigError
 from asterisk_compliance.presets import emergency_numbers
@@ -21,8 +24,28 @@ CHECKED_IN = Path(__file__).parents[2] / "dialplan" / "compliance.conf"
 ROUTINES = ("compliance-notice", "compliance-notice-agi")
 ARRAY = f"ARRAY({','.join(RESULT_VARIABLES)})"
 
-OWN = {*RESULT_VARIABLES, RESULT_VARIABLE, MIXMONITOR_ID_VARIABLE, "AGIEXITONHANGUP", ARRAY}
-FUNCTIONS = {"CDR(userfield)", "CALLERID(num)", "CALLERID(name)", "TIMEOUT(absolute)"}
+SPOOL = PurePosixPath("/var/spool/asterisk/compliance")
+ENTRIES = (*ROUTINES, "compliance-callee")
+
+OWN = {
+    *RESULT_VARIABLES,
+    RESULT_VARIABLE,
+    MIXMONITOR_ID_VARIABLE,
+    SEGMENT_VARIABLE,
+    SHOWN_VARIABLE,
+    ARRAY,
+}
+ASTERISKS = {"AGIEXITONHANGUP", "DYNAMIC_FEATURES", "GOSUB_RESULT"}
+FUNCTIONS = {
+    "CDR(userfield)",
+    "CALLERID(num)",
+    "CALLERID(name)",
+    "CONNECTEDLINE(name)",
+    "TIMEOUT(absolute)",
+}
+render_here = partial(
+    render, application="compliance", agi=None, limit_s=20, emergency=["110"], spool=SPOOL
+)
 
 
 def contexts(text: str) -> dict[str, list[str]]:
@@ -49,14 +72,19 @@ def test_the_checked_in_dialplan_is_current() -> None:
 
 
 def test_the_contexts() -> None:
-    assert list(contexts(render_default())) == [*ROUTINES, "compliance-back"]
+    others = ("back", "callee", "monitor", "segment", "agent", *(name.lower() for name in ASKED))
+    assert list(contexts(render_default())) == [
+        *ROUTINES,
+        *(f"compliance-{name}" for name in others),
+    ]
 
 
 def test_only_variables_of_its_own_are_set() -> None:
     set_here = set(assignments(render_default()))
     local = {name for name in set_here if name.startswith("LOCAL(")}
-    assert set_here - local - OWN - FUNCTIONS == set()
-    own = ("dialled", "late", "left", "site", "since")
+    assert set_here - local - OWN - ASTERISKS - FUNCTIONS == set()
+    routine = ("callee", "dialled", "late", "left", "site", "since")
+    own = (*routine, "b", "id", "rec", "t", "tone", "what")
     assert local == {f"LOCAL({name})" for name in own}
 
 
@@ -65,7 +93,7 @@ def test_no_variable_is_inherited_by_another_channel() -> None:
     assert not re.search(r"[,(]_{1,2}COMPLIANCE", render_default())
 
 
-@pytest.mark.parametrize("routine", ROUTINES)
+@pytest.mark.parametrize("routine", ENTRIES)
 def test_a_routine_clears_every_variable_first(routine: str) -> None:
     """Unless this channel has a standing decision: that one returns."""
     steps = contexts(render_default())[routine]
@@ -85,19 +113,81 @@ def test_the_result_is_taken_apart_in_its_order() -> None:
     assert back[taken + 1] == f"Set({RESULT_VARIABLE}=)"
 
 
-def test_mixmonitor_runs_in_one_place_and_only_on_the_channel_that_heard_the_notice() -> None:
+def test_mixmonitor_is_asked_for_only_on_the_channel_that_heard_the_notice() -> None:
     back = contexts(render_default())["compliance-back"]
-    starts = [number for number, step in enumerate(back) if "MixMonitor" in step]
-    assert [back[number] for number in starts] == ["MixMonitor(,${COMPLIANCE_OPTIONS})"]
+    start = "Gosub(compliance-monitor,s,1(${COMPLIANCE_RECORDING_ID},${COMPLIANCE_OPTIONS}))"
     guard = 'GotoIf($["${COMPLIANCE_OPTIONS}"="" | "${COMPLIANCE_CHANNEL}"!="${UNIQUEID}"]?said)'
-    assert back[starts[0] - 1] == guard
-    assert "Set(COMPLIANCE_OPTIONS=)" in back[starts[0] :]
-    assert (
-        sum(
-            "MixMonitor(" in step for steps in contexts(render_default()).values() for step in steps
-        )
-        == 1
-    )
+    assert back[back.index(start) - 1] == guard
+    assert "Set(COMPLIANCE_OPTIONS=)" in back[back.index(start) :]
+    calling = {
+        name
+        for name, steps in contexts(render_default()).items()
+        if any("compliance-monitor" in step for step in steps)
+    }
+    assert calling == {"compliance-back", "compliance-segment"}
+
+
+def test_mixmonitor_runs_in_one_place_and_takes_no_text_from_a_variable() -> None:
+    """Its arguments can start programs, and who may set a variable is not who may do that."""
+    running = {
+        name: [step for step in steps if re.search(r"(?<!Stop)MixMonitor\(", step)]
+        for name, steps in contexts(render_default()).items()
+    }
+    starts = running.pop("compliance-monitor")
+    assert not any(running.values())
+    assert len(starts) == 2
+    assert {name for start in starts for name in re.findall(r"\$\{([^}]*)\}", start)} == {
+        "b",
+        "id",
+        "t",
+        "tone",
+    }
+    monitor = contexts(render_default())["compliance-monitor"]
+    assert monitor[:4] == [
+        "Set(LOCAL(id)=${FILTER(0-9a-f,${CUT(ARG1,-,2)})}-${FILTER(0-9,${CUT(ARG1,-,3)})})",
+        "Set(LOCAL(b)=${FILTER(b,${ARG2})})",
+        f'Set(LOCAL(t)=${{IF($["${{FILTER(t,${{ARG2}})}}"!=""]?t({SPOOL}/r-${{id}}-tx.wav))}})',
+        "Set(LOCAL(tone)=${FILTER(0-9,${ARG2})})",
+    ]
+
+
+def test_a_new_segment_is_begun_only_for_a_flag_that_is_used_up() -> None:
+    segment = contexts(render_default())["compliance-segment"]
+    assert segment[:3] == [
+        f"Set(LOCAL(what)=${{{SEGMENT_VARIABLE}}})",
+        f"Set({SEGMENT_VARIABLE}=)",
+        'GotoIf($["${FILTER(m,${CUT(what,-,4)})}"=""]?no)',
+    ]
+
+
+def test_no_monitor_is_stopped_without_its_id() -> None:
+    """Without an id Asterisk would stop all of the channel's, the site's own too."""
+    stopping = [
+        (name, at)
+        for name, steps in contexts(render_default()).items()
+        for at, step in enumerate(steps)
+        if "StopMixMonitor" in step
+    ]
+    ((name, at),) = stopping
+    steps = contexts(render_default())[name]
+    assert steps[at - 1] == f'GotoIf($["${{{MIXMONITOR_ID_VARIABLE}}}"=""]?quiet)'
+    assert steps[at] == f"StopMixMonitor(${{{MIXMONITOR_ID_VARIABLE}}})"
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_who_asks_in_mid_call_names_the_call(name: str) -> None:
+    ask, back = contexts(render_default())[f"compliance-{name.lower()}"]
+    assert ask.startswith(f"UserEvent(Compliance{name},Call: ${{COMPLIANCE_CALL_ID}},By: ")
+    assert back == "Return()"
+
+
+def test_a_leg_inside_dial_has_no_time_limit() -> None:
+    """It would hang up both."""
+    callee = contexts(render_default())["compliance-callee"]
+    assert not any("TIMEOUT" in step for step in callee)
+    assert callee[0] == "Set(LOCAL(callee)=1)"
+    back = contexts(render_default())["compliance-back"]
+    assert back[0] == 'GotoIf($["${callee}"="1"]?result)'
 
 
 def test_what_a_caller_controls_is_only_ever_filtered() -> None:
@@ -120,17 +210,16 @@ def test_every_jump_has_its_label() -> None:
 
 
 def test_a_site_without_agi_has_no_routine_for_it() -> None:
-    text = render(application="told", agi=None, limit_s=7.5, emergency=["110"])
-    assert list(contexts(text)) == ["compliance-notice", "compliance-back"]
+    text = render_here(application="told", limit_s=7.5)
+    assert "compliance-notice-agi" not in contexts(text)
+    assert list(contexts(text))[:2] == ["compliance-notice", "compliance-back"]
     assert "Stasis(told,policy=${ARG1},linkedid=${CHANNEL(linkedid)}," in text
     assert "Set(TIMEOUT(absolute)=7.5)" in text
     assert "after 7.5 s" in text
 
 
 def test_a_site_with_agi_asks_its_own_address() -> None:
-    text = render(
-        application="compliance", agi="pbx-1.example.jp:4574", limit_s=20, emergency=["110"]
-    )
+    text = render_here(agi="pbx-1.example.jp:4574")
     assert "AGI(agi://pbx-1.example.jp:4574/notice?policy=${ARG1}" in text
 
 
@@ -140,14 +229,14 @@ def test_a_site_with_agi_asks_its_own_address() -> None:
 )
 def test_addresses_that_a_dialplan_would_take_apart(agi: str) -> None:
     with pytest.raises(ConfigError, match=r"agi\.host: must be a name or an IPv4 address"):
-        render(application="compliance", agi=agi, limit_s=20, emergency=[])
+        render_here(agi=agi)
 
 
 def test_the_routine_of_a_configuration() -> None:
     read = settings(limits={"dialplan_s": 25})
     text = render_for(read, read.asterisk[0])
-    assert text == render(
-        application="compliance", agi=None, limit_s=25, emergency=emergency_numbers()
+    assert text == render_here(
+        limit_s=25, emergency=emergency_numbers(), spool=read.asterisk[0].spool
     )
 
 
@@ -156,8 +245,11 @@ def test_the_routine_of_a_configuration_without_ari() -> None:
     asterisk[0] |= {"ari": None, "agi": {"host": "127.0.0.2", "port": 4600}}
     read = settings(asterisk=asterisk)
     text = render_for(read, read.asterisk[0])
-    assert text == render(
-        application="compliance", agi="127.0.0.2:4600", limit_s=20, emergency=emergency_numbers()
+    assert text == render_here(
+        agi="127.0.0.2:4600",
+        limit_s=read.limits.dialplan_s,
+        emergency=emergency_numbers(),
+        spool=read.asterisk[0].spool,
     )
 
 
@@ -169,6 +261,13 @@ def test_the_default_is_what_a_default_configuration_renders() -> None:
 
 
 def test_emergency_numbers_are_in_the_routine_with_the_sites_prefixes() -> None:
-    text = render(application="compliance", agi=None, limit_s=20, emergency=["110", "0110"])
+    text = render_here(emergency=["110", "0110"])
     assert '${REGEX("^(0110|110)$" ${dialled})}?compliance-back,s,nothing' in text
-    assert "REGEX" not in render(application="compliance", agi=None, limit_s=20, emergency=[])
+    assert "REGEX" not in render_here(emergency=[])
+
+
+def test_recordings_run_into_the_spool_of_the_site() -> None:
+    text = render_here(spool=PurePosixPath("/srv/spool"))
+    assert "r(/srv/spool/r-${id}-rx.wav)" in text
+    assert "t(/srv/spool/r-${id}-tx.wav)" in text
+    assert str(SPOOL) not in text

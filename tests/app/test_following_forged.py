@@ -41,6 +41,7 @@ async def test_a_newcomer_who_is_not_there_is_found(site: Site) -> None:
 async def test_a_leaver_who_is_still_there_is_found(site: Site) -> None:
     site.live(CALLER)
     site.enters("b1", CALLER, AGENT, FRIEND)
+    await site.settled()
     site.said_left(FRIEND)
     await site.settled()
     assert site.companies(CALLER) == [{AGENT}, {AGENT, FRIEND}]
@@ -55,6 +56,7 @@ async def test_an_entry_elsewhere_does_not_take_a_party_away(site: Site, kind: s
     """It is a leaving in disguise."""
     site.live(CALLER)
     site.enters("b1", CALLER, AGENT, FRIEND)
+    await site.settled()
     site.said(FRIEND, "b2", kind)
     await site.settled()
     assert site.companies(CALLER) == [{AGENT}, {AGENT, FRIEND}]
@@ -65,6 +67,7 @@ async def test_an_entry_elsewhere_does_not_take_a_party_away(site: Site, kind: s
 async def test_an_entry_elsewhere_does_not_take_our_call_away(site: Site, kind: str) -> None:
     caller = site.live(CALLER)
     site.enters("b1", CALLER, AGENT, FRIEND)
+    await site.settled()
     site.said(CALLER, "b2", kind)
     await site.settled()
     assert site.companies(CALLER) == [{AGENT}, {AGENT, FRIEND}]
@@ -86,6 +89,7 @@ async def test_our_call_that_seemed_to_leave_has_been_bridged_all_the_time(site:
 async def test_a_hangup_does_not_take_a_party_away(site: Site) -> None:
     site.live(CALLER)
     site.enters("b1", CALLER, AGENT, FRIEND)
+    await site.settled()
     site.following.gone(FRIEND)
     site.enters("b2", CALLEE)
     await site.settled()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
+from asterisk_compliance.app import hands
 from asterisk_compliance.app.hands import Hands, whispering_channel
 from asterisk_compliance.asterisk.ami import AmiClient
 from asterisk_compliance.asterisk.ari import AriClient
@@ -43,6 +44,7 @@ class Wires:
         self.there = True
         self.snooped = asyncio.Event()
         self.snooped.set()
+        self.enters: Callable[[ChannelId], None] | None = None
 
     def _request(self, *what: object) -> None:
         self.asked.append(what)
@@ -80,6 +82,8 @@ class Wires:
     ) -> object | None:
         self._request("snoop", channel, snoop, tuple(args))
         await self.snooped.wait()
+        if self.enters is not None:
+            asyncio.get_running_loop().call_soon(self.enters, snoop)
         return object() if self.there else None
 
     async def play(self, channel: ChannelId, media: str, playback: str) -> None:
@@ -103,6 +107,7 @@ class Site:
         self.ami: AmiClient | None = cast("AmiClient", self.wires)
         self.ari: AriClient | None = cast("AriClient", self.wires)
         self.hands = Hands(self)
+        self.wires.enters = self.hands.whisper_entered
         self.running: list[asyncio.Task[None]] = []
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -258,6 +263,38 @@ def test_the_channel_of_a_whisper_is_named_after_its_playback() -> None:
     assert f"w-{CALL[2:]}-2" == SNOOP
     assert whispering_channel(playback_id(CALL, 3)) != SNOOP
     assert whispering_channel(playback_id(OTHER_CALL, 2)) != SNOOP
+
+
+async def test_nothing_is_played_before_the_channel_entered(site: Site) -> None:
+    """Until then Asterisk refuses it, and may have answered already."""
+    site.wires.enters = None
+    whispering = asyncio.create_task(site.hands.whisper(live(), WHISPER))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert [what[0] for what in site.wires.asked] == ["snoop"]
+    site.hands.whisper_entered(SNOOP)
+    assert await whispering
+    assert [what[0] for what in site.wires.asked] == ["snoop", "play"]
+
+
+async def test_a_channel_that_does_not_enter(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hands, "_ENTER_S", 0.01)
+    site.wires.enters = None
+    assert not await site.hands.whisper(live(), WHISPER)
+
+
+async def test_a_channel_for_which_nobody_waits_is_hung_up(site: Site) -> None:
+    site.hands.whisper_entered(SNOOP)
+    assert site.wires.asked == [("hang_up", SNOOP)]
+
+
+async def test_a_whisper_that_is_ended_before_it_entered(site: Site) -> None:
+    site.wires.enters = None
+    whispering = asyncio.create_task(site.hands.whisper(live(), WHISPER))
+    await asyncio.sleep(0)
+    site.hands.end_whisper(live())
+    assert await whispering
+    assert "play" not in [what[0] for what in site.wires.asked]
 
 
 @pytest.mark.parametrize("step", ["snoop", "play"])

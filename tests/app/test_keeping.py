@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from asterisk_compliance.app.call_task import monotonic_ms
 from asterisk_compliance.app.keeping import Keeping
 from asterisk_compliance.domain.events import Event, FileAppeared, FileGrew, SpoolKept, SpoolRemoved
 from asterisk_compliance.domain.recording import Blank, Direction, Doubt, Expected, Outcome, Verdict
@@ -54,10 +55,14 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 
 
 async def test_a_call_is_told_of_its_files(site: Site) -> None:
+    before_ms = monotonic_ms()
     site.write("rx", LOUD)
     async with asyncio.timeout(WITHIN_S):
-        told = [await site.told.get(), await site.told.get()]
-    assert told == [(RECORDING, FileAppeared(RECORDING)), (RECORDING, FileGrew(RECORDING))]
+        (one, appeared), (other, grew) = await site.told.get(), await site.told.get()
+    assert one == other == RECORDING
+    assert isinstance(appeared, FileAppeared)
+    assert isinstance(grew, FileGrew)
+    assert before_ms <= appeared.at_ms <= grew.at_ms <= monotonic_ms()
 
 
 async def test_closed_files_are_judged_and_joined(site: Site) -> None:

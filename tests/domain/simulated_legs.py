@@ -88,6 +88,7 @@ class Legs(World):
     telling: Told | None = None
     asked_to_begin: StartSegment | None = None
     beginning: StartSegment | None = None
+    asked_mute: Mute = Mute.NONE
     pausers: set[str] = field(default_factory=set)
     withdrawn: bool = False
     begun_without_row: list[Command] = field(default_factory=list)
@@ -170,9 +171,9 @@ class Legs(World):
             case FileAppeared(recording=recording):
                 self.seen.add(recording)
             case PauseAsked(by=by) if self._can_pause():
-                self.pausers.add(by.actor)
+                self.pausers.add(by.source)
             case ResumeAsked(by=by, everybody=everybody):
-                self.pausers -= set(self.pausers) if everybody else {by.actor}
+                self.pausers -= set(self.pausers) if everybody else {by.source}
             case WithdrawalAsked(by=by) if not (self.pausers and by.actor == Actor.CALLER):
                 self.withdrawn = True
             case DeadlinePassed(deadline=Deadline.PAUSE):
@@ -188,7 +189,7 @@ class Legs(World):
 
     def _can_pause(self) -> bool:
         assert self.call is not None
-        return not self.call.stopping and (self.call.capture_is_open or bool(self.call.coming))
+        return self.call.is_recorded
 
     def _must_not_run(self) -> bool:
         covers = {peer.cover for peer in self.told_peers}
@@ -205,7 +206,7 @@ class Legs(World):
         """What is captured again is said, behind a commit, by the row before it."""
         rows = [c.detail for c in commands if isinstance(c, AppendRow)]
         for at, command in enumerate(commands):
-            if not isinstance(command, SetMute) or command.mute.level >= self.recorder.wished.level:
+            if not isinstance(command, SetMute) or command.mute.level >= self.asked_mute.level:
                 continue
             said = [
                 c.detail["mute"]
@@ -247,6 +248,7 @@ class Legs(World):
 
     def _set_mute(self, mute: Mute) -> None:
         self.pass_time(self.slow_ms)
+        self.asked_mute = mute
         if not self._obeys(SetMute) or self.recorder.running is None:
             self.outcomes.append(MuteRefused(mute, self.now_ms))
             return
@@ -267,7 +269,10 @@ class Legs(World):
         """To its end, or a part of it; Asterisk says ``done`` of either."""
         assert self.telling is not None
         length_ms = NOTICE_MS if self.telling.is_notice else ANNOUNCEMENT_MS
-        self.pass_time(self.telling.since_ms + length_ms - cut_short_ms - self.now_ms)
+        telling = self.telling
+        self.live_through(telling.since_ms + length_ms - cut_short_ms - self.now_ms)
+        if self.telling is not telling:
+            return  # it was ended before it could end
         if self.telling.is_notice and cut_short_ms == 0:
             peer, _ = self.there[self.telling.command.channel]
             if peer.cover is not Cover.REFUSED:
@@ -291,6 +296,7 @@ class Legs(World):
         self.recorder.end()
         self.pass_time(SILENT_MS)
         self._monitor(wish.recording, wish.options)
+        self.asked_mute = Mute.NONE
 
 
 def in_dialplan(world: Legs, policy: Policy) -> None:

@@ -65,6 +65,10 @@ from .simulated_recorder import Fault, Recorder
 from .simulator import ANNOUNCEMENT_MS, CALL, CHANNEL, KEYS, LIMITS, NOTICE_MS
 
 
+SLOWEST_MS = 100
+"""We are told of a fact within this time; the domain is built on that (``SLIP_BEFORE_MS``)."""
+
+
 @dataclass(order=True)
 class Post:
     """An event on its way to us: it reaches us at ``at_ms``, in the order in which it was sent."""
@@ -99,6 +103,7 @@ class World:
 
     in_stasis: bool = True
     hung_up: bool = False
+    over: bool = False
     answered: bool = False
     bridged: bool = False
     playing: PlaybackId | None = None
@@ -128,6 +133,15 @@ class World:
             told, others = self.faults()
             self.recorder.hear(ms, bridged=self.bridged, told=told, others=others)
             self.now_ms += ms
+
+    def live_through(self, ms: int) -> None:
+        """Time passes outside: nothing waits longer to be told than ``SLOWEST_MS`` after the fact."""
+        until = self.now_ms + ms
+        patience_ms = SLOWEST_MS - self.ami_lag_ms
+        while self.inbox and self.inbox[0].at_ms + patience_ms < until:
+            self.pass_time(self.inbox[0].at_ms + patience_ms - self.now_ms)
+            self.tell()
+        self.pass_time(until - self.now_ms)
 
     def faults(self) -> tuple[Iterable[Fault], Iterable[Fault]]:
         """Why what the told party says now must not be kept, and what the others say."""
@@ -169,7 +183,7 @@ class World:
 
     def perform(self, commands: tuple[Command, ...]) -> None:
         """Do what the shell would do: rows of one step are stored together, or none is."""
-        if Forget() in self.done:
+        if self.over:
             assert commands == (), "something is done for a call that is over"
         pending: list[AppendRow] = []
         for at, command in enumerate(commands):
@@ -239,6 +253,8 @@ class World:
                 self.post(Judged(recording, self.recorder.judge(recording, expected)))
             case RemoveSpooled(recording=recording):
                 self._remove_spooled(command, recording)
+            case Forget():
+                self.over = True
             case RemoveRecording(recording=recording):
                 self.post(RecordingRemoved(recording, gone=True))
             case _:
@@ -324,7 +340,10 @@ class World:
         """``done`` either way: Asterisk does not tell a stopped playback from a whole one."""
         assert self.playing_since is not None
         length_ms = NOTICE_MS if self.plays_notice else ANNOUNCEMENT_MS
-        self.pass_time(self.playing_since + length_ms - cut_short_ms - self.now_ms)
+        playback = self.playing
+        self.live_through(self.playing_since + length_ms - cut_short_ms - self.now_ms)
+        if self.playing != playback:
+            return  # it was ended, or another was begun, before it could end
         self.heard_whole |= self.plays_notice and cut_short_ms == 0
         self._finish(done=True)
 

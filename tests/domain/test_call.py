@@ -25,7 +25,6 @@ from asterisk_compliance.domain.commands import (
 from asterisk_compliance.domain.decision import Reason, Status
 from asterisk_compliance.domain.events import (
     CommandFailed,
-    Deadline,
     Event,
     EventsOverflowed,
     HangupRequested,
@@ -35,8 +34,8 @@ from asterisk_compliance.domain.events import (
     Reentered,
     RowsRefused,
     ServiceStopping,
-    Step,
 )
+from asterisk_compliance.domain.names import Deadline, Step
 from asterisk_compliance.domain.notice import CaptureFrom
 from asterisk_compliance.domain.recording import Capture
 from asterisk_compliance.domain.rows import Actor, Kind, PersonalFact
@@ -78,6 +77,7 @@ def test_a_call_arrives_and_hears_the_notice() -> None:
             {
                 "channel": CHANNEL,
                 "entry": "ari",
+                "leg": "caller",
                 "linkedid": CHANNEL,
                 "policy": "inbound",
                 "policy_digest": "p" * 64,
@@ -304,7 +304,9 @@ def test_a_store_that_fails_in_the_notice() -> None:
 
 
 def test_a_decision_that_cannot_be_stored_is_not_handed_over() -> None:
-    call, commands = told(arrived(), *TOLD, RowsRefused(at_commit=True))
+    call, commands = told(
+        arrived(), *TOLD, RowsRefused(at_commit=True, undone=(ALLOWED, Continue()))
+    )
     assert commands == refused(Reason.STORE_FAILED)
     assert call.capture is Capture.NONE
     assert told(call, CONTINUED, GONE)[1][-1] == Forget()

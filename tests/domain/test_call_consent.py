@@ -25,7 +25,6 @@ from asterisk_compliance.domain.decision import Reason, Status
 from asterisk_compliance.domain.events import (
     Bridged,
     CommandFailed,
-    Deadline,
     DeadlinePassed,
     Event,
     EventsOverflowed,
@@ -35,8 +34,8 @@ from asterisk_compliance.domain.events import (
     PlaybackStarted,
     RowsRefused,
     ServiceStopping,
-    Step,
 )
+from asterisk_compliance.domain.names import Deadline, Step
 from asterisk_compliance.domain.notice import Consent, Keys, OnProblem
 from asterisk_compliance.domain.recording import Capture
 from asterisk_compliance.domain.rows import Actor, Kind

@@ -18,7 +18,6 @@ from asterisk_compliance.domain.commands import (
     Judge,
     RemoveSpooled,
     SetDeadline,
-    StopCapture,
 )
 from asterisk_compliance.domain.decision import Status
 from asterisk_compliance.domain.events import (
@@ -26,11 +25,8 @@ from asterisk_compliance.domain.events import (
     CaptureGoesOn,
     CommandFailed,
     Continued,
-    Deadline,
     Event,
     EventsOverflowed,
-    FileAppeared,
-    FileGrew,
     HangupRequested,
     Judged,
     LeftStasis,
@@ -40,24 +36,28 @@ from asterisk_compliance.domain.events import (
     ServiceStopping,
     SpoolKept,
     SpoolRemoved,
-    Step,
     Unbridged,
 )
+from asterisk_compliance.domain.names import Deadline, Step
 from asterisk_compliance.domain.notice import CaptureFrom
-from asterisk_compliance.domain.recording import Direction, Length
+from asterisk_compliance.domain.reasons import StopReason
+from asterisk_compliance.domain.recording import Direction, Expected, Length
 from asterisk_compliance.domain.rows import Kind
 
 from .simulator import LIMITS, policy
 from .traces import (
     ALLOWED,
+    APPEARED,
     CLOSING,
     CONTINUED,
     EMPTY,
     FAILED,
     GONE,
+    GREW,
     GROWTH_IS_LATE,
     HEARD,
     IN_DIALPLAN,
+    JUDGED,
     MISSING,
     NOTICE_IS_LATE,
     RECORDED,
@@ -65,11 +65,12 @@ from .traces import (
     STARTED,
     TOLD,
     UNJUDGED,
-    WHOLE,
+    UNREMOVED,
     anomaly,
     arrived,
     ended,
     of_recording,
+    stopped,
     told,
 )
 
@@ -92,9 +93,9 @@ def test_capture_from_the_notice_on_must_grow_at_once() -> None:
 def test_an_unrecorded_call_waits_for_no_audio() -> None:
     call, commands = told(arrived(), STARTED, FAILED, CONTINUED, Bridged(2_000))
     assert commands == ()
-    for event in (MixMonitorStarted(), FileAppeared(), FileGrew(), GROWTH_IS_LATE):
+    for event in (MixMonitorStarted(1_030), APPEARED, GREW, GROWTH_IS_LATE):
         assert told(call, event) == (call, ())
-    assert told(call, EventsOverflowed()) == (call, ())
+    assert told(call, EventsOverflowed())[1] == ()
 
 
 @pytest.mark.parametrize("step", [Step.HAND_OVER, Step.CONTINUE])
@@ -132,47 +133,47 @@ def test_the_standing_decision_starts_no_second_capture(
     so_far: tuple[Event, ...], status: Status
 ) -> None:
     _, commands = told(arrived(), *so_far, Reentered())
-    standing = replace(ALLOWED, status=status, start=False)
+    standing = replace(ALLOWED, status=status, start=False, options=None)
     assert commands == (AppendRow(Kind.CALL_REENTERED), standing, Continue())
 
 
 def test_asterisk_starts_the_recording_and_it_grows() -> None:
-    call, commands = told(arrived(), *IN_DIALPLAN, MixMonitorStarted())
+    call, commands = told(arrived(), *IN_DIALPLAN, MixMonitorStarted(1_030))
     assert commands == (of_recording(Kind.RECORDING_STARTED, evidence="mixmonitor_start"),)
-    assert told(call, FileAppeared()) == (call, ())
-    call, commands = told(call, FileGrew())
+    assert told(call, APPEARED) == (call, ())
+    call, commands = told(call, GREW)
     assert commands == (
         of_recording(Kind.RECORDING_GROWING),
         ClearDeadline(Deadline.GROWTH),
         Announce(Status.RECORDING),
     )
-    assert told(call, FileGrew()) == (call, ())
+    assert told(call, GREW) == (call, ())
     assert told(call, GROWTH_IS_LATE) == (call, ())
 
 
 def test_a_file_proves_a_recording_that_nobody_announced() -> None:
     started = of_recording(Kind.RECORDING_STARTED, evidence="file")
-    call, commands = told(arrived(), *IN_DIALPLAN, FileAppeared())
+    call, commands = told(arrived(), *IN_DIALPLAN, APPEARED)
     assert commands == (started,)
-    assert told(call, MixMonitorStarted()) == (call, ())
-    _, commands = told(arrived(), *IN_DIALPLAN, FileGrew())
+    assert told(call, MixMonitorStarted(1_050)) == (call, ())
+    _, commands = told(arrived(), *IN_DIALPLAN, GREW)
     assert commands[:2] == (started, of_recording(Kind.RECORDING_GROWING))
 
 
 def test_a_recording_that_does_not_grow_is_said_and_may_still_come() -> None:
     call, commands = told(arrived(), *IN_DIALPLAN, Bridged(2_000), GROWTH_IS_LATE)
     assert commands == (of_recording(Kind.RECORDING_STALLED), Announce(Status.FAILED))
-    assert told(call, FileGrew())[1][-1] == Announce(Status.RECORDING)
+    assert told(call, GREW)[1][-1] == Announce(Status.RECORDING)
 
 
 def test_events_that_overflow_stop_the_capture() -> None:
     _, commands = told(arrived(), *RECORDED, EventsOverflowed())
-    assert commands == (anomaly("EVENTS_OVERFLOWED"), StopCapture(), Announce(Status.FAILED))
+    assert commands == (anomaly("EVENTS_OVERFLOWED"), *stopped(StopReason.EVENTS_OVERFLOWED))
 
 
 def test_a_store_that_fails_stops_the_capture() -> None:
     call, commands = told(arrived(), *RECORDED, RowsRefused())
-    assert commands == (anomaly("STORE_FAILED"), StopCapture(), Announce(Status.FAILED))
+    assert commands == (anomaly("STORE_FAILED"), *stopped(StopReason.STORE_FAILED))
     assert told(call, RowsRefused()) == (call, ())
     _, commands = told(arrived(), STARTED, FAILED, CONTINUED, RowsRefused())
     assert commands == (anomaly("STORE_FAILED"),)
@@ -180,7 +181,7 @@ def test_a_store_that_fails_stops_the_capture() -> None:
 
 def test_a_notice_that_ended_long_ago_means_nothing() -> None:
     call, _ = told(arrived(), *RECORDED)
-    for event in (STARTED, HEARD, NOTICE_IS_LATE, ServiceStopping(), Judged(WHOLE)):
+    for event in (STARTED, HEARD, NOTICE_IS_LATE, ServiceStopping(), JUDGED):
         assert told(call, event) == (call, ())
 
 
@@ -188,23 +189,23 @@ def test_the_end_of_an_unrecorded_call() -> None:
     call, commands = told(arrived(), STARTED, FAILED, CONTINUED, LeftStasis(), GONE)
     assert commands == (*ended(0), Forget())
     assert call.phase is Phase.OVER
-    assert told(call, GONE, FileGrew(), Judged(WHOLE), RowsRefused()) == (call, ())
+    assert told(call, GONE, GREW, JUDGED, RowsRefused()) == (call, ())
 
 
 def test_the_time_in_bridges_is_what_must_have_been_recorded() -> None:
     spans = (Bridged(2_000), Bridged(2_500), Unbridged(3_000), Unbridged(3_500), Bridged(5_000))
     _, commands = told(arrived(), *IN_DIALPLAN, *spans, GONE)
-    assert commands == (*ended(5_000), Judge(RECORDING, 5_000))
+    assert commands == (*ended(5_000), Judge(RECORDING, Expected(5_000)))
 
 
 def test_bridges_are_counted_however_early_they_are_told() -> None:
     _, commands = told(arrived(), STARTED, Bridged(500), Unbridged(600), HEARD, GONE)
-    assert commands == (*ended(100), Judge(RECORDING, 100))
+    assert commands == (*ended(100), Judge(RECORDING, Expected(100)))
 
 
 def test_nobody_told_of_bridges() -> None:
     _, commands = told(arrived(), *IN_DIALPLAN, GONE)
-    assert commands == (*ended(0), Judge(RECORDING, None))
+    assert commands == (*ended(0), Judge(RECORDING, Expected(None)))
 
 
 @pytest.mark.parametrize(
@@ -220,11 +221,11 @@ def test_capture_from_the_notice_on_lasts_from_the_release(
     so_far: tuple[Event, ...], expected_ms: int | None
 ) -> None:
     _, commands = told(arrived(policy=policy(CaptureFrom.NOTICE)), *so_far, GONE)
-    assert commands[-1] == Judge(RECORDING, expected_ms)
+    assert commands[-1] == Judge(RECORDING, Expected(expected_ms))
 
 
 def test_a_closed_recording_leaves_the_spool_behind_its_row() -> None:
-    call, commands = told(arrived(), *CLOSING, Judged(WHOLE))
+    call, commands = told(arrived(), *CLOSING, JUDGED)
     assert commands == (
         of_recording(
             Kind.RECORDING_CLOSED,
@@ -245,45 +246,45 @@ def test_a_closed_recording_leaves_the_spool_behind_its_row() -> None:
         Commit(),
         RemoveSpooled(RECORDING),
     )
-    call, commands = told(call, SpoolRemoved(2))
+    call, commands = told(call, SpoolRemoved(RECORDING, 2))
     assert commands == (of_recording(Kind.SPOOL_REMOVED, files=2), Forget())
     assert call.phase is Phase.OVER
 
 
 def test_an_empty_recording_leaves_the_spool_too() -> None:
-    _, commands = told(arrived(), *CLOSING, Judged(EMPTY))
+    _, commands = told(arrived(), *CLOSING, Judged(RECORDING, EMPTY))
     row = of_recording(Kind.RECORDING_EMPTY, expected_ms=None, length=Length.UNKNOWN)
     assert commands == (row, Commit(), RemoveSpooled(RECORDING))
 
 
 def test_a_missing_recording_is_said() -> None:
-    call, commands = told(arrived(), *CLOSING, Judged(MISSING))
+    call, commands = told(arrived(), *CLOSING, Judged(RECORDING, MISSING))
     assert commands == (of_recording(Kind.RECORDING_MISSING, expected_ms=6_000), Forget())
     assert call.phase is Phase.OVER
 
 
 def test_what_cannot_be_judged_stays_where_it_is() -> None:
-    call, commands = told(arrived(), *CLOSING, Judged(UNJUDGED))
+    call, commands = told(arrived(), *CLOSING, Judged(RECORDING, UNJUDGED))
     assert commands == (of_recording(Kind.RECORDING_UNJUDGED, problem="NOT_PCM"), Forget())
     assert call.phase is Phase.OVER
 
 
 def test_a_spool_that_cannot_be_emptied_is_said() -> None:
-    call, commands = told(arrived(), *CLOSING, Judged(WHOLE), SpoolKept())
-    assert commands == (anomaly("SPOOL_NOT_REMOVED"), Forget())
+    call, commands = told(arrived(), *CLOSING, JUDGED, SpoolKept(RECORDING))
+    assert commands == (anomaly("SPOOL_NOT_REMOVED", recording=RECORDING), Forget())
     assert call.phase is Phase.OVER
 
 
 def test_a_channel_ends_once() -> None:
     call, _ = told(arrived(), *CLOSING)
-    for event in (GONE, FileGrew(), Bridged(9_000), Reentered(), EventsOverflowed()):
+    for event in (GONE, GREW, Bridged(9_000), Reentered(), EventsOverflowed()):
         assert told(call, event) == (call, ())
 
 
 @pytest.mark.parametrize("so_far", [CLOSING, (*RECORDED, RowsRefused(), GONE)])
 def test_files_stay_when_their_row_cannot_be_stored(so_far: tuple[Event, ...]) -> None:
     """Also when the store failed before: the call must come to its end."""
-    call, commands = told(arrived(), *so_far, Judged(WHOLE), RowsRefused(at_commit=True))
+    call, commands = told(arrived(), *so_far, JUDGED, UNREMOVED)
     assert commands == (anomaly("STORE_FAILED"), Forget())
     assert call.phase is Phase.OVER
 
@@ -292,19 +293,19 @@ def test_a_row_lost_while_the_recording_closes_is_said_and_the_judgement_waited_
     call, commands = told(arrived(), *CLOSING, RowsRefused())
     assert commands == (anomaly("STORE_FAILED"),)
     assert told(call, RowsRefused()) == (call, ())
-    _, commands = told(call, Judged(WHOLE))
+    _, commands = told(call, JUDGED)
     assert commands[1:] == (Commit(), RemoveSpooled(RECORDING))
 
 
 def test_what_was_stopped_is_not_called_a_recording() -> None:
     """Stopping flushes Asterisk's buffer: the file grows once more."""
-    call, _ = told(arrived(), *IN_DIALPLAN, FileAppeared(), EventsOverflowed())
-    assert told(call, FileGrew()) == (call, ())
+    call, _ = told(arrived(), *IN_DIALPLAN, APPEARED, EventsOverflowed())
+    assert told(call, GREW) == (call, ())
     _, commands = told(call, Reentered())
     standing = next(command for command in commands if isinstance(command, HandOver))
     assert standing.status is Status.FAILED
 
 
 def test_a_recording_that_cannot_be_stopped_is_said() -> None:
-    _, commands = told(arrived(), *RECORDED, RowsRefused(), CaptureGoesOn())
-    assert commands == (anomaly("CAPTURE_NOT_STOPPED"),)
+    _, commands = told(arrived(), *RECORDED, RowsRefused(), CaptureGoesOn(RECORDING))
+    assert commands == (anomaly("CAPTURE_NOT_STOPPED", recording=RECORDING),)

@@ -24,7 +24,6 @@ from asterisk_compliance.domain.events import (
     ChannelGone,
     CommandFailed,
     Continued,
-    Deadline,
     DeadlinePassed,
     DigitReceived,
     Entry,
@@ -43,9 +42,9 @@ from asterisk_compliance.domain.events import (
     ServiceStopping,
     SpoolKept,
     SpoolRemoved,
-    Step,
     Unbridged,
 )
+from asterisk_compliance.domain.names import Deadline, Step
 from asterisk_compliance.domain.notice import CaptureFrom, Consent, OnProblem
 from asterisk_compliance.domain.recording import Length, Outcome, Verdict
 from asterisk_compliance.domain.rows import Kind
@@ -94,10 +93,14 @@ class Story:
 
 
 STORIES = {
-    "recorded": Story((*CLOSING, Judged(WHOLE), SpoolRemoved(2))),
-    "gave up in the queue": Story((*IN_DIALPLAN, GONE, Judged(EMPTY), SpoolKept())),
-    "nothing on disk": Story((*IN_DIALPLAN, Bridged(2_000), GROWTH_IS_LATE, GONE, Judged(MISSING))),
-    "unreadable": Story((*CLOSING, Judged(UNJUDGED))),
+    "recorded": Story((*CLOSING, JUDGED, SpoolRemoved(RECORDING, 2))),
+    "gave up in the queue": Story(
+        (*IN_DIALPLAN, GONE, Judged(RECORDING, EMPTY), SpoolKept(RECORDING))
+    ),
+    "nothing on disk": Story(
+        (*IN_DIALPLAN, Bridged(2_000), GROWTH_IS_LATE, GONE, Judged(RECORDING, MISSING))
+    ),
+    "unreadable": Story((*CLOSING, Judged(RECORDING, UNJUDGED))),
     "came again": Story((*IN_DIALPLAN, Reentered(), GONE)),
     "prompt missing": Story((STARTED, FAILED, CONTINUED, GONE)),
     "cut short": Story((STARTED, CUT, CommandFailed(Step.CONTINUE), GONE)),
@@ -123,7 +126,7 @@ STORIES = {
         (STARTED, key("#"), key("9"), TELL_IS_LATE, CONTINUED, GONE),
         {"policy": policy(consent=Consent.OPT_IN, on_problem=OnProblem.END)},
     ),
-    "cannot be stopped": Story((*RECORDED, RowsRefused(), CaptureGoesOn())),
+    "cannot be stopped": Story((*RECORDED, RowsRefused(), CaptureGoesOn(RECORDING))),
 }
 
 NOT_OF_A_CALL = {
@@ -201,7 +204,7 @@ PREFIXES = {
     Phase.CONTINUING: TOLD,
     Phase.DIALPLAN: RECORDED,
     Phase.CLOSING: CLOSING,
-    Phase.OVER: (*CLOSING, Judged(MISSING)),
+    Phase.OVER: (*CLOSING, Judged(RECORDING, MISSING)),
 }
 CONSENTS = {
     Phase.NOTICE: list(Consent),

@@ -21,7 +21,6 @@ from asterisk_compliance.domain.events import (
     ChannelGone,
     CommandFailed,
     Continued,
-    Deadline,
     DeadlinePassed,
     Entry,
     Event,
@@ -33,8 +32,8 @@ from asterisk_compliance.domain.events import (
     Reentered,
     RowsRefused,
     ServiceStopping,
-    Step,
 )
+from asterisk_compliance.domain.names import Deadline, Step
 from asterisk_compliance.domain.notice import Consent, OnProblem
 from asterisk_compliance.domain.recording import Capture
 from asterisk_compliance.domain.rows import Kind

@@ -7,6 +7,7 @@ from dataclasses import replace
 from asterisk_compliance.domain import call as rules
 from asterisk_compliance.domain.call_state import Call
 from asterisk_compliance.domain.commands import (
+    Announce,
     AppendRow,
     CaptureOptions,
     ClearDeadline,
@@ -14,7 +15,9 @@ from asterisk_compliance.domain.commands import (
     Continue,
     HandOver,
     Play,
+    RemoveSpooled,
     SetDeadline,
+    StopCapture,
 )
 from asterisk_compliance.domain.decision import Next, Reason, Status
 from asterisk_compliance.domain.events import (
@@ -26,17 +29,20 @@ from asterisk_compliance.domain.events import (
     Event,
     FileAppeared,
     FileGrew,
+    Judged,
     LeftStasis,
     MixMonitorStarted,
     PlaybackFinished,
     PlaybackStarted,
+    RowsRefused,
     Unbridged,
 )
 from asterisk_compliance.domain.names import Deadline
 from asterisk_compliance.domain.notice import Consent, OnProblem
+from asterisk_compliance.domain.reasons import StopReason
 from asterisk_compliance.domain.recording import Direction, Length, Outcome, Verdict
 from asterisk_compliance.domain.rows import Actor, Kind
-from asterisk_compliance.ids import party_id, playback_id, recording_id
+from asterisk_compliance.ids import RecordingId, party_id, playback_id, recording_id
 
 from .simulator import ANNOUNCEMENT_MS, CALL, CHANNEL, LIMITS, arrival, policy
 
@@ -84,6 +90,9 @@ WHOLE = Verdict(
 EMPTY = Verdict(Outcome.EMPTY, expected_ms=None)
 MISSING = Verdict(Outcome.MISSING, expected_ms=6_000)
 UNJUDGED = Verdict(Outcome.UNJUDGED, problem="NOT_PCM")
+JUDGED = Judged(RECORDING, WHOLE)
+UNREMOVED = RowsRefused(at_commit=True, undone=(RemoveSpooled(RECORDING),))
+"""The row of the verdict could not be stored."""
 
 
 def arrived(**changed: object) -> Call:
@@ -137,6 +146,15 @@ ALLOWED = HandOver(
     start=True,
     options=CaptureOptions(),
 )
+
+
+def stopped(
+    reason: StopReason, said: Status = Status.FAILED, recording: str = RECORDING
+) -> tuple[Command, ...]:
+    """A running capture is told to stop, and it is said."""
+    row = AppendRow(Kind.CAPTURE_STOPPED, {"recording": recording, "reason": reason})
+    clear = (ClearDeadline(Deadline.GROWTH), ClearDeadline(Deadline.PAUSE))
+    return StopCapture(RecordingId(recording)), row, Announce(said), *clear
 
 
 def ended(bridged_ms: int) -> tuple[Command, ...]:

@@ -279,7 +279,6 @@ async def test_entering_twice_tells_once():
         await agent.answered()
         await customer.until_heard(1.5)
         channel = await office.channel_of("customer")
-        print(office.site.asterisk.log_file.read_text()[-9000:])
         assert await office.variable(channel, "COMPLIANCE_STATUS") in {"ALLOWED", "RECORDING"}
         await agent.hang_up()
         await office.site.until_ended()
@@ -344,7 +343,9 @@ async def test_who_is_put_through_to_somebody_outside_is_kept_once_that_one_was_
         assert office.decisions() == [("ALLOWED", "NOTICE_COMPLETED")] * 2
         first, second = [row["call"] for row in office.rows("call_arrived")]
         requested = office.details("recording_requested")
-        assert all(first[2:] in one["recording"] for one in requested), "his leg has none of its own"
+        assert all(first[2:] in one["recording"] for one in requested), (
+            "his leg has none of its own"
+        )
         joined = office.details("party_joined")
         assert joined[-1]["cover"] == "told"
         captures = [office.capture(file) for file in office.recordings()]

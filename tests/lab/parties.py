@@ -1,27 +1,246 @@
-"""Who is in the recordings of one call, in which channel, and at which times; from audio alone."""
+"""Calls with several parties, and who of them is in which recording, and when: from audio alone."""
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lab.hearing import Capture, NoticeHeard
+from lab.hearing import Capture, Claim
 from lab.leg import Leg
-from lab.notice_search import NoticeSearch, Stretch
-from lab.rtp import Heard
+from lab.notice_search import NoticeSearch
+from lab.rtp import FRAME_S
 from lab.sip import Phone
-from lab.site import Site, install_test_prompts
-from lab.tone_spans import Span, find_spans
-from lab.tones import AGENT, AGENT2, CALLER, OTHER, RATE, Schedule
+from lab.site import TEST_POLICIES, Site, install_test_prompts
+from lab.tones import AGENT, AGENT2, CALLER, OTHER, RATE
 from lab.wav import read_wav, write_wav
 
-CALLERS, OTHERS = 0, 1
-"""Channels of a recording."""
-_JOIN_S = 0.045
-"""Spans of a party that are closer than this are one: two lost frames."""
+TOLD, OTHERS = 0, 1
+"""Channels of a recording: left and right."""
+
+PHONES = {"agent": AGENT, "agent2": AGENT2, "agent3": OTHER, "outside": OTHER}
+"""Who can be called. The last two sound alike: a test uses one of them."""
+
+EXTENSIONS = """
+[globals]
+
+[from-lab]
+exten => 100,1,Gosub(compliance-notice,s,1(inbound))
+ same => n,Queue(support,r,,,30)
+exten => 102,1,Gosub(compliance-notice,s,1(inbound))
+ same => n,Dial(PJSIP/agent,20)
+exten => 104,1,Gosub(compliance-notice,s,1(inbound))
+ same => n,Dial(PJSIP/agent,20,t)
+exten => 112,1,Gosub(compliance-notice,s,1(stopping))
+ same => n,Dial(PJSIP/agent,20)
+exten => 122,1,Gosub(compliance-notice,s,1(going-on))
+ same => n,Dial(PJSIP/agent,20)
+exten => 202,1,Dial(PJSIP/agent2,20)
+exten => 203,1,Dial(PJSIP/agent3,20)
+exten => 209,1,Dial(PJSIP/outside,20)
+"""
+
+POLICIES = f"""
+{TEST_POLICIES}
+
+[[policy]]
+name = "stopping"
+notice = "test"
+languages = ["en"]
+on_join = "stop"
+
+[[policy]]
+name = "going-on"
+notice = "test"
+languages = ["en"]
+on_join = "continue"
+"""
+
+_SOUNDS = ("pbx-transfer", "beep", "beeperr", "pbx-invalid")
+"""What feature codes need to work at all."""
+
+
+@dataclass(slots=True)
+class Stage:
+    """A site and the telephones of everybody.
+
+    Attributes:
+        began: No sample is older.
+    """
+
+    site: Site
+    caller: Phone
+    phones: Mapping[str, Phone]
+    began: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    @asynccontextmanager
+    async def set_up(cls, **options: Any) -> AsyncIterator[Stage]:
+        """Open telephones and a site; arguments as of :meth:`Site.open`."""
+        async with AsyncExitStack() as stack:
+            caller = await stack.enter_async_context(await Phone.open("caller", CALLER))
+            phones = {
+                name: await stack.enter_async_context(await Phone.open(name, voice))
+                for name, voice in PHONES.items()
+            }
+            for phone in phones.values():
+                phone.answer_after = 0.05
+                phone.lines = 2
+            with_defaults = {
+                "extensions": EXTENSIONS,
+                "policies": POLICIES,
+                "install_prompts": install_prompts,
+            } | options
+            ports = {name: phone.port for name, phone in phones.items()}
+            site = await Site.open(ports, **with_defaults)
+            await stack.enter_async_context(site)
+            yield cls(site, caller, phones)
+
+    @property
+    def port(self) -> int:
+        return self.site.asterisk.sip_port
+
+    async def connect(self, exten: str, *, callee: str = "agent") -> tuple[Leg, Leg]:
+        """The caller dials and is connected: his leg, and the callee's."""
+        self.began = time.monotonic()
+        leg = await self.caller.dial(exten, self.port)
+        return leg, await self.answered(callee)
+
+    async def answered(self, name: str) -> Leg:
+        """The next call of this telephone, when it is up."""
+        leg = await self.phones[name].next_call()
+        await leg.answered()
+        return leg
+
+    async def row(self, kind: str, number: int = 1, **detail: str) -> dict[str, Any]:
+        """Wait for a row with this detail; the ``number``-th of them."""
+
+        def found(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            return [
+                row
+                for row in rows
+                if row["kind"] == kind and detail.items() <= row["detail"].items()
+            ]
+
+        rows = await self.site.rows_until(lambda rows: len(found(rows)) >= number)
+        return found(rows)[number - 1]
+
+    def rows(self, *kinds: str) -> list[dict[str, Any]]:
+        """Rows of calls: all, or those of some kinds."""
+        return [
+            row for row in self.site.rows() if row["call"] and (not kinds or row["kind"] in kinds)
+        ]
+
+    def details(self, kind: str) -> list[dict[str, Any]]:
+        return [row["detail"] for row in self.rows(kind)]
+
+    def search(self) -> NoticeSearch:
+        return NoticeSearch(read_wav(self.site.asterisk.sounds_here / "en/notice-test.wav")[0])
+
+    async def end(self, leg: Leg) -> Kept:
+        """One hangs up; what was kept of the call, once it is dealt with."""
+        await leg.hang_up()
+        await self.site.until_ended()
+        assert self.site.spooled() == []
+        return self.kept()
+
+    def kept(self) -> Kept:
+        speakers = (self.caller, *self.phones.values())
+        schedules = {phone.schedule.voice.name: phone.schedule for phone in speakers}
+        search, now = self.search(), time.monotonic()
+        files = sorted(self.site.recordings.glob("r-*.wav"), key=_segment)
+        return Kept(
+            {
+                _segment(file): Capture.read(file, schedules, search, self.began, now)
+                for file in files
+            }
+        )
+
+
+def _segment(file: Path) -> int:
+    return int(file.stem.rpartition("-")[2])
+
+
+def install_prompts(sounds: Path) -> None:
+    """The notice, and the sounds without which Asterisk's own transfers do not work."""
+    install_test_prompts(sounds)
+    for name in _SOUNDS:
+        write_wav(sounds / "en" / f"{name}.wav", np.zeros(RATE // 10, np.int16))
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """All recordings of a call, by their segment's number."""
+
+    segments: Mapping[int, Capture]
+
+    def times(self, party: str, channel: int) -> list[tuple[float, float]]:
+        """When what is kept of a party was said: from and to, on the clock."""
+        return sorted(
+            (span.clock_start, span.clock_end)
+            for capture in self.segments.values()
+            for print_ in capture.voiceprints
+            if (print_.party, print_.channel) == (party, channel)
+            for span in print_.spans
+        )
+
+    def undated_s(self, party: str) -> float:
+        return sum(
+            print_.undated_s
+            for capture in self.segments.values()
+            for print_ in capture.voiceprints
+            if print_.party == party
+        )
+
+    def seconds(self, party: str, channel: int, since: float, until: float) -> float:
+        """How much is kept of what a party said between two times."""
+        return sum(
+            max(0.0, min(end, until) - max(start, since))
+            for start, end in self.times(party, channel)
+        )
+
+    def gaps(self, party: str, channel: int) -> list[tuple[float, float]]:
+        """Where a party is missing between what is kept of it: when, and for how long."""
+        times = self.times(party, channel)
+        return [
+            (one[1], following[0] - one[1])
+            for one, following in itertools.pairwise(times)
+            if following[0] - one[1] > FRAME_S
+        ]
+
+    def nothing_of(self, party: str, until: float = float("inf")) -> Claim:
+        """Nothing is kept of what a party said until then, in no channel."""
+        early = [
+            (start, end)
+            for channel in (TOLD, OTHERS)
+            for start, end in self.times(party, channel)
+            if start < until - FRAME_S
+        ]
+        undated = self.undated_s(party)
+        ok = not early and undated < 0.1
+        measured = f"from {early} and {undated:.2f} s undated, and it is {until:.3f}"
+        return Claim(f"nothing of {party} too early", ok, measured)
+
+    def all_of(
+        self, party: str, channel: int, since: float, until: float, less_s: float = 0.06
+    ) -> Claim:
+        """What a party said between two times is kept in its channel, and in no other."""
+        there = self.seconds(party, channel, since, until)
+        elsewhere = self.seconds(party, 1 - channel, since, until)
+        ok = there >= until - since - less_s and elsewhere == 0
+        measured = f"{there:.3f} of {until - since:.3f} s there, {elsewhere:.2f} s elsewhere"
+        return Claim(f"all of {party}", ok, measured)
+
+    def no_notice(self) -> Claim:
+        parts = [(number, *part) for number, one in self.segments.items() for part in one.notices]
+        return Claim("no part of the notice is kept", not parts, str(parts))
+
+
+def must_hold(*claims: Claim) -> None:
+    assert [claim for claim in claims if not claim.ok] == []

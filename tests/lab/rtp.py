@@ -26,6 +26,8 @@ PCMU = 0
 TELEPHONE_EVENT = 101
 FRAME_S = FRAME / RATE
 _DIGITS = "0123456789*#ABCD"
+_FIRST_END = 6
+"""Frames that a digit has sounded for when its first end packet is sent."""
 _REANCHOR_S = 0.06
 """A stream whose timestamps drift further than this from its arrival times was changed."""
 
@@ -158,7 +160,8 @@ class RtpStream(asyncio.DatagramProtocol):
         event = _DIGITS.index(digit)
         lengths = [FRAME * (step + 1) for step in range(6)]
         self._digits += [(event, length, False, step) for step, length in enumerate(lengths)]
-        self._digits += [(event, lengths[-1], True, 6)] * 3 + [(-1, 0, False, 0)] * 3
+        ends = [(event, lengths[-1], True, _FIRST_END + again) for again in range(3)]
+        self._digits += ends + [(-1, 0, False, 0)] * 3
 
     def send_sound(self, pcm: Pcm) -> None:
         """Queue sound in place of the voice, in whole frames of 20 ms."""
@@ -184,8 +187,8 @@ class RtpStream(asyncio.DatagramProtocol):
             self._event_start = timestamp if step == 0 else self._event_start
             timestamp, kind = self._event_start, TELEPHONE_EVENT
             body = struct.pack("!BBH", event, 0x8A if end else 0x0A, length)
-            if end and not (self._digits and self._digits[0][2] is False):
-                pass
+            if step == _FIRST_END:
+                self.digits_ended.append(self._schedule.clock_of(number * FRAME))
         header = struct.pack(
             "!BBHII", 0x80, kind, self._sequence & 0xFFFF, timestamp & 0xFFFFFFFF, self._source
         )

@@ -75,6 +75,11 @@ class ServiceProcess:
             return await asyncio.to_thread(ask, socket, "status", {})
         return None
 
+    async def ask(self, what: str, call: str) -> dict[str, Any] | None:
+        """Ask for something of a live call, as staff does."""
+        socket = load(self.config, secrets=False).service.socket
+        return await asyncio.to_thread(ask, socket, "ask", {"what": what, "call": call})
+
     async def until(self, holds: Callable[[dict[str, Any]], bool], timeout_s: float) -> None:
         """Wait until the status is as wanted.
 

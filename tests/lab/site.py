@@ -182,8 +182,8 @@ class Site:
     ) -> Self:
         """Write everything, start Asterisk, and the service unless ``serve`` is false.
 
-        ``limits`` are further settings of that table, ``wiring`` of the Asterisk's. ``through`` may answer other ports for
-        ``ari`` and ``ami``, such as those of cables.
+        ``limits`` are further settings of that table, ``wiring`` of ``[[asterisk]]``. ``through``
+        may answer other ports for ``ari`` and ``ami``, such as those of cables.
         """
         build = await asyncio.to_thread(obtain)
         keep = directory is not None
@@ -293,14 +293,18 @@ class Site:
         return rows
 
     async def until_ended(self, calls: int = 1) -> list[dict[str, Any]]:
-        """Wait until so many calls have ended and their recordings are dealt with."""
-        last = {"call_ended", "recording_missing", "recording_unjudged", "spool_removed"}
+        """Wait until so many calls have ended and every recording of theirs is dealt with."""
+        last = {"recording_missing", "recording_unjudged", "spool_removed"}
 
         def over(rows: list[dict[str, Any]]) -> bool:
             ended = {row["call"] for row in rows if row["kind"] == "call_ended"}
-            recorded = {row["call"] for row in rows if row["kind"] == "recording_requested"}
-            dealt = {row["call"] for row in rows if row["kind"] in last - {"call_ended"}}
-            return len(ended) >= calls and recorded & ended <= dealt
+            requested = {
+                row["detail"]["recording"]
+                for row in rows
+                if row["kind"] == "recording_requested" and row["call"] in ended
+            }
+            dealt = {row["detail"]["recording"] for row in rows if row["kind"] in last}
+            return len(ended) >= calls and requested <= dealt
 
         return await self.rows_until(over, 15.0)
 

@@ -1,0 +1,132 @@
+"""The rows of one call on their way to the log, and how long the call waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Protocol
+
+import structlog
+
+from asterisk_compliance.domain.commands import AppendRow
+from asterisk_compliance.domain.rows import Draft
+from asterisk_compliance.errors import StoreError
+from asterisk_compliance.ids import CallId, NodeName
+
+log = structlog.get_logger()
+
+
+def unix_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Rows(Protocol):
+    """The audit log, as a call needs it."""
+
+    def append(self, *drafts: Draft) -> asyncio.Future[int]:
+        """Store all of them or none; resolves when they are durable."""
+        ...
+
+
+class Outcome(StrEnum):
+    STORED = "stored"
+    REFUSED = "refused"
+    LATE = "late"
+    """Not known yet: they may be stored later."""
+
+
+class CallRows:
+    """What one call writes.
+
+    Args:
+        rows: The log.
+        call, node: Of every row.
+        wait_s: How long the call waits for rows that something depends on.
+        refused: Called when rows that nobody waits for were not stored.
+    """
+
+    __slots__ = ("_call", "_late", "_log", "_node", "_refused", "_rows", "_wait_s")
+
+    def __init__(
+        self, rows: Rows, call: CallId, node: NodeName, wait_s: float, refused: Callable[[], None]
+    ) -> None:
+        self._rows = rows
+        self._call = call
+        self._node = node
+        self._wait_s = wait_s
+        self._refused = refused
+        self._late: asyncio.Future[int] | None = None
+        self._log = log.bind(call=call)
+
+    def draft(self, row: AppendRow) -> Draft:
+        return Draft(
+            row.kind,
+            unix_ms(),
+            self._node,
+            call=self._call,
+            actor=row.actor,
+            detail=row.detail,
+            party=row.party,
+            role=_role(row),
+            facts=row.facts,
+        )
+
+    def append(self, drafts: Sequence[Draft]) -> None:
+        """Nobody waits; if they are not stored, ``refused`` is called."""
+        self._append(drafts).add_done_callback(self._appended)
+
+    async def commit(self, drafts: Sequence[Draft]) -> Outcome:
+        """Wait until they are durable, but not for ever: the log may hang with its disk."""
+        done = self._append(drafts)
+        await asyncio.wait({done}, timeout=self._wait_s)
+        if not done.done():
+            self._log.error("rows_late", waited_s=self._wait_s, kinds=_kinds(drafts))
+            self._late = done
+            done.add_done_callback(self._came_late)
+            return Outcome.LATE
+        return Outcome.STORED if self._stored(done, drafts) else Outcome.REFUSED
+
+    async def late_ones_are_stored(self) -> bool:
+        """What became of the rows that were ``LATE`` last, however long that takes."""
+        assert self._late is not None
+        await asyncio.wait({self._late})
+        return not self._late.cancelled() and self._late.exception() is None
+
+    def _append(self, drafts: Sequence[Draft]) -> asyncio.Future[int]:
+        try:
+            return self._rows.append(*drafts)
+        except StoreError as error:
+            refused: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            refused.set_exception(error)
+            return refused
+
+    def _stored(self, done: asyncio.Future[int], drafts: Sequence[Draft]) -> bool:
+        error = done.exception()
+        if error is None:
+            return True
+        if not isinstance(error, StoreError | ValueError):
+            raise error
+        self._log.error("rows_refused", why=str(error), kinds=_kinds(drafts))
+        return False
+
+    def _appended(self, done: asyncio.Future[int]) -> None:
+        if not done.cancelled() and (error := done.exception()) is not None:
+            self._log.error("rows_refused", why=str(error))
+            self._refused()
+
+    def _came_late(self, done: asyncio.Future[int]) -> None:
+        error = None if done.cancelled() else done.exception()
+        self._log.warning("late_rows_settled", stored=error is None, why=str(error or ""))
+
+
+def _kinds(drafts: Sequence[Draft]) -> list[str]:
+    return [draft.kind for draft in drafts]
+
+
+def _role(row: AppendRow) -> str | None:
+    """Of the party whom the row is about; staff act under the id of their own party."""
+    if row.party is None:
+        return None
+    return "staff" if row.actor == row.party else "caller"

@@ -1,0 +1,114 @@
+"""Going on after somebody was away: we, Asterisk, or a connection between the two.
+
+On every connect what the log says is compared with the channels that exist and with the files in
+the spool. It can be repeated at any moment, also after dying in the middle of it.
+
+    in the log, not over     channel lives                channel is gone
+    ─────────────────────    ─────────────────────────    ───────────────────────────────
+    followed here            its company is looked at     told that it is gone
+    not followed             followed again               finished: rows observed late,
+                                                          files judged and taken in
+    a file of no call        set aside, readable by nobody, with a row
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from asterisk_compliance.app.call_task import monotonic_ms, unix_ms
+from asterisk_compliance.app.line import AriLine
+from asterisk_compliance.asterisk.ari_events import Channel
+from asterisk_compliance.domain.call_recovery import finish, follow_again
+from asterisk_compliance.domain.events import ChannelGone, LookedAway
+from asterisk_compliance.domain.memory import Remembered, remember
+from asterisk_compliance.domain.notice import OnJoin, Policy
+from asterisk_compliance.domain.row_format import decode
+from asterisk_compliance.errors import AsteriskError, StoreError
+from asterisk_compliance.storage.reader import RowQuery, StoreReader
+
+if TYPE_CHECKING:
+    from asterisk_compliance.app.node import Node
+
+log = structlog.get_logger()
+
+
+async def recover(node: Node, *, away_since_ms: int, alive_unix_ms: int) -> None:
+    """Compare log, channels and spool of one Asterisk, and go on from there.
+
+    Args:
+        node: Connected to ARI.
+        away_since_ms: Since when nobody told us of bridges, on the monotonic clock.
+        alive_unix_ms: When an earlier life of this service was last seen to live.
+    """
+    assert node.ari is not None
+    here = tuple(node.calls.items())  # who arrives while we ask is in no answer
+    try:
+        channels = {channel.id: channel for channel in await node.ari.channels()}
+        bridges = await node.ari.bridges()
+        unfinished = await asyncio.to_thread(_unfinished, node)
+    except (AsteriskError, StoreError) as error:
+        log.warning("not_recovered", node=node.node, why=str(error))
+        return
+    now_ms = monotonic_ms()
+    for channel, task in here:
+        if channel not in channels:
+            task.feed(ChannelGone(now_ms))
+        else:
+            task.feed(LookedAway(away_since_ms))
+    taken_up = [one for one in unfinished if not node.follows(one.id)]
+    for known in taken_up:
+        _take_up(node, known, channels.get(known.channel), now_ms, alive_unix_ms)
+    node.following.refresh(bridges, channels, now_ms)
+    await node.set_strangers_aside()
+    if taken_up:
+        log.warning("calls_taken_up", node=node.node, calls=len(taken_up))
+
+
+def _take_up(
+    node: Node, known: Remembered, channel: Channel | None, now_ms: int, alive_unix_ms: int
+) -> None:
+    assert node.ari is not None
+    line = AriLine(node.ari, known.channel)
+    if channel is None:
+        node.begin(finish(known, limits=node.limits, at_ms=now_ms), line)
+        return
+    if channel.dialplan.app_name == "Stasis":
+        return  # it waits for us, and is sent on by whoever found it (ears.py)
+    unseen_ms = max(0, unix_ms() - alive_unix_ms)
+    stepped = follow_again(
+        known,
+        policy_of(node, known),
+        limits=node.limits,
+        wiring=node.wiring,
+        at_ms=now_ms,
+        unseen_ms=unseen_ms,
+    )
+    node.begin(stepped, line)
+
+
+def policy_of(node: Node, known: Remembered) -> Policy | None:
+    """The policy under which a call was decided, as far as this configuration still has it.
+
+    The same name with other words is not the same: then whoever joins ends the recording.
+    """
+    found = node.policies.with_digest(known.policy, known.policy_digest)
+    if found is not None or known.policy not in node.policies.by_name:
+        return found
+    other = node.policies.by_name[known.policy]
+    if known.language and known.language not in other.notice.wordings:
+        return None
+    return replace(other, on_join=OnJoin.STOP)
+
+
+def _unfinished(node: Node) -> list[Remembered]:
+    """Calls of this Asterisk that the log does not know the end of."""
+    with StoreReader(node.store) as reader:
+        found = [
+            remember(decode(stored.data) for stored in reader.rows(RowQuery(call=call)))
+            for call in reader.unfinished(node.node)
+        ]
+    return [known for known in found if known is not None]

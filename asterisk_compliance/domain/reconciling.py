@@ -1,0 +1,367 @@
+"""Does every call have its decision, and is every file accounted for? A pure comparison.
+
+Three sources are held against each other: what Asterisk wrote of its calls (CDRs, CEL), the audit
+log, and the files in spool and vault. A finding is *explained* when one of the three says itself
+why the others are silent, such as a CDR that says ``SERVICE_UNAVAILABLE``; all others are not.
+
+What can be large (CDRs, calls, files) comes as an iterable and is read once; what must be
+remembered of it goes into sets that the caller provides. ``docs/reconcile.md`` explains each
+finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Protocol
+
+from asterisk_compliance.domain.asterisk_records import Cdr, Statement, Unreadable
+from asterisk_compliance.domain.decision import Status
+from asterisk_compliance.domain.logged_call import Decided, LoggedCall, LoggedRecording
+
+LATE_MS: Final = 3_600_000
+"""A call that has lasted this long, as far as the log knows, is worth a look."""
+
+SETTLED_MS: Final = 600_000
+"""So long after the end of a call its files are taken in and its CDR is written: Asterisk may
+write CDRs in batches, by default every 300 s."""
+
+
+class FindingId(StrEnum):
+    """Stable: programs may look for one. ``docs/reconcile.md`` explains each."""
+
+    CALL_NEVER_TOLD = "CALL_NEVER_TOLD"
+    CDR_WITHOUT_ROW = "CDR_WITHOUT_ROW"
+    ROW_WITHOUT_CDR = "ROW_WITHOUT_CDR"
+    DECISION_DIFFERS = "DECISION_DIFFERS"
+    CDR_UNREADABLE = "CDR_UNREADABLE"
+    CALL_WITHOUT_DECISION = "CALL_WITHOUT_DECISION"
+    CALL_WITH_TWO_DECISIONS = "CALL_WITH_TWO_DECISIONS"
+    CALL_NOT_ENDED = "CALL_NOT_ENDED"
+    RECORDING_NOT_CONCLUDED = "RECORDING_NOT_CONCLUDED"
+    FILE_UNKNOWN = "FILE_UNKNOWN"
+    FILE_LEFT = "FILE_LEFT"
+    FILE_MISSING = "FILE_MISSING"
+    FILE_CHANGED = "FILE_CHANGED"
+    FILE_WITHOUT_NOTICE = "FILE_WITHOUT_NOTICE"
+    SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
+    SERVICE_TIMED_OUT = "SERVICE_TIMED_OUT"
+    EMERGENCY = "EMERGENCY"
+
+
+EXPLAINED: Final = frozenset(
+    {FindingId.SERVICE_UNAVAILABLE, FindingId.SERVICE_TIMED_OUT, FindingId.EMERGENCY}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found. It holds ids only, never a number or a name.
+
+    Attributes:
+        call: Our id, or empty.
+        channel: Asterisk's ``uniqueid``, or empty.
+        file: Name of a file, made of ids, or empty.
+        at_ms: When the call began; ``None`` if nobody told.
+        detail: What differs, where that is not the same for every such finding.
+    """
+
+    id: FindingId
+    call: str = ""
+    channel: str = ""
+    recording: str = ""
+    file: str = ""
+    at_ms: int | None = None
+    detail: str = ""
+
+    @property
+    def explained(self) -> bool:
+        return self.id in EXPLAINED
+
+    @property
+    def subject(self) -> str:
+        """The same for two findings that say the same; empty if nothing identifies it."""
+        about = self.file or self.recording or self.call or self.channel
+        return f"{self.id} {about}" if about else ""
+
+
+class Place(StrEnum):
+    SPOOL = "spool"
+    VAULT = "vault"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """One file that is there.
+
+    Attributes:
+        name: Made of ids; empty for files of the vault that are not named as recordings are.
+        recording: Whose it is; empty likewise.
+        call: The call of that recording; empty likewise.
+        whole: A recording of the vault, not what an interrupted run left beside it.
+        count: How many files; more than one only where there is no name.
+    """
+
+    place: Place
+    name: str = ""
+    recording: str = ""
+    call: str = ""
+    whole: bool = True
+    count: int = 1
+
+
+class Log(Protocol):
+    """What is looked up in the audit log, at the moment of asking."""
+
+    def decision(self, call: str) -> Decided | None:
+        """The decision of a call by our id; ``None``: no row speaks of it."""
+
+    def call(self, call: str) -> LoggedCall | None: ...
+
+    def knows(self, channel: str) -> bool:
+        """Whether a call arrived that has this ``uniqueid`` or ``linkedid``."""
+
+
+class Keys(Protocol):
+    """A set of texts."""
+
+    def add(self, key: str, /) -> None: ...
+
+    def __contains__(self, key: object, /) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What to look at.
+
+    Attributes:
+        now_ms: Unix milliseconds, as all times here.
+        since_ms, until_ms: Calls that began from then on, and before then.
+        contexts: Whose calls must be told; empty: all that were answered.
+    """
+
+    now_ms: int
+    since_ms: int | None = None
+    until_ms: int | None = None
+    contexts: frozenset[str] = frozenset()
+
+    def covers(self, at_ms: int | None) -> bool:
+        """Whether a call that began then is looked at; one of unknown time always is."""
+        if at_ms is None:
+            return True
+        after = self.since_ms is None or at_ms >= self.since_ms
+        return after and (self.until_ms is None or at_ms < self.until_ms)
+
+
+Stored = Callable[[str], str | None]
+"""Of a recording's file in the vault: its SHA-256, empty if it was not read, ``None``: no file."""
+
+
+class Comparison:
+    """Give it the CDRs first, then CEL, then the calls of the log, then the files.
+
+    ``new_keys`` makes a set; three are needed, the first with up to three entries for each CDR.
+    Each method yields what it finds as it reads; nothing is said twice.
+
+    Attributes:
+        without_id: How many CDRs have neither ``uniqueid`` nor ``linkedid``. If there are any,
+            calls without a CDR cannot be found, and are not looked for.
+    """
+
+    def __init__(self, view: View, log: Log, new_keys: Callable[[], Keys] = set) -> None:
+        self._view = view
+        self._log = log
+        self._named = new_keys()
+        self._accounted = new_keys()
+        self._said = new_keys()
+        self._cdrs_from_ms: int | None = None
+        self.without_id = 0
+
+    def cdrs(self, records: Iterable[Cdr | Unreadable]) -> Iterator[Finding]:
+        """Hold CDRs against the log. Of each file the oldest record comes first."""
+        for record in records:
+            if isinstance(record, Unreadable):
+                yield from self._once(_unreadable(record))
+                continue
+            self._remember(record)
+            if self._view.covers(record.started_ms):
+                yield from self._once(*self._of_cdr(record))
+
+    def cel(self, calls: Iterable[Cdr | Unreadable]) -> Iterator[Finding]:
+        """Hold calls from CEL against the log, and against what the CDRs explained."""
+        for call in calls:
+            if isinstance(call, Unreadable):
+                yield from self._once(_unreadable(call))
+            elif self._view.covers(call.started_ms) and self._is_told_late(call):
+                yield from self._once(_never_told(call))
+
+    def calls(self, calls: Iterable[LoggedCall], stored: Stored | None) -> Iterator[Finding]:
+        """Look at each call of the log; ``stored`` is ``None`` where no vault is looked at."""
+        for call in calls:
+            yield from self._once(*self._of_call(call))
+            if stored is not None:
+                yield from self._once(*_of_vault(call, stored))
+
+    def files(self, files: Iterable[FoundFile]) -> Iterator[Finding]:
+        """Ask of each file what the log says of it."""
+        for file in files:
+            yield from self._once(*self._of_file(file))
+
+    def _once(self, *findings: Finding) -> Iterator[Finding]:
+        for finding in findings:
+            subject = finding.subject
+            if not subject:
+                yield finding
+            elif subject not in self._said:
+                self._said.add(subject)
+                yield finding
+
+    # -- Asterisk's records ----------------------------------------------------------------
+
+    def _remember(self, cdr: Cdr) -> None:
+        for name in cdr.ids:
+            self._named.add(name)
+        if not cdr.ids:
+            self.without_id += 1
+        for statement in cdr.statements:
+            if statement.call:
+                self._named.add(statement.call)
+        if cdr.ended_ms is not None and self._cdrs_from_ms is None:
+            self._cdrs_from_ms = cdr.ended_ms
+
+    def _of_cdr(self, cdr: Cdr) -> Iterator[Finding]:
+        spoken_of = False
+        for statement in cdr.statements:
+            if statement.by_dialplan:
+                spoken_of = True
+                self._account_for(cdr)
+                yield Finding(FindingId(statement.reason), **_about(cdr))
+            elif statement.call:
+                spoken_of = True
+                yield from self._of_statement(statement, cdr)
+        if not spoken_of and self._must_be_told(cdr):
+            yield _never_told(cdr)
+
+    def _of_statement(self, said: Statement, cdr: Cdr) -> Iterator[Finding]:
+        decided = self._log.decision(said.call)
+        if decided is None:
+            self._account_for(cdr)
+            yield Finding(FindingId.CDR_WITHOUT_ROW, said.call, **_about(cdr))
+        elif decided.status and not self._agree(said, decided):
+            detail = (
+                f"CDR: {said.status}:{said.reason}; row: {decided.status}:{decided.reason}"
+            )
+            yield Finding(FindingId.DECISION_DIFFERS, said.call, detail=detail, **_about(cdr))
+
+    def _agree(self, said: Statement, decided: Decided) -> bool:
+        if (said.status, said.reason) == (decided.status, decided.reason):
+            return True
+        # Entered again, the routine is told how an allowed call stands then.
+        call = self._log.call(said.call)
+        again = call is not None and call.reentered and decided.status == Status.ALLOWED
+        return again and said.reason == decided.reason
+
+    def _account_for(self, cdr: Cdr) -> None:
+        for name in cdr.ids:
+            self._accounted.add(name)
+
+    def _must_be_told(self, cdr: Cdr) -> bool:
+        contexts = self._view.contexts
+        asked = cdr.answered and (not contexts or cdr.context in contexts)
+        return asked and not any(map(self._log.knows, cdr.ids))
+
+    def _is_told_late(self, call: Cdr) -> bool:
+        """Whether nobody explains why it was not told. A call that lives may yet be."""
+        if not call.over and self._view.now_ms - (call.started_ms or 0) < LATE_MS:
+            return False
+        explained = any(name in self._accounted for name in call.ids)
+        return not explained and self._must_be_told(call)
+
+    # -- the log ---------------------------------------------------------------------------
+
+    def _of_call(self, call: LoggedCall) -> Iterator[Finding]:
+        now = self._view.now_ms
+        is_old = now - call.arrived_ms >= LATE_MS
+        if not call.decisions and (call.ended_ms is not None or is_old):
+            yield _of(FindingId.CALL_WITHOUT_DECISION, call)
+        if len(call.decisions) > 1:
+            detail = ", ".join(f"{one.status}:{one.reason}" for one in call.decisions)
+            yield _of(FindingId.CALL_WITH_TWO_DECISIONS, call, detail=detail)
+        if call.ended_ms is None and is_old:
+            yield _of(FindingId.CALL_NOT_ENDED, call)
+        if not call.over_for(SETTLED_MS, now):
+            return
+        for name, recording in call.recordings.items():
+            if recording.requested and not recording.outcome:
+                yield _of(FindingId.RECORDING_NOT_CONCLUDED, call, recording=name)
+        if call.decisions and self._cdrs_reach(call):
+            if not any(name in self._named for name in call.names):
+                yield _of(FindingId.ROW_WITHOUT_CDR, call)
+
+    def _cdrs_reach(self, call: LoggedCall) -> bool:
+        """Whether the CDRs that were given should hold this one, which has ended."""
+        if self._cdrs_from_ms is None or self.without_id:
+            return False
+        assert call.ended_ms is not None
+        return self._view.since_ms is not None or call.ended_ms >= self._cdrs_from_ms
+
+    # -- files -----------------------------------------------------------------------------
+
+    def _of_file(self, file: FoundFile) -> Iterator[Finding]:
+        if not file.name:
+            detail = f"{file.count} in the {file.place} with other names than recordings have"
+            yield Finding(FindingId.FILE_UNKNOWN, detail=detail)
+            return
+        about = {"recording": file.recording, "file": f"{file.place}/{file.name}"}
+        call = self._log.call(file.call)
+        recording = call.recordings.get(file.recording) if call else None
+        if call is None or recording is None:
+            yield Finding(FindingId.FILE_UNKNOWN, file.call, **about)
+            return
+        if not call.told:
+            yield _of(FindingId.FILE_WITHOUT_NOTICE, call, **about)
+        if call.over_for(SETTLED_MS, self._view.now_ms) and not _belongs(file, recording):
+            outcome = "removed" if recording.removed else recording.outcome or "not concluded"
+            yield _of(FindingId.FILE_LEFT, call, detail=f"the log says: {outcome}", **about)
+
+
+def _belongs(file: FoundFile, recording: LoggedRecording) -> bool:
+    """Whether a file should be where it is when its call is over."""
+    kept = file.place is Place.VAULT and file.whole
+    return kept and recording.outcome == "closed" and not recording.removed
+
+
+def _of_vault(call: LoggedCall, stored: Stored) -> Iterator[Finding]:
+    for name, recording in call.recordings.items():
+        if recording.outcome != "closed" or recording.removed:
+            continue
+        digest = stored(name)
+        if digest is None:
+            yield _of(FindingId.FILE_MISSING, call, recording=name)
+        elif digest and digest != recording.sha256:
+            yield _of(FindingId.FILE_CHANGED, call, recording=name)
+
+
+def _of(which: FindingId, call: LoggedCall, **more: str) -> Finding:
+    return Finding(which, call.call, call.channel, at_ms=call.arrived_ms, **more)
+
+
+class _About(dict[str, str]):
+    """Keyword arguments of a :class:`Finding`."""
+
+
+def _about(cdr: Cdr) -> dict[str, object]:
+    return {"channel": cdr.channel or cdr.linkedid, "at_ms": cdr.started_ms}
+
+
+def _never_told(cdr: Cdr) -> Finding:
+    """By its ``linkedid``, so that the legs of one call are one finding."""
+    return Finding(
+        FindingId.CALL_NEVER_TOLD, channel=cdr.linkedid or cdr.channel, at_ms=cdr.started_ms
+    )
+
+
+def _unreadable(record: Unreadable) -> Finding:
+    detail = f"{record.count} from record {record.first} on: {record.why}"
+    return Finding(FindingId.CDR_UNREADABLE, file=record.where, detail=detail)

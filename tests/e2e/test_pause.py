@@ -1,0 +1,264 @@
+"""Pauses on real calls: nobody is kept meanwhile, and no digit is anywhere.
+
+A card number is given in both ways that telephones have, as tones in the voice path and as RFC 4733
+events; a tone detector looks for it in every file, a search for its digits in everything else.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from e2e.office import Office
+from e2e.steering import (
+    EXTENSIONS,
+    Recorded,
+    dictate,
+    policy,
+    press,
+    said_everything,
+    silences,
+    steered,
+    until,
+    wall_s,
+)
+from lab.dtmf import heard_digits
+from lab.leg import Leg
+from lab.tone_spans import find_spans
+from lab.wav import read_wav
+
+pytestmark = pytest.mark.asterisk
+
+CARD = "4929104683570026"
+NEAR_S = 0.1
+"""How much a span in the file may differ from the time between the rows."""
+_MARGIN_S = 0.08
+
+PAYMENT = (
+    EXTENSIONS
+    + """
+exten => 410,1,Gosub(compliance-notice,s,1(whole))
+ same => n,Gosub(compliance-pause,s,1(dialplan))
+ same => n,Read(DIGITS,,16,,1,5)
+ same => n,Gosub(compliance-resume,s,1(dialplan))
+ same => n,UserEvent(NotOurs,Call: ${COMPLIANCE_CALL_ID})
+ same => n,Dial(PJSIP/agent,20,gb(compliance-agent^s^1))
+ same => n,Hangup()
+exten => 411,1,Gosub(compliance-notice,s,1(inbound))
+ same => n,Gosub(compliance-pause,s,1(dialplan))
+ same => n,Dial(PJSIP/agent,20,gb(compliance-agent^s^1))
+ same => n,Hangup()
+"""
+)
+
+
+async def give_card(leg: Leg) -> None:
+    """The number in tones, and again in events."""
+    await dictate(leg, CARD)
+    await press(leg, CARD)
+
+
+async def no_digit_is_anywhere(office: Office) -> None:
+    """In no file of the service, no file of the spool, and no answer of its socket."""
+    parts = [CARD[at : at + 6].encode() for at in range(len(CARD) - 5)]
+    status = json.dumps(await office.site.service.status()).encode()
+    files = {path: path.read_bytes() for path in office.site.directory.rglob("*") if path.is_file()}
+    files |= {path: path.read_bytes() for path in office.site.asterisk.spool_here.iterdir()}
+    names = {path.name for path in files}
+    assert {"service.log", "audit.jsonl"} <= names
+    assert any(name.endswith(".wav") for name in names)
+    for path, body in [*files.items(), (Path("status"), status)]:
+        assert not [part for part in parts if part in body], path.name
+    for path in files:
+        if path.suffix == ".wav":
+            assert [heard_digits(pcm) for pcm in read_wav(path)] == [""] * len(read_wav(path))
+
+
+def voices(
+    call: Recorded, segment: int = 1, *, others: str = "agent"
+) -> list[list[tuple[float, float]]]:
+    """When what is kept of customer and agent was said, by the clock."""
+    now = time.monotonic()
+    return [
+        [
+            (span.clock_start, span.clock_end)
+            for span in find_spans(pcm, call.office.phones[who].schedule, call.office.began, now)
+        ]
+        for pcm, who in zip(call.joined(segment), ("customer", others), strict=True)
+    ]
+
+
+def the_pause(call: Recorded) -> tuple[float, float]:
+    """Begin and end by the rows, on the clock of the tones."""
+    (paused,), (resumed,) = (call.office.rows(f"capture_{what}") for what in ("paused", "resumed"))
+    ahead = time.time() - time.monotonic()
+    return wall_s(paused) - ahead, wall_s(resumed) - ahead
+
+
+def judge_pause(call: Recorded) -> None:
+    """One silence in both channels, as long as the pause, and the voices go on behind it.
+
+    What came in while the wish was on its way to Asterisk is blanked with a margin before it.
+    """
+    began, ended = the_pause(call)
+    (silent,) = silences(call.joined())
+    assert silent[1] - silent[0] == pytest.approx(ended - began + _MARGIN_S, abs=NEAR_S)
+    for spans in voices(call):
+        assert [span for span in spans if span[1] > began + 0.02 and span[0] < ended - 0.02] == []
+        assert spans[0][1] < began
+        assert spans[-1][0] < ended + NEAR_S
+        assert spans[-1][1] > ended + 0.5
+
+
+async def test_the_agent_pauses_by_a_code_while_a_card_number_is_given():
+    async with steered() as office:
+        call = await Recorded.begin(office, until="recording_growing")
+        await call.is_said("RECORDING")
+        await call.is_said("RECORDING", who="agent")
+        pressed = await press(call.agent, "*51")
+        await call.is_said("PAUSED")
+        await call.is_said("PAUSED", who="agent")
+        await give_card(call.customer)
+        spooled = call.spooled()
+        await press(call.agent, "*52")
+        await call.is_said("RECORDING")
+        await call.is_said("RECORDING", who="agent")
+        await call.customer.until_heard(0.8)
+        await call.end()
+        assert CARD in heard_digits(call.agent.heard_pcm().pcm), "it was said on the line"
+        assert {heard_digits(pcm) for pcm in spooled.values()} == {""}
+        await no_digit_is_anywhere(office)
+        judge_pause(call)
+        assert the_pause(call)[0] - pressed < 0.1, "muted as soon as the last key is let go"
+        (paused,), (resumed,) = office.rows("capture_paused"), office.rows("capture_resumed")
+        assert (paused["actor"], resumed["actor"]) == ("agent", "agent")
+        assert paused["detail"] == {"recording": call.recording(), "mute": "all", "reason": "CARD"}
+        assert resumed["detail"] == {"recording": call.recording(), "mute": "none"}
+        assert office.details("recording_closed")[0]["whole"]
+
+
+async def test_a_step_of_the_dialplan_pauses_while_it_reads_a_card_number():
+    async with steered(PAYMENT, policy(), policy("whole", capture="from-notice")) as office:
+        customer = await office.dial("customer", "410")
+        await office.seen("capture_paused")
+        await give_card(customer)
+        agent = await office.called("agent")
+        await office.seen("capture_resumed")
+        call = Recorded.of(office, customer, agent)
+        assert await office.variable(call.channel, "DIGITS") == CARD, "the dialplan has it"
+        await call.is_said("RECORDING")
+        await agent.until_heard(0.8)
+        await call.end()
+        await no_digit_is_anywhere(office)
+        (paused,), (resumed,) = office.rows("capture_paused"), office.rows("capture_resumed")
+        assert (paused["actor"], resumed["actor"]) == ("dialplan", "dialplan")
+        ended = the_pause(call)[1]
+        kept = [span for spans in voices(call) for span in spans]
+        assert kept
+        assert min(begin for begin, _ in kept) > ended - 0.02
+
+
+async def test_two_pause_and_each_resumes_for_himself():
+    async with steered() as office:
+        call = await Recorded.begin(office)
+        assert await call.ask("pause", "--reason", "PRIVATE") == (0, "PAUSED\n", "")
+        await press(call.agent, "*51")
+        await office.seen("capture_paused", 2)
+        assert await call.ask("resume") == (0, "PAUSED\n", "")
+        assert await call.ask("resume") == (0, "PAUSED\n", ""), "he has resumed already"
+        await call.is_said("PAUSED")
+        await call.is_said("PAUSED", who="agent")
+        await press(call.agent, "*52")
+        await office.seen("capture_resumed", 2)
+        assert (await call.ask("resume"))[0] == 0
+        await press(call.agent, "*52")
+        await call.customer.until_heard(0.8)
+        await call.end()
+        paused, resumed = office.rows("capture_paused"), office.rows("capture_resumed")
+        assert [row["detail"]["reason"] for row in paused] == ["PRIVATE", "CARD"]
+        assert [row["detail"]["mute"] for row in resumed] == ["all", "none"]
+        assert [row["actor"] for row in (paused[1], resumed[1])] == ["agent", "agent"]
+        for row in (paused[0], resumed[0]):
+            assert row["detail"]["role"] == "staff"
+            assert row["actor"] == row["detail"]["party"]
+        ahead = time.time() - time.monotonic()
+        began, ended = wall_s(paused[0]) - ahead, wall_s(resumed[1]) - ahead
+        for spans in voices(call):
+            assert [one for one in spans if one[1] > began + 0.02 and one[0] < ended - 0.02] == []
+            assert spans[-1][1] > ended
+
+
+async def test_a_pause_begins_before_anybody_is_there():
+    async with steered(PAYMENT) as office:
+        call = await Recorded.begin(office, "411")
+        await call.is_said("PAUSED")
+        await call.is_said("PAUSED", who="agent")
+        await call.agent.until_heard(0.5)
+        assert (await call.ask("resume", "--everybody"))[0] == 0
+        await call.agent.until_heard(0.8)
+        await call.end()
+        kinds = [row["kind"] for row in office.rows()]
+        assert kinds.index("capture_paused") < kinds.index("party_joined")
+        ended = the_pause(call)[1]
+        for spans in voices(call):
+            assert min(begin for begin, _ in spans) > ended - 0.02
+
+
+async def test_a_forgotten_pause_ends_as_the_policy_says():
+    resume = policy(pause_max_s=1)
+    end = policy("whole", pause_max_s=1, on_pause_forgotten="end")
+    extensions = EXTENSIONS + EXTENSIONS.replace("400", "420").replace("(inbound)", "(whole)")
+    async with steered(extensions, resume, end) as office:
+        call = await Recorded.begin(office)
+        assert (await call.ask("pause"))[0] == 0
+        await office.seen("anomaly")
+        await office.seen("capture_resumed")
+        await call.customer.until_heard(0.6)
+        await call.end()
+        assert office.details("anomaly") == [
+            {"code": "PAUSE_FORGOTTEN", "recording": call.recording()}
+        ]
+        began, ended = the_pause(call)
+        assert ended - began == pytest.approx(1.0, abs=0.1)
+        assert office.rows("capture_resumed")[0]["actor"] == "service"
+        judge_pause(call)
+
+        call = await Recorded.begin(office, "420")
+        await call.customer.until_heard(0.8)
+        assert (await call.ask("pause"))[0] == 0
+        await office.seen("capture_stopped")
+        await call.is_said("NOT_RECORDED")
+        await call.customer.until_heard(0.4)
+        await call.end()
+        (stopped,) = office.details("capture_stopped")
+        assert stopped == {"recording": call.recording(), "reason": "PAUSE_FORGOTTEN"}
+        paused = wall_s(office.rows("capture_paused")[-1]) - (time.time() - time.monotonic())
+        for spans in voices(call):
+            assert max(end for _, end in spans) < paused + 0.02
+
+
+async def test_a_pause_outlives_a_transfer_until_staff_end_it():
+    async with steered() as office:
+        call = await Recorded.begin(office)
+        await press(call.agent, "*51")
+        await call.is_said("PAUSED")
+        assert await call.agent.transfer("401") == 200
+        second = await office.called("agent2")
+        await office.seen("party_told")
+        await call.is_said("PAUSED")
+        call.agent_channel = await office.channel_of("agent2")
+        await call.is_said("PAUSED", who="agent")
+        assert (await call.ask("resume", "--everybody"))[0] == 0
+        await office.seen("recording_started", 2)
+        await second.until_heard(1.0)
+        await call.end()
+        began, ended = the_pause(call)
+        for spans in voices(call):
+            assert [one for one in spans if one[1] > began + 0.02] == []
+        kept = voices(call, 2, others="agent2")
+        for spans in kept:
+            assert min(begin for begin, _ in spans) > ended - 0.02
+            assert sum(end - begin for begin, end in spans) > 0.8

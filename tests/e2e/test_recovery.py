@@ -1,0 +1,161 @@
+"""Somebody was away: the service killed, Asterisk killed. Nothing is lost, and nothing slips in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from lab.hearing import NoticeHeard, notice_completed
+from lab.parties import OTHERS, TOLD, Stage, must_hold
+from lab.wav import read_wav
+
+pytestmark = pytest.mark.asterisk
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    async with Stage.set_up() as stage:
+        yield stage
+
+
+async def test_a_live_call_is_followed_again(stage):
+    caller, agent = await stage.connect("102")
+    await stage.row("recording_started")
+    await agent.until_heard(0.5)
+    began = time.monotonic() - 0.3
+    await stage.site.service.kill()
+    await agent.until_heard(0.5)
+    await stage.site.service.start()
+    await stage.row("call_followed")
+    await agent.until_heard(0.5)
+    until = time.monotonic() - 0.2
+    kept = await stage.end(caller)
+    must_hold(
+        kept.no_notice(),
+        kept.all_of("caller", TOLD, began, until),
+        kept.all_of("agent", OTHERS, began, until),
+    )
+    (closed,) = stage.details("recording_closed")
+    assert closed["whole"]
+    assert closed["length"] == "unknown"
+    assert len(stage.rows("decision")) == len(stage.rows("call_ended")) == 1
+
+
+async def test_a_call_that_ended_meanwhile_gets_its_rows(stage):
+    caller, agent = await stage.connect("102")
+    await stage.row("recording_started")
+    await agent.until_heard(0.5)
+    began = time.monotonic() - 0.3
+    await stage.site.service.kill()
+    await agent.until_heard(0.3)
+    until = time.monotonic() - 0.1
+    await caller.hang_up()
+    await stage.site.service.start()
+    await stage.row("spool_removed")
+    kept = stage.kept()
+    must_hold(kept.all_of("caller", TOLD, began, until), kept.all_of("agent", OTHERS, began, until))
+    (ended,) = stage.details("call_ended")
+    assert ended["observed_late"]
+    assert stage.details("recording_closed")[0]["whole"]
+    assert stage.site.spooled() == []
+
+
+async def test_who_came_while_nobody_looked_is_not_kept(stage):
+    """He is told when we are back; what he said before is blanked."""
+    caller, agent = await stage.connect("102")
+    await stage.row("recording_started")
+    await agent.until_heard(0.8)
+    await stage.site.service.kill()
+    assert await agent.transfer("202") == 200
+    agent2 = await stage.answered("agent2")
+    await agent2.until_heard(0.6)
+    await stage.site.service.start()
+    await stage.row("party_told")
+    await stage.row("recording_started", 2)
+    await agent2.until_heard(0.8)
+    kept = await stage.end(caller)
+    notice = NoticeHeard.of(stage.search(), agent2.heard_pcm())
+    must_hold(
+        notice_completed(notice),
+        kept.nothing_of("agent2", notice.ended_at),
+        kept.no_notice(),
+    )
+    assert kept.seconds("agent2", OTHERS, notice.ended_at, time.monotonic()) > 0.4
+    assert stage.details("recording_closed")[0]["blanked_ms"] > 600
+
+
+async def test_a_pause_outlives_the_service(stage):
+    caller, agent = await stage.connect("102")
+    await stage.row("recording_started")
+    call = stage.rows("decision")[0]["call"]
+    await agent.until_heard(0.5)
+    await stage.site.service.ask("pause", call)
+    await stage.row("capture_paused")
+    paused = time.monotonic() + 0.1
+    await stage.site.service.kill()
+    await agent.until_heard(0.5)
+    await stage.site.service.start()
+    await stage.row("call_followed")
+    await agent.until_heard(0.5)
+    resumed = time.monotonic()
+    await stage.site.service.ask("resume", call)
+    await stage.row("capture_resumed")
+    await agent.until_heard(0.6)
+    kept = await stage.end(caller)
+    for party, channel in (("caller", TOLD), ("agent", OTHERS)):
+        assert kept.seconds(party, channel, paused, resumed - 0.05) == 0
+        assert kept.seconds(party, channel, resumed + 0.1, time.monotonic()) > 0.3
+
+
+async def test_asterisk_dies_with_a_recorded_call(stage):
+    """Its files end without a header and without their last two seconds; both are said."""
+    caller, agent = await stage.connect("102")
+    await stage.row("recording_growing")
+    await agent.until_heard(0.5)
+    await stage.site.asterisk.kill()
+    await stage.site.service.until(lambda s: not s["nodes"][0]["ari"], 10)
+    await stage.site.asterisk.start()
+    await stage.row("spool_removed", 1)
+    (closed,) = stage.details("recording_closed")
+    assert not closed["header_closed"]
+    assert not closed["whole"]
+    (file,) = stage.site.recordings.glob("r-*.wav")
+    assert len(read_wav(file)[0]) > 8_000
+    assert len(stage.rows("call_ended")) == 1
+    caller.abandon()
+    agent.abandon()
+
+
+async def test_a_file_of_no_call_is_set_aside(stage):
+    await stage.site.service.kill()
+    strange = stage.site.asterisk.spool_here / f"r-{'0' * 28}-1-rx.wav"
+    sound = stage.site.asterisk.sounds_here / "en/notice-test.wav"
+    strange.write_bytes(sound.read_bytes())
+    await stage.site.service.start()
+    rows = await stage.site.rows_until(lambda rows: rows[-1]["kind"] == "file_quarantined")
+    assert rows[-1]["detail"]["file"] == strange.name
+    aside = stage.site.recordings / "quarantine" / strange.name
+    assert aside.read_bytes() == sound.read_bytes()
+    assert aside.stat().st_mode & 0o077 == 0
+    await stage.site.rows_until(lambda _: not strange.exists())
+
+
+@pytest.mark.parametrize("kills", [2, 4])
+async def test_dying_again_and_again_changes_nothing(stage, kills):
+    caller, agent = await stage.connect("102")
+    await stage.row("recording_started")
+    await agent.until_heard(0.5)
+    for number in range(kills):
+        await stage.site.service.kill()
+        await stage.site.service.start(ready=False)
+        if number % 2:
+            await agent.until_heard(0.1 * number)
+    await stage.site.service.kill()
+    await caller.hang_up()
+    await stage.site.service.start()
+    await stage.row("spool_removed")
+    assert len(stage.rows("decision")) == len(stage.rows("recording_closed")) == 1
+    assert len(stage.rows("call_ended")) == 1
+    assert stage.site.spooled() == []
