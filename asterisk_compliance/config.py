@@ -31,11 +31,13 @@ from asterisk_compliance.config_tables import (
     AuditSettings,
     ControllerSettings,
     EmergencySettings,
+    HealthSettings,
     KeySettings,
     LimitSettings,
     NoticeSettings,
     PolicySettings,
     PurposeSettings,
+    ReconcileSettings,
     RulesSettings,
     ServiceSettings,
     Table,
@@ -55,11 +57,13 @@ __all__ = [
     "AuditSettings",
     "ControllerSettings",
     "EmergencySettings",
+    "HealthSettings",
     "KeySettings",
     "LimitSettings",
     "NoticeSettings",
     "PolicySettings",
     "PurposeSettings",
+    "ReconcileSettings",
     "RulesSettings",
     "ServiceSettings",
     "Settings",
@@ -87,6 +91,8 @@ class Settings(Table):
     audit: AuditSettings
     vault: VaultSettings
     service: ServiceSettings = ServiceSettings()
+    reconcile: ReconcileSettings = ReconcileSettings()
+    health: HealthSettings = HealthSettings()
 
     @cached_property
     def every_rule(self) -> tuple[Rule, ...]:
@@ -115,6 +121,8 @@ _SHAPES: Mapping[str, _Shape] = {
     "audit": _Shape(AuditSettings),
     "vault": _Shape(VaultSettings),
     "service": _Shape(ServiceSettings, required=False),
+    "reconcile": _Shape(ReconcileSettings, required=False),
+    "health": _Shape(HealthSettings, required=False),
 }
 
 _T = TypeVar("_T", bound=Table)

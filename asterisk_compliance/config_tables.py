@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -212,6 +212,13 @@ class AnnouncementSettings(Table):
     required: PromptName = "required-here"
 
 
+class SalesSettings(Table):
+    """Calls that sell: who we are comes first, and who says no is not called again."""
+
+    introduction: PromptName | None = None
+    do_not_call: bool = False
+
+
 class PolicySettings(Table):
     """What a policy asks of its calls; rules can make it stricter, never laxer.
 
@@ -243,6 +250,7 @@ class PolicySettings(Table):
     on_pause_forgotten: OnPauseForgotten = OnPauseForgotten.RESUME
     on_withdrawal: OnWithdrawal = OnWithdrawal.KEEP
     announcements: AnnouncementSettings = AnnouncementSettings()
+    sales: SalesSettings = SalesSettings()
 
     @property
     def terms(self) -> Terms:
@@ -275,7 +283,7 @@ class RulesSettings(Table):
 
 
 class LimitSettings(Table):
-    """Every wait has a name and a length, in seconds."""
+    """Every wait has a name and a length, in seconds; every queue a size."""
 
     notice_margin_s: Seconds = 3.0
     dialplan_s: Seconds = 30.0
@@ -283,6 +291,8 @@ class LimitSettings(Table):
     segment_s: Seconds = 2.0
     close_s: Seconds = 5.0
     stop_s: Seconds = 5.0
+    store_s: Seconds = 5.0
+    notices_max: Count = 200
     events_per_call: Annotated[int, Field(ge=16, le=10_000)] = 256
 
 
@@ -305,5 +315,22 @@ class VaultSettings(Table):
     recordings: AbsolutePath
 
 
+class ReconcileSettings(Table):
+    """What ``reconcile`` compares the log with, where its options say nothing else."""
+
+    contexts: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    cdr: tuple[AbsolutePath, ...] = ()
+    cdr_columns: tuple[str, ...] = ()
+    cel: tuple[AbsolutePath, ...] = ()
+    cel_columns: tuple[str, ...] = ()
+
+
 class ServiceSettings(Table):
     socket: AbsolutePath = Path("/run/asterisk-compliance/control.sock")
+
+
+class HealthSettings(Table):
+    """Where a monitor asks. It has no login, so it is never open to other hosts."""
+
+    host: Literal["127.0.0.1", "::1"] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 0

@@ -133,6 +133,8 @@ def details() -> Mapping[str, set[str]]:
     for call in _calls():
         if _called(call) == "anomaly_row":
             found[Kind.ANOMALY] |= {"code", *(k.arg for k in call.keywords if k.arg)}
+        if _called(call) == "consent_row":
+            found[Kind.CONSENT] |= {"state", *(k.arg for k in call.keywords if k.arg)}
         kind = _kind_of(call)
         if kind is None:
             continue
@@ -232,6 +234,8 @@ def _default(value: object) -> str:
     match value:
         case None:
             return "none"
+        case bool():
+            return f"`{str(value).lower()}`"
         case str() | Path():
             return f'`"{value}"`'
         case ZoneInfo():

@@ -14,11 +14,14 @@ from asterisk_compliance.app.result import (
     MIXMONITOR_ID_VARIABLE,
     RESULT_VARIABLE,
     RESULT_VARIABLES,
+    SEGMENT_VARIABLE,
+    SHOWN_VARIABLE,
 )
 from asterisk_compliance.catalogue import shipped_purposes
 from asterisk_compliance.domain.decision import DIALPLAN_REASONS, Reason, Status
 from asterisk_compliance.domain.matching import Match
 from asterisk_compliance.domain.policy_rules import Rule
+from asterisk_compliance.domain.reasons import PauseReason, StopReason
 from asterisk_compliance.domain.recording import Direction, Length
 from asterisk_compliance.domain.rows import Actor, Kind
 from asterisk_compliance.domain.terms import Terms
@@ -48,7 +51,9 @@ NOT_OURS = frozenset(
     """.split()  # noqa: SIM905 - easier to read
 )
 """Names with an underscore that the pages mention and that are no kind, detail or setting."""
-NOT_OUR_CODES = frozenset({"COMPLIANCE_CDR", "GOSUB_RETVAL", "MIXMONITOR_FILENAME"})
+NOT_OUR_CODES = frozenset(
+    {"COMPLIANCE_CDR", "DYNAMIC_FEATURES", "GOSUB_RETVAL", "MIXMONITOR_FILENAME"}
+)
 """Names in capitals that the pages mention and that are no code of ours."""
 
 
@@ -62,6 +67,8 @@ KINDS_PAGE = "audit-kinds.md"
     [
         ("Statuses", set(Status)),
         ("Reasons", {*Reason, *DIALPLAN_REASONS}),
+        ("Pause reasons", set(PauseReason)),
+        ("Stop reasons", set(StopReason)),
         ("Marks", set(Mark)),
     ],
 )
@@ -127,13 +134,26 @@ def _known_names() -> set[str]:
 
 def _known_codes() -> set[str]:
     return {
-        *map(str, [*Status, *Reason, *DIALPLAN_REASONS, *Mark, *shipped_purposes()]),
+        *map(
+            str,
+            [
+                *Status,
+                *Reason,
+                *DIALPLAN_REASONS,
+                *PauseReason,
+                *StopReason,
+                *Mark,
+                *shipped_purposes(),
+            ],
+        ),
         *anomaly_codes(),
         *map(str, FindingId),
         *keyword_values("problem"),
         *RESULT_VARIABLES,
         RESULT_VARIABLE,
         MIXMONITOR_ID_VARIABLE,
+        SEGMENT_VARIABLE,
+        SHOWN_VARIABLE,
         *NOT_OUR_CODES,
     }
 

@@ -98,6 +98,17 @@ def facts_of(
     )
 
 
+def outside_number(arguments: Mapping[str, str], number: str) -> str:
+    """The party outside is whoever calls us, or whom we call.
+
+    Args:
+        arguments: As of :func:`parse_arguments`; none of a channel that brought none.
+        number: The channel's own, as Asterisk has it.
+    """
+    called = arguments.get("direction") in _WE_CALL or arguments.get("leg") == Leg.CALLEE
+    return arguments.get("dialled", "") if called else number
+
+
 def personal_facts(*, number: str, name: str, dialled: str) -> tuple[PersonalFact, ...]:
     """What identifies the caller, each with the form by which it can be searched."""
     values = {"number": number, "name": name, "dialled": dialled}

@@ -12,6 +12,7 @@ from asterisk_compliance.domain.call_rows import standing_status
 from asterisk_compliance.domain.call_state import Call
 from asterisk_compliance.domain.events import (
     By,
+    DoNotCallAsked,
     PauseAsked,
     ResumeAsked,
     StartAsked,
@@ -86,6 +87,8 @@ def _is_so(call: Call, event: Asked) -> bool:
             return call.is_recorded
         case StopAsked():
             return not call.is_recorded
+        case DoNotCallAsked():
+            return call.listed
 
 
 def asked_event(
@@ -95,7 +98,7 @@ def asked_event(
 
     Args:
         name: ``CompliancePause``, ``ComplianceResume``, ``ComplianceWithdraw``,
-            ``ComplianceStart`` or ``ComplianceStop``.
+            ``ComplianceStart``, ``ComplianceStop`` or ``ComplianceDoNotCall``.
         reason: Of a pause: ``CARD`` unless it is given.
         at_ms: When we heard of it, on the monotonic clock.
         by: Who asks.
@@ -113,5 +116,7 @@ def asked_event(
             return StartAsked(at_ms, by)
         case "ComplianceStop":
             return StopAsked(at_ms, by)
+        case "ComplianceDoNotCall":
+            return DoNotCallAsked(at_ms, by)
         case _:
             return None

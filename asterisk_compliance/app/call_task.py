@@ -127,7 +127,7 @@ class CallTask:
         self.call = call
         self.line = line
         self.linkedid = ""
-        self._rows = CallRows(rows, call.id, around.node, store_s, self._refused)
+        self._rows = CallRows(rows, call.id, around.node, store_s, self._refused, self._settled)
         self._stepped = stepped
         self._around = around
         self._hands = hands
@@ -223,17 +223,16 @@ class CallTask:
                 case AppendRow():
                     drafts.append(self._rows.draft(command))
                 case Commit():
-                    outcome, undone = await self._rows.commit(drafts), commands[at + 1 :]
+                    undone = commands[at + 1 :]
+                    outcome = await self._rows.commit(drafts, undone)
                     if outcome is not Outcome.STORED:
                         late = outcome is Outcome.LATE
                         refused = RowsRefused(at_commit=True, undone=undone)
                         await self._step(RowsLate(undone) if late else refused)
                         return
                     drafts = []
-                case AwaitRows(undone=undone):
-                    stored = await self._rows.late_ones_are_stored()
-                    await self._step(LateRowsSettled(stored, undone))
-                    return
+                case AwaitRows():
+                    await self._rows.late_ones()
                 case Announce() | Judge() | RemoveSpooled() | StopCapture() if drafts:
                     self._rows.append(drafts)  # before what it says
                     drafts = []
@@ -245,6 +244,9 @@ class CallTask:
 
     def _refused(self) -> None:
         self._heard(RowsRefused())
+
+    def _settled(self, stored: bool, undone: tuple[Command, ...]) -> None:
+        self._came_out(LateRowsSettled(stored, undone))
 
     async def _start(self, command: Command) -> None:  # noqa: C901, PLR0912, PLR0915 - one arm a command
         match command:

@@ -6,14 +6,17 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeAlias
 
 import structlog
 
-from asterisk_compliance.domain.commands import AppendRow
+from asterisk_compliance.domain.commands import AppendRow, Command
 from asterisk_compliance.domain.rows import Draft
 from asterisk_compliance.errors import StoreError
 from asterisk_compliance.ids import CallId, NodeName
+
+Behind: TypeAlias = tuple[Command, ...]
 
 log = structlog.get_logger()
 
@@ -45,18 +48,27 @@ class CallRows:
         call, node: Of every row.
         wait_s: How long the call waits for rows that something depends on.
         refused: Called when rows that nobody waits for were not stored.
+        settled: Called when it is known whether rows that were ``LATE`` are stored, with what was
+            given to :meth:`commit`.
     """
 
-    __slots__ = ("_call", "_late", "_log", "_node", "_refused", "_rows", "_wait_s")
+    __slots__ = ("_call", "_late", "_log", "_node", "_refused", "_rows", "_settled", "_wait_s")
 
     def __init__(
-        self, rows: Rows, call: CallId, node: NodeName, wait_s: float, refused: Callable[[], None]
+        self,
+        rows: Rows,
+        call: CallId,
+        node: NodeName,
+        wait_s: float,
+        refused: Callable[[], None],
+        settled: Callable[[bool, Behind], None],
     ) -> None:
         self._rows = rows
         self._call = call
         self._node = node
         self._wait_s = wait_s
         self._refused = refused
+        self._settled = settled
         self._late: asyncio.Future[int] | None = None
         self._log = log.bind(call=call)
 
@@ -71,28 +83,31 @@ class CallRows:
             party=row.party,
             role=_role(row),
             facts=row.facts,
+            listed=row.listed,
         )
 
     def append(self, drafts: Sequence[Draft]) -> None:
         """Nobody waits; if they are not stored, ``refused`` is called."""
         self._append(drafts).add_done_callback(self._appended)
 
-    async def commit(self, drafts: Sequence[Draft]) -> Outcome:
-        """Wait until they are durable, but not for ever: the log may hang with its disk."""
+    async def commit(self, drafts: Sequence[Draft], behind: Behind) -> Outcome:
+        """Wait until they are durable, but not for ever: the log may hang with its disk.
+
+        ``behind``: what depends on them.
+        """
         done = self._append(drafts)
         await asyncio.wait({done}, timeout=self._wait_s)
         if not done.done():
             self._log.error("rows_late", waited_s=self._wait_s, kinds=_kinds(drafts))
             self._late = done
-            done.add_done_callback(self._came_late)
+            done.add_done_callback(partial(self._came_late, behind))
             return Outcome.LATE
         return Outcome.STORED if self._stored(done, drafts) else Outcome.REFUSED
 
-    async def late_ones_are_stored(self) -> bool:
-        """What became of the rows that were ``LATE`` last, however long that takes."""
-        assert self._late is not None
-        await asyncio.wait({self._late})
-        return not self._late.cancelled() and self._late.exception() is None
+    async def late_ones(self) -> None:
+        """Wait for the rows that were ``LATE`` last, however long that takes."""
+        if self._late is not None:
+            await asyncio.wait({self._late})
 
     def _append(self, drafts: Sequence[Draft]) -> asyncio.Future[int]:
         try:
@@ -116,9 +131,11 @@ class CallRows:
             self._log.error("rows_refused", why=str(error))
             self._refused()
 
-    def _came_late(self, done: asyncio.Future[int]) -> None:
+    def _came_late(self, behind: Behind, done: asyncio.Future[int]) -> None:
         error = None if done.cancelled() else done.exception()
-        self._log.warning("late_rows_settled", stored=error is None, why=str(error or ""))
+        stored = error is None and not done.cancelled()
+        self._log.warning("late_rows_settled", stored=stored, why=str(error or ""))
+        self._settled(stored, behind)
 
 
 def _kinds(drafts: Sequence[Draft]) -> list[str]:

@@ -10,6 +10,7 @@ import jinja2
 
 from asterisk_compliance import catalogue
 from asterisk_compliance.app.result import (
+    MAY_CALL_VARIABLE,
     MIXMONITOR_ID_VARIABLE,
     RESULT_VARIABLE,
     RESULT_VARIABLES,
@@ -31,7 +32,7 @@ DIALLED = "${FILTER(0-9+*#,${CALLERID(dnid)}):0:40}"
 CALLEE = "${FILTER(0-9+*#,${CALLERID(num)}):0:40}"
 """Whom somebody dialled, on that leg itself."""
 
-ASKED = ("Pause", "Resume", "Start", "Stop", "Withdraw")
+ASKED = ("Pause", "Resume", "Start", "Stop", "Withdraw", "DoNotCall")
 """What can be asked in mid-call, by the names of the user events."""
 
 AGENT_FEATURES = (
@@ -40,8 +41,12 @@ AGENT_FEATURES = (
     "compliancestart",
     "compliancestop",
     "compliancerefuse",
+    "compliancedonotcall",
 )
 """Names in ``compliance-features.conf``."""
+
+MAY_CALL_S = 3.0
+"""How long a call waits for the answer whether its number may be called."""
 
 DEFAULT_SPOOL = PurePath("/var/spool/asterisk/compliance")
 
@@ -75,6 +80,8 @@ def render(
         application=application,
         agi=agi,
         limit_s=f"{limit_s:g}",
+        may_call=MAY_CALL_VARIABLE,
+        may_call_s=f"{MAY_CALL_S:g}",
         agent_features="#".join(AGENT_FEATURES),
         asked=ASKED,
         callee=CALLEE,

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import structlog
 
-from asterisk_compliance.app import hands
-from asterisk_compliance.app.arrivals import parse_arguments, personal_facts
+from asterisk_compliance.app import do_not_call, hands
+from asterisk_compliance.app.arrivals import outside_number, parse_arguments, personal_facts
 from asterisk_compliance.app.asking import asked_event
 from asterisk_compliance.app.call_task import monotonic_ms
 from asterisk_compliance.app.line import AriLine
@@ -61,14 +61,11 @@ class AriEars:
         self._node.row(Kind.EVENT_MALFORMED, wire="ari")
 
     def on_event(self, event: ari.CallEvent, received_monotonic: float) -> None:
+        self._node.events["ari", type(event).__name__] += 1
         at_ms = int(received_monotonic * 1_000)
         match event:
-            case ari.StasisStart(channel=channel, args=(hands.WHISPER,)):
-                self._node.hands.whisper_entered(channel.id)
-            case ari.StasisStart(channel=channel):
-                line = self._line(channel, event.args)
-                if self._node.reenter(channel.id, line, Entry.ARI) is None:
-                    self._arrive(channel, event.args, at_ms, line)
+            case ari.StasisStart(channel=channel, args=arguments):
+                self._entered(channel, arguments, at_ms)
             case ari.StasisEnd(channel=channel):
                 self._left(channel.id, at_ms)
             case ari.PlaybackStarted(playback=playback) if playback.channel:
@@ -88,6 +85,18 @@ class AriEars:
                 self._node.following.dialler_hung_up(channel.id, at_ms)
             case _:
                 pass
+
+    def _entered(self, channel: ari.Channel, arguments: tuple[str, ...], at_ms: int) -> None:
+        match arguments:
+            case (hands.WHISPER,):
+                self._node.hands.whisper_entered(channel.id)
+            case (asked,) if asked.startswith(do_not_call.ARGUMENT):
+                answer = do_not_call.answer_may_call(self._node, self._ari, channel.id, asked)
+                self._node.spawn(answer)
+            case _:
+                line = self._line(channel, arguments)
+                if self._node.reenter(channel.id, line, Entry.ARI) is None:
+                    self._arrive(channel, arguments, at_ms, line)
 
     def _line(self, channel: ari.Channel, arguments: tuple[str, ...]) -> AriLine:
         callee = f"leg={Leg.CALLEE}" in arguments
@@ -152,6 +161,9 @@ class AriEars:
             leg=leg,
             joins=leg is Leg.CALLEE and self._node.joins(channel.id, dialler, linkedid),
             wiring=self._node.wiring,
+            outside=self._node.policies.comparable(
+                outside_number(arguments, channel.caller.number)
+            ),
             facts=personal_facts(
                 number=channel.caller.number,
                 name=channel.caller.name,
@@ -192,6 +204,9 @@ class AriEars:
             if channel not in self._node.hands.whispers:
                 self._node.hands.hang_up(channel)
             return
+        if found.dialplan.context == do_not_call.ROUTINE:
+            await self._ari.continue_in_dialplan(channel)
+            return
         log.warning("stranger_continued", node=self._node.node, channel=channel)
         line = AriLine(self._ari, channel)  # of a callee's leg nobody knows the line any more
         if self._node.reenter(channel, line, Entry.ARI) is None:
@@ -220,6 +235,7 @@ class AmiEars:
         self._node.row(Kind.EVENT_MALFORMED, wire="ami")
 
     def on_event(self, event: ami_events.AmiEvent, received_monotonic: float) -> None:
+        self._node.events["ami", type(event).__name__] += 1
         at_ms = int(received_monotonic * 1_000)
         following = self._node.following
         match event:

@@ -1,8 +1,8 @@
 """Everybody on every leg: who is in company with our calls, who dialled whom, who may come next.
 
-AMI tells it, and AMI can be forged by a caller whose number holds line breaks. So a newcomer is
-believed at once, since that only mutes; whether he is really there, and whether somebody really
-left, ARI is asked.
+AMI tells it, and AMI can be forged by a caller whose number holds line breaks. What it says mutes
+at once; whether somebody is really there who may not be kept, or really left, ARI is asked before
+anything else follows.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from asterisk_compliance.app.bridges import Bridges
-from asterisk_compliance.app.call_task import monotonic_ms
+from asterisk_compliance.app.call_task import CallTask, monotonic_ms
 from asterisk_compliance.asterisk.ari import AriClient
 from asterisk_compliance.asterisk.ari_events import Channel
 from asterisk_compliance.asterisk.ari_requests import Bridge
@@ -29,6 +29,7 @@ from asterisk_compliance.domain.events import (
     TransferSeen,
     Unbridged,
 )
+from asterisk_compliance.domain.notice import OnJoin
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.errors import AsteriskError, RequestRefused
 from asterisk_compliance.ids import ChannelId
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 _AMI_LAG_S = 0.1
 """After so long AMI has told what ARI knows of a bridge, unless an event was forged."""
+
+_TRANSFER_S = 0.5
+"""After so long a transfer that Asterisk reported has moved the channels."""
 
 _NOBODY_HEARS = frozenset({"holding", "parking"})
 """Kinds of bridges in which channels wait, and hear music and not each other."""
@@ -67,18 +71,25 @@ def _is_among(name: str, patterns: Iterable[str]) -> bool:
 
 
 class Following:
-    """Follows the legs of one Asterisk and tells its calls."""
+    """Follows the legs of one Asterisk and tells its calls.
+
+    Attributes:
+        changes: How often AMI said that somebody entered or left a bridge.
+    """
 
     def __init__(self, node: Node, endpoints: Endpoints) -> None:
+        self.changes = 0
         self._node = node
         self._endpoints = endpoints
         self._bridges = Bridges()
         self._watched: dict[ChannelId, ChannelId] = {}
         self._told: dict[ChannelId, dict[ChannelId, str]] = {}
+        self._suspected: set[ChannelId] = set()
 
     # -- bridges -------------------------------------------------------------------------
 
     def entered(self, channel: ChannelId, bridge: str, name: str, kind: str, at_ms: int) -> None:
+        self.changes += 1
         self._node.feed(channel, Bridged(at_ms))
         before = self._bridges.bridge_of(channel)
         if before != bridge or kind in _NOBODY_HEARS:
@@ -91,6 +102,7 @@ class Following:
 
     def left(self, channel: ChannelId, at_ms: int) -> None:
         """Somebody left. Our calls hear of it when ARI has confirmed it."""
+        self.changes += 1
         self._node.feed(channel, Unbridged(at_ms))
         self._leave(channel, at_ms)
 
@@ -105,6 +117,7 @@ class Following:
             self._leave(channel, monotonic_ms())
         self._watched.pop(channel, None)
         self._told.pop(channel, None)
+        self._suspected.discard(channel)
 
     def _leave(self, channel: ChannelId, at_ms: int) -> None:
         bridge = self._bridges.bridge_of(channel)
@@ -119,6 +132,10 @@ class Following:
     ) -> list[ChannelId]:
         """Tell each of our calls among ``channels`` its company, if that changed.
 
+        Args:
+            newcomers_only: Nothing is told of who left, nor of a newcomer who may not be kept:
+                he mutes the others at once, and what else follows waits for ARI.
+
         Returns:
             Those that had company before and have somebody new in it: that must be checked.
         """
@@ -127,19 +144,37 @@ class Following:
             task = self._node.calls.get(channel)
             if task is None:
                 continue
-            before = self._told.get(channel, {})
-            company = self._bridges.company(channel)
-            if newcomers_only:
-                company = {**before, **company}
-            if company.keys() == before.keys():
-                continue
-            if channel in self._told and company.keys() - before.keys():
+            before, company = self._told.get(channel), self._bridges.company(channel)
+            new = set() if before is None else company.keys() - before.keys()
+            if new:
                 unsure.append(channel)
+            again = not newcomers_only and channel in self._suspected
+            if newcomers_only:
+                doubtful = {one for one in new if not self._is_kept(task, one, company[one])}
+                if doubtful:
+                    self._suspect(channel, at_ms)
+                sure = {one: name for one, name in company.items() if one not in doubtful}
+                company = (before or {}) | sure
+            if company.keys() == (before or {}).keys() and not again:
+                continue
+            self._suspected -= {channel} if again else set()
             self._told[channel] = company
             peers = tuple(sorted(self._peer(one, name) for one, name in company.items()))
             basic = self._bridges.is_basic(channel)
             task.feed(CompanyChanged(at_ms, peers, two_party=basic))
         return unsure
+
+    def _suspect(self, channel: ChannelId, at_ms: int) -> None:
+        """Mute the others of a call until it is told for certain who is there."""
+        self._suspected.add(channel)
+        self._node.feed(channel, TransferSeen(at_ms))
+
+    def _is_kept(self, task: CallTask, channel: ChannelId, name: str) -> bool:
+        """Nothing would follow for a recording if this party joined it but to go on."""
+        policy = task.call.policy
+        goes_on = policy is not None and policy.on_join is OnJoin.CONTINUE
+        cover = self._peer(channel, name).cover
+        return cover in {Cover.STAFF, Cover.TOLD} or (goes_on and cover is Cover.UNKNOWN)
 
     def _peer(self, channel: ChannelId, name: str) -> Peer:
         peer = self._endpoints.peer(channel, name)
@@ -223,12 +258,20 @@ class Following:
     # -- who may come --------------------------------------------------------------------
 
     def dial_began(self, dialler: ChannelId | None, at_ms: int) -> None:
-        if dialler is not None:
+        """Somebody is dialled. Nobody dials who is in a bridge: then the event was forged."""
+        if dialler is not None and self._bridges.bridge_of(dialler) is None:
             self._node.feed(dialler, TransferSeen(at_ms))
 
     def transfer_seen(self, bridge: str | None, at_ms: int) -> None:
-        for channel in self._bridges.reached(bridge):
-            self._node.feed(channel, TransferSeen(at_ms))
+        channels = self._bridges.reached(bridge)
+        for channel in channels:
+            self._suspect(channel, at_ms)
+        self._node.spawn(self._look_whether_transferred(channels))
+
+    async def _look_whether_transferred(self, channels: Sequence[ChannelId]) -> None:
+        """Who was transferred has left by now; with whom nothing happened the event was forged."""
+        await asyncio.sleep(_TRANSFER_S)
+        self._tell([one for one in channels if one in self._suspected], monotonic_ms())
 
     # -- who dialled ---------------------------------------------------------------------
 

@@ -127,6 +127,8 @@ class Hands:
             if ari is None:
                 raise AsteriskUnavailable("a whisper needs ARI")
             await asyncio.sleep(_SETTLE_S)
+            if snoop not in self.whispers:
+                return True
             if await ari.snoop(command.channel, snoop, (WHISPER,)) is None:
                 raise AsteriskUnavailable("the channel is gone")
             async with asyncio.timeout(_ENTER_S):

@@ -71,12 +71,12 @@ class Keeping:
         """
         directions = captured(expected)
         closed = await self._spool.closed(recording, self._close_s, directions)
-        still_open = not closed and self._spool.holds_open(recording, directions)
-        self._spool.forget(recording)
-        if still_open:
-            log.error("recording_not_closed", recording=recording, waited_s=self._close_s)
-            return Verdict(Outcome.UNJUDGED, problem="NOT_CLOSED")
         try:
+            still_open = not closed and self._spool.holds_open(recording, directions)
+            self._spool.forget(recording)
+            if still_open:
+                log.error("recording_not_closed", recording=recording, waited_s=self._close_s)
+                return Verdict(Outcome.UNJUDGED, problem="NOT_CLOSED")
             measured = await asyncio.to_thread(
                 measure_and_join, self._spool.directory, recording, self._vault, expected
             )

@@ -13,7 +13,9 @@ from asterisk_compliance.app.prompts import policies_for
 from asterisk_compliance.config import Settings, decode, read
 from asterisk_compliance.errors import ConfigError
 
-RELOADABLE = frozenset({"controller", "purpose", "notice", "policy", "rules", "rule", "emergency"})
+RELOADABLE = frozenset(
+    {"controller", "purpose", "notice", "policy", "rules", "rule", "emergency", "reconcile"}
+)
 """Tables of which nothing lives longer than the policies; emergency numbers are the dialplan's."""
 
 

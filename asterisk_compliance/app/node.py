@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from asterisk_compliance.app.following import Endpoints, Following
 from asterisk_compliance.app.hands import Hands
 from asterisk_compliance.app.keeping import Keeping
 from asterisk_compliance.app.line import Line
+from asterisk_compliance.app.notices import Notices
 from asterisk_compliance.app.policies import Policies
 from asterisk_compliance.app.recovery import recover
 from asterisk_compliance.app.result import encode_result
@@ -33,6 +36,7 @@ from asterisk_compliance.domain.events import (
     CommandFailed,
     Entry,
     Event,
+    PlaybackFinished,
     Reentered,
     ServiceStopping,
     SpoolKept,
@@ -47,8 +51,11 @@ from asterisk_compliance.storage.reader import StoreReader
 
 log = structlog.get_logger()
 
+_ON_ITS_WAY_S = 0.06
+"""The end of a whisper arrives so much later than Asterisk reports: a conference mixes it first."""
 
-_BUSY = frozenset({Phase.NOTICE, Phase.CONTINUING, Phase.CLOSING})
+
+_BUSY = frozenset({Phase.NOTICE, Phase.ASKING, Phase.TELLING, Phase.CONTINUING, Phase.CLOSING})
 """Phases that a stopping service waits for; a call in the dialplan goes on without us."""
 
 
@@ -57,6 +64,7 @@ class Node:
 
     Attributes:
         calls: Live calls by channel: from arrival until the channel is gone and judged.
+        events: How many were used, by wire and type.
         policies: What an arriving call can ask for; exchanged when the configuration is reloaded.
         ari, ami: The connections, ``None`` where the site has none; set before :meth:`run`.
     """
@@ -70,13 +78,16 @@ class Node:
         *,
         store: Path,
         keeping: Keeping,
+        notices: Notices,
         events_per_call: int,
+        store_s: float,
         alive_unix_ms: int = 0,
     ) -> None:
         self.node = NodeName(settings.node)
         self.policies = policies
         self.stopping = False
         self.calls: dict[ChannelId, CallTask] = {}
+        self.events: Counter[tuple[str, str]] = Counter()
         self.ari: AriClient | None = None
         self.ami: AmiClient | None = None
         self.hands = Hands(self, show_in_name=settings.show_in_name)
@@ -91,7 +102,9 @@ class Node:
         self._rows = rows
         self.store = store
         self._keeping = keeping
+        self._notices = notices
         self._events_per_call = events_per_call
+        self._store_s = store_s
         self._alive_unix_ms = alive_unix_ms
         self._away_since_ms: int | None = None
         self._recovering = asyncio.Lock()
@@ -138,7 +151,10 @@ class Node:
     def arrive(self, arrival: Arrival, line: Line) -> CallTask:
         """Begin a call and perform its first commands."""
         identity = call_id(unix_ms(), secrets.token_bytes(8))
-        task = self.begin(rules.arrive(identity, arrival, self.limits), line)
+        stepped = rules.arrive(identity, arrival, self.limits)
+        if self._notices.full and stepped[0].undecided:
+            stepped = rules.arrive(identity, replace(arrival, overloaded=True), self.limits)
+        task = self.begin(stepped, line)
         task.linkedid = arrival.linkedid
         if not arrival.joins:
             self._by_linkedid[arrival.linkedid] = task
@@ -176,7 +192,17 @@ class Node:
     def begin(self, stepped: Stepped, line: Line) -> CallTask:
         """Live a call from here on."""
         call, commands = stepped
-        task = CallTask(call, line, self._rows, self, self.hands, events=self._events_per_call)
+        task = CallTask(
+            call,
+            line,
+            self._rows,
+            self,
+            self.hands,
+            events=self._events_per_call,
+            store_s=self._store_s,
+            stepped=self._notices.stepped,
+        )
+        self._notices.begun(call)
         self.calls[call.channel] = self._by_id[call.id] = task
         self.spawn(self._live(task, commands))
         return task
@@ -206,6 +232,7 @@ class Node:
             task.line.go_on().add_done_callback(_looked_at)
         finally:
             self.hands.end_whisper(task.call)
+            self._notices.over(task.call)
             self.calls.pop(task.call.channel, None)
             self._by_id.pop(task.call.id, None)
             if self._by_linkedid.get(task.linkedid) is task:
@@ -318,7 +345,11 @@ class Node:
 
     def feed_playback(self, channel: ChannelId, event: Event) -> None:
         """The same for what plays there, or on a channel that whispers for the call."""
-        self.feed(self.hands.whispers.get(channel, channel), event)
+        told = self.hands.whispers.get(channel)
+        if told is not None and isinstance(event, PlaybackFinished):
+            asyncio.get_running_loop().call_later(_ON_ITS_WAY_S, self.feed, told, event)
+        else:
+            self.feed(told or channel, event)
 
     def _subscribe(self, channel: ChannelId) -> None:
         if self.ari is not None:
@@ -328,7 +359,14 @@ class Node:
         if self._tasks is None:  # between two lives: nothing runs that could use it
             work.close()
             return
-        self._tasks.create_task(work)
+        self._tasks.create_task(self._beside_the_calls(work))
+
+    async def _beside_the_calls(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception:  # noqa: BLE001 - a defect here must not end the calls
+            self._log.exception("work_failed")
+            self.row(Kind.ANOMALY, code="INTERNAL_ERROR")
 
 
 def _looked_at(done: asyncio.Future[Any]) -> None:

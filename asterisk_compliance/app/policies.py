@@ -17,6 +17,7 @@ import msgspec
 from asterisk_compliance.app.arrivals import facts_of
 from asterisk_compliance.domain.decision import Reason
 from asterisk_compliance.domain.notice import Notice, Policy, Wording
+from asterisk_compliance.domain.numbers import comparable
 from asterisk_compliance.domain.policy_plan import PolicyPlan
 from asterisk_compliance.domain.policy_rules import Rule, resolve
 from asterisk_compliance.domain.reachable import Reach, applying_to, lowest, reachable
@@ -72,13 +73,21 @@ class Policies:
 
     @property
     def longest_prompt_ms(self) -> int:
-        return max((entry.wording.length_ms for entry in self.registered), default=0)
+        """Of a notice, and of what is said before it."""
+        said = (plan.introduction or {} for plan in self.plans.values())
+        first = max((one.length_ms for prompts in said for one in prompts.values()), default=0)
+        notices = (entry.wording.length_ms for entry in self.registered)
+        return max(first, *notices, 0)
 
     def with_digest(self, name: str, digest: str) -> Policy | None:
         """The policy of this name that said just this, if a call of this configuration had it."""
         built = (policy for (of, _), policy in self._built.items() if of == name)
         known = (self.by_name[name], *built) if name in self.by_name else ()
         return next((policy for policy in known if policy.digest == digest), None)
+
+    def comparable(self, number: str) -> str:
+        """A number in the form in which it is compared with others of this site."""
+        return comparable(number, self._home)
 
     def reach(self, name: str) -> Mapping[str, Reach]:
         """What each field of a policy can be, call by call."""

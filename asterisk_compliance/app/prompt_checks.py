@@ -75,9 +75,11 @@ def too_long(limits: LimitSettings, plan: PolicyPlan, reach: Mapping[str, Reach]
         prompts = [prompt for kind in kinds for prompt in plan.announcements.get(kind, {}).values()]
         after_ms = max((prompt.length_ms + margin_ms for prompt in prompts), default=0)
         after_ms += plan.grace_ms if asks else 0
+        first = (plan.introduction or {}).values()
+        before_ms = max((prompt.length_ms + margin_ms for prompt in first), default=0)
         notice = plan.notices[consent]
         for wording in notice.wordings.values():
-            needed_s = (wording.length_ms + margin_ms + after_ms) / 1_000
+            needed_s = (before_ms + wording.length_ms + margin_ms + after_ms) / 1_000
             label = notice.label(wording.language)
             problem = (
                 f"limits.dialplan_s: policy {plan.name} needs {needed_s:.1f} s for notice {label}"

@@ -101,6 +101,8 @@ def policies_for(asterisk: AsteriskSettings, settings: Settings, source: str) ->
             pause_max_ms=round(chosen.pause_max_s * 1_000),
             on_pause_forgotten=chosen.on_pause_forgotten,
             on_withdrawal=chosen.on_withdrawal,
+            introduction=_introduction(asterisk, chosen, problems, address),
+            do_not_call=chosen.sales.do_not_call,
         )
         problems += unspoken_keys(plan, reach, address)
         problems += too_long(settings.limits, plan, reach)
@@ -108,6 +110,23 @@ def policies_for(asterisk: AsteriskSettings, settings: Settings, source: str) ->
     if problems:
         raise ConfigError(source, problems)
     return Policies(plans, registered, settings.every_rule, settings.rules.home)
+
+
+def _introduction(
+    asterisk: AsteriskSettings, settings: PolicySettings, problems: list[str], address: str
+) -> Mapping[str, Prompt] | None:
+    """What is said before the notice, in each of the policy's languages."""
+    name = settings.sales.introduction
+    if name is None:
+        return None
+    said: dict[str, Prompt] = {}
+    for language in settings.languages:
+        read = _read(asterisk, language, name, problems, f"{address}.sales.introduction")
+        if read is not None:
+            audio, length_ms = read
+            digest = hashlib.sha256(audio).hexdigest()
+            said[language] = Prompt(_media(asterisk, language, name), length_ms, digest)
+    return said
 
 
 def _announcements(

@@ -21,17 +21,22 @@ import structlog
 
 from asterisk_compliance.app.call_task import monotonic_ms, unix_ms
 from asterisk_compliance.app.line import AriLine
+from asterisk_compliance.asterisk.ari import AriClient
 from asterisk_compliance.asterisk.ari_events import Channel
+from asterisk_compliance.asterisk.ari_requests import Bridge
 from asterisk_compliance.domain.call_recovery import finish, follow_again
 from asterisk_compliance.domain.events import ChannelGone, LookedAway
 from asterisk_compliance.domain.memory import Remembered, remember
 from asterisk_compliance.domain.notice import OnJoin, Policy
 from asterisk_compliance.domain.row_format import decode
 from asterisk_compliance.errors import AsteriskError, StoreError
+from asterisk_compliance.ids import ChannelId
 from asterisk_compliance.storage.reader import RowQuery, StoreReader
 
 if TYPE_CHECKING:
     from asterisk_compliance.app.node import Node
+
+_TRIES = 5
 
 log = structlog.get_logger()
 
@@ -47,9 +52,8 @@ async def recover(node: Node, *, away_since_ms: int, alive_unix_ms: int) -> None
     assert node.ari is not None
     here = tuple(node.calls.items())  # who arrives while we ask is in no answer
     try:
-        channels = {channel.id: channel for channel in await node.ari.channels()}
-        bridges = await node.ari.bridges()
         unfinished = await asyncio.to_thread(_unfinished, node)
+        channels, bridges = await _as_it_is(node, node.ari)
     except (AsteriskError, StoreError) as error:
         log.warning("not_recovered", node=node.node, why=str(error))
         return
@@ -66,6 +70,20 @@ async def recover(node: Node, *, away_since_ms: int, alive_unix_ms: int) -> None
     await node.set_strangers_aside()
     if taken_up:
         log.warning("calls_taken_up", node=node.node, calls=len(taken_up))
+
+
+async def _as_it_is(node: Node, ari: AriClient) -> tuple[dict[ChannelId, Channel], list[Bridge]]:
+    """Channels and bridges of one moment: asked again if somebody came or left meanwhile.
+
+    On a busy Asterisk that never ends, so it ends; what AMI told last is then told again by it.
+    """
+    for left in reversed(range(_TRIES)):
+        seen = node.following.changes
+        channels = {channel.id: channel for channel in await ari.channels()}
+        bridges = await ari.bridges()
+        if node.following.changes == seen or not left:
+            return channels, bridges
+    raise AssertionError("unreachable")
 
 
 def _take_up(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,21 @@ from asterisk_compliance.app.agi_line import serve_call
 from asterisk_compliance.app.asking import ask_call
 from asterisk_compliance.app.call_task import unix_ms
 from asterisk_compliance.app.control import ControlSocket, Peer
+from asterisk_compliance.app.counted_rows import CountedRows
+from asterisk_compliance.app.do_not_call import change_list
 from asterisk_compliance.app.ears import AmiEars, AriEars
 from asterisk_compliance.app.findings import changes_ahead
+from asterisk_compliance.app.health import health, troubles
+from asterisk_compliance.app.health_server import health_server
 from asterisk_compliance.app.keeping import Keeping
+from asterisk_compliance.app.live import Live
 from asterisk_compliance.app.loading import Configuration, load_configuration, restart_needed
 from asterisk_compliance.app.marks import mark_draft
+from asterisk_compliance.app.metrics import Metrics
 from asterisk_compliance.app.node import Node
+from asterisk_compliance.app.notices import Notices
 from asterisk_compliance.app.policies import digest_of
+from asterisk_compliance.app.systemd import Systemd
 from asterisk_compliance.asterisk.ami import AmiAddress, AmiClient, AmiLimits
 from asterisk_compliance.asterisk.ari import AriClient
 from asterisk_compliance.asterisk.ari_address import AriAddress, AriLimits
@@ -62,9 +70,12 @@ def limits_of(settings: LimitSettings) -> Limits:
 class Service:
     """Everything that one process does, from a checked configuration. :meth:`run` it."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, systemd: Systemd | None = None) -> None:
         self._configuration = configuration
         self._loaded_at_ms = unix_ms()
+        self._systemd = systemd or Systemd()
+        self._metrics = Metrics()
+        self._notices = Notices(configuration.settings.limits.notices_max, self._metrics)
         self._nodes: list[Node] = []
 
     @property
@@ -107,10 +118,13 @@ class Service:
                         running.append(tasks.create_task(self._reload_when(reload, rows)))
                     for settings, node in zip(self._settings.asterisk, self._nodes, strict=True):
                         await self._listen(settings, node, listening)
+                    running.append(tasks.create_task(await self._show(rows, listening)))
                     log.info("service_ready", version=__version__, nodes=len(self._nodes))
+                    self._systemd.ready()
                     ready()
                     await stop.wait()
                     log.info("service_stopping")
+                    self._systemd.stopping()
                     await asyncio.gather(*(node.drain(self._drain_s) for node in self._nodes))
                     live = sum(len(node.calls) for node in self._nodes)
                     for task in running:
@@ -118,7 +132,7 @@ class Service:
             finally:
                 await self._last_row(rows, live)
 
-    async def reload(self, rows: AuditLog) -> None:
+    async def reload(self, rows: CountedRows) -> None:
         """Read the configuration again; it applies whole, or not at all.
 
         Calls that arrive from then on have the new policies, live ones keep theirs. What cannot be
@@ -141,16 +155,19 @@ class Service:
         self._loaded_at_ms = unix_ms()
         log.info("configuration_reloaded", digest=new.digest)
 
-    async def _reload_when(self, asked: asyncio.Event, rows: AuditLog) -> None:
+    async def _reload_when(self, asked: asyncio.Event, rows: CountedRows) -> None:
         while True:
             await asked.wait()
             asked.clear()
+            self._systemd.reloading()
             try:
                 await self.reload(rows)
             except StoreError as error:
                 log.error("reload_failed", why=str(error))
             except Exception:  # a defect here must not end the calls
                 log.exception("reload_failed")
+            finally:
+                self._systemd.ready()
 
     @property
     def _drain_s(self) -> float:
@@ -158,7 +175,7 @@ class Service:
         return limits.stop_s + limits.close_s + 1.0
 
     @contextlib.asynccontextmanager
-    async def _audit_log(self) -> AsyncIterator[AuditLog]:
+    async def _audit_log(self) -> AsyncIterator[CountedRows]:
         """The log and its JSON Lines: open, and closed in the order that loses no row."""
         audit = self._settings.audit
         rows = await AuditLog.open(audit.store)
@@ -166,12 +183,12 @@ class Service:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(lines.run())
             try:
-                yield rows
+                yield CountedRows(rows, self._metrics)
             finally:
                 await rows.close()
                 lines.close()
 
-    async def _introduce(self, rows: AuditLog, new: Configuration, *first: Draft) -> None:
+    async def _introduce(self, rows: CountedRows, new: Configuration, *first: Draft) -> None:
         """Say in the log by which rules and words calls are dealt with, before the first one."""
         content = ContentStore(new.settings.audit.store)
         drafts = [
@@ -206,11 +223,11 @@ class Service:
             word = "begins" if change.begins else "ends"
             log.warning("rule_changes", rule=change.rule, on=str(change.on), what=word)
 
-    async def _last_row(self, rows: AuditLog, live: int) -> None:
+    async def _last_row(self, rows: CountedRows, live: int) -> None:
         with contextlib.suppress(StoreUnavailable):
             await rows.append(_draft(Kind.SERVICE_STOPPED, live_calls=live))
 
-    def _node(self, settings: AsteriskSettings, rows: AuditLog, alive_unix_ms: int) -> Node:
+    def _node(self, settings: AsteriskSettings, rows: CountedRows, alive_unix_ms: int) -> Node:
         keeping = Keeping(
             settings.spool_path,
             self._settings.vault.recordings,
@@ -224,7 +241,9 @@ class Service:
             rows,
             store=self._settings.audit.store,
             keeping=keeping,
+            notices=self._notices,
             events_per_call=self._settings.limits.events_per_call,
+            store_s=self._settings.limits.store_s,
             alive_unix_ms=alive_unix_ms,
         )
         if (ari := settings.ari) is not None:
@@ -256,14 +275,39 @@ class Service:
         limits = AgiLimits(header_s=agi.header_s, sessions=agi.connections_max)
         await listening.enter_async_context(FastAgiServer(agi.host, agi.port, handle, limits))
 
-    def _control(self, rows: AuditLog) -> ControlSocket:
+    async def _show(
+        self, rows: CountedRows, listening: contextlib.AsyncExitStack
+    ) -> Coroutine[Any, Any, None]:
+        """Let a monitor on this host ask; returns what keeps systemd informed."""
+        self._metrics.registry.register(Live(lambda: self._nodes, rows, self._notices))
+        where = self._settings.health
+        if where.port:
+            server = health_server(
+                where.host, where.port, lambda: self._health(rows), self._metrics.registry
+            )
+            await listening.enter_async_context(server)
+        return self._systemd.watch(lambda: rows.stuck_s, lambda: self._in_a_line(rows))
+
+    def _health(self, rows: CountedRows) -> Mapping[str, Any]:
+        found = troubles(self._nodes, rows, self._settings.limits.store_s)
+        loaded = {
+            "digest": self._configuration.digest,
+            "loaded_at": timestamp(self._loaded_at_ms),
+        }
+        return {
+            "version": __version__,
+            "configuration": loaded,
+            **health(found, [_status(node) for node in self._nodes], rows),
+        }
+
+    def _in_a_line(self, rows: CountedRows) -> str:
+        found = troubles(self._nodes, rows, self._settings.limits.store_s)
+        live = sum(len(node.calls) for node in self._nodes)
+        return f"{live} live calls; {', '.join(map(str, found)) or 'all well'}"
+
+    def _control(self, rows: CountedRows) -> ControlSocket:
         async def status(_peer: Peer, _arguments: Mapping[str, str]) -> Mapping[str, Any]:
-            loaded = {
-                "digest": self._configuration.digest,
-                "loaded_at": timestamp(self._loaded_at_ms),
-            }
-            nodes = [_status(node) for node in self._nodes]
-            return {"version": __version__, "configuration": loaded, "nodes": nodes}
+            return self._health(rows)
 
         async def mark(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
             draft = mark_draft(arguments.get("code", ""), peer.user)
@@ -272,7 +316,13 @@ class Service:
         async def ask(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
             return await ask_call(self._nodes, peer.user, arguments)
 
-        verbs = {"status": status, "mark": mark, "ask": ask}
+        async def do_not_call(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+            settings = self._settings
+            return await change_list(
+                rows, settings.audit.store, settings.rules.home, peer.user, arguments
+            )
+
+        verbs = {"status": status, "mark": mark, "ask": ask, "do-not-call": do_not_call}
         return ControlSocket(self._settings.service.socket, verbs)
 
 

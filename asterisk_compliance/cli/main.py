@@ -17,8 +17,10 @@ from asterisk_compliance.cli import (
     calls,
     check,
     dialplan,
+    do_not_call,
     explain,
     mark,
+    reconcile,
     serve,
     sounds,
     status,
@@ -37,10 +39,12 @@ app.command("serve")(serve.serve)
 app.command("status")(status.status)
 app.command("check")(check.check)
 app.command("explain")(explain.explain)
+app.command("reconcile")(reconcile.reconcile)
 audit.app.command("mark")(mark.mark)
 app.add_typer(audit.app, name="audit")
 app.add_typer(calls.app, name="calls")
 app.add_typer(dialplan.app, name="dialplan")
+app.add_typer(do_not_call.app, name="do-not-call")
 app.add_typer(sounds.app, name="sounds")
 
 

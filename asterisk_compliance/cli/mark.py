@@ -34,7 +34,7 @@ def mark(
     settings = load(config, secrets=False)
     answer = ask(settings.service.socket, "mark", {"code": code})
     if answer is None:
-        draft = mark_draft(code, _user())
+        draft = mark_draft(code, this_user())
         if not settings.audit.store.is_dir():
             raise StoreUnavailable(f"{settings.audit.store}: there is no store yet")
         with StoreWriter.open(settings.audit.store) as store:
@@ -45,7 +45,7 @@ def mark(
         print_line(str(answer["seq"]))
 
 
-def _user() -> str:
+def this_user() -> str:
     """Who runs this, as the kernel knows it; the environment can say anything."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -34,9 +35,10 @@ def serve(
     """
     from asterisk_compliance.app.loading import load_configuration
     from asterisk_compliance.app.service import Service
+    from asterisk_compliance.app.systemd import Systemd
 
     _log_to_stderr(as_json=log_json, verbose=verbose)
-    service = Service(load_configuration(config))
+    service = Service(load_configuration(config), Systemd(os.environ))
     uvloop.run(_until_told(service))
 
 

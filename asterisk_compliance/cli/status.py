@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption
-from asterisk_compliance.cli.output import print_json, stdout, table
+from asterisk_compliance.cli.output import print_json, print_line, stdout, table
 from asterisk_compliance.errors import StoreUnavailable
 
 
@@ -18,9 +18,9 @@ def status(
     ] = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the connections and live calls of the running service.
+    """Show the connections and live calls of the running service, and what is wrong with it.
 
-    Exit status: 1 when a connection that is configured is down, 3 when no service answers.
+    Exit status: 1 when anything is wrong, such as a connection down; 3 when no service answers.
     """
     from asterisk_compliance.app.control import ask
     from asterisk_compliance.config import load
@@ -46,11 +46,11 @@ def status(
             for node in answer["nodes"]
         ]
         stdout().print(table(("node", "ARI", "AMI", "calls", ""), lines))
-    wires = {asterisk.node: asterisk for asterisk in settings.asterisk}
-    down = [
-        node["node"]
-        for node in answer["nodes"]
-        if (wires[node["node"]].ari and not node["ari"])
-        or (wires[node["node"]].ami and not node["ami"])
-    ]
-    raise typer.Exit(1 if down else 0)
+        store = answer["store"]
+        print_line(
+            f"{store['rows']} rows, {store['waiting']} on their way to the disk, "
+            f"the last one {store['last_durable_s']:.0f} s ago"
+        )
+        for reason in answer["reasons"]:
+            print_line(f"not well: {reason}")
+    raise typer.Exit(0 if answer["ok"] else 1)

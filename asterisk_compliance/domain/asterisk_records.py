@@ -17,6 +17,7 @@ _STATEMENT = re.compile(
     r"(?P<status>[A-Z_]{1,32}):(?P<reason>[A-Z_]{1,64}):[A-Z0-9_&]*:(?P<call>c-[0-9a-f]{28})?"
 )
 _UNIQUEID = re.compile(r"(?:[A-Za-z0-9_.-]{1,64}-)?([0-9]{9,11})\.[0-9]{1,10}(?:;[12])?")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ class Cdr:
         linkedid: Empty where the record has none.
         others: Further channels of the same ``linkedid`` (CEL).
         context: Where the call began; empty where the record has none.
-        started_ms, ended_ms: Unix milliseconds, ``None`` where nobody told.
+        started_ms: Unix milliseconds, ``None`` where nobody told.
+        covers_from_ms: On the first record of a file: calls that ended since are in that file.
         over: Whether the call has ended.
     """
 
@@ -55,7 +57,7 @@ class Cdr:
     context: str = ""
     answered: bool = False
     started_ms: int | None = None
-    ended_ms: int | None = None
+    covers_from_ms: int | None = None
     statements: tuple[Statement, ...] = ()
     others: tuple[str, ...] = ()
     over: bool = True
@@ -72,7 +74,7 @@ class Unreadable:
     """Records of one file that cannot be compared.
 
     Attributes:
-        where: The file's name.
+        where: The file.
         first: Number of the first such record, from 1.
         count: How many.
         why: One sentence without any of their content.
@@ -112,8 +114,16 @@ def statements(userfield: str) -> tuple[Statement, ...]:
 
 
 def is_uniqueid(text: str) -> bool:
-    """Whether it has the form that Asterisk gives to its ids: no number and no name has it."""
+    """Whether it has the form that Asterisk gives to its ids: ``[SYSTEMNAME-]EPOCH.COUNT``."""
     return _UNIQUEID.fullmatch(text) is not None
+
+
+def is_printable_id(text: str) -> bool:
+    """Whether it can be no number and no name: an id of Asterisk's, or a UUID.
+
+    Columns may be named wrongly, and who originates a channel may choose its id.
+    """
+    return is_uniqueid(text) or _UUID.fullmatch(text) is not None
 
 
 def created_ms(uniqueid: str) -> int | None:

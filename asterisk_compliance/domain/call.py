@@ -50,6 +50,7 @@ from asterisk_compliance.domain.call_notice import (
     before_decision,
     decide,
     give_up,
+    opening,
     telling,
     then,
 )
@@ -70,8 +71,6 @@ from asterisk_compliance.domain.commands import (
     Continue,
     EndWhisper,
     Forget,
-    Play,
-    SetDeadline,
 )
 from asterisk_compliance.domain.decision import Reason, Status
 from asterisk_compliance.domain.events import (
@@ -129,6 +128,7 @@ def arrive(call_id: CallId, arrival: Arrival, limits: Limits) -> Stepped:
         leg=arrival.leg,
         joins=arrival.joins,
         wiring=arrival.wiring,
+        outside=arrival.outside,
         policy=policy,
         wording=wording,
         segment=Segment(0) if on_demand else Segment(),
@@ -144,8 +144,8 @@ def arrive(call_id: CallId, arrival: Arrival, limits: Limits) -> Stepped:
         return then((arrived,), decide(call, Reason.OVERLOADED))
     assert wording is not None
     answer = () if arrival.answered else (Answer(),)
-    limit = SetDeadline(Deadline.NOTICE, wording.length_ms + limits.notice_margin_ms)
-    return call, (arrived, *answer, Play(call.playback, wording.media), limit)
+    begun = replace(call, introducing=arrival.policy.introduction is not None)
+    return begun, (arrived, *answer, *opening(begun))
 
 
 def strand(call_id: CallId, arrival: Arrival, limits: Limits, *, decided: bool) -> Stepped:
@@ -213,7 +213,10 @@ def _in_dialplan(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - 
             first = at_ms if call.continued_at_ms is None else call.continued_at_ms
             gone_on = replace(call, phase=Phase.DIALPLAN, continued_at_ms=first)
             expecting = expect_audio(call) if call.keeps_all else ()
-            return gone_on, (AppendRow(Kind.CALL_CONTINUED), *expecting)
+            commands = (AppendRow(Kind.CALL_CONTINUED), *expecting)
+            if call.early is None:
+                return gone_on, commands
+            return then(commands, company_changed(gone_on, replace(call.early, at_ms=at_ms)))
 
         case CommandFailed(step=Step.HAND_OVER | Step.CONTINUE as failed):
             gone_on = replace(call, phase=Phase.DIALPLAN)

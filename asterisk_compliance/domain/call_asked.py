@@ -13,7 +13,13 @@ from typing import assert_never
 from asterisk_compliance.domain.call_capture import deletes, settle, stop, wanted_mute
 from asterisk_compliance.domain.call_company import admitted, must_stop, say
 from asterisk_compliance.domain.call_notice import Stepped, then
-from asterisk_compliance.domain.call_rows import anomaly_row, recording_row, standing_status
+from asterisk_compliance.domain.call_rows import (
+    anomaly_row,
+    consent_row,
+    do_not_call_row,
+    recording_row,
+    standing_status,
+)
 from asterisk_compliance.domain.call_state import Call
 from asterisk_compliance.domain.commands import (
     Announce,
@@ -26,6 +32,7 @@ from asterisk_compliance.domain.commands import (
 from asterisk_compliance.domain.decision import Status
 from asterisk_compliance.domain.events import (
     By,
+    DoNotCallAsked,
     PauseAsked,
     ResumeAsked,
     StartAsked,
@@ -33,14 +40,17 @@ from asterisk_compliance.domain.events import (
     WithdrawalAsked,
 )
 from asterisk_compliance.domain.names import Deadline
-from asterisk_compliance.domain.notice import OnPauseForgotten
+from asterisk_compliance.domain.notice import Duty, OnPauseForgotten
 from asterisk_compliance.domain.reasons import StopReason
 from asterisk_compliance.domain.rows import Actor, Kind
 
-Asked = PauseAsked | ResumeAsked | WithdrawalAsked | StartAsked | StopAsked
+Asked = PauseAsked | ResumeAsked | WithdrawalAsked | StartAsked | StopAsked | DoNotCallAsked
 
 
 def asked(call: Call, event: Asked) -> Stepped:
+    if isinstance(event, DoNotCallAsked):  # recorded or not
+        row = () if call.listed else (by(do_not_call_row(call, "asked"), event.by),)
+        return replace(call, listed=True), row
     if call.decision is None or not call.decision.allowed or call.policy is None:
         refused = isinstance(event, StartAsked)
         return call, (anomaly_row("START_REFUSED"),) if refused else ()
@@ -103,8 +113,7 @@ def _withdraw(call: Call, event: WithdrawalAsked) -> Stepped:
         return call, ()
     if call.pauses and event.by.actor == Actor.CALLER:
         return call, (anomaly_row("WITHDRAWAL_IN_PAUSE"),)  # perhaps a part of a card's number
-    detail = {"state": "withdrawn", "earlier": call.policy.on_withdrawal}
-    row = by(AppendRow(Kind.CONSENT, detail), event.by)
+    row = by(consent_row("withdrawn", earlier=call.policy.on_withdrawal), event.by)
     withdrawn = replace(call, withdrawn=True)
     stopped, commands = stop(withdrawn, StopReason.WITHDRAWN, at_ms=event.at_ms)
     shown = () if call.is_recorded else (Announce(Status.REFUSED),)
@@ -140,8 +149,11 @@ def _is_barred(call: Call) -> bool:
 
 
 def _stop(call: Call, event: StopAsked) -> Stepped:
+    assert call.policy is not None
     if not call.is_recorded:
         return call, ()
+    if call.policy.duty is Duty.MANDATORY:
+        return call, (anomaly_row("STOP_REFUSED"),)
     row = by(AppendRow(Kind.CAPTURE_ASKED, {"what": "stop"}), event.by)
     return stop(call, StopReason.ASKED, row, at_ms=event.at_ms)
 

@@ -122,8 +122,9 @@ def _why_not_others(call: Call) -> PauseReason | None:
 
 def _must_begin_anew(call: Call) -> bool:
     """After a transfer, to heal; and where the others were not captured and now may be."""
-    unheard = not call.segment.others and _why_not_others(call) is None
-    return call.wiring.segments and bool(call.company.peers) and (call.heal_due or unheard)
+    if not call.wiring.segments or not call.company.peers:
+        return False
+    return call.heal_due if call.segment.others else _why_not_others(call) is None
 
 
 def _mute(call: Call, wanted: Mute, at_ms: int) -> Stepped:
@@ -157,7 +158,7 @@ def _slipping(call: Call, since_ms: int, tracks: Tracks) -> Call:
     """From ``since_ms`` of the file on, unless since earlier, what comes in must not be kept."""
     segment = call.segment
     if segment.slipping_since_ms is not None:
-        since_ms = segment.slipping_since_ms
+        since_ms = min(since_ms, segment.slipping_since_ms)
         tracks = max(tracks, segment.slipping, key=tuple(Tracks)[::-1].index)
     return replace(call, segment=replace(segment, slipping_since_ms=since_ms, slipping=tracks))
 
@@ -167,7 +168,8 @@ def _slipped(call: Call, at_ms: int) -> Call:
     segment = call.segment
     if segment.slipping_since_ms is None:
         return call
-    since_ms, to_ms = segment.slipping_since_ms, call.file_ms(at_ms)
+    since_ms = segment.slipping_since_ms
+    to_ms = max(since_ms, call.file_ms(at_ms))  # wires have clocks of their own
     slip = Slip(since_ms - SLIP_BEFORE_MS, to_ms + SLIP_AFTER_MS, segment.slipping)
     closed = replace(segment, slipping_since_ms=None, slips=(*segment.slips, slip))
     return replace(call, segment=closed)
@@ -179,7 +181,7 @@ def _slipped(call: Call, at_ms: int) -> Call:
 def begin_segment(call: Call) -> Stepped:
     """Ask for a new pair of files; a segment that runs goes on until Asterisk began the new one."""
     assert call.policy is not None
-    coming = Segment(call.segment.number + 1, others=call.may_keep_others)
+    coming = Segment(call.next_number, others=call.may_keep_others)
     asked = replace(call, coming=coming, heal_due=False, start_wanted=False, ended_as=None)
     recording = recording_id(call.id, coming.number)
     requested = AppendRow(
@@ -195,8 +197,9 @@ def segment_began(call: Call, at_ms: int, evidence: str) -> Stepped:
     assert call.coming is not None
     segment = replace(call.coming, since_ms=call.file_ms(at_ms))
     before, ended = close_segment(call, at_ms) if call.capture_is_open else (call, ())
-    began = replace(before, segment=segment, coming=None, missed=None, capture=Capture.REQUESTED)
-    running, commands = started(began, at_ms, evidence)
+    began = replace(before, segment=segment, coming=None, missed=None, skipped=0)
+    requested = replace(began, capture=Capture.REQUESTED)
+    running, commands = started(requested, at_ms, evidence)
     expecting = expect_audio(running) if call.bridged_at_ms is not None else ()
     return running, (ClearDeadline(Deadline.SEGMENT), *ended, *commands, *expecting)
 
@@ -242,7 +245,8 @@ def started(call: Call, at_ms: int, evidence: str) -> Stepped:
 
 def _from_its_beginning(call: Call, tracks: Tracks) -> Call:
     """... or since we knew, while it had not been seen to run."""
-    return _slipping(call, call.segment.since_ms, tracks)
+    known = call.segment.slipping_since_ms
+    return _slipping(call, call.segment.since_ms if known is None else known, tracks)
 
 
 def expect_audio(call: Call) -> tuple[Command, ...]:

@@ -11,6 +11,7 @@ dialplan brought it there.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from asterisk_compliance.domain.call_capture import (
@@ -39,7 +40,7 @@ from asterisk_compliance.domain.company import Company, Cover, Peer
 from asterisk_compliance.domain.decision import Reason, Status
 from asterisk_compliance.domain.events import CompanyChanged, PlaybackFinished, PlaybackStarted
 from asterisk_compliance.domain.names import Deadline
-from asterisk_compliance.domain.notice import Consent, OnJoin, OnProblem, announcement_for
+from asterisk_compliance.domain.notice import Consent, Duty, OnJoin, OnProblem, announcement_for
 from asterisk_compliance.domain.reasons import StopReason
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.ids import PlaybackId, playback_id
@@ -50,6 +51,9 @@ LEFT_MS = 1_000
 
 def company_changed(call: Call, event: CompanyChanged) -> Stepped:
     """Somebody came or left. What the recording does follows from who is there now."""
+    if call.decision is None:  # AMI is behind ARI, or before it: it counts when the call goes on
+        return replace(call, early=event if event.peers else None), ()
+    call = replace(call, early=None)
     before = call.company
     known = {peer.channel for peer in before.peers} | before.covered
     newcomers = tuple(peer for peer in event.peers if peer.channel not in known)
@@ -61,8 +65,9 @@ def company_changed(call: Call, event: CompanyChanged) -> Stepped:
         rows.append(_joined_row(call, peer, how))
     arrived = bool(event.peers)
     call = replace(call, company=company, transfer_seen=call.transfer_seen and not arrived)
-    if call.decision is None or call.joins:
+    if call.joins:
         return replace(call, parties=1), ()
+    assert call.decision is not None
     if not call.decision.allowed:
         return replace(call, parties=1), _shown(call, newcomers)
     call = unseen(call, event.at_ms)
@@ -100,7 +105,7 @@ def admitted(call: Call, at_ms: int) -> Stepped:
     """Go on, tell, or stop: what follows from the company of a recorded call."""
     reason = must_stop(call)
     if reason is not None:
-        return stop(call, reason, at_ms=at_ms)
+        return _ended_by_company(call, reason, at_ms)
     waiting = call.company.uncovered
     if call.start_wanted and not waiting and call.company.peers:
         return begin_segment(call)
@@ -173,7 +178,7 @@ def say(call: Call, what: OnProblem, *, refused: bool) -> Stepped:
     kind = announcement_for(what, refused=refused)
     prompt = call.policy.announcements.get(kind, {}).get(call.wording.language) if kind else None
     if prompt is None:
-        return call, _follows(after)
+        return call, _FOLLOWS[after]
     spoken = Whispering(call.channel, _next_playback(call), prompt.length_ms, then=after)
     return then(_end_whisper(call), _whisper(call, spoken, prompt.media))
 
@@ -233,24 +238,34 @@ def whisper_is_late(call: Call, at_ms: int) -> Stepped:
     if whispering.wording is None:
         return said(call)
     row = _not_told_row(call, whispering.failed or Reason.NOTICE_TIMED_OUT)
-    return stop(call, StopReason.PARTY_NOT_TOLD, row, at_ms=at_ms)
+    return _ended_by_company(call, StopReason.PARTY_NOT_TOLD, at_ms, row)
+
+
+def _ended_by_company(call: Call, reason: StopReason, at_ms: int, *rows: AppendRow) -> Stepped:
+    """Who is there ends the recording. Where it is mandatory the call does not go on without.
+
+    But for a call that the controller is no party of any more: that one is not the controller's.
+    """
+    assert call.policy is not None
+    stopped, commands = stop(call, reason, *rows, at_ms=at_ms)
+    mandatory = call.policy.duty is Duty.MANDATORY and reason is not StopReason.CONTROLLER_LEFT
+    if not mandatory:
+        return stopped, commands
+    return then(commands, say(stopped, call.policy.on_recording_failure, refused=False))
 
 
 def said(call: Call) -> Stepped:
     """The told party has been told; now what the policy wants."""
     assert call.whispering is not None
     over = (EndWhisper(), ClearDeadline(Deadline.WHISPER))
-    return replace(call, whispering=None), (*over, *_follows(call.whispering.then))
+    return replace(call, whispering=None), (*over, *_FOLLOWS[call.whispering.then])
 
 
-def _follows(after: Then) -> tuple[Command, ...]:
-    match after:
-        case Then.REDIRECT:
-            return (AppendRow(Kind.CALL_DIVERTED, {"to": "alternative"}), Redirect())
-        case Then.HANG_UP:
-            return (AppendRow(Kind.CALL_DIVERTED, {"to": "end"}), HangUp())
-        case Then.NOTHING:
-            return ()
+_FOLLOWS: Mapping[Then, tuple[Command, ...]] = {
+    Then.NOTHING: (),
+    Then.REDIRECT: (AppendRow(Kind.CALL_DIVERTED, {"to": "alternative"}), Redirect()),
+    Then.HANG_UP: (AppendRow(Kind.CALL_DIVERTED, {"to": "end"}), HangUp()),
+}
 
 
 def _whisper_to_who_left(call: Call) -> Stepped:
@@ -290,8 +305,8 @@ def _told_row(call: Call, lasted: int) -> AppendRow:
 
 def _not_told_row(call: Call, reason: Reason) -> AppendRow:
     assert call.whispering is not None
-    detail = {"channel": call.whispering.channel, "reason": reason}
-    return AppendRow(Kind.PARTY_NOT_TOLD, detail)
+    channel = call.whispering.channel
+    return AppendRow(Kind.PARTY_NOT_TOLD, {"channel": channel, "reason": reason})
 
 
 def _next_playback(call: Call) -> PlaybackId:

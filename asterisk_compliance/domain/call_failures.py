@@ -129,24 +129,27 @@ def rows_late(call: Call, event: RowsLate | LateRowsSettled) -> Stepped:
     """The store is slow, and the rows that we waited for may be stored yet."""
     undone = event.undone
     hands_over = any(isinstance(command, HandOver) for command in undone)
+    removals = tuple(c for c in undone if isinstance(c, RemoveSpooled | RemoveRecording))
     match event:
-        case LateRowsSettled(stored=stored) if hands_over:
-            return _decision_settled(call, undone, stored=stored)
-        case LateRowsSettled(stored=True):
-            return call, undone
-        case LateRowsSettled():
-            return rows_refused(call, RowsRefused(at_commit=True, undone=undone))
         case RowsLate() if hands_over:
             failed = unrecorded(call, Reason.STORE_FAILED)
             passed = replace(call, decision=failed, capture=Capture.NONE)
-            return passed, (result(passed), Continue(), AwaitRows(undone))
-        case RowsLate() if call.phase is Phase.CLOSING:
-            return call, (AwaitRows(undone),)  # the files can wait, and nobody else does
+            return passed, (result(passed), Continue(), AwaitRows())
+        case RowsLate() if removals:
+            return call, ()  # files can wait
         case RowsLate():
-            rows = (anomaly_row("STORE_SLOW"), *_never_begun(undone))
-            recorded, call = call.is_recorded, _undone(call, undone)
-            stopped = failed_with(call, StopReason.STORE_FAILED, *rows)
-            return stopped if recorded else (call, rows)
+            missing = _never_begun(undone)
+            rows = (anomaly_row("STORE_SLOW"), *missing)
+            less = replace(_undone(call, undone), skipped=call.skipped + len(missing))
+            if not call.is_recorded:
+                return less, rows
+            return failed_with(less, StopReason.STORE_FAILED, *rows)
+        case LateRowsSettled(stored=stored) if hands_over:
+            return _decision_settled(call, undone, stored=stored)
+        case LateRowsSettled(stored=False) if removals:
+            return rows_refused(call, RowsRefused(at_commit=True, undone=removals))
+        case LateRowsSettled():
+            return call, removals
 
 
 def _decision_settled(call: Call, undone: tuple[Command, ...], *, stored: bool) -> Stepped:

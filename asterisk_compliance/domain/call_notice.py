@@ -21,6 +21,8 @@ from asterisk_compliance.domain.call_rows import (
     completed_row,
     consent_row,
     decision_row,
+    do_not_call_row,
+    introduced_row,
     lasted_ms,
     recording_row,
     result,
@@ -90,11 +92,12 @@ def shortcoming(call: Call, finished: PlaybackFinished) -> Reason | None:
     since ``PlaybackStarted``, on our monotonic clock and on Asterisk's own time stamps, and
     the dialplan must still be waiting for us.
     """
-    if call.wording is None or not finished.done:
+    said = call.playing
+    if said is None or not finished.done:
         return Reason.HANGUP_IN_NOTICE if call.hanging_up else Reason.NOTICE_FAILED
     if call.started is None:
         return Reason.NOTICE_CUT_SHORT
-    if lasted_ms(call.started, finished) < call.wording.length_ms - EARLY_TOLERANCE_MS:
+    if lasted_ms(call.started, finished) < said.length_ms - EARLY_TOLERANCE_MS:
         return Reason.HANGUP_IN_NOTICE if call.hanging_up else Reason.NOTICE_CUT_SHORT
     if finished.at_ms - call.arrived_at_ms >= call.limits.dialplan_ms:
         return Reason.NOTICE_TIMED_OUT
@@ -105,6 +108,8 @@ def before_decision(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912
     """What a fact means while the notice plays, or while we wait for a key."""
     match event:
         case PlaybackStarted(playback=playback) if playback == call.playback:
+            if call.introducing:
+                return replace(call, started=event), ()
             assert call.policy is not None
             assert call.wording is not None
             notice = call.policy.notice.label(call.wording.language)
@@ -117,6 +122,8 @@ def before_decision(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912
             reason = shortcoming(call, event)
             if reason is not None:
                 return give_up(call, reason, lasted_ms(call.started, event))
+            if call.introducing:
+                return then((introduced_row(call, event),), _to_the_notice(call))
             return then((completed_row(call, event),), _heard(call))
 
         case DigitReceived():
@@ -223,6 +230,19 @@ _CAN_BE_TOLD = REFUSING | {Reason.NOTICE_FAILED, Reason.NOTICE_CUT_SHORT, Reason
 """Reasons after which the caller is still there, and Asterisk still plays what we ask for."""
 
 
+def opening(call: Call) -> tuple[Command, ...]:
+    """Play what comes first, or next, and wait for its end."""
+    assert call.playing is not None
+    limit_ms = call.playing.length_ms + call.limits.notice_margin_ms
+    return Play(call.playback, call.playing.media), SetDeadline(Deadline.NOTICE, limit_ms)
+
+
+def _to_the_notice(call: Call) -> Stepped:
+    """The introduction was heard to its end; nothing of the notice was yet."""
+    noticing = replace(call, introducing=False, playbacks=call.playbacks + 1, started=None)
+    return noticing, opening(noticing)
+
+
 def _heard(call: Call) -> Stepped:
     """The notice was completed. What else does the policy ask for?"""
     assert call.policy is not None
@@ -245,10 +265,14 @@ def _digit(call: Call, event: DigitReceived) -> Stepped:
     if policy is None or policy.consent is Consent.NOTICE:
         return call, ()
     keys = policy.keys
+    if call.introducing and event.digit != keys.refuse:
+        return call, ()  # nothing was asked yet; a no is one at any time
     match event.digit:
         case keys.refuse:
-            rows = (*_stop(call), consent_row("refused"), *NO_MORE_WAITING)
-            return then(rows, decide(call, Reason.CONSENT_REFUSED))
+            listed = (do_not_call_row(call, "refusal"),) if policy.do_not_call else ()
+            rows = (*_stop(call), consent_row("refused"), *listed, *NO_MORE_WAITING)
+            refused = replace(call, listed=policy.do_not_call)
+            return then(rows, decide(refused, Reason.CONSENT_REFUSED))
         case keys.accept if policy.consent is Consent.OPT_IN:
             if call.phase is Phase.ASKING:
                 return _late(call, event.at_ms) or _given(call)
@@ -280,13 +304,7 @@ def _play_again(call: Call, at_ms: int, wording: Wording | None) -> Stepped:
         started=None,
         accepted=False,
     )
-    limit = SetDeadline(Deadline.NOTICE, wording.length_ms + call.limits.notice_margin_ms)
-    return again, (
-        *_stop(call),
-        ClearDeadline(Deadline.GRACE),
-        Play(again.playback, wording.media),
-        limit,
-    )
+    return again, (*_stop(call), ClearDeadline(Deadline.GRACE), *opening(again))
 
 
 def _late(call: Call, at_ms: int) -> Stepped | None:

@@ -50,10 +50,36 @@ def completed_row(call: Call, finished: PlaybackFinished) -> AppendRow:
     )
 
 
-def consent_row(state: str) -> AppendRow:
-    """``given``, ``refused``, ``expired`` (silence where a key was asked for), ``not_refused``."""
+def introduced_row(call: Call, finished: PlaybackFinished) -> AppendRow:
+    said = call.playing
+    assert said is not None
+    return AppendRow(
+        Kind.INTRODUCTION_COMPLETED,
+        {
+            "audio_digest": said.audio_digest,
+            "lasted_ms": lasted_ms(call.started, finished),
+            "length_ms": said.length_ms,
+        },
+    )
+
+
+def do_not_call_row(call: Call, why: str) -> AppendRow:
+    """Whoever refused (``refusal``) or said so (``asked``) is not called again.
+
+    Without a number nobody can see to that.
+    """
+    if not call.outside:
+        return anomaly_row("DO_NOT_CALL_UNKNOWN")
+    row = AppendRow(Kind.DO_NOT_CALL_ADDED, {"by": why}, actor=Actor.CALLER)
+    return replace(row, listed=call.outside)
+
+
+def consent_row(state: str, **detail: Detail) -> AppendRow:
+    """``given``, ``refused``, ``expired`` (silence where a key was asked for), ``not_refused``,
+    ``withdrawn``.
+    """
     by = Actor.SERVICE if state in {"expired", "not_refused"} else Actor.CALLER
-    return AppendRow(Kind.CONSENT, {"state": state}, actor=by)
+    return AppendRow(Kind.CONSENT, {"state": state, **detail}, actor=by)
 
 
 def decision_row(decision: Decision) -> AppendRow:

@@ -8,8 +8,8 @@ from enum import StrEnum
 from asterisk_compliance.domain.commands import CaptureOptions, Mute
 from asterisk_compliance.domain.company import ALONE, Company
 from asterisk_compliance.domain.decision import Decision, Reason, Status
-from asterisk_compliance.domain.events import Entry, Leg, PlaybackStarted
-from asterisk_compliance.domain.notice import AgentConsent, CaptureFrom, Policy, Wording
+from asterisk_compliance.domain.events import CompanyChanged, Entry, Leg, PlaybackStarted
+from asterisk_compliance.domain.notice import AgentConsent, CaptureFrom, Policy, Prompt, Wording
 from asterisk_compliance.domain.recording import Capture, Tracks
 from asterisk_compliance.domain.rows import PersonalFact
 from asterisk_compliance.ids import (
@@ -82,6 +82,7 @@ class Arrival:
         leg: Whose leg it is.
         joins: It is about to join a call of ours that is recorded: it is told, and needs no
             recording of its own.
+        outside: The number of the party outside in one comparable form; empty if it has none.
         overloaded: So many notices play that this one cannot.
     """
 
@@ -100,6 +101,7 @@ class Arrival:
     leg: Leg = Leg.CALLER
     joins: bool = False
     wiring: Wiring = Wiring()
+    outside: str = ""
 
 
 class Then(StrEnum):
@@ -173,15 +175,20 @@ class Call:
     """One call. A value: :func:`step` returns the next one.
 
     Attributes:
+        introducing: What the policy says before the notice is being said.
+        outside: As in :class:`Arrival`.
+        listed: It goes on the list of numbers that are not called again.
         capture: Of the running segment; ``NONE`` while there is none.
         stopping: The running segment must end; Asterisk has not confirmed it yet.
         coming: The segment that was asked for and has not begun.
         missed: The segment that did not begin in time; it may do so yet.
+        skipped: How many numbers of segments after the running one were promised and not begun.
         ended_as: What was said of the last recording when it ended before the call did.
         kept: Recordings of this call that are in the vault.
         closing: Recordings that have ended and are being judged and taken in.
         pauses: Who paused, by actor, and has not resumed.
         transfer_seen: Somebody else may come; nobody has yet.
+        early: Who was there before the decision; it counts when the call goes on.
         heal_due: The company changed under a running capture, which must begin anew
             (docs/asterisk-facts.md, "Transfers").
         starts_owed: Of so many recordings the file was seen, and AMI has not told the beginning.
@@ -204,6 +211,9 @@ class Call:
     wording: Wording | None = None
     playbacks: int = 1
     started: PlaybackStarted | None = None
+    introducing: bool = False
+    outside: str = ""
+    listed: bool = False
     accepted: bool = False
     hanging_up: bool = False
     decision: Decision | None = None
@@ -217,12 +227,14 @@ class Call:
     stopping: bool = False
     coming: Segment | None = None
     missed: Segment | None = None
+    skipped: int = 0
     ended_as: Status | None = None
     kept: frozenset[RecordingId] = frozenset()
     closing: frozenset[RecordingId] = frozenset()
     company: Company = ALONE
     pauses: frozenset[str] = frozenset()
     transfer_seen: bool = False
+    early: CompanyChanged | None = None
     heal_due: bool = False
     whispering: Whispering | None = None
     starts_owed: int = 0
@@ -238,6 +250,16 @@ class Call:
         return playback_id(self.id, self.playbacks)
 
     @property
+    def playing(self) -> Prompt | Wording | None:
+        """What is played before the decision: the introduction, then the notice."""
+        if not self.introducing:
+            return self.wording
+        assert self.policy is not None
+        assert self.policy.introduction is not None
+        assert self.wording is not None
+        return self.policy.introduction[self.wording.language]
+
+    @property
     def recording(self) -> RecordingId:
         return recording_id(self.id, self.segment.number)
 
@@ -246,7 +268,12 @@ class Call:
         """The recording that people talk about: the running one, or the next."""
         if self.capture_is_open:
             return self.recording
-        return recording_id(self.id, self.segment.number + 1)
+        return recording_id(self.id, self.next_number)
+
+    @property
+    def next_number(self) -> int:
+        """Of the segment that is begun next."""
+        return self.segment.number + 1 + self.skipped
 
     @property
     def undecided(self) -> bool:

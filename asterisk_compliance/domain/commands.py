@@ -34,11 +34,14 @@ class Mute(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AppendRow:
+    """One row; ``listed`` as in :class:`~.rows.Draft`."""
+
     kind: Kind
     detail: Mapping[str, Detail] = field(default_factory=dict)
     actor: str = Actor.SERVICE
     party: PartyId | None = None
     facts: tuple[PersonalFact, ...] = ()
+    listed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +54,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class AwaitRows:
-    """Nothing more for this call until it is known what became of the rows that were late.
-
-    The event is ``LateRowsSettled``, with ``undone``: what stood behind them.
-    """
-
-    undone: tuple[Command, ...] = ()
+    """Do nothing more for this call before ``LateRowsSettled`` says what became of late rows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,7 @@ class RowsRefused:
 class RowsLate:
     """A :class:`~.commands.Commit` waited as long as it may; its rows may be stored yet.
 
-    ``undone`` stood behind it, and will not be done.
+    ``undone`` stood behind it, and was not done. :class:`LateRowsSettled` follows.
     """
 
     undone: tuple[Command, ...] = ()
@@ -132,7 +132,7 @@ class RowsLate:
 
 @dataclass(frozen=True, slots=True)
 class LateRowsSettled:
-    """What became of the rows that :class:`~.commands.AwaitRows` waited for."""
+    """What became of the rows that were late; ``undone`` as in :class:`RowsLate`."""
 
     stored: bool
     undone: tuple[Command, ...] = ()
@@ -271,6 +271,14 @@ class StopAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class DoNotCallAsked:
+    """The party outside does not want to be called again."""
+
+    at_ms: int
+    by: By = By()
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelGone:
     at_ms: int
 
@@ -358,6 +366,7 @@ Event: TypeAlias = (
     | WithdrawalAsked
     | StartAsked
     | StopAsked
+    | DoNotCallAsked
     | ChannelGone
     | CaptureStopped
     | CaptureGoesOn

@@ -31,6 +31,7 @@ class RowDetail(msgspec.Struct, frozen=True):
     reason: Any = None
     recording: Any = None
     sha256: Any = None
+    observed_late: Any = None
 
 
 class RowFact(msgspec.Struct, frozen=True):
@@ -75,6 +76,7 @@ class LoggedCall:
         told: A row says that a notice was completed.
         reentered: The routine was entered again, and got the standing decision.
         ended_ms: Unix milliseconds; ``None``: not ended, as far as the log knows.
+        ended_late: It ended at some time before that, and nobody saw it.
         recordings: By id.
     """
 
@@ -85,6 +87,7 @@ class LoggedCall:
     told: bool = False
     reentered: bool = False
     ended_ms: int | None = None
+    ended_late: bool = False
     recordings: dict[str, LoggedRecording] = field(default_factory=dict)
 
     @property
@@ -124,6 +127,7 @@ def fold(call: str, rows: Iterable[RowFact]) -> LoggedCall:
                 logged.reentered = True
             case Kind.CALL_ENDED:
                 logged.ended_ms = milliseconds(row.at)
+                logged.ended_late = detail.observed_late is True
             case _:
                 pass
         if recording := _text(detail.recording):

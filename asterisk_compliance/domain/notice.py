@@ -97,10 +97,11 @@ class Announcement(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A sound that is no notice; ``media`` as in :class:`Wording`."""
+    """A sound that is no notice; ``media`` and ``audio_digest`` as in :class:`Wording`."""
 
     media: str
     length_ms: int
+    audio_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,8 @@ class Policy:
             :class:`~asterisk_compliance.domain.terms.CallTerms`.
         joined: What a party hears who joins a recorded call; ``None``: the notice itself.
         pause_max_ms: Nobody pauses for longer; ``on_pause_forgotten`` follows.
+        introduction: What is said before the notice, by language: who calls, and what for.
+        do_not_call: Whoever refuses goes on the list of numbers that are not called again.
         digest: SHA-256 over everything else; rows name the policy by it.
     """
 
@@ -192,6 +195,8 @@ class Policy:
     pause_max_ms: int = 600_000
     on_pause_forgotten: OnPauseForgotten = OnPauseForgotten.RESUME
     on_withdrawal: OnWithdrawal = OnWithdrawal.KEEP
+    introduction: Mapping[str, Prompt] | None = None
+    do_not_call: bool = False
 
     def wording_for(self, channel_language: str) -> Wording:
         """The wording in the channel's language if the policy offers it, else in its first.

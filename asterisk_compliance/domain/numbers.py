@@ -75,6 +75,16 @@ def read_number(number: str, home: str) -> OutsideNumber:
     return OutsideNumber(digits, countries)
 
 
+def comparable(number: str, home: str | None) -> str:
+    """One form for a number, however it is written: two that are equal in it are the same.
+
+    E.164 without the plus where the number can be read as one, else its digits; empty if it has
+    none. Without ``home`` a national number and its international form differ.
+    """
+    read = read_number(number, home).digits if home else ""
+    return read or "".join(one for one in number[:LONGEST_NUMBER] if one in "0123456789")
+
+
 def countries_of(number: str, home: str) -> frozenset[str]:
     """Where ``number`` may be from; empty means unknown. See :func:`read_number`."""
     return read_number(number, home).countries

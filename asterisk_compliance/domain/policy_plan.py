@@ -62,14 +62,16 @@ class PolicyPlan:
     pause_max_ms: int = 600_000
     on_pause_forgotten: OnPauseForgotten = OnPauseForgotten.RESUME
     on_withdrawal: OnWithdrawal = OnWithdrawal.KEEP
+    introduction: Mapping[str, Prompt] | None = None
+    do_not_call: bool = False
 
     def under(self, terms: CallTerms) -> Policy:
         """The policy of a call for which ``terms`` hold."""
         asks = terms.consent is not Consent.NOTICE
         needed = announcements_needed(terms)
         refused = announcement_for(terms.on_refusal, refused=True)
-        if refused in self.announcements:  # staff may end a recording at a caller's wish
-            needed |= {refused}
+        if refused is not None and refused in self.announcements:
+            needed |= {refused}  # staff may end a recording at a caller's wish
         policy = Policy(
             self.name,
             self.notices[terms.consent],
@@ -83,6 +85,8 @@ class PolicyPlan:
             pause_max_ms=self.pause_max_ms,
             on_pause_forgotten=self.on_pause_forgotten,
             on_withdrawal=self.on_withdrawal,
+            introduction=self.introduction,
+            do_not_call=self.do_not_call,
             **{field: getattr(terms, field) for field in FIELDS},
         )
         body = msgspec.json.encode(policy, order="sorted")

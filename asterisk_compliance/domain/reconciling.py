@@ -12,13 +12,24 @@ finding.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, Protocol
 
-from asterisk_compliance.domain.asterisk_records import Cdr, Statement, Unreadable
+from asterisk_compliance.domain.asterisk_records import (
+    Cdr,
+    Statement,
+    Unreadable,
+    is_printable_id,
+)
 from asterisk_compliance.domain.decision import Status
-from asterisk_compliance.domain.logged_call import Decided, LoggedCall, LoggedRecording
+from asterisk_compliance.domain.logged_call import (
+    Decided,
+    LoggedCall,
+    LoggedRecording,
+    minted_ms,
+)
+from asterisk_compliance.domain.reconciling_findings import Finding, FindingId
 
 LATE_MS: Final = 3_600_000
 """A call that has lasted this long, as far as the log knows, is worth a look."""
@@ -28,67 +39,10 @@ SETTLED_MS: Final = 600_000
 write CDRs in batches, by default every 300 s."""
 
 
-class FindingId(StrEnum):
-    """Stable: programs may look for one. ``docs/reconcile.md`` explains each."""
-
-    CALL_NEVER_TOLD = "CALL_NEVER_TOLD"
-    CDR_WITHOUT_ROW = "CDR_WITHOUT_ROW"
-    ROW_WITHOUT_CDR = "ROW_WITHOUT_CDR"
-    DECISION_DIFFERS = "DECISION_DIFFERS"
-    CDR_UNREADABLE = "CDR_UNREADABLE"
-    CALL_WITHOUT_DECISION = "CALL_WITHOUT_DECISION"
-    CALL_WITH_TWO_DECISIONS = "CALL_WITH_TWO_DECISIONS"
-    CALL_NOT_ENDED = "CALL_NOT_ENDED"
-    RECORDING_NOT_CONCLUDED = "RECORDING_NOT_CONCLUDED"
-    FILE_UNKNOWN = "FILE_UNKNOWN"
-    FILE_LEFT = "FILE_LEFT"
-    FILE_MISSING = "FILE_MISSING"
-    FILE_CHANGED = "FILE_CHANGED"
-    FILE_WITHOUT_NOTICE = "FILE_WITHOUT_NOTICE"
-    SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
-    SERVICE_TIMED_OUT = "SERVICE_TIMED_OUT"
-    EMERGENCY = "EMERGENCY"
-
-
-EXPLAINED: Final = frozenset(
-    {FindingId.SERVICE_UNAVAILABLE, FindingId.SERVICE_TIMED_OUT, FindingId.EMERGENCY}
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was found. It holds ids only, never a number or a name.
-
-    Attributes:
-        call: Our id, or empty.
-        channel: Asterisk's ``uniqueid``, or empty.
-        file: Name of a file, made of ids, or empty.
-        at_ms: When the call began; ``None`` if nobody told.
-        detail: What differs, where that is not the same for every such finding.
-    """
-
-    id: FindingId
-    call: str = ""
-    channel: str = ""
-    recording: str = ""
-    file: str = ""
-    at_ms: int | None = None
-    detail: str = ""
-
-    @property
-    def explained(self) -> bool:
-        return self.id in EXPLAINED
-
-    @property
-    def subject(self) -> str:
-        """The same for two findings that say the same; empty if nothing identifies it."""
-        about = self.file or self.recording or self.call or self.channel
-        return f"{self.id} {about}" if about else ""
-
-
 class Place(StrEnum):
     SPOOL = "spool"
     VAULT = "vault"
+    QUARANTINE = "quarantine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +75,9 @@ class Log(Protocol):
 
     def knows(self, channel: str) -> bool:
         """Whether a call arrived that has this ``uniqueid`` or ``linkedid``."""
+
+    def quarantined(self, file: str) -> bool:
+        """Whether a row says that a file of this name was set aside."""
 
 
 class Keys(Protocol):
@@ -179,10 +136,10 @@ class Comparison:
         self.without_id = 0
 
     def cdrs(self, records: Iterable[Cdr | Unreadable]) -> Iterator[Finding]:
-        """Hold CDRs against the log. Of each file the oldest record comes first."""
+        """Hold CDRs against the log."""
         for record in records:
             if isinstance(record, Unreadable):
-                yield from self._once(_unreadable(record))
+                yield _unreadable(record)
                 continue
             self._remember(record)
             if self._view.covers(record.started_ms):
@@ -192,21 +149,22 @@ class Comparison:
         """Hold calls from CEL against the log, and against what the CDRs explained."""
         for call in calls:
             if isinstance(call, Unreadable):
-                yield from self._once(_unreadable(call))
-            elif self._view.covers(call.started_ms) and self._is_told_late(call):
+                yield _unreadable(call)
+            elif self._view.covers(call.started_ms) and self._is_untold(call):
                 yield from self._once(_never_told(call))
 
     def calls(self, calls: Iterable[LoggedCall], stored: Stored | None) -> Iterator[Finding]:
         """Look at each call of the log; ``stored`` is ``None`` where no vault is looked at."""
         for call in calls:
             yield from self._once(*self._of_call(call))
-            if stored is not None:
+            if stored is not None and self._is_settled(call):
                 yield from self._once(*_of_vault(call, stored))
 
     def files(self, files: Iterable[FoundFile]) -> Iterator[Finding]:
         """Ask of each file what the log says of it."""
         for file in files:
-            yield from self._once(*self._of_file(file))
+            if not file.call or self._view.covers(minted_ms(file.call)):
+                yield from self._once(*self._of_file(file))
 
     def _once(self, *findings: Finding) -> Iterator[Finding]:
         for finding in findings:
@@ -227,8 +185,9 @@ class Comparison:
         for statement in cdr.statements:
             if statement.call:
                 self._named.add(statement.call)
-        if cdr.ended_ms is not None and self._cdrs_from_ms is None:
-            self._cdrs_from_ms = cdr.ended_ms
+        if cdr.covers_from_ms is not None:
+            earlier = (self._cdrs_from_ms, cdr.covers_from_ms)
+            self._cdrs_from_ms = min(one for one in earlier if one is not None)
 
     def _of_cdr(self, cdr: Cdr) -> Iterator[Finding]:
         spoken_of = False
@@ -236,7 +195,7 @@ class Comparison:
             if statement.by_dialplan:
                 spoken_of = True
                 self._account_for(cdr)
-                yield Finding(FindingId(statement.reason), **_about(cdr))
+                yield _of_record(FindingId(statement.reason), cdr)
             elif statement.call:
                 spoken_of = True
                 yield from self._of_statement(statement, cdr)
@@ -247,12 +206,10 @@ class Comparison:
         decided = self._log.decision(said.call)
         if decided is None:
             self._account_for(cdr)
-            yield Finding(FindingId.CDR_WITHOUT_ROW, said.call, **_about(cdr))
+            yield _of_record(FindingId.CDR_WITHOUT_ROW, cdr, call=said.call)
         elif decided.status and not self._agree(said, decided):
-            detail = (
-                f"CDR: {said.status}:{said.reason}; row: {decided.status}:{decided.reason}"
-            )
-            yield Finding(FindingId.DECISION_DIFFERS, said.call, detail=detail, **_about(cdr))
+            detail = f"CDR: {said.status}:{said.reason}; row: {decided.status}:{decided.reason}"
+            yield _of_record(FindingId.DECISION_DIFFERS, cdr, call=said.call, detail=detail)
 
     def _agree(self, said: Statement, decided: Decided) -> bool:
         if (said.status, said.reason) == (decided.status, decided.reason):
@@ -271,7 +228,7 @@ class Comparison:
         asked = cdr.answered and (not contexts or cdr.context in contexts)
         return asked and not any(map(self._log.knows, cdr.ids))
 
-    def _is_told_late(self, call: Cdr) -> bool:
+    def _is_untold(self, call: Cdr) -> bool:
         """Whether nobody explains why it was not told. A call that lives may yet be."""
         if not call.over and self._view.now_ms - (call.started_ms or 0) < LATE_MS:
             return False
@@ -280,9 +237,16 @@ class Comparison:
 
     # -- the log ---------------------------------------------------------------------------
 
+    def _is_old(self, call: LoggedCall) -> bool:
+        return self._view.now_ms - call.arrived_ms >= LATE_MS
+
+    def _is_settled(self, call: LoggedCall) -> bool:
+        """Whether its files lie still. A call whose end nobody saw does not hide them."""
+        ended = call.ended_ms is not None
+        return call.over_for(SETTLED_MS, self._view.now_ms) if ended else self._is_old(call)
+
     def _of_call(self, call: LoggedCall) -> Iterator[Finding]:
-        now = self._view.now_ms
-        is_old = now - call.arrived_ms >= LATE_MS
+        is_old = self._is_old(call)
         if not call.decisions and (call.ended_ms is not None or is_old):
             yield _of(FindingId.CALL_WITHOUT_DECISION, call)
         if len(call.decisions) > 1:
@@ -290,21 +254,24 @@ class Comparison:
             yield _of(FindingId.CALL_WITH_TWO_DECISIONS, call, detail=detail)
         if call.ended_ms is None and is_old:
             yield _of(FindingId.CALL_NOT_ENDED, call)
-        if not call.over_for(SETTLED_MS, now):
+        if not call.over_for(SETTLED_MS, self._view.now_ms):
             return
         for name, recording in call.recordings.items():
             if recording.requested and not recording.outcome:
                 yield _of(FindingId.RECORDING_NOT_CONCLUDED, call, recording=name)
-        if call.decisions and self._cdrs_reach(call):
-            if not any(name in self._named for name in call.names):
-                yield _of(FindingId.ROW_WITHOUT_CDR, call)
+        if call.decisions and self._cdrs_reach(call) and not self._has_cdr(call):
+            yield _of(FindingId.ROW_WITHOUT_CDR, call)
+
+    def _has_cdr(self, call: LoggedCall) -> bool:
+        return any(name in self._named for name in call.names)
 
     def _cdrs_reach(self, call: LoggedCall) -> bool:
         """Whether the CDRs that were given should hold this one, which has ended."""
         if self._cdrs_from_ms is None or self.without_id:
             return False
-        assert call.ended_ms is not None
-        return self._view.since_ms is not None or call.ended_ms >= self._cdrs_from_ms
+        surely_ended_ms = call.arrived_ms if call.ended_late else call.ended_ms
+        assert surely_ended_ms is not None
+        return self._view.since_ms is not None or surely_ended_ms >= self._cdrs_from_ms
 
     # -- files -----------------------------------------------------------------------------
 
@@ -313,17 +280,22 @@ class Comparison:
             detail = f"{file.count} in the {file.place} with other names than recordings have"
             yield Finding(FindingId.FILE_UNKNOWN, detail=detail)
             return
-        about = {"recording": file.recording, "file": f"{file.place}/{file.name}"}
+        recording_id, where = file.recording, f"{file.place}/{file.name}"
+        if file.place is Place.QUARANTINE and self._log.quarantined(file.name):
+            yield Finding(FindingId.FILE_QUARANTINED, file.call, recording=recording_id, file=where)
+            return
         call = self._log.call(file.call)
         recording = call.recordings.get(file.recording) if call else None
         if call is None or recording is None:
-            yield Finding(FindingId.FILE_UNKNOWN, file.call, **about)
+            yield Finding(FindingId.FILE_UNKNOWN, file.call, recording=recording_id, file=where)
             return
         if not call.told:
-            yield _of(FindingId.FILE_WITHOUT_NOTICE, call, **about)
-        if call.over_for(SETTLED_MS, self._view.now_ms) and not _belongs(file, recording):
+            yield _of(FindingId.FILE_WITHOUT_NOTICE, call, recording=recording_id, file=where)
+        lives = call.ended_ms is None and not recording.outcome
+        if self._is_settled(call) and not lives and not _belongs(file, recording):
             outcome = "removed" if recording.removed else recording.outcome or "not concluded"
-            yield _of(FindingId.FILE_LEFT, call, detail=f"the log says: {outcome}", **about)
+            detail = f"the log says: {outcome}"
+            yield _of(FindingId.FILE_LEFT, call, recording=recording_id, file=where, detail=detail)
 
 
 def _belongs(file: FoundFile, recording: LoggedRecording) -> bool:
@@ -343,23 +315,26 @@ def _of_vault(call: LoggedCall, stored: Stored) -> Iterator[Finding]:
             yield _of(FindingId.FILE_CHANGED, call, recording=name)
 
 
-def _of(which: FindingId, call: LoggedCall, **more: str) -> Finding:
-    return Finding(which, call.call, call.channel, at_ms=call.arrived_ms, **more)
+def _of(
+    which: FindingId, call: LoggedCall, *, recording: str = "", file: str = "", detail: str = ""
+) -> Finding:
+    return Finding(which, call.call, call.channel, recording, file, call.arrived_ms, detail)
 
 
-class _About(dict[str, str]):
-    """Keyword arguments of a :class:`Finding`."""
-
-
-def _about(cdr: Cdr) -> dict[str, object]:
-    return {"channel": cdr.channel or cdr.linkedid, "at_ms": cdr.started_ms}
+def _of_record(which: FindingId, cdr: Cdr, *, call: str = "", detail: str = "") -> Finding:
+    """By its own channel, or its ``linkedid``. What could be a number or a name is not said."""
+    channel = cdr.channel or cdr.linkedid
+    if is_printable_id(channel):
+        return Finding(which, call, channel, at_ms=cdr.started_ms, detail=detail)
+    unusual = "its uniqueid is not of the form that Asterisk gives, and is not printed"
+    detail = "; ".join(filter(None, (detail, unusual if channel else "")))
+    return Finding(which, call, at_ms=cdr.started_ms, detail=detail)
 
 
 def _never_told(cdr: Cdr) -> Finding:
     """By its ``linkedid``, so that the legs of one call are one finding."""
-    return Finding(
-        FindingId.CALL_NEVER_TOLD, channel=cdr.linkedid or cdr.channel, at_ms=cdr.started_ms
-    )
+    first = replace(cdr, channel=cdr.linkedid or cdr.channel)
+    return _of_record(FindingId.CALL_NEVER_TOLD, first)
 
 
 def _unreadable(record: Unreadable) -> Finding:

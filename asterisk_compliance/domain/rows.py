@@ -63,6 +63,11 @@ class Kind(StrEnum):
     AUDIO_LOST = "audio_lost"
     FILE_QUARANTINED = "file_quarantined"
 
+    INTRODUCTION_COMPLETED = "introduction_completed"
+    DO_NOT_CALL_ADDED = "do_not_call_added"
+    DO_NOT_CALL_REMOVED = "do_not_call_removed"
+    CALL_BLOCKED = "call_blocked"
+
     PARTY_JOINED = "party_joined"
     PARTY_TOLD = "party_told"
     PARTY_NOT_TOLD = "party_not_told"
@@ -104,6 +109,8 @@ class Draft:
         actor: A value of :class:`Actor`, or the id of a party for staff.
         party: Whom ``facts`` identify; required when there are any.
         role: That party's role (``caller``, ``agent``, ``staff``).
+        listed: The number that a row about the list of numbers not to be called is about. Its
+            keyed digest goes into that list, with the row; the number goes nowhere.
     """
 
     kind: Kind
@@ -115,3 +122,4 @@ class Draft:
     party: PartyId | None = None
     role: str | None = None
     facts: tuple[PersonalFact, ...] = ()
+    listed: str = ""

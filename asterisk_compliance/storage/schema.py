@@ -4,6 +4,7 @@
     tree       the head: size, frontier and root, written in the transaction of the rows
     parties, party_values, party_digests    what identifies people; the part that can be erased
     calls, recordings                       projections of ``rows``, made again by ``rebuild``
+    do_not_call                             digests of numbers that are not called again
     meta       which log this is
 
 Kind, call and time of a row are *virtual* columns: computed from the hashed text whenever they
@@ -117,7 +118,15 @@ CREATE TABLE recordings (
 CREATE INDEX recordings_call ON recordings (call);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_DO_NOT_CALL = """
+CREATE TABLE do_not_call (
+    digest BLOB PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    since TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _DO_NOT_CALL)
 """Number n brings a store from version n to n + 1. Never edited once released; only added to."""
 
 

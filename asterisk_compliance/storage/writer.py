@@ -23,7 +23,7 @@ from asterisk_compliance.domain.projection import project
 from asterisk_compliance.domain.row_format import NONCE_BYTES, Row, decode, encode, place
 from asterisk_compliance.domain.rows import Draft, PersonalFact
 from asterisk_compliance.errors import LogBroken, StoreUnavailable
-from asterisk_compliance.storage import personal, projections, schema
+from asterisk_compliance.storage import do_not_call, personal, projections, schema
 from asterisk_compliance.storage.lock import StoreLock
 
 TIDY_AFTER_COMMITS = 100
@@ -190,6 +190,7 @@ class StoreWriter:
                 "INSERT INTO rows (seq, row, leaf) VALUES (?, ?, ?)", (row.seq, data.decode(), leaf)
             )
             personal.keep(self._db, self._search_key, row.seq, draft, kept_salts)
+            do_not_call.apply(self._db, self._search_key, row.seq, draft)
             if change := project(row):
                 projections.apply(self._db, change)
             frontier.append(leaf)

@@ -39,6 +39,7 @@ class TrueState:
         self.asked: list[str] = []
         self.subscribed: list[ChannelId] = []
         self.refuses: AsteriskError | None = None
+        self.subscription = 500
         self.answers = asyncio.Event()
         self.answers.set()
 
@@ -58,7 +59,7 @@ class TrueState:
     def subscribe(self, channel: ChannelId) -> asyncio.Future[None]:
         self.subscribed.append(channel)
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        answer.set_exception(RequestRefused("subscribe", 404))
+        answer.set_exception(RequestRefused("subscribe", self.subscription))
         return answer
 
 

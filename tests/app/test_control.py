@@ -93,10 +93,11 @@ async def test_a_request_is_answered_and_the_kernel_says_who_asks(path: Path) ->
 
 
 @pytest.mark.usefixtures("server")
-async def test_a_refusal_comes_through_with_its_hint(path: Path) -> None:
+async def test_a_refusal_comes_through_with_its_hint_and_exit_status(path: Path) -> None:
     with pytest.raises(ComplianceError, match="there is no such mark") as caught:
         await asked(path, "refuse")
     assert caught.value.hint == "one of these"
+    assert caught.value.exit_code == UnknownMark.exit_code == 2
 
 
 @pytest.mark.usefixtures("server")

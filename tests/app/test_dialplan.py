@@ -15,6 +15,7 @@ from asterisk_compliance.app.result import (
     RESULT_VARIABLES,
     SEGMENT_VARIABLE,
     SHOWN_VARIABLE,
+    MAY_CALL_VARIABLE,
 )
 from asterisk_compliance.errors import ConfigError
 from asterisk_compliance.presets import emergency_numbers
@@ -33,6 +34,7 @@ OWN = {
     MIXMONITOR_ID_VARIABLE,
     SEGMENT_VARIABLE,
     SHOWN_VARIABLE,
+    MAY_CALL_VARIABLE,
     ARRAY,
 }
 ASTERISKS = {"AGIEXITONHANGUP", "DYNAMIC_FEATURES", "GOSUB_RESULT"}
@@ -72,7 +74,15 @@ def test_the_checked_in_dialplan_is_current() -> None:
 
 
 def test_the_contexts() -> None:
-    others = ("back", "callee", "monitor", "segment", "agent", *(name.lower() for name in ASKED))
+    others = (
+        "back",
+        "callee",
+        "may-call",
+        "monitor",
+        "segment",
+        "agent",
+        *(name.lower() for name in ASKED),
+    )
     assert list(contexts(render_default())) == [
         *ROUTINES,
         *(f"compliance-{name}" for name in others),
@@ -84,7 +94,7 @@ def test_only_variables_of_its_own_are_set() -> None:
     local = {name for name in set_here if name.startswith("LOCAL(")}
     assert set_here - local - OWN - ASTERISKS - FUNCTIONS == set()
     routine = ("callee", "dialled", "late", "left", "site", "since")
-    own = (*routine, "b", "id", "rec", "t", "tone", "what")
+    own = (*routine, "b", "id", "number", "rec", "t", "tone", "what")
     assert local == {f"LOCAL({name})" for name in own}
 
 

@@ -333,6 +333,17 @@ async def test_a_dialler_who_gives_up_ends_the_callees_notice(site: Site) -> Non
     assert callee.heard == [DiallerGone(90)]
 
 
+async def test_a_dialler_who_was_gone_already(site: Site) -> None:
+    """Nobody will say so again."""
+    callee = site.live(CALLEE)
+    site.truth.subscription = 422
+    site.following.watch_dialler(CALLEE, CALLER)
+    await asyncio.sleep(0)
+    assert [type(event) for event in callee.heard] == [DiallerGone]
+    site.following.dialler_hung_up(CALLER, 90)
+    assert len(callee.heard) == 1
+
+
 @pytest.mark.parametrize("dialler", ["", CALLEE])
 async def test_nobody_to_watch(site: Site, dialler: ChannelId) -> None:
     callee = site.live(CALLEE)

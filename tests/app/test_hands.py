@@ -3,132 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import Any, cast
 
 import pytest
 
-from asterisk_compliance.app import hands
-from asterisk_compliance.app.hands import Hands, whispering_channel
-from asterisk_compliance.asterisk.ami import AmiClient
-from asterisk_compliance.asterisk.ari import AriClient
-from asterisk_compliance.domain.call_state import Call, Limits
-from asterisk_compliance.domain.commands import CaptureOptions, Mute, Whisper
+from asterisk_compliance.domain.commands import CaptureOptions, Mute
 from asterisk_compliance.domain.company import Company, Peer
 from asterisk_compliance.domain.decision import Status
-from asterisk_compliance.domain.events import Entry
-from asterisk_compliance.errors import AsteriskError, AsteriskUnavailable, RequestRefused
-from asterisk_compliance.ids import ChannelId, call_id, playback_id, recording_id
+from asterisk_compliance.errors import AsteriskError
+from asterisk_compliance.ids import ChannelId
 
-CALL = call_id(1_700_000_000_000, b"8 bytes!")
-OTHER_CALL = call_id(1_700_000_000_000, b"8 other!")
-CALLER, AGENT, FRIEND = (ChannelId(f"1700000000.{number}") for number in range(1, 4))
-MONITOR = "0x7f00c0ffee"
-RECORDING = recording_id(CALL, 2)
-PLAYBACK = playback_id(CALL, 2)
-SNOOP = whispering_channel(PLAYBACK)
-WHISPER = Whisper(FRIEND, PLAYBACK, "sound:/prompts/ja/joined")
-LOST, NO = AsteriskUnavailable("no connection"), RequestRefused("mute", 0, "Cannot set mute flag")
-
-
-class Wires:
-    """AMI and ARI of one Asterisk; ``asked`` has the requests of both, in their order."""
-
-    connected = True
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[object, ...]] = []
-        self.refuses: dict[str, AsteriskError] = {}
-        self.monitor: str | None = MONITOR
-        self.there = True
-        self.snooped = asyncio.Event()
-        self.snooped.set()
-        self.enters: Callable[[ChannelId], None] | None = None
-
-    def _request(self, *what: object) -> None:
-        self.asked.append(what)
-        error = self.refuses.get(str(what[0]))
-        if error is not None:
-            raise error
-
-    # AMI
-
-    async def setvar(self, channel: ChannelId, name: str, value: str) -> None:
-        self._request("setvar", channel, name, value)
-
-    async def stop_mixmonitor(self, channel: ChannelId, monitor: str) -> None:
-        self._request("stop", channel, monitor)
-
-    async def mute(self, channel: ChannelId, monitor: str, direction: str, *, muted: bool) -> None:
-        self._request("mute", channel, monitor, direction, muted)
-
-    async def play_dtmf(
-        self, channel: ChannelId, digit: str, *, receive: bool, duration_ms: int
-    ) -> None:
-        self._request("dtmf", channel, digit, receive, duration_ms)
-
-    async def redirect(self, channel: ChannelId, context: str, exten: str) -> None:
-        self._request("redirect", channel, context, exten)
-
-    # ARI
-
-    async def get_variable(self, channel: ChannelId, name: str) -> str | None:
-        self._request("get_variable", channel, name)
-        return self.monitor
-
-    async def snoop(
-        self, channel: ChannelId, snoop: ChannelId, args: Sequence[str]
-    ) -> object | None:
-        self._request("snoop", channel, snoop, tuple(args))
-        await self.snooped.wait()
-        if self.enters is not None:
-            asyncio.get_running_loop().call_soon(self.enters, snoop)
-        return object() if self.there else None
-
-    async def play(self, channel: ChannelId, media: str, playback: str) -> None:
-        self._request("play", channel, media, playback)
-
-    def hang_up(self, channel: ChannelId) -> asyncio.Future[bool]:
-        self.asked.append(("hang_up", channel))
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        if "hang_up" in self.refuses:
-            answer.set_exception(self.refuses["hang_up"])
-        else:
-            answer.set_result(True)
-        return answer
-
-
-class Site:
-    """Hands with the connections of one Asterisk, which a test can take away."""
-
-    def __init__(self) -> None:
-        self.wires = Wires()
-        self.ami: AmiClient | None = cast("AmiClient", self.wires)
-        self.ari: AriClient | None = cast("AriClient", self.wires)
-        self.hands = Hands(self)
-        self.wires.enters = self.hands.whisper_entered
-        self.running: list[asyncio.Task[None]] = []
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        self.running.append(asyncio.create_task(work))
-
-    async def settled(self) -> None:
-        await asyncio.gather(*self.running)
-
-    @property
-    def steered(self) -> list[tuple[object, ...]]:
-        """What was asked beside the id of the MixMonitor."""
-        return [what for what in self.wires.asked if what[0] != "get_variable"]
+from .handled_site import (
+    AGENT,
+    CALLER,
+    FRIEND,
+    LOST,
+    MONITOR,
+    NO,
+    RECORDING,
+    Site,
+    live,
+)
 
 
 @pytest.fixture
 async def site() -> Site:
     return Site()
-
-
-def live(channel: ChannelId = CALLER) -> Call:
-    return Call(CALL, channel, Entry.ARI, Limits(), 0)
 
 
 # -- MixMonitor ----------------------------------------------------------------------------------
@@ -235,117 +135,6 @@ async def test_a_segment_that_shall_not_begin_any_more(site: Site) -> None:
     site.hands.cancel_segment(CALLER)
     await site.settled()
     assert site.wires.asked == [("setvar", CALLER, "COMPLIANCE_SEGMENT", "")]
-
-
-# -- whispers ------------------------------------------------------------------------------------
-
-
-async def test_a_whisper(site: Site) -> None:
-    assert await site.hands.whisper(live(), WHISPER)
-    assert site.wires.asked == [
-        ("snoop", FRIEND, SNOOP, ("whisper",)),
-        ("play", SNOOP, WHISPER.media, PLAYBACK),
-    ]
-    assert site.hands.whispers == {SNOOP: CALLER}
-
-
-async def test_what_plays_is_known_before_asterisk_answers(site: Site) -> None:
-    """Its events may come before the answer."""
-    site.wires.snooped.clear()
-    whispering = asyncio.create_task(site.hands.whisper(live(), WHISPER))
-    await asyncio.sleep(0)
-    assert site.hands.whispers == {SNOOP: CALLER}
-    site.wires.snooped.set()
-    assert await whispering
-
-
-def test_the_channel_of_a_whisper_is_named_after_its_playback() -> None:
-    assert f"w-{CALL[2:]}-2" == SNOOP
-    assert whispering_channel(playback_id(CALL, 3)) != SNOOP
-    assert whispering_channel(playback_id(OTHER_CALL, 2)) != SNOOP
-
-
-async def test_nothing_is_played_before_the_channel_entered(site: Site) -> None:
-    """Until then Asterisk refuses it, and may have answered already."""
-    site.wires.enters = None
-    whispering = asyncio.create_task(site.hands.whisper(live(), WHISPER))
-    for _ in range(5):
-        await asyncio.sleep(0)
-    assert [what[0] for what in site.wires.asked] == ["snoop"]
-    site.hands.whisper_entered(SNOOP)
-    assert await whispering
-    assert [what[0] for what in site.wires.asked] == ["snoop", "play"]
-
-
-async def test_a_channel_that_does_not_enter(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hands, "_ENTER_S", 0.01)
-    site.wires.enters = None
-    assert not await site.hands.whisper(live(), WHISPER)
-
-
-async def test_a_channel_for_which_nobody_waits_is_hung_up(site: Site) -> None:
-    site.hands.whisper_entered(SNOOP)
-    assert site.wires.asked == [("hang_up", SNOOP)]
-
-
-async def test_a_whisper_that_is_ended_before_it_entered(site: Site) -> None:
-    site.wires.enters = None
-    whispering = asyncio.create_task(site.hands.whisper(live(), WHISPER))
-    await asyncio.sleep(0)
-    site.hands.end_whisper(live())
-    assert await whispering
-    assert "play" not in [what[0] for what in site.wires.asked]
-
-
-@pytest.mark.parametrize("step", ["snoop", "play"])
-@pytest.mark.parametrize("error", [LOST, RequestRefused("snoop", 500)])
-async def test_a_whisper_is_refused(site: Site, step: str, error: AsteriskError) -> None:
-    site.wires.refuses[step] = error
-    assert not await site.hands.whisper(live(), WHISPER)
-
-
-async def test_a_whisper_to_a_party_who_is_gone(site: Site) -> None:
-    site.wires.there = False
-    assert not await site.hands.whisper(live(), WHISPER)
-    assert [what[0] for what in site.wires.asked] == ["snoop"]
-
-
-async def test_no_whisper_without_ari(site: Site) -> None:
-    site.ari = None
-    assert not await site.hands.whisper(live(), WHISPER)
-    site.hands.end_whisper(live())
-    assert site.hands.whispers == {}
-
-
-@pytest.mark.parametrize("step", ["snoop", "play"])
-async def test_what_is_left_of_a_whisper_that_failed_is_taken_away(site: Site, step: str) -> None:
-    """A channel that snoops and is forgotten would spoil the recording's next segment."""
-    site.wires.refuses[step] = LOST
-    await site.hands.whisper(live(), WHISPER)
-    site.hands.end_whisper(live())
-    assert site.wires.asked[-1] == ("hang_up", SNOOP)
-    assert site.hands.whispers == {}
-
-
-async def test_a_whisper_that_is_ended_before_it_began(site: Site) -> None:
-    site.wires.snooped.clear()
-    whispering = asyncio.create_task(site.hands.whisper(live(), WHISPER))
-    await asyncio.sleep(0)
-    site.hands.end_whisper(live())
-    site.wires.snooped.set()
-    assert await whispering
-    assert "play" not in [what[0] for what in site.wires.asked]
-    assert site.wires.asked[-1] == ("hang_up", SNOOP)
-
-
-async def test_each_call_ends_its_own_whispers(site: Site) -> None:
-    await site.hands.whisper(live(), WHISPER)
-    second = replace(WHISPER, playback=playback_id(OTHER_CALL, 1))
-    await site.hands.whisper(live(AGENT), second)
-    site.hands.end_whisper(live())
-    site.hands.end_whisper(live())
-    assert site.hands.whispers == {whispering_channel(second.playback): AGENT}
-    assert [what for what in site.wires.asked if what[0] == "hang_up"] == [("hang_up", SNOOP)]
 
 
 # -- the call ------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from errno import EACCES
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from asterisk_compliance.domain.events import Event, FileAppeared, FileGrew, Spo
 from asterisk_compliance.domain.recording import Blank, Direction, Doubt, Expected, Outcome, Verdict
 from asterisk_compliance.ids import RecordingId, call_id, recording_id, spool_name
 from asterisk_compliance.storage.recordings import vault_path, wav_header
+from asterisk_compliance.storage.spool import Spool
 
 RECORDING = recording_id(call_id(1_700_000_000_000, b"8 bytes!"), 1)
 WITHIN_S = 5.0
@@ -102,6 +104,19 @@ async def test_one_direction_is_kept_and_the_other_said_to_be_missing(tmp_path: 
         False,
     )
     assert vault_path(site.vault, RECORDING).exists()
+
+
+async def test_a_spool_that_may_not_be_looked_into_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "spool").mkdir()
+    site = Site(tmp_path, close_s=0.05)
+
+    def refuse(*_: object) -> bool:
+        raise PermissionError(EACCES, "Permission denied")
+
+    monkeypatch.setattr(Spool, "holds_open", refuse)
+    assert await site.judge() == Verdict(Outcome.UNJUDGED, problem="DISK")
 
 
 async def test_a_file_that_asterisk_still_writes_is_left_alone(tmp_path: Path) -> None:

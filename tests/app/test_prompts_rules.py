@@ -84,11 +84,15 @@ def test_a_rule_can_ask_for_words_that_are_not_there(
 
 
 def test_who_can_withdraw_is_told_what_follows(asking: Path) -> None:
+    """Where only staff can withdraw for him, he is told if the prompt is there."""
     own = {"id": "own", "match": SOMETIMES, "terms": {"withdrawal": "on"}}
-    assert set(loaded(asking, **ruled()).plans["inbound"].announcements) == set()
-    assert set(loaded(asking, **ruled(own)).plans["inbound"].announcements) == {
-        Announcement.REFUSED
-    }
+    for rules in ([], [own]):
+        plan = loaded(asking, **ruled(*rules)).plans["inbound"]
+        assert set(plan.announcements) == {Announcement.REFUSED}
+    (asking / "ja" / "refused.wav").unlink()
+    assert loaded(asking, **ruled()).plans["inbound"].announcements == {}
+    (problem,) = problems(asking, **ruled(own))
+    assert problem.startswith("policy[1].announcements.refused: ")
 
 
 def test_who_can_be_asked_can_refuse_and_is_told_what_follows(asking: Path) -> None:

@@ -40,7 +40,7 @@ from asterisk_compliance.domain.events import (
 from asterisk_compliance.domain.names import Deadline
 from asterisk_compliance.domain.notice import CaptureFrom
 from asterisk_compliance.domain.recording import Blank, Tracks
-from asterisk_compliance.domain.rows import Actor, Kind
+from asterisk_compliance.domain.rows import Actor, Detail, Kind
 from asterisk_compliance.ids import ChannelId, RecordingId, party_id, playback_id, recording_id
 
 from .simulator import ANNOUNCEMENT_MS, CALL, LIMITS, NOTICE_MS, policy
@@ -107,7 +107,9 @@ def blank(
 # -- commands ----------------------------------------------------------------------------------
 
 
-def row(kind: Kind, recording: str = RECORDING, *, actor: str = Actor.SERVICE, **detail: object):
+def row(
+    kind: Kind, recording: str = RECORDING, *, actor: str = Actor.SERVICE, **detail: Detail
+) -> AppendRow:
     return AppendRow(kind, {"recording": recording, **detail}, actor=actor)
 
 

@@ -93,6 +93,7 @@ class Legs(World):
     withdrawn: bool = False
     begun_without_row: list[Command] = field(default_factory=list)
     begun_after_withdrawal: list[Command] = field(default_factory=list)
+    begun_too_early: list[Command] = field(default_factory=list)
     wrong_rows: list[str] = field(default_factory=list)
     not_stopped: list[Event] = field(default_factory=list)
 
@@ -116,6 +117,10 @@ class Legs(World):
             if self.policy.agent_consent is AgentConsent.REQUIRED and not peer.consenting:
                 others.append(Fault(f"{peer.channel} does not consent", presence))
         return told, others
+
+    def _is_somebody_untold(self) -> bool:
+        """Somebody is there of whom the domain knows, and who is not covered."""
+        return any(p.domain_knows and c not in self.safe for c, (_, p) in self.there.items())
 
     def _is_safe(self, peer: Peer) -> bool:
         match peer.cover:
@@ -181,7 +186,7 @@ class Legs(World):
             case _:
                 pass
         super().feed(event)
-        if self.call.stopping:
+        if not self.call.is_recorded:
             self.pausers.clear()
         seen = self.recorder.running in self.seen
         if self._must_not_run() and seen and not self.recorder.stop_asked:
@@ -223,10 +228,12 @@ class Legs(World):
             case SetMute(mute=mute):
                 self._set_mute(mute)
             case StartSegment(recording=recording):
-                if not self._requested(recording):
+                if not self.store.requested(recording):
                     self.begun_without_row.append(command)
                 if self.withdrawn:
                     self.begun_after_withdrawal.append(command)
+                if self.recorder.running and (self.pausers or self._is_somebody_untold()):
+                    self.begun_too_early.append(command)
                 self.asked_to_begin = command
                 if not self._obeys(StartSegment):
                     self.outcomes.append(SegmentRefused(recording, self.now_ms))

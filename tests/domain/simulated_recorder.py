@@ -58,7 +58,6 @@ class Files:
     bridged_only: bool
     stretches: list[Stretch] = field(default_factory=list)
     length_ms: int = 0
-    audio: bool = False
     in_spool: bool = True
 
     def write(self, ms: int, told: frozenset[Fault], others: frozenset[Fault]) -> None:
@@ -153,6 +152,5 @@ class Recorder:
         if files is None or not files.in_spool:
             return judge(Measured(None, None), expected)
         self.kept += files.kept(expected)
-        length_ms = max(files.length_ms, 1) if files.audio else 0
-        track = Track(length_ms, length_ms, "d" * 64, closed=True)
+        track = Track(files.length_ms, files.length_ms, "d" * 64, closed=True)
         return judge(Measured(track, track), expected)

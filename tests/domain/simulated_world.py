@@ -19,6 +19,7 @@ from asterisk_compliance.domain.commands import (
     Announce,
     Answer,
     AppendRow,
+    AwaitRows,
     CaptureOptions,
     ClearDeadline,
     Command,
@@ -53,6 +54,7 @@ from asterisk_compliance.domain.events import (
     PlaybackFinished,
     PlaybackStarted,
     RecordingRemoved,
+    RowsLate,
     RowsRefused,
     SpoolRemoved,
     Step,
@@ -62,6 +64,7 @@ from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.ids import PlaybackId, RecordingId
 
 from .simulated_recorder import Fault, Recorder
+from .simulated_store import Store, Stored
 from .simulator import ANNOUNCEMENT_MS, CALL, CHANNEL, KEYS, LIMITS, NOTICE_MS
 
 
@@ -88,13 +91,12 @@ class World:
         refuses: Commands that Asterisk does not obey now.
         inbox: What we have not been told yet.
         outcomes: Answers that a call waited for: they come before anything else.
-        attempted: Rows that the domain wrote, stored or not.
     """
 
     call: Call | None = None
     limits: Limits = LIMITS
     now_ms: int = 0
-    store_works: bool = True
+    store: Store = field(default_factory=Store)
     reachable: bool = True
     prompt_exists: bool = True
     ami_lag_ms: int = 0
@@ -117,11 +119,8 @@ class World:
     posted: int = 0
     outcomes: deque[Event] = field(default_factory=deque)
     done: list[Command] = field(default_factory=list)
-    rows: list[AppendRow] = field(default_factory=list)
-    attempted: list[AppendRow] = field(default_factory=list)
     effects_without_row: list[Command] = field(default_factory=list)
     captured_unheard: bool = False
-    rows_lost: bool = False
     waits: set[Deadline] = field(default_factory=set)
     told_keys: list[str] = field(default_factory=list)
     captured_against_consent: bool = False
@@ -171,6 +170,9 @@ class World:
     def feed(self, event: Event) -> None:
         """One fact, and what follows from it until the call waits for the next."""
         self._step(event)
+        self._hear_outcomes()
+
+    def _hear_outcomes(self) -> None:
         while self.outcomes:
             self._step(self.outcomes.popleft())
 
@@ -190,16 +192,19 @@ class World:
             self.done.append(command)
             match command:
                 case AppendRow():
-                    self.attempted.append(command)
+                    self.store.attempted.append(command)
                     pending.append(command)
-                case Commit() if not self.store_works:
-                    self.rows_lost = True
-                    undone = commands[at + 1 :]
-                    self._step(RowsRefused(at_commit=True, undone=undone))
-                    return
                 case Commit():
-                    self.rows += pending
+                    undone = commands[at + 1 :]
+                    stored = self.store.commit(pending, undone)
+                    if stored is not Stored.YES:
+                        late = stored is Stored.LATE
+                        refused = RowsRefused(at_commit=True, undone=undone)
+                        self._step(RowsLate(undone) if late else refused)
+                        return
                     pending = []
+                case AwaitRows():
+                    self.outcomes += self.store.settle()
                 case Announce() | Judge() | RemoveSpooled() | StopCapture():
                     self._append(pending)
                     pending = []
@@ -209,11 +214,12 @@ class World:
         self._append(pending)
 
     def _append(self, rows: list[AppendRow]) -> None:
-        if self.store_works:
-            self.rows += rows
-        elif rows:
-            self.rows_lost = True
+        if not self.store.append(rows):
             self.post(RowsRefused())
+
+    def late_rows_settle(self) -> None:
+        self.outcomes += self.store.settle()
+        self._hear_outcomes()
 
     def _perform(self, command: Command) -> None:  # noqa: C901, PLR0912 - one arm a command
         match command:
@@ -235,7 +241,7 @@ class World:
                 if self._refuse(Step.HAND_OVER):
                     return
                 self.result = command
-                if command.start and not self._requested(command.recording):
+                if command.start and not self.store.requested(command.recording):
                     self.effects_without_row.append(command)
             case Continue():
                 if not self._refuse(Step.CONTINUE):
@@ -270,15 +276,10 @@ class World:
         self.outcomes.append(CaptureStopped(recording, self.now_ms))
 
     def _remove_spooled(self, command: Command, recording: RecordingId) -> None:
-        judged = {Kind.RECORDING_CLOSED, Kind.RECORDING_EMPTY}
-        if not any(r.kind in judged and r.detail["recording"] == recording for r in self.rows):
+        if not self.store.concluded(recording, Kind.RECORDING_CLOSED, Kind.RECORDING_EMPTY):
             self.effects_without_row.append(command)
         self.recorder.files[recording].in_spool = False
         self.post(SpoolRemoved(recording, 2))
-
-    def _requested(self, recording: RecordingId | None) -> bool:
-        kind = Kind.RECORDING_REQUESTED
-        return any(r.kind is kind and r.detail["recording"] == recording for r in self.rows)
 
     def _refuse(self, step: Step) -> bool:
         if self.reachable and self.in_stasis and not self.hung_up:
@@ -366,4 +367,4 @@ class World:
         self.post(ChannelGone(self.now_ms + lag_ms), lag_ms=lag_ms)
 
     def decisions(self) -> list[Reason]:
-        return [Reason(str(r.detail["reason"])) for r in self.rows if r.kind is Kind.DECISION]
+        return [Reason(str(r.detail["reason"])) for r in self.store.rows if r.kind is Kind.DECISION]

@@ -185,8 +185,9 @@ def test_nothing_that_is_not_recorded_is_paused() -> None:
     call, _ = with_agent(StopAsked(2_900))
     assert told(call, PAUSE) == (call, ())
     unrecorded, _ = told(arrived(policy=Reason.POLICY_MISSING), *IN_DIALPLAN[2:])
-    for asked in (PAUSE, RESUME, WITHDRAW, START, StopAsked(3_000)):
+    for asked in (PAUSE, RESUME, WITHDRAW, StopAsked(3_000)):
         assert told(unrecorded, asked) == (unrecorded, ())
+    assert told(unrecorded, START) == (unrecorded, (anomaly("START_REFUSED"),))
 
 
 def test_nothing_can_be_asked_of_a_call_that_is_not_decided() -> None:

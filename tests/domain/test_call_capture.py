@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from asterisk_compliance.domain.call_capture import SLIP_AFTER_MS
 from asterisk_compliance.domain.commands import (
     Announce,
     AppendRow,
@@ -129,10 +130,10 @@ def test_a_weaker_mute_than_the_one_that_is_wanted_settles_nothing() -> None:
 
 def test_time_outside_a_bridge_is_not_in_the_file() -> None:
     call, _ = with_agent(PAUSE, MUTED)
-    assert call.segment.slips[0].to_ms == 1_010 + 200
+    assert call.segment.slips[0].to_ms == 1_010 + SLIP_AFTER_MS
     kept = arrived(policy=policy(CaptureFrom.NOTICE))
     call, _ = told(kept, *RECORDED, PAUSE, MUTED)
-    assert call.segment.slips[0].to_ms == 3_010 + 200, "the clock itself, where all is kept"
+    assert call.segment.slips[0].to_ms == 3_010 + SLIP_AFTER_MS, "where all is kept"
 
 
 # -- before Asterisk said that it runs -----------------------------------------------------------
@@ -188,6 +189,14 @@ def test_who_is_there_uncovered_when_a_recording_begins_is_muted_from_its_first_
     unseen = replace(call.segment, began=False, slipping_since_ms=None, mute=Mute.NONE)
     again, _ = told(replace(call, segment=unseen), MixMonitorStarted(2_600))
     assert again.segment.slipping_since_ms == 0, "or from its beginning"
+
+
+def test_a_slip_of_both_directions_stays_one_while_somebody_uncovered_is_there() -> None:
+    paused = (MET, PAUSE, company(3_500, AGENT, OTHER), RESUME)
+    call, _ = told(arrived(), *UNSEEN, *paused, MixMonitorStarted(6_500))
+    _, commands = told(call, MuteChanged(Mute.OTHERS, 6_510), GONE)
+    slip = blank(1_000, 4_510, of_ms=7_000, tracks=Tracks.BOTH)
+    assert commands[-1] == Judge(RECORDING, Expected(7_000, blanks=(slip,)))
 
 
 # -- a new segment -------------------------------------------------------------------------------

@@ -121,6 +121,12 @@ def test_a_channel_that_comes_back_before_it_left_is_told_again() -> None:
     assert commands == (ALLOWED, Continue())
 
 
+def test_a_recording_that_was_stopped_meanwhile_is_not_started_by_coming_back() -> None:
+    _, commands = told(arrived(), *TOLD, RowsRefused(), Reentered())
+    standing = replace(ALLOWED, status=Status.FAILED, start=False, options=None)
+    assert commands == (AppendRow(Kind.CALL_REENTERED), standing, Continue())
+
+
 @pytest.mark.parametrize(
     ("so_far", "status"),
     [
@@ -155,7 +161,9 @@ def test_a_file_proves_a_recording_that_nobody_announced() -> None:
     started = of_recording(Kind.RECORDING_STARTED, evidence="file")
     call, commands = told(arrived(), *IN_DIALPLAN, APPEARED)
     assert commands == (started,)
-    assert told(call, MixMonitorStarted(1_050)) == (call, ())
+    call, commands = told(call, MixMonitorStarted(1_050))
+    assert commands == (), "AMI was only later"
+    assert told(call, MixMonitorStarted(1_060)) == (call, ())
     _, commands = told(arrived(), *IN_DIALPLAN, GREW)
     assert commands[:2] == (started, of_recording(Kind.RECORDING_GROWING))
 

@@ -5,6 +5,7 @@ Each rule is also seen to fail: a mutant without it must be found by the same ma
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from typing import ClassVar
 
@@ -46,8 +47,10 @@ from asterisk_compliance.domain.events import (
     Unbridged,
 )
 from asterisk_compliance.domain.notice import CaptureFrom, Consent, OnProblem
+from asterisk_compliance.ids import recording_id
 
-from .simulator import World, arrival, policy
+from .simulated_world import World
+from .simulator import CALL, arrival, policy
 
 
 class Peril(StrEnum):
@@ -58,11 +61,13 @@ class Peril(StrEnum):
     CUT_SHORT = "cut short"
     LATE = "late"
     STORE = "store"
+    SLOW = "slow store"
     CONNECTION = "connection"
     OVERFLOW = "overflow"
     STOP = "stop"
 
 
+FIRST = recording_id(CALL, 1)
 LETHAL_WAITS = {Deadline.NOTICE, Deadline.STOP}
 PERILS = {EventsOverflowed(): Peril.OVERFLOW, ServiceStopping(): Peril.STOP}
 
@@ -111,38 +116,43 @@ class AnyCall(RuleBasedStateMachine):
     def live(self) -> bool:
         return self.world.call is not None and not self.world.hung_up
 
-    def tell(self, facts: int | None = None) -> None:
-        for _ in range(len(self.world.inbox) if facts is None else facts):
-            self.world.feed(self.world.inbox.pop(0))
-
     @precondition(lambda self: self.world.inbox)
     @rule()
     def we_are_told(self) -> None:
-        self.tell(1)
+        self.world.tell()
 
     @precondition(lambda self: self.world.inbox)
     @rule()
     def we_are_told_all(self) -> None:
-        while self.world.inbox:
-            self.tell()
+        self.world.tell_all()
 
     @precondition(lambda self: self.world.inbox and Peril.STORE in self.perils)
     @rule()
     def we_are_told_while_the_store_fails(self) -> None:
-        self.world.store_works = False
-        self.tell(1)
-        self.world.store_works = True
+        self.world.store.works = False
+        self.world.tell()
+        self.world.store.works = True
+
+    @precondition(lambda self: Peril.SLOW in self.perils)
+    @rule()
+    def the_store_is_slow_or_quick(self) -> None:
+        self.world.store.slow = not self.world.store.slow
+
+    @precondition(lambda self: self.world.store.late)
+    @rule()
+    def what_was_late_is_stored_or_not(self) -> None:
+        self.world.late_rows_settle()
 
     @rule(ms=st.integers(1, 300))
     def time_passes(self, ms: int) -> None:
-        self.world.now_ms += ms
+        self.world.pass_time(ms)
 
     @precondition(lambda self: self.world.playing_since is not None)
     @rule(told=st.booleans())
     def the_prompt_is_heard_to_the_end(self, *, told: bool) -> None:
         self.world.playback_is_over()
         if told:
-            self.we_are_told_all()
+            self.world.tell_all()
 
     @precondition(
         lambda self: self.world.playing_since is not None and Peril.CUT_SHORT in self.perils
@@ -166,7 +176,7 @@ class AnyCall(RuleBasedStateMachine):
     @precondition(lambda self: Peril.STORE in self.perils)
     @rule()
     def the_store_fails_or_heals(self) -> None:
-        self.world.store_works = not self.world.store_works
+        self.world.store.works = not self.world.store.works
 
     @precondition(lambda self: Peril.CONNECTION in self.perils)
     @rule()
@@ -178,7 +188,7 @@ class AnyCall(RuleBasedStateMachine):
     def a_key_is_pressed(self, digit: str, *, told: bool) -> None:
         self.world.press(digit)
         if told:
-            self.we_are_told_all()
+            self.world.tell_all()
 
     @property
     def waits(self) -> list[Deadline]:
@@ -191,7 +201,7 @@ class AnyCall(RuleBasedStateMachine):
     def a_wait_ends(self, data: st.DataObject, *, told: bool) -> None:
         self.world.wait_ends(data.draw(st.sampled_from(self.waits)))
         if told:
-            self.we_are_told_all()
+            self.world.tell_all()
 
     @precondition(lambda self: self.live)
     @rule(
@@ -201,7 +211,7 @@ class AnyCall(RuleBasedStateMachine):
                 ServiceStopping(),
                 EventsOverflowed(),
                 MixMonitorStarted(),
-                FileAppeared(),
+                FileAppeared(FIRST),
             ]
         )
     )
@@ -213,13 +223,13 @@ class AnyCall(RuleBasedStateMachine):
     @rule(enter=st.booleans())
     def a_bridge_changes(self, *, enter: bool) -> None:
         now = self.world.now_ms
+        self.world.bridged = enter
         self.world.feed(Bridged(now) if enter else Unbridged(now))
 
-    @precondition(lambda self: self.live and self.world.monitor_runs)
+    @precondition(lambda self: self.live and self.world.recorder.running)
     @rule()
     def audio_reaches_the_disk(self) -> None:
-        self.world.audio = True
-        self.world.feed(FileGrew())
+        self.world.feed(FileGrew(FIRST))
 
     @invariant()
     def nothing_is_kept_that_was_not_announced_to_the_end(self) -> None:
@@ -240,8 +250,8 @@ class AnyCall(RuleBasedStateMachine):
     @invariant()
     def nothing_is_called_a_recording_after_it_was_stopped(self) -> None:
         done = self.world.done
-        if StopCapture() in done:
-            assert Announce(Status.RECORDING) not in done[done.index(StopCapture()) :]
+        if StopCapture(FIRST) in done:
+            assert Announce(Status.RECORDING) not in done[done.index(StopCapture(FIRST)) :]
 
     @invariant()
     def a_result_that_starts_a_recording_follows_a_commit(self) -> None:
@@ -259,17 +269,19 @@ class AnyCall(RuleBasedStateMachine):
         world = self.world
         if world.call is None:
             return
-        world.store_works |= not self.store_stays_broken
+        world.store.works |= not self.store_stays_broken
         world.reachable = True
         if not world.hung_up:
             world.hang_up()
-        while world.inbox:
-            world.feed(world.inbox.pop(0))
+        while world.inbox or world.store.late:
+            world.tell_all()
+            world.late_rows_settle()
         assert world.call.phase is Phase.OVER
         assert world.done.count(Forget()) == 1
-        if not world.rows_lost:
+        if not world.store.lost:
             assert len(world.decisions()) == 1, "a call without a decision"
-            assert not world.spooled, "a file that nobody accounts for"
+            left = [name for name, files in world.recorder.files.items() if files.in_spool]
+            assert not left, "files that nobody accounts for"
 
 
 AnyCall.TestCase.settings = settings(max_examples=300, stateful_step_count=30, deadline=None)
@@ -288,9 +300,10 @@ def _without_commit(original):
     return decide
 
 
-def _blind_to_commit(original):
+def _blind_to_what_was_refused(original):
     def refused(call, event):
-        return original(call, rules.RowsRefused(at_commit=True))
+        handed = rules.result(call) if call.decision else None
+        return original(call, replace(event, undone=(handed, *event.undone) if handed else ()))
 
     return refused
 
@@ -313,7 +326,7 @@ MUTANTS = {
     ),
     "'done' counts as heard": (notice, "shortcoming", lambda _: _without_length),
     "no commit before the effect": (notice, "_allow", _without_commit),
-    "any refused row decides anew": (rules, "_rows_refused", _blind_to_commit),
+    "any refused row decides anew": (rules, "rows_refused", _blind_to_what_was_refused),
     "silence consents": (notice, "_grace_is_over", lambda _: notice._given, Consent.OPT_IN),
     "a refusal is not heard": (notice, "_digit", _deaf_to("9"), Consent.OPT_OUT),
     "no key is needed": (notice, "_heard", lambda _: notice._given, Consent.OPT_IN),

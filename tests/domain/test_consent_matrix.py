@@ -99,7 +99,7 @@ TABLE = {
         "language, accept": "yes yes no no",
         "accept, language": "no yes no no",
         "another key": NEVER,
-        "all at once": NEVER,
+        "all at once": "no yes no no",
     },
 }
 MOMENTS = (DURING, GRACE, AFTER, MID_CALL)

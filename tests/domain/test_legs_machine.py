@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -61,6 +61,11 @@ from .simulated_world import SLOWEST_MS
 from .simulator import policy
 
 
+After: TypeAlias = tuple[bool, int]
+"""Whether we are told all before anything else happens, and how many ms pass then."""
+AFTER = st.sampled_from([(True, 30), (True, 400), (True, 0), (True, 150), (False, 0), (False, 15)])
+
+
 class Peril(StrEnum):
     """What can go wrong. A run has only some of them: with all, hardly any recording lives."""
 
@@ -71,7 +76,9 @@ class Peril(StrEnum):
     WHISPER = "whisper refused"
     CUT = "whisper cut"
     STORE = "store"
+    SLOW = "slow store"
     CONNECTION = "connection"
+    HANG_UP = "hang-up"
     OVERFLOW = "overflow"
     WITHDRAWAL = "withdrawal"
     STOPPED = "stopped"
@@ -98,7 +105,7 @@ policies = st.builds(
     lambda capture, consent, problem, changes: replace(
         policy(capture, consent, problem), on_recording_failure=problem, **changes
     ),
-    st.sampled_from([CaptureFrom.BRIDGED, CaptureFrom.NOTICE, CaptureFrom.ON_DEMAND]),
+    st.sampled_from([CaptureFrom.BRIDGED, CaptureFrom.BRIDGED, *CaptureFrom]),
     st.sampled_from([Consent.NOTICE, Consent.NOTICE, Consent.NOTICE, Consent.OPT_OUT]),
     st.sampled_from(OnProblem),
     st.fixed_dictionaries(
@@ -121,24 +128,31 @@ class AnyLegs(RuleBasedStateMachine):
         super().__init__()
         self.world = Legs()
         self.perils: set[Peril] = set()
-        self.store_failed_at = False
 
     @initialize(data=st.data(), applied=policies)
     def a_call_is_in_the_dialplan(self, *, data: st.DataObject, applied: Policy) -> None:
-        self.perils = data.draw(st.sets(st.sampled_from(self.perils_of_all), max_size=4))
+        perils = st.sampled_from(self.perils_of_all) if self.perils_of_all else st.nothing()
+        self.perils = data.draw(st.sets(perils, max_size=4))
         self.world.staff_known = data.draw(st.booleans())
         self.world.segments = data.draw(st.sampled_from([True, True, False]))
         self.world.ami_lag_ms = data.draw(st.sampled_from([0, 30, SLOWEST_MS]))
         self.world.slow_ms = data.draw(st.sampled_from([0, 0, 25]))
         in_dialplan(self.world, applied)
+        first = data.draw(st.lists(self.anybody(), max_size=2, unique_by=lambda peer: peer.channel))
+        if first:
+            self.world.company_becomes(*first, two_party=len(first) == 1)
+            self.then(data.draw(AFTER))
+            self.world.post(StartAsked(self.world.now_ms))
 
     @property
     def live(self) -> bool:
         return self.world.call is not None and not self.world.hung_up
 
-    def then(self, told: bool) -> None:
+    def then(self, after: After) -> None:
+        told, ms = after
         if told:
             self.world.tell_all()
+        self.world.live_through(ms)
 
     # -- time, and what we are told ------------------------------------------------------
 
@@ -154,15 +168,15 @@ class AnyLegs(RuleBasedStateMachine):
     @precondition(lambda self: self.world.inbox and Peril.STORE in self.perils)
     @rule()
     def we_are_told_while_the_store_fails(self) -> None:
-        self.world.store_works = False
+        self.world.store.works = False
         self.world.tell()
-        self.world.store_works = True
+        self.world.store.works = True
 
     @precondition(lambda self: self.live and self.waits)
-    @rule(data=st.data(), told=st.booleans())
-    def a_wait_ends(self, data: st.DataObject, told: bool) -> None:
+    @rule(data=st.data(), after=AFTER)
+    def a_wait_ends(self, data: st.DataObject, after: After) -> None:
         self.world.wait_ends(data.draw(st.sampled_from(self.waits)))
-        self.then(told)
+        self.then(after)
 
     @property
     def waits(self) -> list[Deadline]:
@@ -170,70 +184,74 @@ class AnyLegs(RuleBasedStateMachine):
 
     # -- who comes and leaves ------------------------------------------------------------
 
-    def peer(self, data: st.DataObject) -> Peer:
+    def anybody(self) -> st.SearchStrategy[Peer]:
         """The first two channels are staff where the site lists it."""
-        channel = data.draw(st.sampled_from(CHANNELS))
-        if self.world.staff_known and channel in CHANNELS[:2]:
-            return Peer(channel, Cover.STAFF, data.draw(st.booleans()))
+        staff = CHANNELS[:2] if self.world.staff_known else []
         covers = [Cover.UNKNOWN, Cover.UNKNOWN, Cover.TOLD]
         refused = [Cover.REFUSED] if Peril.REFUSAL in self.perils else []
-        return Peer(channel, data.draw(st.sampled_from(covers + refused)), data.draw(st.booleans()))
+        guests = [channel for channel in CHANNELS if channel not in staff]
+        guest = st.builds(
+            Peer, st.sampled_from(guests), st.sampled_from(covers + refused), st.booleans()
+        )
+        if not staff:
+            return guest
+        return st.builds(Peer, st.sampled_from(staff), st.just(Cover.STAFF), st.booleans()) | guest
 
     @precondition(lambda self: self.live)
-    @rule(data=st.data(), two_party=st.booleans(), told=st.booleans())
-    def somebody_joins(self, data: st.DataObject, two_party: bool, told: bool) -> None:
-        newcomer = self.peer(data)
+    @rule(data=st.data(), two_party=st.booleans(), after=AFTER)
+    def somebody_joins(self, data: st.DataObject, two_party: bool, after: After) -> None:
+        newcomer = data.draw(self.anybody())
         others = [peer for peer in self.world.peers() if peer.channel != newcomer.channel]
         self.world.company_becomes(*others, newcomer, two_party=two_party)
-        self.then(told)
+        self.then(after)
 
     @precondition(lambda self: self.live and self.world.there)
-    @rule(data=st.data(), told=st.booleans())
-    def somebody_takes_over(self, data: st.DataObject, told: bool) -> None:
-        self.world.company_becomes(self.peer(data))
-        self.then(told)
+    @rule(data=st.data(), after=AFTER)
+    def somebody_takes_over(self, data: st.DataObject, after: After) -> None:
+        self.world.company_becomes(data.draw(self.anybody()))
+        self.then(after)
 
     @precondition(lambda self: self.live and self.world.there)
-    @rule(data=st.data(), told=st.booleans())
-    def somebody_leaves(self, data: st.DataObject, told: bool) -> None:
+    @rule(data=st.data(), after=AFTER)
+    def somebody_leaves(self, data: st.DataObject, after: After) -> None:
         leaver = data.draw(st.sampled_from(self.world.peers()))
         self.world.company_becomes(*[peer for peer in self.world.peers() if peer != leaver])
-        self.then(told)
+        self.then(after)
 
     @precondition(lambda self: self.live)
-    @rule(told=st.booleans())
-    def a_transfer_begins(self, told: bool) -> None:
+    @rule(after=AFTER)
+    def a_transfer_begins(self, after: After) -> None:
         lag_ms = self.world.ami_lag_ms
         self.world.post(TransferSeen(self.world.now_ms + lag_ms), lag_ms=lag_ms)
-        self.then(told)
+        self.then(after)
 
     # -- whispers ------------------------------------------------------------------------
 
     @precondition(lambda self: self.world.telling)
-    @rule(told=st.booleans())
-    def a_whisper_is_heard_to_the_end(self, told: bool) -> None:
+    @rule(after=AFTER)
+    def a_whisper_is_heard_to_the_end(self, after: After) -> None:
         self.world.whisper_is_over()
-        self.then(told)
+        self.then(after)
 
     @precondition(lambda self: self.world.telling and Peril.CUT in self.perils)
-    @rule(missing=st.integers(60, 390), told=st.booleans())
-    def a_whisper_is_cut_short(self, missing: int, told: bool) -> None:
+    @rule(missing=st.integers(60, 390), after=AFTER)
+    def a_whisper_is_cut_short(self, missing: int, after: After) -> None:
         self.world.whisper_is_over(cut_short_ms=missing)
-        self.then(told)
+        self.then(after)
 
     @precondition(lambda self: self.world.telling and Peril.CUT in self.perils)
-    @rule(told=st.booleans())
-    def a_whisper_fails(self, told: bool) -> None:
+    @rule(after=AFTER)
+    def a_whisper_fails(self, after: After) -> None:
         self.world.whisper_ends(done=False)
-        self.then(told)
+        self.then(after)
 
     # -- the recorder --------------------------------------------------------------------
 
     @precondition(lambda self: self.world.asked_to_begin and self.world.bridged)
-    @rule(told=st.booleans())
-    def a_segment_begins(self, told: bool) -> None:
+    @rule(after=AFTER)
+    def a_segment_begins(self, after: After) -> None:
         self.world.segment_begins()
-        self.then(told)
+        self.then(after)
 
     @precondition(lambda self: self.world.asked_to_begin and Peril.LATE in self.perils)
     @rule()
@@ -241,54 +259,53 @@ class AnyLegs(RuleBasedStateMachine):
         self.world.routine_reads_the_wish()
 
     @precondition(lambda self: self.world.beginning and self.world.bridged)
-    @rule(told=st.booleans())
-    def a_late_segment_begins(self, told: bool) -> None:
+    @rule(after=AFTER)
+    def a_late_segment_begins(self, after: After) -> None:
         self.world.segment_begins()
-        self.then(told)
+        self.then(after)
 
     @precondition(lambda self: self.world.recorder.running)
-    @rule(told=st.booleans())
-    def audio_reaches_the_disk(self, told: bool) -> None:
+    @rule(after=AFTER)
+    def audio_reaches_the_disk(self, after: After) -> None:
         running = self.world.recorder.running
         assert running is not None
-        self.world.recorder.files[running].audio = True
         self.world.post(FileGrew(running, self.world.now_ms))
-        self.then(told)
+        self.then(after)
 
     # -- what people ask for -------------------------------------------------------------
 
-    def asked(self, event: Event, told: bool) -> None:
+    def asked(self, event: Event, after: After) -> None:
         self.world.post(event)
-        self.then(told)
+        self.then(after)
 
     @precondition(lambda self: self.live)
-    @rule(actor=st.sampled_from(ACTORS), told=st.booleans())
-    def somebody_pauses(self, actor: Actor, told: bool) -> None:
-        self.asked(PauseAsked(PauseReason.CARD, self.world.now_ms, By(actor)), told)
+    @rule(actor=st.sampled_from(ACTORS), after=AFTER)
+    def somebody_pauses(self, actor: Actor, after: After) -> None:
+        self.asked(PauseAsked(PauseReason.CARD, self.world.now_ms, By(actor)), after)
 
     @precondition(lambda self: self.live and self.world.pausers)
     @rule(
         actor=st.sampled_from(ACTORS),
         everybody=st.sampled_from([False, False, True]),
-        told=st.booleans(),
+        after=AFTER,
     )
-    def somebody_resumes(self, actor: Actor, everybody: bool, told: bool) -> None:
-        self.asked(ResumeAsked(self.world.now_ms, By(actor), everybody), told)
+    def somebody_resumes(self, actor: Actor, everybody: bool, after: After) -> None:
+        self.asked(ResumeAsked(self.world.now_ms, By(actor), everybody), after)
 
     @precondition(lambda self: self.live and Peril.WITHDRAWAL in self.perils)
-    @rule(actor=st.sampled_from(ACTORS), told=st.booleans())
-    def somebody_withdraws(self, actor: Actor, told: bool) -> None:
-        self.asked(WithdrawalAsked(self.world.now_ms, By(actor)), told)
+    @rule(actor=st.sampled_from(ACTORS), after=AFTER)
+    def somebody_withdraws(self, actor: Actor, after: After) -> None:
+        self.asked(WithdrawalAsked(self.world.now_ms, By(actor)), after)
 
     @precondition(lambda self: self.live and self.world.recorder.running is None)
-    @rule(told=st.booleans())
-    def somebody_starts(self, told: bool) -> None:
-        self.asked(StartAsked(self.world.now_ms), told)
+    @rule(after=AFTER)
+    def somebody_starts(self, after: After) -> None:
+        self.asked(StartAsked(self.world.now_ms), after)
 
     @precondition(lambda self: self.live and Peril.STOPPED in self.perils)
-    @rule(told=st.booleans())
-    def somebody_stops(self, told: bool) -> None:
-        self.asked(StopAsked(self.world.now_ms), told)
+    @rule(after=AFTER)
+    def somebody_stops(self, after: After) -> None:
+        self.asked(StopAsked(self.world.now_ms), after)
 
     # -- what can fail -------------------------------------------------------------------
 
@@ -306,7 +323,23 @@ class AnyLegs(RuleBasedStateMachine):
     @precondition(lambda self: Peril.STORE in self.perils)
     @rule()
     def the_store_fails_or_heals(self) -> None:
-        self.world.store_works = not self.world.store_works
+        self.world.store.works = not self.world.store.works
+
+    @precondition(lambda self: Peril.SLOW in self.perils)
+    @rule()
+    def the_store_is_slow_or_quick(self) -> None:
+        self.world.store.slow = not self.world.store.slow
+
+    @precondition(lambda self: self.world.store.late)
+    @rule()
+    def what_was_late_is_stored_or_not(self) -> None:
+        self.world.late_rows_settle()
+
+    @precondition(lambda self: self.live and Peril.HANG_UP in self.perils)
+    @rule(ami_first=st.booleans(), after=AFTER)
+    def the_caller_hangs_up(self, ami_first: bool, after: After) -> None:
+        self.world.hang_up(ami_first=ami_first)
+        self.then(after)
 
     @precondition(lambda self: self.live and Peril.OVERFLOW in self.perils)
     @rule()
@@ -328,6 +361,7 @@ class AnyLegs(RuleBasedStateMachine):
         assert self.world.effects_without_row == [], "done without its row"
         assert self.world.wrong_rows == [], "said what is not so"
         assert self.world.not_stopped == [], "not stopped at once"
+        assert self.world.begun_too_early == [], "begun anew while it must be muted"
         assert self.world.begun_after_withdrawal == [], "recorded again after a withdrawal"
 
     @invariant()
@@ -345,8 +379,9 @@ class AnyLegs(RuleBasedStateMachine):
             return
         if not world.hung_up:
             world.hang_up(ami_first=bool(len(world.done) % 2))
-        world.tell_all()
-        world.reachable = True
+        while world.inbox or world.store.late:
+            world.tell_all()
+            world.late_rows_settle()
         self.no_rule_is_broken()
         assert world.call.phase is Phase.OVER, "a call that never ends"
         assert world.done.count(Forget()) == 1, "forgotten twice"
@@ -361,18 +396,18 @@ class AnyLegs(RuleBasedStateMachine):
         """One that was missed and begins late is concluded again, behind the row that it began."""
         world = self.world
         said: dict[object, list[Kind]] = defaultdict(list)
-        for row in world.attempted:
+        for row in world.store.attempted:
             recording = row.detail.get("recording")
             if row.kind is Kind.RECORDING_STARTED and said[recording] == [Kind.RECORDING_MISSING]:
                 said[recording].clear()
             if row.kind in CONCLUSIONS:
                 said[recording].append(row.kind)
-        for row in world.rows:
+        for row in world.store.rows:
             if row.kind is Kind.RECORDING_REQUESTED:
                 concluded = said[row.detail["recording"]]
                 assert len(concluded) == 1, f"{row.detail['recording']}: {concluded}"
         left = [r for r, files in world.recorder.files.items() if files.in_spool]
-        assert world.rows_lost or not left, "files that nobody accounts for"
+        assert world.store.lost or not left, "files that nobody accounts for"
 
 
 AnyLegs.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)

@@ -13,7 +13,6 @@ from asterisk_compliance.domain.notice import (
     Notice,
     OnProblem,
     Prompt,
-    Withdrawal,
     announcement_for,
 )
 from asterisk_compliance.domain.policy_plan import PolicyPlan
@@ -57,9 +56,13 @@ def test_the_policy_has_everything_that_its_terms_need_and_no_more(held) -> None
     assert (policy.grace_ms, policy.repeats_max) == ((3_000, 1) if asks else (0, 0))
     fails = (policy.on_notice_failure, policy.on_recording_failure)
     needed = {announcement_for(what, refused=False) for what in fails}
-    if asks or policy.withdrawal is Withdrawal.ON:
-        needed.add(announcement_for(policy.on_refusal, refused=True))
+    needed.add(announcement_for(policy.on_refusal, refused=True))
     assert set(policy.announcements) == needed - {None}
+
+
+def test_what_only_staff_can_cause_may_be_missing() -> None:
+    silent = replace(PLAN, announcements={}).under(settled(Terms(on_refusal=OnProblem.TELL)))
+    assert silent.announcements == {}
 
 
 def test_a_policy_says_by_default_what_the_defaults_say() -> None:

@@ -20,6 +20,7 @@ from lab.dtmf import TONE_S, dtmf
 from lab.g711 import Pcm
 from lab.leg import Leg
 from lab.site import TEST_POLICIES
+from lab.tone_spans import find_spans
 from lab.tones import FRAME, RATE
 from lab.wav import read_wav, write_wav
 
@@ -27,6 +28,7 @@ _SILENT = 60.0
 """As in :mod:`lab.hearing`: amplitude (RMS) below which 20 ms are silent."""
 _POLL_S = 0.01
 BEEP_HZ = 1_400
+Times = tuple[float, float]
 
 EXTENSIONS = """
 [from-lab]
@@ -100,9 +102,7 @@ class Recorded:
         """``asterisk-compliance calls WHAT``: exit status, standard output, standard error."""
         return await run_cli(self.office, "calls", what, self.call, *options)
 
-    async def is_said(
-        self, status: str, *, who: str = "channel", timeout_s: float = 3.0
-    ) -> float:
+    async def is_said(self, status: str, *, who: str = "channel", timeout_s: float = 3.0) -> float:
         """Wait until the dialplan of the channel, or the agent, is told this status.
 
         Returns:
@@ -126,6 +126,19 @@ class Recorded:
     def joined(self, segment: int = 1) -> list[Pcm]:
         """The customer's and the others' channel of a recording in the vault."""
         return read_wav(self.office.site.recordings / f"{self.recording(segment)}.wav")
+
+    def voices(self, segment: int = 1, *, others: str = "agent") -> list[list[Times]]:
+        """When what a recording holds was said, by the clock: by the customer, by the others."""
+        now = time.monotonic()
+        return [
+            [
+                (span.clock_start, span.clock_end)
+                for span in find_spans(
+                    pcm, self.office.phones[who].schedule, self.office.began, now
+                )
+            ]
+            for pcm, who in zip(self.joined(segment), ("customer", others), strict=True)
+        ]
 
     def recording(self, segment: int = 1) -> str:
         return f"r-{self.call[2:]}-{segment}"
@@ -152,7 +165,7 @@ async def dictate(leg: Leg, digits: str) -> None:
 
 async def said_everything(leg: Leg) -> None:
     async with asyncio.timeout(20):
-        while leg.media.is_saying:
+        while leg.media.is_saying:  # noqa: ASYNC110 - a frame every 20 ms
             await asyncio.sleep(_POLL_S)
     await asyncio.sleep(TONE_S)  # the last packet is on its way
 
@@ -193,6 +206,6 @@ def wall_s(row: dict[str, Any]) -> float:
 async def until(holds: Callable[[], bool], timeout_s: float = 5.0) -> float:
     """Wait for something of another process; returns the clock time at which it was seen."""
     async with asyncio.timeout(timeout_s):
-        while not holds():
+        while not holds():  # noqa: ASYNC110 - of another process
             await asyncio.sleep(_POLL_S)
     return time.monotonic()

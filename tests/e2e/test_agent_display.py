@@ -23,6 +23,10 @@ COMPLIANCE_SHOW_NAME = yes
 exten => 300,1,Gosub(compliance-notice,s,1(inbound))
  same => n,Dial(PJSIP/agent,20,tb(compliance-agent^s^1))
  same => n,Hangup()
+; recorded when somebody asks for it
+exten => 304,1,Gosub(compliance-notice,s,1(on-demand))
+ same => n,Dial(PJSIP/agent,20,tb(compliance-agent^s^1))
+ same => n,Hangup()
 ; an agent whose own dialplan says nothing
 exten => 301,1,Gosub(compliance-notice,s,1(inbound))
  same => n,Dial(PJSIP/agent2,20,t)
@@ -53,6 +57,12 @@ consent = "opt-out"
 on_refusal = "continue-unrecorded"
 grace_s = 0.6
 keys = { refuse = "9" }
+
+[[policy]]
+name = "on-demand"
+notice = "test"
+languages = ["en"]
+capture = "on-demand"
 """
 )
 
@@ -186,3 +196,17 @@ async def test_an_agent_who_joins_later_sees_what_the_call_is():
             await agent2.hang_up()
             await caller.ended()
             await office.site.until_ended(calls)
+
+
+async def test_on_demand_the_agent_sees_that_nothing_is_recorded_yet():
+    async with open_office(IN, policies=POLICIES) as office:
+        caller = await office.dial("customer", "304")
+        agent = await office.called("agent")
+        assert agent.received[0].header("X-Compliance-Status") == "NOT_RECORDED"
+        assert agent.received[0].header("From").startswith('"[NO REC]')
+        channel = await office.channel_of("agent")
+        await until_shown(office, channel, "NOT_RECORDED")
+        await press(agent, "*53")
+        await until_shown(office, channel, "RECORDING")
+        await caller.hang_up()
+        await office.site.until_ended()

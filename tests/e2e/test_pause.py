@@ -19,10 +19,8 @@ from e2e.steering import (
     dictate,
     policy,
     press,
-    said_everything,
     silences,
     steered,
-    until,
     wall_s,
 )
 from lab.dtmf import heard_digits
@@ -44,11 +42,12 @@ exten => 410,1,Gosub(compliance-notice,s,1(whole))
  same => n,Gosub(compliance-pause,s,1(dialplan))
  same => n,Read(DIGITS,,16,,1,5)
  same => n,Gosub(compliance-resume,s,1(dialplan))
- same => n,UserEvent(NotOurs,Call: ${COMPLIANCE_CALL_ID})
  same => n,Dial(PJSIP/agent,20,gb(compliance-agent^s^1))
  same => n,Hangup()
 exten => 411,1,Gosub(compliance-notice,s,1(inbound))
- same => n,Gosub(compliance-pause,s,1(dialplan))
+ same => n,UserEvent(CompliancePause,Call: c-01890000000000000000000000aa,Reason: CARD)
+ same => n,UserEvent(CompliancePause,Call: ${COMPLIANCE_CALL_ID},Reason: BORED)
+ same => n,UserEvent(CompliancePause,Call: ${COMPLIANCE_CALL_ID},Reason: PRIVATE)
  same => n,Dial(PJSIP/agent,20,gb(compliance-agent^s^1))
  same => n,Hangup()
 """
@@ -77,20 +76,6 @@ async def no_digit_is_anywhere(office: Office) -> None:
             assert [heard_digits(pcm) for pcm in read_wav(path)] == [""] * len(read_wav(path))
 
 
-def voices(
-    call: Recorded, segment: int = 1, *, others: str = "agent"
-) -> list[list[tuple[float, float]]]:
-    """When what is kept of customer and agent was said, by the clock."""
-    now = time.monotonic()
-    return [
-        [
-            (span.clock_start, span.clock_end)
-            for span in find_spans(pcm, call.office.phones[who].schedule, call.office.began, now)
-        ]
-        for pcm, who in zip(call.joined(segment), ("customer", others), strict=True)
-    ]
-
-
 def the_pause(call: Recorded) -> tuple[float, float]:
     """Begin and end by the rows, on the clock of the tones."""
     (paused,), (resumed,) = (call.office.rows(f"capture_{what}") for what in ("paused", "resumed"))
@@ -106,7 +91,7 @@ def judge_pause(call: Recorded) -> None:
     began, ended = the_pause(call)
     (silent,) = silences(call.joined())
     assert silent[1] - silent[0] == pytest.approx(ended - began + _MARGIN_S, abs=NEAR_S)
-    for spans in voices(call):
+    for spans in call.voices():
         assert [span for span in spans if span[1] > began + 0.02 and span[0] < ended - 0.02] == []
         assert spans[0][1] < began
         assert spans[-1][0] < ended + NEAR_S
@@ -133,6 +118,9 @@ async def test_the_agent_pauses_by_a_code_while_a_card_number_is_given():
         await no_digit_is_anywhere(office)
         judge_pause(call)
         assert the_pause(call)[0] - pressed < 0.1, "muted as soon as the last key is let go"
+        customer = office.phones["customer"].schedule
+        raw = find_spans(spooled["rx"], customer, office.began, time.monotonic())
+        assert max(span.clock_end for span in raw) - pressed < 0.1, "in Asterisk's own file, too"
         (paused,), (resumed,) = office.rows("capture_paused"), office.rows("capture_resumed")
         assert (paused["actor"], resumed["actor"]) == ("agent", "agent")
         assert paused["detail"] == {"recording": call.recording(), "mute": "all", "reason": "CARD"}
@@ -156,7 +144,7 @@ async def test_a_step_of_the_dialplan_pauses_while_it_reads_a_card_number():
         (paused,), (resumed,) = office.rows("capture_paused"), office.rows("capture_resumed")
         assert (paused["actor"], resumed["actor"]) == ("dialplan", "dialplan")
         ended = the_pause(call)[1]
-        kept = [span for spans in voices(call) for span in spans]
+        kept = [span for spans in call.voices() for span in spans]
         assert kept
         assert min(begin for begin, _ in kept) > ended - 0.02
 
@@ -186,12 +174,12 @@ async def test_two_pause_and_each_resumes_for_himself():
             assert row["actor"] == row["detail"]["party"]
         ahead = time.time() - time.monotonic()
         began, ended = wall_s(paused[0]) - ahead, wall_s(resumed[1]) - ahead
-        for spans in voices(call):
+        for spans in call.voices():
             assert [one for one in spans if one[1] > began + 0.02 and one[0] < ended - 0.02] == []
             assert spans[-1][1] > ended
 
 
-async def test_a_pause_begins_before_anybody_is_there():
+async def test_an_event_of_the_dialplan_pauses_before_anybody_is_there():
     async with steered(PAYMENT) as office:
         call = await Recorded.begin(office, "411")
         await call.is_said("PAUSED")
@@ -200,10 +188,12 @@ async def test_a_pause_begins_before_anybody_is_there():
         assert (await call.ask("resume", "--everybody"))[0] == 0
         await call.agent.until_heard(0.8)
         await call.end()
+        assert office.details("capture_paused")[0]["reason"] == "PRIVATE"
+        assert office.rows("capture_paused")[0]["actor"] == "dialplan"
         kinds = [row["kind"] for row in office.rows()]
         assert kinds.index("capture_paused") < kinds.index("party_joined")
         ended = the_pause(call)[1]
-        for spans in voices(call):
+        for spans in call.voices():
             assert min(begin for begin, _ in spans) > ended - 0.02
 
 
@@ -213,6 +203,7 @@ async def test_a_forgotten_pause_ends_as_the_policy_says():
     extensions = EXTENSIONS + EXTENSIONS.replace("400", "420").replace("(inbound)", "(whole)")
     async with steered(extensions, resume, end) as office:
         call = await Recorded.begin(office)
+        await call.customer.until_heard(0.8)
         assert (await call.ask("pause"))[0] == 0
         await office.seen("anomaly")
         await office.seen("capture_resumed")
@@ -236,7 +227,7 @@ async def test_a_forgotten_pause_ends_as_the_policy_says():
         (stopped,) = office.details("capture_stopped")
         assert stopped == {"recording": call.recording(), "reason": "PAUSE_FORGOTTEN"}
         paused = wall_s(office.rows("capture_paused")[-1]) - (time.time() - time.monotonic())
-        for spans in voices(call):
+        for spans in call.voices():
             assert max(end for _, end in spans) < paused + 0.02
 
 
@@ -256,9 +247,9 @@ async def test_a_pause_outlives_a_transfer_until_staff_end_it():
         await second.until_heard(1.0)
         await call.end()
         began, ended = the_pause(call)
-        for spans in voices(call):
+        for spans in call.voices():
             assert [one for one in spans if one[1] > began + 0.02] == []
-        kept = voices(call, 2, others="agent2")
+        kept = call.voices(2, others="agent2")
         for spans in kept:
             assert min(begin for begin, _ in spans) > ended - 0.02
             assert sum(end - begin for begin, end in spans) > 0.8

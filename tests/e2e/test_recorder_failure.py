@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from e2e.steering import EXTENSIONS, policy, run_cli, steered, until
+from e2e.steering import EXTENSIONS, policy, steered, until
 
 pytestmark = pytest.mark.asterisk
 
@@ -17,17 +17,14 @@ async def test_a_recording_that_does_not_grow_is_dealt_with_as_the_policy_says()
     policies = []
     for number, way in enumerate(WAYS):
         name = f"way-{number}"
-        policies.append(
-            policy(name, on_recording_failure=way, **(STRICT if number >= 2 else {}))
-        )
+        policies.append(policy(name, on_recording_failure=way, **(STRICT if number >= 2 else {})))
         extensions += EXTENSIONS.replace("400", f"43{number}").replace("inbound", name)
     async with steered(extensions, *policies, limits="growth_s = 2.5") as office:
-        spool = office.site.asterisk.spool_here
-        mode = spool.stat().st_mode
-        spool.chmod(0o500 & mode)
+        office.site.asterisk.spool_here.chmod(0o2570)  # MixMonitor says that it began all the same
         office.phones["agent"].lines = 2 * len(WAYS)
         legs = [await office.dial("customer", f"43{number}") for number in range(len(WAYS))]
-        agents = [await office.called("agent") for _ in WAYS]
+        for _ in WAYS:
+            await office.called("agent")
         await office.seen("recording_stalled", len(WAYS))
         go_on, told, alternative, ended = legs
         await ended.ended()
@@ -36,16 +33,15 @@ async def test_a_recording_that_does_not_grow_is_dealt_with_as_the_policy_says()
         await until(lambda: office.notice_to(told, "not-recorded").completed)
         await go_on.until_heard(0.3)
         await told.until_heard(0.3)
-        assert not (go_on.is_over or told.is_over or alternative.is_over)
+        assert [leg.is_over for leg in (go_on, told, alternative)] == [False] * 3
         assert office.notice_to(alternative, "required-here").completed
         assert office.notice_to(ended, "required-here").completed
         for prompt in ("not-recorded", "required-here"):
             assert office.notice_to(go_on, prompt).started_at is None
-        shown = {}
-        for row in office.rows("call_arrived")[:3]:
-            channel = row["detail"]["channel"]
-            shown[row["detail"]["policy"]] = await office.variable(channel, "COMPLIANCE_STATUS")
-        assert set(shown.values()) == {"FAILED"}, shown
+        lasting = [row["detail"] for row in office.rows("call_arrived")]
+        channels = [one["channel"] for one in lasting if one["policy"] != "way-3"]
+        said = [await office.variable(channel, "COMPLIANCE_STATUS") for channel in channels]
+        assert said == ["FAILED"] * 3
         assert sorted(one["to"] for one in office.details("call_diverted")) == [
             "alternative",
             "end",
@@ -57,6 +53,3 @@ async def test_a_recording_that_does_not_grow_is_dealt_with_as_the_policy_says()
         await office.site.until_ended(len(WAYS))
         assert len(office.rows("recording_missing")) == len(WAYS)
         assert office.recordings() == []
-        for row in office.rows():
-            print(row["call"][-4:], row["kind"], row["detail"])
-        assert all(agent for agent in agents)

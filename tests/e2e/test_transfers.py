@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from lab.hearing import NoticeHeard, notice_completed, party_heard
+from lab.hearing import party_heard
 from lab.leg import Leg
 from lab.parties import OTHERS, TOLD, Kept, Stage, must_hold
 
@@ -28,26 +28,12 @@ def number_from(stage: Stage, order: str) -> None:
     stage.phones["agent"].first_sequence, stage.phones["agent2"].first_sequence = ORDERS[order]
 
 
-def told(stage: Stage, leg: Leg) -> float:
-    """When the whisper to this party was over; it heard all of it."""
-    notice = NoticeHeard.of(stage.search(), leg.heard_pcm())
-    must_hold(notice_completed(notice))
-    assert notice.ended_at is not None
-    return notice.ended_at
-
-
-def heard_no_second_notice(stage: Stage, caller: Leg) -> None:
-    heard = caller.heard_pcm()
-    again = [part for part in stage.search().find(heard.pcm) if part.notice_to_s + part.at_s > 1.5]
-    assert again == []
-
-
-def told_then_kept(stage: Stage, kept: Kept, caller: Leg, agent: Leg, agent2: Leg) -> None:
+def told_then_kept(stage: Stage, kept: Kept, caller: Leg, agent2: Leg) -> None:
     """What must hold of a call that was handed on to somebody who had to be told."""
-    since = told(stage, agent2)
+    since = stage.told(agent2)
     until = min(leg.times["ended"] for leg in (caller, agent2)) - 0.1
-    heard_no_second_notice(stage, caller)
     must_hold(
+        stage.hears_no_notice(caller, since - 0.5),
         kept.no_notice(),
         kept.nothing_of("agent2", since),
         kept.all_of("agent2", OTHERS, since, until, RESTART_S),
@@ -73,7 +59,7 @@ async def test_who_takes_over_a_blind_transfer_is_told_before_he_is_kept(stage, 
     await stage.row("recording_started", 2)
     await agent2.until_heard(1.2)
     kept = await stage.end(caller)
-    told_then_kept(stage, kept, caller, agent, agent2)
+    told_then_kept(stage, kept, caller, agent2)
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -89,13 +75,18 @@ async def test_who_takes_over_an_attended_transfer_is_told_before_he_is_kept(sta
     await stage.row("recording_started", 2)
     await agent2.until_heard(1.2)
     kept = await stage.end(caller)
-    told_then_kept(stage, kept, caller, agent, agent2)
+    told_then_kept(stage, kept, caller, agent2)
 
 
 @pytest.mark.parametrize("code", ["##", "*2"])
 async def test_who_takes_over_by_feature_codes_is_told_before_he_is_kept(stage, code):
-    """With ``*2`` the agent speaks to agent2 first, and hangs up to connect the two."""
+    """With ``*2`` the agent speaks to agent2 first, through a Local channel, and hangs up.
+
+    What the agent said last is still in that channel when the caller is there: with these numbers
+    agent2 heard nothing of a whisper that began at once, while Asterisk reported it as played.
+    """
     number_from(stage, "behind")
+    stage.caller.first_sequence = 100
     caller, agent = await stage.connect("104")
     await agent.until_heard(0.5)
     for digit in f"{code}202":
@@ -107,4 +98,4 @@ async def test_who_takes_over_by_feature_codes_is_told_before_he_is_kept(stage, 
     await stage.row("recording_started", 2)
     await agent2.until_heard(1.2)
     kept = await stage.end(caller)
-    told_then_kept(stage, kept, caller, agent, agent2)
+    told_then_kept(stage, kept, caller, agent2)

@@ -25,7 +25,8 @@ AMI_EVENTS = (
 """All that the service's AMI user is sent, beside a ``UserEvent`` of our own."""
 
 _LOADED = """
-app_blind_transfer app_bridgewait app_cdr app_channelredirect app_chanspy app_dial app_echo
+app_blind_transfer app_bridgewait app_cdr app_channelredirect app_chanspy app_confbridge app_dial
+app_directed_pickup app_echo
 app_exec app_forkcdr app_if app_milliwatt app_mixmonitor app_originate app_playback app_playtones
 app_queue app_read app_record app_senddtmf app_softhangup app_stack app_stasis app_transfer
 app_userevent app_verbose app_waitforsilence app_while

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lab.g711 import Pcm
 from lab.tone_spans import amplitudes
@@ -21,11 +22,12 @@ def dtmf(digits: str) -> Pcm:
     """Each digit for 60 ms, and as much silence after it."""
     time = np.arange(round(TONE_S * RATE)) / RATE
     silence = np.zeros(round(PAUSE_S * RATE))
-    parts: list[np.ndarray] = []
+    parts: list[NDArray[np.float64]] = []
     for digit in digits:
         row = next(at for at, keys in enumerate(_KEYS) if digit in keys)
-        pair = (_LOW[row], _HIGH[_KEYS[row].index(digit)])
-        parts += [sum(_AMPLITUDE * np.sin(2 * np.pi * hz * time) for hz in pair), silence]
+        low, high = _LOW[row], _HIGH[_KEYS[row].index(digit)]
+        sound = np.sin(2 * np.pi * low * time) + np.sin(2 * np.pi * high * time)
+        parts += [_AMPLITUDE * sound, silence]
     pcm: Pcm = np.rint(np.concatenate(parts)).astype(np.int16)
     return pcm
 

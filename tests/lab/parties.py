@@ -7,12 +7,13 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lab.hearing import Capture, Claim
+from lab.hearing import Capture, Claim, NoticeHeard, notice_completed
 from lab.leg import Leg
 from lab.notice_search import NoticeSearch
 from lab.rtp import FRAME_S
@@ -37,10 +38,13 @@ exten => 102,1,Gosub(compliance-notice,s,1(inbound))
  same => n,Dial(PJSIP/agent,20)
 exten => 104,1,Gosub(compliance-notice,s,1(inbound))
  same => n,Dial(PJSIP/agent,20,t)
-exten => 112,1,Gosub(compliance-notice,s,1(stopping))
+exten => 142,1,Gosub(compliance-notice,s,1(stopping))
  same => n,Dial(PJSIP/agent,20)
 exten => 122,1,Gosub(compliance-notice,s,1(going-on))
  same => n,Dial(PJSIP/agent,20)
+; not through us at all
+exten => _9.,1,Answer()
+ same => n,Wait(0.2)
 exten => 202,1,Dial(PJSIP/agent2,20)
 exten => 203,1,Dial(PJSIP/agent3,20)
 exten => 209,1,Dial(PJSIP/outside,20)
@@ -140,6 +144,12 @@ class Stage:
     def details(self, kind: str) -> list[dict[str, Any]]:
         return [row["detail"] for row in self.rows(kind)]
 
+    @staticmethod
+    def seconds_between(one: dict[str, Any], other: dict[str, Any]) -> float:
+        """From one row to another."""
+        at, then = (datetime.fromisoformat(row["at"]) for row in (one, other))
+        return (then - at).total_seconds()
+
     def search(self) -> NoticeSearch:
         return NoticeSearch(read_wav(self.site.asterisk.sounds_here / "en/notice-test.wav")[0])
 
@@ -150,21 +160,36 @@ class Stage:
         assert self.site.spooled() == []
         return self.kept()
 
-    def kept(self) -> Kept:
+    def kept(self, call: str = "*") -> Kept:
+        """What is kept of a call; of the only one, unless its id is given."""
         speakers = (self.caller, *self.phones.values())
         schedules = {phone.schedule.voice.name: phone.schedule for phone in speakers}
         search, now = self.search(), time.monotonic()
-        files = sorted(self.site.recordings.glob("r-*.wav"), key=_segment)
+        files = {
+            int(file.stem.rpartition("-")[2]): file
+            for file in sorted(self.site.recordings.glob(f"r-{call.removeprefix('c-')}-*.wav"))
+        }
         return Kept(
             {
-                _segment(file): Capture.read(file, schedules, search, self.began, now)
-                for file in files
+                number: Capture.read(file, schedules, search, self.began, now)
+                for number, file in sorted(files.items())
             }
         )
 
+    def told(self, leg: Leg) -> float:
+        """When the whisper to this party was over; the party heard all of it."""
+        notice = NoticeHeard.of(self.search(), leg.heard_pcm())
+        must_hold(notice_completed(notice))
+        assert notice.ended_at is not None
+        return notice.ended_at
 
-def _segment(file: Path) -> int:
-    return int(file.stem.rpartition("-")[2])
+    def hears_no_notice(self, leg: Leg, since: float = 0.0) -> Claim:
+        """No part of the notice arrived at this telephone after that time."""
+        heard = leg.heard_pcm()
+        parts = [
+            part for part in self.search().find(heard.pcm) if heard.clock_of(part.at_s) > since
+        ]
+        return Claim("no notice was heard", not parts, str(parts))
 
 
 def install_prompts(sounds: Path) -> None:
@@ -243,4 +268,5 @@ class Kept:
 
 
 def must_hold(*claims: Claim) -> None:
-    assert [claim for claim in claims if not claim.ok] == []
+    wrong = [f"{claim.name}: {claim.measured}" for claim in claims if not claim.ok]
+    assert not wrong, "; ".join(wrong)

@@ -205,9 +205,10 @@ def test_a_shorter_or_different_log_is_refused_at_start(
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     StoreWriter.open(tmp_path).close()
-    tamper(tmp_path, f"PRAGMA user_version = {len(schema.MIGRATIONS) + 1}")
+    known = len(schema.MIGRATIONS)
+    tamper(tmp_path, f"PRAGMA user_version = {known + 1}")
     for opened in (StoreWriter.open, StoreReader):
-        with pytest.raises(StoreUnavailable, match="schema 2, this program knows up to 1"):
+        with pytest.raises(StoreUnavailable, match=f"schema {known + 1}, this program knows up to {known}"):
             opened(tmp_path)
 
 
@@ -215,9 +216,10 @@ def test_an_older_schema_is_migrated_by_the_owner_and_not_read_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     StoreWriter.open(tmp_path).close()
+    known = len(schema.MIGRATIONS)
     later = (*schema.MIGRATIONS, "CREATE TABLE later (x) STRICT;".replace("x", "x TEXT"))
     monkeypatch.setattr(schema, "MIGRATIONS", later)
-    with pytest.raises(StoreUnavailable, match="schema 1, this program reads 2"):
+    with pytest.raises(StoreUnavailable, match=f"schema {known}, this program reads {known + 1}"):
         StoreReader(tmp_path)
     StoreWriter.open(tmp_path).close()
     StoreReader(tmp_path).close()

@@ -1,0 +1,83 @@
+"""The audit log with somebody who counts: what is durable, what waits, and for how long."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+from typing import Protocol
+
+from asterisk_compliance.app.metrics import Metrics
+from asterisk_compliance.domain.rows import Draft
+from asterisk_compliance.errors import StoreUnavailable
+
+
+class Log(Protocol):
+    """The audit log, as the counting needs it."""
+
+    @property
+    def pending(self) -> int: ...
+
+    def append(self, *drafts: Draft) -> asyncio.Future[int]: ...
+
+
+class CountedRows:
+    """Appends rows, and observes each once it is durable.
+
+    Attributes:
+        size: Of the log, in rows, as far as rows of this life tell; 0 before the first.
+        refuses: The last rows were not stored.
+    """
+
+    def __init__(self, log: Log, metrics: Metrics) -> None:
+        self.size = 0
+        self.refuses = False
+        self._log = log
+        self._metrics = metrics
+        self._moved_s = self._durable_s = time.monotonic()
+
+    def append(self, *drafts: Draft) -> asyncio.Future[int]:
+        """As :meth:`~asterisk_compliance.storage.audit_log.AuditLog.append`."""
+        now_s = time.monotonic()
+        if not self._log.pending:
+            self._moved_s = now_s
+        try:
+            done = self._log.append(*drafts)
+        except StoreUnavailable:
+            self._refused(drafts)
+            raise
+        done.add_done_callback(partial(self._settled, drafts, now_s))
+        return asyncio.shield(done)  # who stops waiting does not stop the row
+
+    @property
+    def waiting(self) -> int:
+        """Rows on their way to the disk."""
+        return self._log.pending
+
+    @property
+    def stuck_s(self) -> float:
+        """For how long rows have waited and none became durable; 0 if none waits."""
+        return time.monotonic() - self._moved_s if self._log.pending else 0.0
+
+    @property
+    def age_s(self) -> float:
+        """How long ago the last row became durable."""
+        return time.monotonic() - self._durable_s
+
+    def _settled(
+        self, drafts: tuple[Draft, ...], since_s: float, done: asyncio.Future[int]
+    ) -> None:
+        self._moved_s = now_s = time.monotonic()
+        if done.cancelled() or done.exception() is not None:
+            self._refused(drafts)
+            return
+        self.refuses = False
+        self.size = max(self.size, done.result() + 1)
+        self._durable_s = now_s
+        self._metrics.append_s.observe(now_s - since_s)
+        for draft in drafts:
+            self._metrics.observe(draft)
+
+    def _refused(self, drafts: tuple[Draft, ...]) -> None:
+        self.refuses = True
+        self._metrics.refused.inc(len(drafts))

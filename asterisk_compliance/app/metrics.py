@@ -1,0 +1,168 @@
+"""Rows turned into numbers, for whoever scrapes them.
+
+What is counted here is counted from durable rows alone, so that a number can never say anything
+else than the log. No label holds a number, a name, a channel or the id of a call: labels are
+codes, kinds, and names of nodes from the configuration. ``docs/operating.md`` explains each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from asterisk_compliance.domain.decision import ALLOWING, REFUSING, Reason, Status
+from asterisk_compliance.domain.recording import Direction, Length
+from asterisk_compliance.domain.rows import Draft, Kind
+from asterisk_compliance.ids import RecordingId, segment_of
+
+SOON_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""Buckets of what should take milliseconds."""
+
+RECORDINGS = {
+    Kind.RECORDING_CLOSED: "closed",
+    Kind.RECORDING_EMPTY: "empty",
+    Kind.RECORDING_MISSING: "missing",
+    Kind.RECORDING_UNJUDGED: "unjudged",
+}
+NOTICES = {Kind.NOTICE_COMPLETED: "completed", Kind.NOTICE_INCOMPLETE: "incomplete"}
+FLAWS = ("not_whole", "short", "one_sided", "silent", "lost")
+_UNHEARD = frozenset({Direction.SILENT, Direction.MISSING})
+
+
+class _ByLabels(dict[tuple[str, ...], Any]):
+    """The children of a counter, each looked up by its labels once."""
+
+    def __init__(self, counter: Counter) -> None:
+        super().__init__()
+        self._counter = counter
+
+    def __missing__(self, labels: tuple[str, ...]) -> Any:
+        child = self[labels] = self._counter.labels(*labels)
+        return child
+
+
+class Metrics:
+    """A registry of its own, and what feeds it.
+
+    Attributes:
+        append_s: From a row's way to the log until it is durable.
+        notice_start_s: From a call's arrival until its notice plays.
+        way_back_s: From the event that decided a call until it goes on in the dialplan.
+        refused: Rows that were not stored.
+    """
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry(auto_describe=True)
+        ProcessCollector(registry=registry)
+
+        def counter(name: str, what: str, *labels: str) -> _ByLabels:
+            return _ByLabels(Counter(f"compliance_{name}", what, labels, registry=registry))
+
+        def latency(name: str, what: str) -> Histogram:
+            return Histogram(f"compliance_{name}", what, buckets=SOON_S, registry=registry)
+
+        rows = counter("rows", "Audit rows that are durable.", "kind")
+        self._rows = {kind: rows[kind,] for kind in Kind}
+        self.refused = Counter(
+            "compliance_rows_refused", "Audit rows that were not stored.", registry=registry
+        )
+        self._calls = counter("calls", "Calls that were decided.", "status", "reason")
+        for reason in Reason:
+            self._calls[_status(reason), reason]  # from 0 on, so that the first one is an increase
+        self._notices = counter("notices", "Notices that came to an end.", "outcome")
+        self._recordings = counter("recordings", "Recordings that ended.", "outcome")
+        self._flaws = counter("recording_flaws", "Flaws of closed recordings.", "flaw")
+        for children, values in (
+            (self._notices, NOTICES.values()),
+            (self._recordings, RECORDINGS.values()),
+            (self._flaws, FLAWS),
+        ):
+            for value in values:
+                children[value,]
+        self._anew = Counter(
+            "compliance_recordings_begun_anew",
+            "Recordings that began after the first one of their call.",
+            registry=registry,
+        )
+        self._blanked = Counter(
+            "compliance_audio_blanked_seconds",
+            "Audio replaced by silence, because it must not be kept.",
+            registry=registry,
+        )
+        self._anomalies = counter("anomalies", "Things that should not happen.", "code")
+        self._connected = counter("connections_made", "Connections made.", "node", "wire")
+        self._lost = counter("connections_lost", "Connections lost.", "node", "wire")
+        self._malformed = counter("events_malformed", "Events not read.", "node", "wire")
+        self._loaded = Gauge(
+            "compliance_configuration_loaded_timestamp_seconds",
+            "When the configuration that applies was loaded.",
+            registry=registry,
+        )
+        self.append_s = latency("append_seconds", "Until an audit row is durable.")
+        self.notice_start_s = latency("notice_start_seconds", "From arrival to the notice.")
+        self.way_back_s = latency("way_back_seconds", "From the decision to the dialplan.")
+        self._also: Mapping[Kind, Callable[[Draft], None]] = {
+            Kind.DECISION: self._decided,
+            Kind.ANOMALY: lambda row: self._anomalies[_label(row, "code"),].inc(),
+            Kind.RECORDING_CLOSED: self._closed,
+            Kind.RECORDING_STARTED: self._started,
+            Kind.CONFIG_LOADED: lambda row: self._loaded.set(row.at_ms / 1_000),
+            Kind.ASTERISK_CONNECTED: lambda row: self._wire(self._connected, row),
+            Kind.ASTERISK_DISCONNECTED: lambda row: self._wire(self._lost, row),
+            Kind.EVENT_MALFORMED: lambda row: self._wire(self._malformed, row),
+            **dict.fromkeys(NOTICES, self._notice_over),
+            **dict.fromkeys(RECORDINGS.keys() - {Kind.RECORDING_CLOSED}, self._recording_over),
+        }
+
+    def observe(self, row: Draft) -> None:
+        """Count one durable row."""
+        self._rows[row.kind].inc()
+        also = self._also.get(row.kind)
+        if also is not None:
+            also(row)
+
+    def _decided(self, row: Draft) -> None:
+        self._calls[_label(row, "status"), _label(row, "reason")].inc()
+
+    def _notice_over(self, row: Draft) -> None:
+        self._notices[NOTICES[row.kind],].inc()
+
+    def _recording_over(self, row: Draft) -> None:
+        self._recordings[RECORDINGS[row.kind],].inc()
+
+    def _closed(self, row: Draft) -> None:
+        self._recording_over(row)
+        detail: Mapping[str, Any] = row.detail
+        self._blanked.inc((detail.get("blanked_ms") or 0) / 1_000)
+        unheard = [side for side in ("rx", "tx") if detail.get(side) in _UNHEARD]
+        found = {
+            "not_whole": not detail.get("whole"),
+            "short": detail.get("length") == Length.SHORT,
+            "one_sided": len(unheard) == 1,
+            "silent": len(unheard) > 1,
+            "lost": (detail.get("lost_ms") or 0) > 0,
+        }
+        for flaw, there in found.items():
+            if there:
+                self._flaws[flaw,].inc()
+
+    def _started(self, row: Draft) -> None:
+        recording = row.detail["recording"]
+        if isinstance(recording, str) and segment_of(RecordingId(recording)) > 1:
+            self._anew.inc()
+
+    @staticmethod
+    def _wire(children: _ByLabels, row: Draft) -> None:
+        children[row.node, _label(row, "wire")].inc()
+
+
+def _label(row: Draft, name: str) -> str:
+    return str(row.detail.get(name, ""))
+
+
+def _status(reason: Reason) -> Status:
+    if reason in ALLOWING:
+        return Status.ALLOWED
+    return Status.REFUSED if reason in REFUSING else Status.NOT_RECORDED

@@ -1,0 +1,111 @@
+"""``asterisk-compliance do-not-call``: the numbers that are not called again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption
+from asterisk_compliance.cli.mark import this_user
+from asterisk_compliance.cli.output import print_json, print_line, say, stdout, table
+from asterisk_compliance.errors import StoreUnavailable
+
+app = typer.Typer(
+    help="The list of numbers that are not called again.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+_Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
+_Number = Annotated[str, typer.Argument(help="As it is dialled, or with a plus.")]
+
+
+@app.command("add")
+def add(number: _Number, config: _Config = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Put a number on the list, in your name, and print the row's number.
+
+    Exit status 1 if it is on the list already; nothing is written then.
+    """
+    _change("add", number, config, as_json=as_json)
+
+
+@app.command("remove")
+def remove(number: _Number, config: _Config = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Take a number off the list, in your name, and print the row's number.
+
+    Exit status 1 if it is not on the list; nothing is written then.
+    """
+    _change("remove", number, config, as_json=as_json)
+
+
+@app.command("check")
+def check(number: _Number, config: _Config = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Say whether a number may be called: yes, or no with exit status 1."""
+    from asterisk_compliance.app.do_not_call import NoNumber
+    from asterisk_compliance.config import load
+    from asterisk_compliance.domain.numbers import comparable
+    from asterisk_compliance.storage.do_not_call import is_listed
+
+    settings = load(config, secrets=False)
+    known = comparable(number, settings.rules.home)
+    if not known:
+        raise NoNumber("there is no digit in this number")
+    may_call = not is_listed(settings.audit.store, known)
+    if as_json:
+        print_json({"may_call": may_call})
+    else:
+        print_line("yes" if may_call else "no")
+    if not may_call:
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def show(config: _Config = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Every entry: since when, and the row that made it. The numbers themselves are not kept."""
+    from asterisk_compliance.config import load
+    from asterisk_compliance.storage.do_not_call import listed
+
+    entries = listed(load(config, secrets=False).audit.store)
+    if as_json:
+        print_json([entry._asdict() for entry in entries])
+        return
+    lines = [(entry.since, entry.seq, entry.digest[:16]) for entry in entries]
+    stdout().print(table(("since", "row", "digest"), lines))
+
+
+def _change(what: str, number: str, config: Path, *, as_json: bool) -> None:
+    from asterisk_compliance.app.control import ask
+    from asterisk_compliance.config import load
+
+    settings = load(config, secrets=False)
+    arguments = {"what": what, "number": number}
+    answer = ask(settings.service.socket, "do-not-call", arguments)
+    if answer is None:
+        answer = _change_alone(what, number, settings)
+    if as_json:
+        print_json(answer)
+    elif answer["seq"] is not None:
+        print_line(str(answer["seq"]))
+    if answer["seq"] is None:
+        say("it is on the list already" if what == "add" else "it is not on the list")
+        raise typer.Exit(1)
+
+
+def _change_alone(what: str, number: str, settings: Any) -> dict[str, Any]:
+    """With the store's exclusive lock: the service does not run."""
+    from asterisk_compliance.app.do_not_call import kind_of, list_draft
+    from asterisk_compliance.domain.rows import Kind
+    from asterisk_compliance.storage.do_not_call import is_listed
+    from asterisk_compliance.storage.writer import StoreWriter
+
+    store = settings.audit.store
+    kind = kind_of(what)
+    draft = list_draft(kind, number, settings.rules.home, this_user())
+    if not store.is_dir():
+        raise StoreUnavailable(f"{store}: there is no store yet")
+    with StoreWriter.open(store) as writer:
+        if is_listed(store, draft.listed) is (kind is Kind.DO_NOT_CALL_ADDED):
+            return {"seq": None}
+        return {"seq": writer.commit([draft])[0].seq}

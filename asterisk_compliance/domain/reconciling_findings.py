@@ -1,0 +1,154 @@
+"""What a comparison can find, what it means, and what to do: ``docs/reconcile.md`` says more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+
+class FindingId(StrEnum):
+    """Stable: programs may look for one. ``docs/reconcile.md`` explains each."""
+
+    CALL_NEVER_TOLD = "CALL_NEVER_TOLD"
+    CDR_WITHOUT_ROW = "CDR_WITHOUT_ROW"
+    ROW_WITHOUT_CDR = "ROW_WITHOUT_CDR"
+    DECISION_DIFFERS = "DECISION_DIFFERS"
+    CDR_UNREADABLE = "CDR_UNREADABLE"
+    CALL_WITHOUT_DECISION = "CALL_WITHOUT_DECISION"
+    CALL_WITH_TWO_DECISIONS = "CALL_WITH_TWO_DECISIONS"
+    CALL_NOT_ENDED = "CALL_NOT_ENDED"
+    RECORDING_NOT_CONCLUDED = "RECORDING_NOT_CONCLUDED"
+    FILE_UNKNOWN = "FILE_UNKNOWN"
+    FILE_LEFT = "FILE_LEFT"
+    FILE_MISSING = "FILE_MISSING"
+    FILE_CHANGED = "FILE_CHANGED"
+    FILE_WITHOUT_NOTICE = "FILE_WITHOUT_NOTICE"
+    SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
+    SERVICE_TIMED_OUT = "SERVICE_TIMED_OUT"
+    EMERGENCY = "EMERGENCY"
+    FILE_QUARANTINED = "FILE_QUARANTINED"
+
+
+EXPLAINED: Final = frozenset(
+    {
+        FindingId.SERVICE_UNAVAILABLE,
+        FindingId.SERVICE_TIMED_OUT,
+        FindingId.EMERGENCY,
+        FindingId.FILE_QUARANTINED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found. It holds ids only, never a number or a name.
+
+    Attributes:
+        call: Our id, or empty.
+        channel: Asterisk's ``uniqueid``, or empty.
+        file: Name of a file, made of ids, or empty.
+        at_ms: When the call began; ``None`` if nobody told.
+        detail: What differs, where that is not the same for every such finding.
+    """
+
+    id: FindingId
+    call: str = ""
+    channel: str = ""
+    recording: str = ""
+    file: str = ""
+    at_ms: int | None = None
+    detail: str = ""
+
+    @property
+    def explained(self) -> bool:
+        return self.id in EXPLAINED
+
+    @property
+    def subject(self) -> str:
+        """The same for two findings that say the same; empty if nothing identifies it."""
+        about = self.file or self.recording or self.call or self.channel
+        return f"{self.id} {about}" if about else ""
+
+
+class Words(NamedTuple):
+    """One sentence each, without a full stop."""
+
+    what: str
+    todo: str
+
+
+WORDS: dict[FindingId, Words] = {
+    FindingId.CALL_NEVER_TOLD: Words(
+        "answered, and never reached the service",
+        "call the routine before Queue() or Dial() in its context, or name the contexts that count",
+    ),
+    FindingId.CDR_WITHOUT_ROW: Words(
+        "the CDR names a call that the log does not know",
+        "is this the right store? else verify the log: rows of a call were lost",
+    ),
+    FindingId.ROW_WITHOUT_CDR: Words(
+        "decided, and Asterisk has no CDR of it",
+        "name every CDR file of the time, rotated ones too; else look why Asterisk wrote none",
+    ),
+    FindingId.DECISION_DIFFERS: Words(
+        "the CDR says another decision than the log",
+        "look for what else sets CDR(userfield), and at calls show",
+    ),
+    FindingId.CDR_UNREADABLE: Words(
+        "records that cannot be compared",
+        "set loguniqueid and loguserfield in cdr.conf, or name the columns",
+    ),
+    FindingId.CALL_WITHOUT_DECISION: Words(
+        "arrived, and has no decision",
+        "look at calls show and at the service's log of that time",
+    ),
+    FindingId.CALL_WITH_TWO_DECISIONS: Words(
+        "has more than one initial decision",
+        "verify the log; this is a defect of ours: report it",
+    ),
+    FindingId.CALL_NOT_ENDED: Words(
+        "began more than an hour ago, and has not ended",
+        "ask Asterisk whether the channel is there; if not, the service did not see its end",
+    ),
+    FindingId.RECORDING_NOT_CONCLUDED: Words(
+        "the call is over, and nothing says what became of its recording",
+        "look for its files in the spool and at the service's log of that time",
+    ),
+    FindingId.FILE_UNKNOWN: Words(
+        "a file of which no row speaks",
+        "let nobody hear it; find out who put it there; is this the right store?",
+    ),
+    FindingId.FILE_LEFT: Words(
+        "a file that should not be there any more",
+        "look at the outcome and at calls show; take it out of the spool by hand",
+    ),
+    FindingId.FILE_MISSING: Words(
+        "was closed and never removed, and is not in the vault",
+        "restore it from a backup, or record why it is gone",
+    ),
+    FindingId.FILE_CHANGED: Words(
+        "is not the file whose digest the log holds",
+        "do not rely on it; restore it from a backup",
+    ),
+    FindingId.FILE_WITHOUT_NOTICE: Words(
+        "a file of a call without a completed notice",
+        "quarantine it: let nobody hear it, and decide with the compliance officer",
+    ),
+    FindingId.SERVICE_UNAVAILABLE: Words(
+        "the service was not there, and the call went on unrecorded",
+        "look whether the service was down as long as you think",
+    ),
+    FindingId.SERVICE_TIMED_OUT: Words(
+        "the service did not answer in time, and the call went on unrecorded",
+        "look why: the service's log, the load of the machine",
+    ),
+    FindingId.EMERGENCY: Words(
+        "an emergency number was dialled; neither told nor recorded",
+        "nothing",
+    ),
+    FindingId.FILE_QUARANTINED: Words(
+        "a file that no call of the log knows, set aside by the service",
+        "decide with the compliance officer what becomes of it",
+    ),
+}
