@@ -8,11 +8,20 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from datetime import date
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    model_validator,
+)
 
 from asterisk_compliance.domain.notice import (
     AgentConsent,
@@ -136,6 +145,7 @@ class AmiSettings(_Login):
 class AgiSettings(Table):
     host: str = "127.0.0.1"
     port: Port = 4573
+    permit: tuple[IPvAnyNetwork, ...] = (IPv4Network("127.0.0.1/32"), IPv6Network("::1/128"))
     header_s: Seconds = 5.0
     connections_max: Annotated[int, Field(ge=1)] = 1_000
 

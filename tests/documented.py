@@ -15,9 +15,16 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from asterisk_compliance.app.live import Live
+from asterisk_compliance.app.metrics import Metrics
+from asterisk_compliance.app.notices import Notices
 from asterisk_compliance.config import PolicySettings, Settings
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.domain.terms import DEFAULTS, FIELDS
+
+if typing.TYPE_CHECKING:
+    from asterisk_compliance.app.counted_rows import CountedRows
+    from asterisk_compliance.app.node import Node
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "asterisk_compliance"
@@ -169,6 +176,41 @@ def anomaly_codes() -> set[str]:
             }
     assert codes
     return codes
+
+
+# -- metrics ---------------------------------------------------------------------------------
+
+
+class _Nowhere:
+    """Rows that nobody wrote, and a connection that nobody made."""
+
+    size, waiting, stuck_s = 0, 0, 0.0
+    transport, connected = None, False
+    ignored: typing.ClassVar[Mapping[str, int]] = {}
+
+
+class _Idle:
+    node, calls = "pbx1", types.MappingProxyType({})
+    ari = ami = _Nowhere
+    events = types.MappingProxyType({("ari", "StasisStart"): 1})
+
+
+@cache
+def metrics() -> Mapping[str, set[str]]:
+    """The labels of every metric of ours, with one Asterisk that is configured."""
+    ours = Metrics()
+    idle = typing.cast("Node", _Idle)
+    nobody = typing.cast("CountedRows", _Nowhere)
+    collectors = [
+        *ours.registry._collector_to_names,
+        Live(lambda: [idle], nobody, Notices(1, ours)),
+    ]
+    found: dict[str, set[str]] = {}
+    for collector in collectors:
+        for family in collector.collect():
+            seen = {label for sample in family.samples for label in sample.labels} - {"le"}
+            found[family.name] = set(getattr(collector, "_labelnames", seen))
+    return {name: labels for name, labels in found.items() if not name.startswith("process_")}
 
 
 # -- settings ----------------------------------------------------------------------------------

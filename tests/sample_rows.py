@@ -41,7 +41,7 @@ def a_recorded_call(call: CallId, at_ms: int = AT_MS) -> list[Draft]:
         (Kind.NOTICE_STARTED, notice, 2),
         (Kind.NOTICE_COMPLETED, {**notice, "length_ms": 12_000, "lasted_ms": 12_003}, 12_005),
         (Kind.DECISION, decision, 12_006),
-        (Kind.RECORDING_REQUESTED, {**recording, "capture": "bridged"}, 12_007),
+        (Kind.RECORDING_REQUESTED, {**recording, "capture": "bridged", "others": True}, 12_007),
         (Kind.CALL_CONTINUED, {}, 12_008),
         (Kind.RECORDING_STARTED, recording, 12_100),
         (Kind.RECORDING_GROWING, recording, 14_000),

@@ -9,8 +9,11 @@ import pytest
 
 from asterisk_compliance.app.dialplan import render_default
 from asterisk_compliance.app.findings import FindingId
+from asterisk_compliance.app.health import Trouble
 from asterisk_compliance.app.marks import Mark
+from asterisk_compliance.app.metrics import FLAWS
 from asterisk_compliance.app.result import (
+    MAY_CALL_VARIABLE,
     MIXMONITOR_ID_VARIABLE,
     RESULT_VARIABLE,
     RESULT_VARIABLES,
@@ -22,6 +25,7 @@ from asterisk_compliance.domain.decision import DIALPLAN_REASONS, Reason, Status
 from asterisk_compliance.domain.matching import Match
 from asterisk_compliance.domain.policy_rules import Rule
 from asterisk_compliance.domain.reasons import PauseReason, StopReason
+from asterisk_compliance.domain.reconciling_findings import FindingId as ReconcileFindingId
 from asterisk_compliance.domain.recording import Direction, Length
 from asterisk_compliance.domain.rows import Actor, Kind
 from asterisk_compliance.domain.terms import Terms
@@ -35,6 +39,7 @@ from documented import (
     first_arguments,
     first_cells,
     keyword_values,
+    metrics,
     page,
     pages,
     sections,
@@ -47,12 +52,19 @@ from lab.rootfs import obtain
 NOT_OURS = frozenset(
     """
     app_exec app_mixmonitor app_stack app_stasis chan_pjsip hand_over mixmonitor_start
-    party_digests party_values res_agi res_ari res_stasis
+    last_durable_s party_digests party_values res_agi res_ari res_stasis send_pai send_rpid
     """.split()  # noqa: SIM905 - easier to read
 )
 """Names with an underscore that the pages mention and that are no kind, detail or setting."""
 NOT_OUR_CODES = frozenset(
-    {"COMPLIANCE_CDR", "DYNAMIC_FEATURES", "GOSUB_RETVAL", "MIXMONITOR_FILENAME"}
+    {
+        "COMPLIANCE_CDR",
+        "COMPLIANCE_SHOW_NAME",
+        "DIALSTATUS",
+        "DYNAMIC_FEATURES",
+        "GOSUB_RETVAL",
+        "MIXMONITOR_FILENAME",
+    }
 )
 """Names in capitals that the pages mention and that are no code of ours."""
 
@@ -128,6 +140,8 @@ def _known_names() -> set[str]:
         *map(str, Direction),
         *keyword_values("evidence"),
         *first_arguments("consent_row"),
+        *metrics(),
+        *FLAWS,
         *NOT_OURS,
     }
 
@@ -147,13 +161,15 @@ def _known_codes() -> set[str]:
             ],
         ),
         *anomaly_codes(),
-        *map(str, FindingId),
+        *map(str, [*FindingId, *Trouble]),
+        *map(str, ReconcileFindingId),
         *keyword_values("problem"),
         *RESULT_VARIABLES,
         RESULT_VARIABLE,
         MIXMONITOR_ID_VARIABLE,
         SEGMENT_VARIABLE,
         SHOWN_VARIABLE,
+        MAY_CALL_VARIABLE,
         *NOT_OUR_CODES,
     }
 

@@ -1,7 +1,11 @@
 """The FastAGI entry: the same call, the same domain, over a wire that can do one thing at a time.
 
-AGI cannot stop a playback from outside, and answers only when it is over; so a stopping service
-or a passed limit takes effect when the prompt ends. Everything else is as over ARI.
+AGI hears a key only while a command listens for it, and a key that ``STREAM FILE`` listens for
+ends the prompt. So the prompt is played in pieces: after a key the call is told of it, and the
+prompt goes on where it stopped unless the call now wants something else. ``CONTROL STREAM FILE``
+cannot be ended by another command, and ``GET DATA`` does not tell where a key stopped it.
+
+Between two commands, for about a millisecond, Asterisk drops what it hears, a key as well.
 """
 
 from __future__ import annotations
@@ -16,9 +20,11 @@ from asterisk_compliance.app.call_task import CallTask, monotonic_ms
 from asterisk_compliance.app.node import Node
 from asterisk_compliance.app.result import RESULT_VARIABLE
 from asterisk_compliance.asterisk.fastagi import AgiHangup, AgiSession
-from asterisk_compliance.domain.call_state import Arrival
+from asterisk_compliance.domain.call_notice import EARLY_TOLERANCE_MS
+from asterisk_compliance.domain.call_state import Arrival, Phase
 from asterisk_compliance.domain.decision import Reason
 from asterisk_compliance.domain.events import (
+    DigitReceived,
     Entry,
     Event,
     HangupRequested,
@@ -26,11 +32,15 @@ from asterisk_compliance.domain.events import (
     PlaybackFinished,
     PlaybackStarted,
 )
+from asterisk_compliance.domain.notice import Consent
 from asterisk_compliance.errors import AsteriskError
 from asterisk_compliance.ids import PlaybackId
 from asterisk_compliance.storage.recordings import SAMPLE_RATE
 
 SCRIPT = "notice"
+_LISTEN_S = 5.0
+"""For how long one command listens; longer than most calls are asked, since keys between two
+commands are lost."""
 
 log = structlog.get_logger()
 
@@ -38,12 +48,16 @@ _Work = Callable[[], Awaitable[None]]
 
 
 class AgiLine:
-    """A channel in ``AGI()``: commands queue up and are executed one after another."""
+    """A channel in ``AGI()``: commands queue up and are executed one after another.
+
+    What plays or listens ends when another command comes.
+    """
 
     def __init__(self, session: AgiSession, limit_s: float) -> None:
         self._session = session
         self._limit_s = limit_s
         self._work: asyncio.Queue[tuple[_Work | None, asyncio.Future[None]]] = asyncio.Queue()
+        self._stopped: PlaybackId | None = None
         self.task: CallTask | None = None
 
     async def run(self) -> None:
@@ -72,10 +86,11 @@ class AgiLine:
         return self._queue(self._session.answer)
 
     def play(self, playback: PlaybackId, media: str) -> asyncio.Future[None]:
-        return self._queue(lambda: self._stream(playback, media.removeprefix("sound:")))
+        return self._queue(lambda: self._play(playback, media.removeprefix("sound:")))
 
     def stop_playback(self, playback: PlaybackId) -> None:
-        log.info("agi_playback_goes_on", playback=playback)
+        self._stopped = playback
+        self._session.interrupt()
 
     def hand_over(self, result: str) -> asyncio.Future[None]:
         return self._queue(lambda: self._session.set_variable(RESULT_VARIABLE, result))
@@ -90,6 +105,7 @@ class AgiLine:
     def _queue(self, work: _Work | None) -> asyncio.Future[None]:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._work.put_nowait((work, done))
+        self._session.interrupt()
         return done
 
     def _fail(self, first: asyncio.Future[None], why: Exception) -> None:
@@ -98,18 +114,62 @@ class AgiLine:
             _, done = self._work.get_nowait()
             done.set_exception(AsteriskError("the AGI session is over"))
 
-    async def _stream(self, playback: PlaybackId, path: str) -> None:
-        """Play, and report it as ARI would; Asterisk's own measure is the position it reached.
+    async def _play(self, playback: PlaybackId, path: str) -> None:
+        """Play, report it as ARI would, and listen for a key if the call then waits for one.
 
         A missing file and a caller who hangs up look the same; only the next command tells.
         """
+        if self._is_to_stop(playback):
+            return
+        keys = self._keys()
         self._feed(PlaybackStarted(playback, monotonic_ms(), 0))
-        played = await self._session.stream_file(path, self._limit_s)
-        finished_ms = monotonic_ms()
-        if not played.completed:
+        heard = at = 0
+        while True:
+            began_ms = monotonic_ms()
+            played = await self._session.stream_file(
+                path, self._limit_s, digits=keys, offset_samples=at
+            )
+            ended_ms = monotonic_ms()
+            heard += _counted(played.end_samples - at, ended_ms - began_ms)
+            at = played.end_samples
+            if not played.digit:
+                break
+            await self._tell(DigitReceived(played.digit, ended_ms))
+            if self._is_to_stop(playback):
+                return
+        if not played.completed and not self._is_to_stop(playback):
             await self._session.command("NOOP")
-        reached_ms = played.end_samples * 1_000 // SAMPLE_RATE
-        self._feed(PlaybackFinished(playback, played.completed, finished_ms, reached_ms))
+        heard_ms = heard * 1_000 // SAMPLE_RATE
+        await self._tell(PlaybackFinished(playback, played.completed, ended_ms, heard_ms))
+        await self._listen()
+
+    async def _listen(self) -> None:
+        """Report every key until the call has decided."""
+        assert self.task is not None
+        while self.task.call.phase is Phase.ASKING and self._work.empty():
+            digit = await self._session.wait_for_digit(_LISTEN_S)
+            if digit:
+                await self._tell(DigitReceived(digit, monotonic_ms()))
+
+    def _is_to_stop(self, playback: PlaybackId) -> bool:
+        return self._stopped == playback or not self._work.empty()
+
+    def _keys(self) -> str:
+        """The keys that end a prompt: only those that mean something, and only while we ask."""
+        assert self.task is not None
+        call = self.task.call
+        if not call.undecided or call.policy is None or call.policy.consent is Consent.NOTICE:
+            return ""
+        keys = call.policy.keys
+        return keys.accept + keys.refuse + keys.repeat + keys.language
+
+    async def _tell(self, event: Event) -> None:
+        """Feed an event, and wait until the call has said what it wants now."""
+        assert self.task is not None
+        if self._work.empty():
+            await self.task.ask(event)
+        else:  # it has said so already, or is over and answers nobody
+            self.task.feed(event)
 
     def _feed(self, event: Event) -> None:
         assert self.task is not None
@@ -154,6 +214,13 @@ async def serve_call(node: Node, session: AgiSession, limit_s: float) -> None:
         await line.run()
     finally:
         line.task.feed(LeftStasis())
+
+
+def _counted(samples: int, took_ms: int) -> int:
+    """How much of a piece counts as played: all of it, if it took about as long as it is."""
+    took = took_ms * SAMPLE_RATE // 1_000
+    tolerance = EARLY_TOLERANCE_MS * SAMPLE_RATE // 1_000
+    return samples if took >= samples - tolerance else took
 
 
 def _looked_at(done: asyncio.Future[None]) -> None:

@@ -168,7 +168,7 @@ class CallTask:
             while self.call.phase is not Phase.OVER:
                 event = await self._next()
                 await self._step(event)
-                self._answer(event)
+                await self._answer_when_done(event)
                 if self._overflowed:
                     await self._catch_up()
         finally:
@@ -194,6 +194,12 @@ class CallTask:
         """What we began ourselves, or somebody waits for: in its turn, and in a full queue too."""
         self._queue.append(event)
         self._told.set()
+
+    async def _answer_when_done(self, event: Event) -> None:
+        """Who asked for a pause is told so when Asterisk has muted, or that it could not be."""
+        while self._asked and self._outcomes:
+            await self._step(self._outcomes.popleft())
+        self._answer(event)
 
     def _answer(self, event: Event | None) -> None:
         """Tell who asked for this event; of ``None``, everybody: nothing more will be applied."""

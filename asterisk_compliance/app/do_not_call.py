@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -71,32 +72,33 @@ def _may_call(store: Path, number: str) -> str:
         return UNKNOWN
 
 
-def list_draft(kind: Kind, number: str, home: str | None, user: str) -> Draft:
+def list_draft(what: str, number: str, home: str | None, user: str) -> Draft:
     """A row by which a member of the staff changes the list.
 
     Args:
-        kind: ``DO_NOT_CALL_ADDED`` or ``DO_NOT_CALL_REMOVED``.
+        what: ``add`` or ``remove``.
         number: As somebody typed it.
         home: Country of the site, if it is known.
         user: The operating system's; it stands only in the table of persons.
 
     Raises:
-        NoNumber: it holds no digit.
+        NoNumber: it holds no digit, or ``what`` is neither.
     """
     known = comparable(number, home)
     if not known:
         raise NoNumber("there is no digit in this number")
+    now, node = unix_ms(), NodeName(SERVICE_NODE)
+    match what:
+        case "add":
+            row = Draft(Kind.DO_NOT_CALL_ADDED, now, node, detail={"by": "staff"})
+        case "remove":
+            row = Draft(Kind.DO_NOT_CALL_REMOVED, now, node, detail={"by": "staff"})
+        case _:
+            hint = "is the service older than you?"
+            raise NoNumber("a number can be added or removed", hint=hint)
     who = staff(user)
-    return Draft(
-        kind,
-        unix_ms(),
-        NodeName(SERVICE_NODE),
-        actor=who.actor,
-        detail={"by": "staff"},
-        party=who.party,
-        role="staff",
-        facts=who.facts,
-        listed=known,
+    return replace(
+        row, actor=who.actor, party=who.party, role="staff", facts=who.facts, listed=known
     )
 
 
@@ -119,21 +121,9 @@ async def change_list(
         NoNumber: as :func:`list_draft`.
         StoreError: it cannot be read or written.
     """
-    kind = kind_of(arguments.get("what", ""))
-    draft = list_draft(kind, arguments.get("number", ""), home, user)
+    what = arguments.get("what", "")
+    draft = list_draft(what, arguments.get("number", ""), home, user)
     there = await asyncio.to_thread(is_listed, store, draft.listed)
-    if there is (kind is Kind.DO_NOT_CALL_ADDED):
+    if there is (what == "add"):
         return {"seq": None}
     return {"seq": await rows.append(draft)}
-
-
-def kind_of(what: str) -> Kind:
-    """The kind of row for ``add`` or ``remove``.
-
-    Raises:
-        NoNumber: it is neither.
-    """
-    kinds = {"add": Kind.DO_NOT_CALL_ADDED, "remove": Kind.DO_NOT_CALL_REMOVED}
-    if what not in kinds:
-        raise NoNumber("a number can be added or removed", hint="is the service older than you?")
-    return kinds[what]

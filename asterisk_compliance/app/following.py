@@ -132,9 +132,8 @@ class Following:
     ) -> list[ChannelId]:
         """Tell each of our calls among ``channels`` its company, if that changed.
 
-        Args:
-            newcomers_only: Nothing is told of who left, nor of a newcomer who may not be kept:
-                he mutes the others at once, and what else follows waits for ARI.
+        With ``newcomers_only`` nothing is told of who left, nor of a newcomer who may not be kept:
+        he mutes the others at once, and what else follows waits for ARI.
 
         Returns:
             Those that had company before and have somebody new in it: that must be checked.

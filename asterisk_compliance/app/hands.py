@@ -20,14 +20,18 @@ from asterisk_compliance.app.result import (
     encode_segment,
 )
 from asterisk_compliance.asterisk.ami import AmiClient
+from asterisk_compliance.asterisk.ari import AriClient
 from asterisk_compliance.domain.call_state import Call
 from asterisk_compliance.domain.commands import CaptureOptions, Mute, Whisper
+from asterisk_compliance.domain.company import Cover
 from asterisk_compliance.domain.decision import Status
 from asterisk_compliance.errors import AsteriskError, AsteriskUnavailable
 from asterisk_compliance.ids import ChannelId, PlaybackId, RecordingId
 
 SEGMENT_DIGIT, SEGMENT_DIGIT_MS = "D", 80
 """What begins a recording anew (``features.conf``): no telephone has the key."""
+_PACKETS_S = 0.2
+"""In so long a party gets packets while it is spoken to, be they of 20 ms or of 100."""
 ALTERNATIVE = "compliance-alternative"
 WHISPER = "whisper"
 """The argument with which the channel of a whisper enters our application."""
@@ -51,6 +55,7 @@ class Hands:
     def __init__(self, connections: Connections, *, show_in_name: bool = False) -> None:
         self.whispers: dict[ChannelId, ChannelId] = {}
         self._entering: dict[ChannelId, asyncio.Future[None]] = {}
+        self._unheard: set[ChannelId] = set()
         self._to = connections
         self._display = Display(connections, in_name=show_in_name)
 
@@ -137,12 +142,37 @@ class Hands:
                 await ari.hang_up(snoop)
                 return True
             await ari.play(snoop, command.media, command.playback)
+            self._to.spawn(self._listen(ari, command.channel, snoop))
         except (AsteriskError, TimeoutError) as error:
             log.info("whisper_failed", channel=command.channel, why=str(error))
             return False
         finally:
             self._entering.pop(snoop, None)
         return True
+
+    async def _listen(self, ari: AriClient, channel: ChannelId, snoop: ChannelId) -> None:
+        """See whether Asterisk sends anything to the party while it whispers.
+
+        It mixes a whisper into what it sends anyway. To somebody whose partner sends nothing it
+        sends nothing, and reports the whisper as played (docs/asterisk-facts.md, "Whispers").
+        """
+        before = None
+        try:
+            while snoop in self.whispers:
+                sent = await ari.packets_sent(channel)
+                if sent is None:
+                    return
+                if sent == before:
+                    self._unheard.add(snoop)
+                    return
+                before = sent
+                await asyncio.sleep(_PACKETS_S)
+        except AsteriskError as error:  # no channel of RTP, or ARI is gone: that is told elsewhere
+            log.info("whisper_not_listened_to", channel=channel, why=str(error))
+
+    def was_heard(self, snoop: ChannelId) -> bool:
+        """Nothing says that the party could not hear this whisper."""
+        return snoop not in self._unheard
 
     def whisper_entered(self, snoop: ChannelId) -> None:
         """The channel of a whisper entered our application.
@@ -156,6 +186,7 @@ class Hands:
     def end_whisper(self, call: Call) -> None:
         for snoop in [snoop for snoop, of in self.whispers.items() if of == call.channel]:
             del self.whispers[snoop]
+            self._unheard.discard(snoop)
             self.hang_up(snoop)
             self._wait_no_more(snoop)
 
@@ -169,8 +200,9 @@ class Hands:
     def announce(self, call: Call, status: Status) -> None:
         """On the call's channel for the dialplan, on the controller's for the agent to see."""
         self._display.set(call.channel, STATUS_VARIABLE, status)
-        there = [peer.channel for peer in call.company.peers]
-        self.show([one for one in there if one in call.company.controller], status)
+        ours = call.company.controller
+        there = [peer for peer in call.company.peers if peer.cover is not Cover.TOLD]
+        self.show([peer.channel for peer in there if peer.channel in ours], status)
 
     def show(self, channels: Iterable[ChannelId], status: Status) -> None:
         self._display.show(channels, status)

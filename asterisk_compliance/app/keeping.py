@@ -12,9 +12,10 @@ from asterisk_compliance.app.call_task import monotonic_ms
 from asterisk_compliance.domain.events import Event, FileAppeared, FileGrew, SpoolKept, SpoolRemoved
 from asterisk_compliance.domain.recording import Expected, Outcome, Verdict, judge
 from asterisk_compliance.errors import RecordingUnreadable
-from asterisk_compliance.ids import RecordingId
+from asterisk_compliance.ids import RecordingId, spool_name
 from asterisk_compliance.storage.quarantine import QUARANTINE, copy_aside, spooled
 from asterisk_compliance.storage.recordings import (
+    DIRECTIONS,
     captured,
     is_closed,
     measure_and_join,
@@ -57,6 +58,13 @@ class Keeping:
 
     def follow(self, recording: RecordingId) -> None:
         self._spool.follow(recording)
+
+    def is_spooled(self, recording: RecordingId) -> bool:
+        """Whether Asterisk has begun to write it, and nobody has taken it in."""
+        return any(
+            (self._spool.directory / spool_name(recording, direction)).exists()
+            for direction in DIRECTIONS
+        )
 
     def file_appeared(self, recording: RecordingId) -> None:
         self._tell(recording, FileAppeared(recording, monotonic_ms()))

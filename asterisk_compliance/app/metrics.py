@@ -149,7 +149,7 @@ class Metrics:
                 self._flaws[flaw,].inc()
 
     def _started(self, row: Draft) -> None:
-        recording = row.detail["recording"]
+        recording = row.detail.get("recording")
         if isinstance(recording, str) and segment_of(RecordingId(recording)) > 1:
             self._anew.inc()
 

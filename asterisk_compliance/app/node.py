@@ -151,10 +151,8 @@ class Node:
     def arrive(self, arrival: Arrival, line: Line) -> CallTask:
         """Begin a call and perform its first commands."""
         identity = call_id(unix_ms(), secrets.token_bytes(8))
-        stepped = rules.arrive(identity, arrival, self.limits)
-        if self._notices.full and stepped[0].undecided:
-            stepped = rules.arrive(identity, replace(arrival, overloaded=True), self.limits)
-        task = self.begin(stepped, line)
+        arrival = replace(arrival, overloaded=self._notices.full)
+        task = self.begin(rules.arrive(identity, arrival, self.limits), line)
         task.linkedid = arrival.linkedid
         if not arrival.joins:
             self._by_linkedid[arrival.linkedid] = task
@@ -259,9 +257,11 @@ class Node:
         if self.ari is None or self.ari.transport is None:
             return
         async with self._recovering:
-            away_since_ms, self._away_since_ms = self._away_since_ms, None
-            since_ms = monotonic_ms() if away_since_ms is None else away_since_ms
-            await recover(self, away_since_ms=since_ms, alive_unix_ms=self._alive_unix_ms)
+            now_ms, away_since_ms = monotonic_ms(), self._away_since_ms
+            since_ms = now_ms if away_since_ms is None else away_since_ms
+            told = self.ami is None or self.ami.connected
+            if await recover(self, away_since_ms=since_ms, alive_unix_ms=self._alive_unix_ms):
+                self._away_since_ms = None if told else now_ms
 
     async def set_strangers_aside(self) -> None:
         """Take files of recordings that the log does not know out of the spool, each with a row."""
@@ -312,6 +312,9 @@ class Node:
     def follow_recording(self, recording: RecordingId) -> None:
         self._keeping.follow(recording)
 
+    def is_spooled(self, recording: RecordingId) -> bool:
+        return self._keeping.is_spooled(recording)
+
     async def judge(self, recording: RecordingId, expected: Expected) -> Verdict:
         return await self._keeping.judge(recording, expected)
 
@@ -346,10 +349,11 @@ class Node:
     def feed_playback(self, channel: ChannelId, event: Event) -> None:
         """The same for what plays there, or on a channel that whispers for the call."""
         told = self.hands.whispers.get(channel)
-        if told is not None and isinstance(event, PlaybackFinished):
-            asyncio.get_running_loop().call_later(_ON_ITS_WAY_S, self.feed, told, event)
-        else:
+        if told is None or not isinstance(event, PlaybackFinished):
             self.feed(told or channel, event)
+            return
+        heard = replace(event, done=event.done and self.hands.was_heard(channel))
+        asyncio.get_running_loop().call_later(_ON_ITS_WAY_S, self.feed, told, heard)
 
     def _subscribe(self, channel: ChannelId) -> None:
         if self.ari is not None:

@@ -52,6 +52,7 @@ class Policies:
     Attributes:
         by_name: The policies where no rule applies but those that apply to every call.
         plans: The same, before the terms of a call are known.
+        said: Prompts to which rows point and which are no notices, as bytes.
     """
 
     def __init__(
@@ -60,9 +61,11 @@ class Policies:
         registered: Sequence[Registered],
         rules: Sequence[Rule] = (),
         home: str | None = None,
+        said: Sequence[bytes] = (),
     ) -> None:
         self.plans = plans
         self.registered = tuple(registered)
+        self.said = tuple(said)
         self._rules = {name: applying_to(rules, name) for name in plans}
         self.by_name = {
             name: plan.under(settled(lowest(self._rules[name], plan.site)))

@@ -84,6 +84,7 @@ def policies_for(asterisk: AsteriskSettings, settings: Settings, source: str) ->
         notices[entry.id] = notice
         registered += [Registered(notice, *pair) for pair in found.values() if pair is not None]
     plans: dict[str, PolicyPlan] = {}
+    spoken: list[bytes] = []
     for number, chosen in enumerate(settings.policy, 1):
         address = f"policy[{number}]"
         reach = reachable(applying_to(settings.every_rule, chosen.name), chosen.terms)
@@ -101,7 +102,7 @@ def policies_for(asterisk: AsteriskSettings, settings: Settings, source: str) ->
             pause_max_ms=round(chosen.pause_max_s * 1_000),
             on_pause_forgotten=chosen.on_pause_forgotten,
             on_withdrawal=chosen.on_withdrawal,
-            introduction=_introduction(asterisk, chosen, problems, address),
+            introduction=_introduction(asterisk, chosen, problems, address, spoken),
             do_not_call=chosen.sales.do_not_call,
         )
         problems += unspoken_keys(plan, reach, address)
@@ -109,13 +110,17 @@ def policies_for(asterisk: AsteriskSettings, settings: Settings, source: str) ->
         plans[plan.name] = plan
     if problems:
         raise ConfigError(source, problems)
-    return Policies(plans, registered, settings.every_rule, settings.rules.home)
+    return Policies(plans, registered, settings.every_rule, settings.rules.home, spoken)
 
 
 def _introduction(
-    asterisk: AsteriskSettings, settings: PolicySettings, problems: list[str], address: str
+    asterisk: AsteriskSettings,
+    settings: PolicySettings,
+    problems: list[str],
+    address: str,
+    spoken: list[bytes],
 ) -> Mapping[str, Prompt] | None:
-    """What is said before the notice, in each of the policy's languages."""
+    """What is said before the notice, in each of the policy's languages; its bytes are kept."""
     name = settings.sales.introduction
     if name is None:
         return None
@@ -124,6 +129,7 @@ def _introduction(
         read = _read(asterisk, language, name, problems, f"{address}.sales.introduction")
         if read is not None:
             audio, length_ms = read
+            spoken.append(audio)
             digest = hashlib.sha256(audio).hexdigest()
             said[language] = Prompt(_media(asterisk, language, name), length_ms, digest)
     return said

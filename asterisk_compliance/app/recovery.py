@@ -14,6 +14,7 @@ the spool. It can be repeated at any moment, also after dying in the middle of i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,52 +25,71 @@ from asterisk_compliance.app.line import AriLine
 from asterisk_compliance.asterisk.ari import AriClient
 from asterisk_compliance.asterisk.ari_events import Channel
 from asterisk_compliance.asterisk.ari_requests import Bridge
-from asterisk_compliance.domain.call_recovery import finish, follow_again
-from asterisk_compliance.domain.events import ChannelGone, LookedAway
+from asterisk_compliance.domain.call_recovery import Clock, finish, follow_again
+from asterisk_compliance.domain.events import ChannelGone, FileAppeared, LookedAway
 from asterisk_compliance.domain.memory import Remembered, remember
 from asterisk_compliance.domain.notice import OnJoin, Policy
 from asterisk_compliance.domain.row_format import decode
 from asterisk_compliance.errors import AsteriskError, StoreError
-from asterisk_compliance.ids import ChannelId
+from asterisk_compliance.ids import ChannelId, call_id
 from asterisk_compliance.storage.reader import RowQuery, StoreReader
 
 if TYPE_CHECKING:
     from asterisk_compliance.app.node import Node
 
 _TRIES = 5
+_AMI_S = 3.0
+_POLL_S = 0.02
 
 log = structlog.get_logger()
 
 
-async def recover(node: Node, *, away_since_ms: int, alive_unix_ms: int) -> None:
+async def recover(node: Node, *, away_since_ms: int, alive_unix_ms: int) -> bool:
     """Compare log, channels and spool of one Asterisk, and go on from there.
 
     Args:
         node: Connected to ARI.
         away_since_ms: Since when nobody told us of bridges, on the monotonic clock.
         alive_unix_ms: When an earlier life of this service was last seen to live.
+
+    Returns:
+        Whether it could be done.
     """
     assert node.ari is not None
     here = tuple(node.calls.items())  # who arrives while we ask is in no answer
+    followed = {task.call.id for _, task in here}
+    before = call_id(unix_ms(), bytes(8))
     try:
         unfinished = await asyncio.to_thread(_unfinished, node)
+        left = [one for one in unfinished if one.id not in followed and one.id < before]
+        if left:
+            await _until_ami(node)
         channels, bridges = await _as_it_is(node, node.ari)
     except (AsteriskError, StoreError) as error:
         log.warning("not_recovered", node=node.node, why=str(error))
-        return
-    now_ms = monotonic_ms()
+        return False
+    now = Clock(monotonic_ms(), unix_ms())
     for channel, task in here:
         if channel not in channels:
-            task.feed(ChannelGone(now_ms))
+            task.feed(ChannelGone(now.at_ms))
         else:
             task.feed(LookedAway(away_since_ms))
-    taken_up = [one for one in unfinished if not node.follows(one.id)]
+    taken_up = [one for one in left if not node.follows(one.id)]
     for known in taken_up:
-        _take_up(node, known, channels.get(known.channel), now_ms, alive_unix_ms)
-    node.following.refresh(bridges, channels, now_ms)
+        _take_up(node, known, channels.get(known.channel), now, alive_unix_ms)
+    node.following.refresh(bridges, channels, now.at_ms)
     await node.set_strangers_aside()
     if taken_up:
         log.warning("calls_taken_up", node=node.node, calls=len(taken_up))
+    return True
+
+
+async def _until_ami(node: Node) -> None:
+    """Without AMI nothing can be muted; after a start it is there a moment after ARI."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_AMI_S):
+            while node.ami is not None and not node.ami.connected:  # noqa: ASYNC110 - another wire
+                await asyncio.sleep(_POLL_S)
 
 
 async def _as_it_is(node: Node, ari: AriClient) -> tuple[dict[ChannelId, Channel], list[Bridge]]:
@@ -87,25 +107,28 @@ async def _as_it_is(node: Node, ari: AriClient) -> tuple[dict[ChannelId, Channel
 
 
 def _take_up(
-    node: Node, known: Remembered, channel: Channel | None, now_ms: int, alive_unix_ms: int
+    node: Node, known: Remembered, channel: Channel | None, now: Clock, alive_unix_ms: int
 ) -> None:
     assert node.ari is not None
     line = AriLine(node.ari, known.channel)
     if channel is None:
-        node.begin(finish(known, limits=node.limits, at_ms=now_ms), line)
+        node.begin(finish(known, limits=node.limits, now=now), line)
         return
     if channel.dialplan.app_name == "Stasis":
         return  # it waits for us, and is sent on by whoever found it (ears.py)
-    unseen_ms = max(0, unix_ms() - alive_unix_ms)
     stepped = follow_again(
         known,
         policy_of(node, known),
         limits=node.limits,
         wiring=node.wiring,
-        at_ms=now_ms,
-        unseen_ms=unseen_ms,
+        now=now,
+        unseen_ms=max(0, now.unix_ms - alive_unix_ms),
     )
-    node.begin(stepped, line)
+    task = node.begin(stepped, line)
+    for recording in (known.coming, known.running):
+        if recording is not None and node.is_spooled(recording):
+            task.feed(FileAppeared(recording, now.at_ms))
+            return
 
 
 def policy_of(node: Node, known: Remembered) -> Policy | None:

@@ -205,6 +205,8 @@ class Service:
             ),
         ]
         for policies in new.policies.values():
+            for audio in policies.said:
+                await asyncio.to_thread(content.put, audio)
             for entry in policies.registered:
                 await asyncio.to_thread(content.put, entry.wording.text.encode())
                 await asyncio.to_thread(content.put, entry.audio)
@@ -272,7 +274,9 @@ class Service:
         async def handle(session: AgiSession) -> None:
             await serve_call(node, session, node.policies.longest_prompt_ms / 1_000 + margin_s)
 
-        limits = AgiLimits(header_s=agi.header_s, sessions=agi.connections_max)
+        limits = AgiLimits(
+            header_s=agi.header_s, sessions=agi.connections_max, permit=agi.permit
+        )
         await listening.enter_async_context(FastAgiServer(agi.host, agi.port, handle, limits))
 
     async def _show(

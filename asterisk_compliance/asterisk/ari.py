@@ -161,6 +161,10 @@ class AriClient:
         application = self._address.application
         return self.send(ari_requests.snoop(application, channel, snoop_id, args))
 
+    def packets_sent(self, channel: ChannelId) -> asyncio.Future[int | None]:
+        """How many RTP packets Asterisk has sent to the channel; ``None`` when it is gone."""
+        return self.send(ari_requests.packets_sent(channel))
+
     def bridge_channels(self, bridge: str) -> asyncio.Future[list[ChannelId] | None]:
         """Who is in a bridge, be it ours or the dialplan's; ``None`` when it is gone."""
         return self.send(ari_requests.bridge_channels(bridge))

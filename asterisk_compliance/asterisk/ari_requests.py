@@ -37,6 +37,10 @@ class Bridge(msgspec.Struct, frozen=True):
     kind: str = msgspec.field(name="bridge_class")
 
 
+class _Rtp(msgspec.Struct):
+    txcount: int
+
+
 class _System(msgspec.Struct):
     version: str
 
@@ -161,6 +165,16 @@ def channel_info(channel: ChannelId) -> Request[Channel | None]:
         f"channels/{_id(channel)}",
         lambda said: _decode(said, Channel),
         lane=channel,
+        missing=lambda: None,
+    )
+
+
+def packets_sent(channel: ChannelId) -> Request[int | None]:
+    return Request(
+        "packets_sent",
+        "GET",
+        f"channels/{_id(channel)}/rtp_statistics",
+        lambda said: _decode(said, _Rtp).txcount,
         missing=lambda: None,
     )
 

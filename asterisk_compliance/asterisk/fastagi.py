@@ -20,6 +20,7 @@ from typing import Self
 import structlog
 
 from asterisk_compliance.asterisk import agi_header
+from asterisk_compliance.asterisk.agi_permit import LOOPBACK, Network, Permit
 from asterisk_compliance.asterisk.agi_session import AgiHangup, AgiReply, AgiSession, Played
 from asterisk_compliance.asterisk.listening import place
 
@@ -41,6 +42,7 @@ class AgiLimits:
         unread: Connections whose header is not complete; one more, and the oldest is dropped, so
             that silent peers cannot keep calls out.
         sessions: Calls at one time; one more is turned away.
+        permit: Who may connect; of anybody else not a byte is read.
     """
 
     header_bytes: int = 65_536
@@ -48,6 +50,7 @@ class AgiLimits:
     command_s: float = 5.0
     unread: int = 64
     sessions: int = 1000
+    permit: tuple[Network, ...] = LOOPBACK
 
 
 class FastAgiServer:
@@ -55,7 +58,8 @@ class FastAgiServer:
 
     Attributes:
         port: Where it listens; the one that was given, or a free one for 0.
-        refused: How many connections brought no call.
+        refused: How many connections brought no call; ``denied``: how many of them came from
+            where nobody may.
     """
 
     def __init__(
@@ -70,11 +74,16 @@ class FastAgiServer:
         self._host = host
         self._handler = handler
         self._limits = limits or AgiLimits()
+        self._permit = Permit(self._limits.permit)
         self._unread: dict[asyncio.StreamWriter, None] = {}
         self._sessions = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._closing = False
+
+    @property
+    def denied(self) -> int:
+        return self._permit.denied
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(
@@ -100,6 +109,10 @@ class FastAgiServer:
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._closing:
+            writer.transport.abort()
+            return
+        if not self._permit.admits(writer.get_extra_info("peername")[0]):
+            self.refused += 1
             writer.transport.abort()
             return
         self._unread[writer] = None

@@ -95,17 +95,15 @@ def _change(what: str, number: str, config: Path, *, as_json: bool) -> None:
 
 def _change_alone(what: str, number: str, settings: Any) -> dict[str, Any]:
     """With the store's exclusive lock: the service does not run."""
-    from asterisk_compliance.app.do_not_call import kind_of, list_draft
-    from asterisk_compliance.domain.rows import Kind
+    from asterisk_compliance.app.do_not_call import list_draft
     from asterisk_compliance.storage.do_not_call import is_listed
     from asterisk_compliance.storage.writer import StoreWriter
 
     store = settings.audit.store
-    kind = kind_of(what)
-    draft = list_draft(kind, number, settings.rules.home, this_user())
+    draft = list_draft(what, number, settings.rules.home, this_user())
     if not store.is_dir():
         raise StoreUnavailable(f"{store}: there is no store yet")
     with StoreWriter.open(store) as writer:
-        if is_listed(store, draft.listed) is (kind is Kind.DO_NOT_CALL_ADDED):
+        if is_listed(store, draft.listed) is (what == "add"):
             return {"seq": None}
         return {"seq": writer.commit([draft])[0].seq}

@@ -128,8 +128,11 @@ def _print(findings: Iterator[Finding], *, as_json: bool) -> None:
     shown = list(islice(findings, TABLE_LINES))
     more = sum(1 for _ in findings)
     if shown:
-        columns = ("finding", "began", "call", "channel", "file", "what", "what to do")
+        columns = ("finding", "began", "call", "channel", "file", "")
         output.stdout().print(output.table(columns, map(_cells, shown)))
+        met = sorted({finding.id for finding in shown})
+        words = ((which, *WORDS[which]) for which in met)
+        output.stdout().print(output.table(("finding", "what it means", "what to do"), words))
     if more:
         output.say(f"and {more:,} more: --json prints all")
 
@@ -150,11 +153,8 @@ def _as_json(finding: Finding) -> dict[str, object]:
 
 
 def _cells(finding: Finding) -> Sequence[object]:
-    what, todo = WORDS[finding.id]
-    if finding.detail:
-        what = f"{what}: {finding.detail}"
     file = finding.file or finding.recording
-    return (finding.id, _began(finding), finding.call, finding.channel, file, what, todo)
+    return finding.id, _began(finding), finding.call, finding.channel, file, finding.detail
 
 
 def _began(finding: Finding) -> str | None:

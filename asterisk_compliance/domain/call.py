@@ -5,7 +5,8 @@ Rule 2: nothing here awaits, reads a clock, or knows that ARI, AMI and AGI exist
         in as events; what shall be done goes out as commands, in order.
 Rules 3 and 4 (the notice, the decision) are in ``call_notice.py``, 6 to 8 (what is captured) in
 ``call_capture.py``, 9 to 11 (everybody else) in ``call_company.py``, 12 to 14 (what people ask
-for in mid-call) in ``call_asked.py``.
+for in mid-call) in ``call_asked.py``, 15 and 16 (what fails) in ``call_failures.py``, 17 and 18
+(what nobody saw) in ``call_recovery.py``.
 Rule 5: what cannot be taken back stands behind a ``Commit``, its row before it.
 
 The *phase* says where the channel is; what is known of the recording runs beside it, and follows
@@ -82,7 +83,6 @@ from asterisk_compliance.domain.events import (
     CompanyChanged,
     Continued,
     DeadlinePassed,
-    Entry,
     Event,
     EventsOverflowed,
     FileAppeared,
@@ -108,7 +108,7 @@ from asterisk_compliance.domain.events import (
     Unbridged,
 )
 from asterisk_compliance.domain.names import Deadline, Step
-from asterisk_compliance.domain.notice import CaptureFrom, Consent, Policy
+from asterisk_compliance.domain.notice import CaptureFrom, Policy
 from asterisk_compliance.domain.recording import Capture
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.ids import CallId, RecordingId, recording_id
@@ -136,8 +136,6 @@ def arrive(call_id: CallId, arrival: Arrival, limits: Limits) -> Stepped:
     arrived = arrived_row(call, arrival)
     if not isinstance(arrival.policy, Policy):
         return then((arrived,), decide(call, arrival.policy))
-    if arrival.entry is Entry.AGI and arrival.policy.consent is not Consent.NOTICE:
-        return then((arrived,), decide(call, Reason.ENTRY_CANNOT_ASK))
     if arrival.stopping:
         return then((arrived,), decide(call, Reason.SERVICE_STOPPING))
     if arrival.overloaded:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from asterisk_compliance.domain.call_capture import deletes, settle, stop, wanted_mute
+from asterisk_compliance.domain.call_capture import settle, stop, wanted_mute
 from asterisk_compliance.domain.call_company import admitted, must_stop, say
 from asterisk_compliance.domain.call_notice import Stepped, then
 from asterisk_compliance.domain.call_rows import (
@@ -40,7 +40,7 @@ from asterisk_compliance.domain.events import (
     WithdrawalAsked,
 )
 from asterisk_compliance.domain.names import Deadline
-from asterisk_compliance.domain.notice import Duty, OnPauseForgotten
+from asterisk_compliance.domain.notice import Duty, OnPauseForgotten, OnWithdrawal
 from asterisk_compliance.domain.reasons import StopReason
 from asterisk_compliance.domain.rows import Actor, Kind
 
@@ -114,7 +114,8 @@ def _withdraw(call: Call, event: WithdrawalAsked) -> Stepped:
     if call.pauses and event.by.actor == Actor.CALLER:
         return call, (anomaly_row("WITHDRAWAL_IN_PAUSE"),)  # perhaps a part of a card's number
     row = by(consent_row("withdrawn", earlier=call.policy.on_withdrawal), event.by)
-    withdrawn = replace(call, withdrawn=True)
+    erases = call.policy.on_withdrawal is OnWithdrawal.DELETE
+    withdrawn = replace(call, withdrawn=True, erases=erases)
     stopped, commands = stop(withdrawn, StopReason.WITHDRAWN, at_ms=event.at_ms)
     shown = () if call.is_recorded else (Announce(Status.REFUSED),)
     told, said = say(stopped, call.policy.on_refusal, refused=True)
@@ -124,7 +125,7 @@ def _withdraw(call: Call, event: WithdrawalAsked) -> Stepped:
 
 def _remove_earlier(call: Call) -> Stepped:
     """What is in the vault goes behind the row; what is still being taken in follows it."""
-    earlier = call.kept - call.closing if deletes(call) else frozenset()
+    earlier = call.kept - call.closing if call.erases else frozenset()
     if not earlier:
         return call, ()
     removing = (RemoveRecording(recording) for recording in sorted(earlier))

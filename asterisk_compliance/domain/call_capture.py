@@ -16,6 +16,7 @@ What cannot be muted yet (Asterisk has not begun) or any more (it was told to st
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeAlias, assert_never
 
@@ -48,7 +49,6 @@ from asterisk_compliance.domain.events import (
     SpoolRemoved,
 )
 from asterisk_compliance.domain.names import Deadline
-from asterisk_compliance.domain.notice import OnWithdrawal
 from asterisk_compliance.domain.reasons import FAILURES, PauseReason, StopReason
 from asterisk_compliance.domain.recording import Blank, Capture, Doubt, Expected, Outcome, Tracks
 from asterisk_compliance.domain.rows import Kind
@@ -68,7 +68,10 @@ since the file holds silence then.
 
 _TRACKS = {Mute.OTHERS: Tracks.OTHERS, Mute.ALL: Tracks.BOTH}
 
-_SAID = {StopReason.WITHDRAWN: Status.REFUSED, **dict.fromkeys(FAILURES, Status.FAILED)}
+_SAID: Mapping[str, Status] = {
+    StopReason.WITHDRAWN: Status.REFUSED,
+    **dict.fromkeys(FAILURES, Status.FAILED),
+}
 
 
 def settle(call: Call, at_ms: int, *, said: bool = False) -> Stepped:
@@ -185,7 +188,8 @@ def begin_segment(call: Call) -> Stepped:
     asked = replace(call, coming=coming, heal_due=False, start_wanted=False, ended_as=None)
     recording = recording_id(call.id, coming.number)
     requested = AppendRow(
-        Kind.RECORDING_REQUESTED, {"recording": recording, "capture": call.policy.capture}
+        Kind.RECORDING_REQUESTED,
+        {"recording": recording, "capture": call.policy.capture, "others": coming.others},
     )
     start = StartSegment(recording, call.options(others=coming.others))
     limit = SetDeadline(Deadline.SEGMENT, call.limits.segment_ms)
@@ -265,18 +269,23 @@ def stop(call: Call, reason: StopReason, *rows: AppendRow, at_ms: int | None = N
     comes in until then is as good as what came before.
     """
     quiet, ended = _not_told_any_more(replace(call, start_wanted=False))
-    if not call.is_recorded:
-        return quiet, (*rows, *ended)
-    said = _SAID.get(reason, Status.NOT_RECORDED)
+    if call.capture_is_open and at_ms is not None:
+        quiet = _slipping(quiet, call.file_ms(at_ms), Tracks.BOTH)
+    end = (StopCapture(call.recording),) if call.capture_is_open else ()
+    if not call.is_recorded:  # it was told to stop already, and goes on: once more
+        return quiet, (*rows, *ended, *end)
+    said = ended_status(reason)
     there = call.capture_is_open or call.coming is not None
     stopping = replace(quiet, stopping=there, pauses=frozenset(), ended_as=said)
-    if call.capture_is_open and at_ms is not None:
-        stopping = _slipping(stopping, call.file_ms(at_ms), Tracks.BOTH)
     row = (recording_row(call, Kind.CAPTURE_STOPPED, reason=reason),) if there else ()
     cancel = (CancelSegment(),) if call.coming else ()
-    end = (StopCapture(call.recording),) if call.capture_is_open else ()
     clear = (ClearDeadline(Deadline.GROWTH), ClearDeadline(Deadline.PAUSE))
     return stopping, (*rows, *ended, *cancel, *end, *row, Announce(said), *clear)
+
+
+def ended_status(reason: str) -> Status:
+    """What a call is called whose recording ended for this :class:`StopReason`, by its value."""
+    return _SAID.get(reason, Status.NOT_RECORDED)
 
 
 def _not_told_any_more(call: Call) -> Stepped:
@@ -340,7 +349,7 @@ def taking_in(call: Call, event: TakenIn) -> Stepped:
             return call, ()
         case Judged(recording=recording, verdict=verdict):
             rows = verdict_rows(call, recording, verdict)
-            stays = verdict.outcome is Outcome.UNJUDGED and not deletes(call)
+            stays = verdict.outcome is Outcome.UNJUDGED and not call.erases
             if stays or verdict.outcome is Outcome.MISSING:
                 return _dealt_with(call, recording, *rows)
             kept = call.kept | ({recording} if verdict.outcome is Outcome.CLOSED else set())
@@ -362,18 +371,9 @@ def taking_in(call: Call, event: TakenIn) -> Stepped:
 
 
 def _taken_in(call: Call, recording: RecordingId, row: AppendRow) -> Stepped:
-    if recording in call.kept and deletes(call):
+    if recording in call.kept and call.erases:
         return call, (row, Commit(), RemoveRecording(recording))
     return _dealt_with(call, recording, row)
-
-
-def deletes(call: Call) -> bool:
-    """The caller withdrew, and the policy does not keep what was recorded before."""
-    return (
-        call.withdrawn
-        and call.policy is not None
-        and call.policy.on_withdrawal is OnWithdrawal.DELETE
-    )
 
 
 def _dealt_with(call: Call, recording: RecordingId, *rows: AppendRow) -> Stepped:

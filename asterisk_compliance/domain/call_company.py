@@ -94,11 +94,15 @@ def _shown(call: Call, newcomers: tuple[Peer, ...]) -> tuple[Command, ...]:
 
 
 def _is_agent(call: Call, peer: Peer) -> bool:
-    """Where the site lists no staff and nothing is recorded, whoever did not come through us."""
+    """Whoever came through us himself is none, and who is not yet covered.
+
+    Where nothing is recorded and the site lists no staff, everybody else.
+    """
     assert call.decision is not None
-    if call.decision.allowed or call.wiring.staff_known:
-        return peer.channel in call.company.controller
-    return peer.cover is Cover.UNKNOWN
+    if peer.cover in {Cover.TOLD, Cover.REFUSED}:
+        return False
+    listed = call.decision.allowed or call.wiring.staff_known
+    return not listed or peer.channel in call.company.controller
 
 
 def admitted(call: Call, at_ms: int) -> Stepped:

@@ -9,6 +9,7 @@ Rule 16: nobody waits for a slow store who can go on without; what the log says 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import assert_never
 
 from asterisk_compliance.domain.call_capture import segment_did_not_begin, stop
 from asterisk_compliance.domain.call_company import say
@@ -150,6 +151,8 @@ def rows_late(call: Call, event: RowsLate | LateRowsSettled) -> Stepped:
             return rows_refused(call, RowsRefused(at_commit=True, undone=removals))
         case LateRowsSettled():
             return call, removals
+        case _ as never:
+            assert_never(never)
 
 
 def _decision_settled(call: Call, undone: tuple[Command, ...], *, stored: bool) -> Stepped:

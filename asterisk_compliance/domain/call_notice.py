@@ -352,7 +352,12 @@ def _allow(call: Call, reason: Reason) -> Stepped:
         return decided, (decision_row(allowed), Commit(), result(decided), Continue())
     segment = replace(call.segment, others=call.may_keep_others)
     capturing = replace(decided, capture=Capture.REQUESTED, segment=segment)
-    requested = recording_row(capturing, Kind.RECORDING_REQUESTED, capture=call.policy.capture)
+    requested = recording_row(
+        capturing,
+        Kind.RECORDING_REQUESTED,
+        capture=call.policy.capture,
+        others=segment.others,
+    )
     return capturing, (
         decision_row(allowed),
         requested,

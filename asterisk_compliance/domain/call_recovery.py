@@ -1,26 +1,33 @@
 """Calls that were there before this life of the service, or while it looked away.
 
-Rule 16: what was not seen is not taken for granted. Who is there when we look again, and is not
+Rule 17: what was not seen is not taken for granted. Who is there when we look again, and is not
          covered, may have been there since we looked away: nothing of the others is kept from
          that moment on.
-Rule 17: recovery can die at any moment and begin again: a row before what cannot be repeated.
+Rule 18: recovery can die at any moment and begin again: what is removed has its row already, and
+         everything else can be done twice.
+
+A row is dated by the clock on the wall, a file by its own, which may stand still and never runs
+faster. So what came in behind a row lies in that many last milliseconds of the file.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
+from asterisk_compliance.domain.call_capture import SLIP_AFTER_MS, SLIP_BEFORE_MS, ended_status
 from asterisk_compliance.domain.call_notice import Stepped, then
 from asterisk_compliance.domain.call_rows import decision_row
 from asterisk_compliance.domain.call_state import Call, Limits, Phase, Segment, Slip, Wiring
 from asterisk_compliance.domain.commands import (
     AppendRow,
+    CancelSegment,
     Command,
-    Commit,
     FollowAgain,
     Forget,
     Judge,
     Mute,
+    RemoveRecording,
     RemoveSpooled,
     SetDeadline,
     SetMute,
@@ -28,9 +35,11 @@ from asterisk_compliance.domain.commands import (
 )
 from asterisk_compliance.domain.company import Company
 from asterisk_compliance.domain.decision import Decision, Reason, Status
+from asterisk_compliance.domain.events import Leg
 from asterisk_compliance.domain.memory import Left, Remembered
 from asterisk_compliance.domain.names import Deadline
-from asterisk_compliance.domain.notice import Policy
+from asterisk_compliance.domain.notice import CaptureFrom, Policy
+from asterisk_compliance.domain.reasons import StopReason
 from asterisk_compliance.domain.recording import Blank, Capture, Expected, Tracks
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.ids import RecordingId, segment_of
@@ -38,7 +47,27 @@ from asterisk_compliance.ids import RecordingId, segment_of
 _EVER_MS = 10_000_000_000
 """Longer than any call."""
 
+_PLAYBACKS_A_LIFE = 1_000
+"""No life uses the numbers of another: what that one plays may still end."""
+
 NOT_SEEN = Decision(Status.NOT_RECORDED, Reason.SERVICE_RESTARTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Now, on two clocks.
+
+    Attributes:
+        at_ms: Monotonic, as in events.
+        unix_ms: As rows are dated.
+    """
+
+    at_ms: int
+    unix_ms: int
+
+    def since_ms(self, unix_ms: int) -> int:
+        """How long ago that was; ever, if the clock on the wall was set back meanwhile."""
+        return self.unix_ms - unix_ms if unix_ms <= self.unix_ms else _EVER_MS
 
 
 def follow_again(
@@ -47,107 +76,222 @@ def follow_again(
     *,
     limits: Limits,
     wiring: Wiring,
-    at_ms: int,
+    now: Clock,
     unseen_ms: int,
 ) -> Stepped:
     """Follow a call whose channel still lives in the dialplan.
 
+    What ran and what was asked for goes on, or goes on to end. Company and bridge are not known
+    before they are told.
+
     Args:
         known: What the log says of it.
-        policy: Under which it was decided; ``None`` if nobody knows any more what that said.
+        policy: Under which it was decided; ``None`` if nobody knows any more what that said. Then
+            its recording ends, since nobody knows what it needs to go on.
         limits: The waits of the settings.
         wiring: What the site has wired.
-        at_ms: Now.
+        now: The moment.
         unseen_ms: How long nobody looked.
     """
-    call = _as_it_was(known, policy, limits, wiring, at_ms)
+    call = _as_it_was(known, policy, limits, wiring, now)
     decided = () if known.decision else (decision_row(NOT_SEEN),)
     row = AppendRow(Kind.CALL_FOLLOWED, {"unseen_ms": unseen_ms})
-    taking = _taking_in(known, running=call.capture_is_open)
+    taking = _taking_in(known, now, but={known.running, known.coming})
     call = replace(
         call,
-        closing=frozenset(command.recording for command in taking),
-        unseen_since_ms=at_ms - unseen_ms,
+        closing=frozenset(one.recording for one in taking),
+        unseen_since_ms=now.at_ms - unseen_ms,
     )
-    commands: tuple[Command, ...] = (*decided, row, Commit(), FollowAgain(), *taking)
-    if not call.capture_is_open:
-        return call, commands
-    if call.stopping or policy is None:
-        stopping = replace(call, stopping=True)
-        return stopping, (*commands, StopCapture(call.recording))
-    # Says again what Asterisk was told last: if it refuses, MixMonitor does not run any more.
-    mute = Mute.ALL if call.pauses else Mute.NONE
-    muted = replace(call, segment=replace(call.segment, mute=mute))
-    pause = (SetDeadline(Deadline.PAUSE, policy.pause_max_ms),) if call.pauses else ()
-    return muted, (*commands, SetMute(mute), *pause)
+    first = (*decided, row, *_stopped_now(call, known), FollowAgain(), *taking)
+    if call.capture_is_open and known.stopped_at_ms is not None:
+        call = _not_kept(call, now.since_ms(known.stopped_at_ms), Tracks.BOTH, now)
+    if policy is None:
+        call = _without_policy(call, unseen_ms, now)
+    return then(first, _steered_again(call))
 
 
-def finish(known: Remembered, *, limits: Limits, at_ms: int) -> Stepped:
+def _without_policy(call: Call, unseen_ms: int, now: Clock) -> Call:
+    """Its purposes bind what is taken in; nobody looks any more who is there."""
+    assert call.decision is not None
+    ended = replace(call, decision=replace(call.decision, status=Status.NOT_RECORDED))
+    if call.stopping and call.capture_is_open and call.segment.slipping_since_ms is None:
+        return _not_kept(ended, unseen_ms, Tracks.OTHERS, now)
+    return ended
+
+
+def _stopped_now(call: Call, known: Remembered) -> tuple[AppendRow, ...]:
+    """The row of a recording that ends because nobody knows its policy."""
+    there = call.capture_is_open or call.coming is not None
+    if call.policy is not None or not there or known.stopped_at_ms is not None:
+        return ()
+    detail = {"recording": call.subject, "reason": StopReason.POLICY_UNKNOWN}
+    return (AppendRow(Kind.CAPTURE_STOPPED, detail),)
+
+
+def _not_kept(call: Call, ago_ms: int, tracks: Tracks, now: Clock) -> Call:
+    """Since that long ago, until it has ended."""
+    since_ms = call.file_ms(now.at_ms) - ago_ms
+    segment = replace(call.segment, slipping_since_ms=since_ms, slipping=tracks)
+    return replace(call, segment=segment)
+
+
+def _steered_again(call: Call) -> Stepped:
+    """Say again what Asterisk was told last, as far as it is known."""
+    commands: tuple[Command, ...] = ()
+    if call.coming is not None:
+        cancel = (CancelSegment(),) if call.stopping else ()
+        commands = (SetDeadline(Deadline.SEGMENT, call.limits.segment_ms), *cancel)
+    if call.stopping:
+        return call, (*commands, *((StopCapture(call.recording),) if call.capture_is_open else ()))
+    if call.pauses:
+        assert call.policy is not None
+        commands = (*commands, SetDeadline(Deadline.PAUSE, call.policy.pause_max_ms))
+    if call.capture_is_open:
+        commands = (SetMute(call.segment.mute), *commands)
+    return call, commands
+
+
+def finish(known: Remembered, *, limits: Limits, now: Clock) -> Stepped:
     """Deal with what a call left whose channel is gone."""
-    call = _as_it_was(known, None, limits, Wiring(), at_ms)
-    taking = _taking_in(known, running=False)
+    call = _as_it_was(known, None, limits, Wiring(), now)
+    taking = _taking_in(known, now, but=set())
     closing = frozenset(command.recording for command in taking)
-    over = replace(call, phase=Phase.CLOSING, capture=Capture.NONE, closing=closing)
+    over = replace(call, phase=Phase.CLOSING, capture=Capture.NONE, coming=None, closing=closing)
     decided = () if known.decision else (decision_row(NOT_SEEN),)
     ended = AppendRow(Kind.CALL_ENDED, {"bridged_ms": None, "observed_late": True})
     rows = (*decided, *(() if known.ended else (ended,)))
     if not taking:
         return replace(over, phase=Phase.OVER), (*rows, Forget())
-    return then((*rows, Commit()), (over, taking))
+    return over, (*rows, *taking)
+
+
+_CAPTURES = {Left.REQUESTED: Capture.REQUESTED, Left.RUNNING: Capture.STARTED}
 
 
 def _as_it_was(
-    known: Remembered, policy: Policy | None, limits: Limits, wiring: Wiring, at_ms: int
+    known: Remembered, policy: Policy | None, limits: Limits, wiring: Wiring, now: Clock
 ) -> Call:
-    last = known.last
-    left = None if last is None else known.recordings[last]
-    capture = {Left.REQUESTED: Capture.REQUESTED, Left.RUNNING: Capture.STARTED}
-    return Call(
+    there = known.running is not None or known.coming is not None
+    number = _number_before(known)
+    capture = Capture.NONE if known.running is None else _CAPTURES[known.recordings[known.running]]
+    next_number = known.last_number + 1 if known.coming is None else segment_of(known.coming)
+    call = Call(
         id=known.id,
         channel=known.channel,
         entry=known.entry,
         limits=limits,
-        arrived_at_ms=at_ms,
+        arrived_at_ms=now.at_ms,
         leg=known.leg,
+        joins=known.leg is Leg.CALLEE and not known.recordings and not _is_on_demand(policy),
         wiring=wiring,
         phase=Phase.DIALPLAN,
         policy=policy,
         wording=policy.wording_for(known.language) if policy else None,
+        playbacks=_PLAYBACKS_A_LIFE * (known.lives + 1),
         decision=known.decision or NOT_SEEN,
-        capture=Capture.NONE if left is None else capture.get(left, Capture.NONE),
-        segment=Segment(
-            0 if last is None else segment_of(last),
-            since_ms=at_ms,
-            others=last not in known.told_only,
-            slips=(Slip(at_ms - _EVER_MS, at_ms, Tracks.OTHERS),) if last in known.tainted else (),
-            began=left is Left.RUNNING,
-            partly_seen=True,
-        ),
-        stopping=known.stopping,
+        capture=capture,
+        segment=Segment(number),
+        stopping=there and (known.stopped_at_ms is not None or policy is None),
+        skipped=next_number - number - 1,
+        ended_as=ended_status(known.stopped_for) if known.stopped_for else None,
         kept=known.kept,
-        company=Company(covered=known.covered, controller=known.controller, met=True),
-        pauses=known.pauses,
+        company=Company(
+            covered=known.covered,
+            controller=known.controller if wiring.staff_known else known.covered,
+            met=known.parties > 1,
+        ),
+        pauses=known.pauses if there else frozenset(),
+        transfer_seen=known.mute is Mute.OTHERS,
+        heal_due=known.changed_at_ms is not None and wiring.segments,
         parties=known.parties,
         withdrawn=known.withdrawn,
+        erases=known.erases,
+    )
+    segment = _segment(known, known.running, number, call.file_ms, now)
+    if known.changed_at_ms is not None and not wiring.segments:
+        since_ms = call.file_ms(now.at_ms) - now.since_ms(known.changed_at_ms)
+        segment = replace(segment, doubtful_since_ms=since_ms)
+    return replace(call, segment=segment, coming=_coming(known, call, now))
+
+
+def _number_before(known: Remembered) -> int:
+    """Of the running segment, or of the last one that was not only asked for."""
+    if known.running is not None:
+        return segment_of(known.running)
+    return known.last_number - (known.coming is not None)
+
+
+def _is_on_demand(policy: Policy | None) -> bool:
+    return policy is not None and policy.capture is CaptureFrom.ON_DEMAND
+
+
+def _coming(known: Remembered, call: Call, now: Clock) -> Segment | None:
+    """It may have begun while nobody looked, and then nobody muted it."""
+    if known.coming is None:
+        return None
+    coming = _segment(known, known.coming, segment_of(known.coming), call.file_ms, now)
+    ever = _until_now(_EVER_MS, call.file_ms, now, Tracks.BOTH)
+    unmuted = call.pauses or call.stopping
+    return replace(coming, mute=Mute.NONE, slips=(*coming.slips, ever) if unmuted else coming.slips)
+
+
+def _segment(
+    known: Remembered,
+    recording: RecordingId | None,
+    number: int,
+    file_ms: Callable[[int], int],
+    now: Clock,
+) -> Segment:
+    slips: tuple[Slip, ...] = ()
+    if recording is not None and recording in known.tainted:
+        ago_ms = now.since_ms(known.tainted[recording])
+        slips = (_until_now(ago_ms, file_ms, now, Tracks.OTHERS),)
+    return Segment(
+        number,
+        since_ms=-_EVER_MS,
+        others=recording not in known.told_only,
+        mute=Mute.ALL if known.pauses else known.mute,
+        began=recording is not None and known.recordings[recording] is Left.RUNNING,
+        partly_seen=True,
+        slips=slips,
     )
 
 
-_Taking = Judge | RemoveSpooled
+def _until_now(ago_ms: int, file_ms: Callable[[int], int], now: Clock, tracks: Tracks) -> Slip:
+    at_ms = file_ms(now.at_ms)
+    return Slip(at_ms - ago_ms - SLIP_BEFORE_MS, at_ms + SLIP_AFTER_MS, tracks)
 
 
-def _taking_in(known: Remembered, *, running: bool) -> tuple[_Taking, ...]:
-    """What is to be done with each recording that is not dealt with, but for the running one."""
-    return tuple(
-        _take_in(known, recording, left)
-        for recording, left in known.recordings.items()
-        if left is not Left.DEALT_WITH and not (running and recording == known.last)
-    )
+_Taking = Judge | RemoveSpooled | RemoveRecording
 
 
-def _take_in(known: Remembered, recording: RecordingId, left: Left) -> _Taking:
-    if left is Left.JUDGED:
-        return RemoveSpooled(recording)
-    # Nobody knows when the call ended, so nothing in the file can be dated: all of it goes.
-    blanks = (Blank(_EVER_MS, 0, Tracks.OTHERS),) if recording in known.tainted else ()
-    others = recording not in known.told_only
-    return Judge(recording, Expected(None, others=others, blanks=blanks))
+def _taking_in(
+    known: Remembered, now: Clock, *, but: set[RecordingId | None]
+) -> tuple[_Taking, ...]:
+    """What is to be done with each recording that is not dealt with, ``but`` for those."""
+    ended = (one for one in known.recordings.items() if one[0] not in but)
+    taking = (_take_in(known, recording, left, now) for recording, left in ended)
+    return tuple(one for one in taking if one is not None)
+
+
+def _take_in(known: Remembered, recording: RecordingId, left: Left, now: Clock) -> _Taking | None:
+    match left:
+        case Left.DEALT_WITH if known.erases and recording in known.kept:
+            return RemoveRecording(recording)
+        case Left.DEALT_WITH:
+            return None
+        case Left.JUDGED:
+            return RemoveSpooled(recording)
+        case Left.REQUESTED | Left.RUNNING:
+            return Judge(recording, _expected(known, recording, now))
+
+
+def _expected(known: Remembered, recording: RecordingId, now: Clock) -> Expected:
+    """Nobody knows when it ended, but that it was before now."""
+    blanks = []
+    if recording in known.tainted:
+        ago_ms = now.since_ms(known.tainted[recording]) + SLIP_BEFORE_MS
+        blanks.append(Blank(ago_ms, 0, Tracks.OTHERS))
+    if recording in {known.running, known.coming} and known.stopped_at_ms is not None:
+        blanks.append(Blank(now.since_ms(known.stopped_at_ms), 0))
+    return Expected(None, others=recording not in known.told_only, blanks=tuple(blanks))

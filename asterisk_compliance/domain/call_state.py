@@ -195,6 +195,7 @@ class Call:
         parties: How many have been numbered.
         start_wanted: Somebody asked for a recording, which waits until all are covered.
         unseen_since_ms: Nobody looked since then, and who is there now may have come since.
+        erases: The caller withdrew, and what was recorded before is deleted.
         events_lost: Who is there is not known for certain any more.
     """
 
@@ -242,6 +243,7 @@ class Call:
     start_wanted: bool = False
     unseen_since_ms: int | None = None
     withdrawn: bool = False
+    erases: bool = False
     events_lost: bool = False
 
     @property

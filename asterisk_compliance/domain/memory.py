@@ -13,10 +13,12 @@ from enum import StrEnum
 from asterisk_compliance.domain.commands import Mute
 from asterisk_compliance.domain.decision import Decision, Next, Reason, Status
 from asterisk_compliance.domain.events import Entry, Leg
+from asterisk_compliance.domain.notice import CaptureFrom, OnWithdrawal
 from asterisk_compliance.domain.purposes import PurposeCode
-from asterisk_compliance.domain.row_format import Row, StoredDetail
+from asterisk_compliance.domain.reasons import PauseReason
+from asterisk_compliance.domain.row_format import Row, StoredDetail, milliseconds
 from asterisk_compliance.domain.rows import Kind
-from asterisk_compliance.ids import CallId, ChannelId, RecordingId
+from asterisk_compliance.ids import CallId, ChannelId, RecordingId, segment_of
 
 STAFF_SOURCE = "staff"
 
@@ -33,17 +35,24 @@ class Left(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """A call, from its rows.
+    """A call, from its rows. Times are Unix milliseconds.
 
     Attributes:
         decision: ``None``: nothing was decided.
         recordings: In the order in which they were asked for.
+        running: The one that Asterisk was last said to write, or that the routine was told of.
+        coming: The one that was asked for in mid-call, and was not said to run.
+        mute: Of the running one, as far as the others are concerned.
         told_only: Recordings that do not capture the others.
-        tainted: Recordings that ran while somebody was there who was not covered.
-        stopping: The last recording was told to stop.
+        tainted: Recordings that ran while somebody was there who may not be kept, and since when.
+        stopped_at_ms: The running or coming recording was told to stop.
+        stopped_for: Why the last recording ended before the call; empty if it did not.
+        changed_at_ms: Since when the company changed under the running recording.
         kept: Recordings that were closed, and not removed since.
+        erases: The caller withdrew, and what is kept of him goes.
         covered, controller: Channels that were accepted as company, and those that stand for the
             controller.
+        lives: How many lives of the service have followed it again.
     """
 
     id: CallId
@@ -55,16 +64,23 @@ class Remembered:
     policy_digest: str = ""
     decision: Decision | None = None
     recordings: Mapping[RecordingId, Left] = field(default_factory=dict)
+    running: RecordingId | None = None
+    coming: RecordingId | None = None
+    mute: Mute = Mute.NONE
     told_only: frozenset[RecordingId] = frozenset()
-    tainted: frozenset[RecordingId] = frozenset()
-    stopping: bool = False
+    tainted: Mapping[RecordingId, int] = field(default_factory=dict)
+    stopped_at_ms: int | None = None
+    stopped_for: str = ""
+    changed_at_ms: int | None = None
     kept: frozenset[RecordingId] = frozenset()
     pauses: frozenset[str] = frozenset()
     withdrawn: bool = False
+    erases: bool = False
     ended: bool = False
     covered: frozenset[ChannelId] = frozenset()
     controller: frozenset[ChannelId] = frozenset()
     parties: int = 1
+    lives: int = 0
 
     @property
     def language(self) -> str:
@@ -72,14 +88,9 @@ class Remembered:
         return self.decision.notice.rpartition("/")[2] if self.decision else ""
 
     @property
-    def running(self) -> frozenset[RecordingId]:
-        last = self.last
-        live = last is not None and self.recordings[last] in {Left.REQUESTED, Left.RUNNING}
-        return frozenset({last} if last is not None and live else ())
-
-    @property
-    def last(self) -> RecordingId | None:
-        return next(reversed(list(self.recordings)), None)
+    def last_number(self) -> int:
+        """Of the last segment that was asked for; 0 if none was."""
+        return max(map(segment_of, self.recordings), default=0)
 
 
 def remember(rows: Iterable[Row]) -> Remembered | None:
@@ -108,10 +119,7 @@ def _arrived(row: Row) -> Remembered | None:
     )
 
 
-_LEVELS = {
-    Kind.RECORDING_STARTED: Left.RUNNING,
-    Kind.RECORDING_GROWING: Left.RUNNING,
-    Kind.RECORDING_STALLED: Left.RUNNING,
+_CONCLUSIONS = {
     Kind.RECORDING_EMPTY: Left.JUDGED,
     Kind.RECORDING_CLOSED: Left.JUDGED,
     Kind.RECORDING_MISSING: Left.DEALT_WITH,
@@ -120,28 +128,36 @@ _LEVELS = {
 }
 
 
-def _after(call: Remembered, row: Row) -> Remembered:  # noqa: C901 - one arm a kind
+def _after(call: Remembered, row: Row) -> Remembered:  # noqa: C901, PLR0912 - one arm a kind
     detail = row.detail
     match row.kind:
         case Kind.DECISION:
             return replace(call, decision=_decision(detail))
         case Kind.RECORDING_REQUESTED:
-            return _asked(call, _recording(detail), others=detail.get("others") is not False)
-        case kind if kind in _LEVELS:
-            return _leveled(call, Kind(kind), _recording(detail))
+            return _asked(call, row)
+        case Kind.RECORDING_STARTED | Kind.RECORDING_GROWING | Kind.RECORDING_STALLED:
+            return _runs(call, _recording(detail))
+        case kind if kind in _CONCLUSIONS:
+            return _concluded(call, Kind(kind), _recording(detail))
         case Kind.RECORDING_REMOVED:
             return replace(call, kept=call.kept - {_recording(detail)})
-        case Kind.CAPTURE_PAUSED if detail.get("mute") == Mute.ALL:
-            return replace(call, pauses=call.pauses | {_source(row)})
+        case Kind.CAPTURE_PAUSED:
+            return _paused(call, row)
         case Kind.CAPTURE_RESUMED:
-            over = detail.get("mute") != Mute.ALL
-            return replace(call, pauses=frozenset() if over else call.pauses - {_source(row)})
+            return _resumed(call, row)
         case Kind.CAPTURE_STOPPED:
-            return replace(call, stopping=True, pauses=frozenset())
+            at_ms, reason = milliseconds(row.at), str(detail["reason"])
+            return replace(call, stopped_at_ms=at_ms, stopped_for=reason, pauses=frozenset())
         case Kind.CONSENT if detail.get("state") == "withdrawn":
-            return replace(call, withdrawn=True)
-        case Kind.PARTY_JOINED | Kind.PARTY_TOLD:
+            return replace(
+                call, withdrawn=True, erases=detail.get("earlier") == OnWithdrawal.DELETE
+            )
+        case Kind.PARTY_JOINED:
             return _joined(call, row)
+        case Kind.PARTY_TOLD:
+            return replace(call, covered=call.covered | {_channel(row)})
+        case Kind.CALL_FOLLOWED:
+            return replace(call, lives=call.lives + 1)
         case Kind.CALL_ENDED:
             return replace(call, ended=True)
         case _:
@@ -160,17 +176,70 @@ def _decision(detail: Mapping[str, StoredDetail]) -> Decision:
     )
 
 
-def _asked(call: Remembered, recording: RecordingId, *, others: bool) -> Remembered:
-    asked = {**call.recordings, recording: Left.REQUESTED}
-    told_only = call.told_only if others else call.told_only | {recording}
-    return replace(call, recordings=asked, told_only=told_only, stopping=False)
+# -- recordings --------------------------------------------------------------------------------
 
 
-def _leveled(call: Remembered, kind: Kind, recording: RecordingId) -> Remembered:
-    leveled = replace(call, recordings={**call.recordings, recording: _LEVELS[kind]})
+def _asked(call: Remembered, row: Row) -> Remembered:
+    """The first one is the routine's to begin, unless somebody has to demand it."""
+    recording = _recording(row.detail)
+    others = row.detail.get("others") is not False
+    at_once = not call.recordings and row.detail.get("capture") != CaptureFrom.ON_DEMAND
+    return replace(
+        call,
+        recordings={**call.recordings, recording: Left.REQUESTED},
+        running=recording if at_once else call.running,
+        coming=None if at_once else recording,
+        told_only=call.told_only if others else call.told_only | {recording},
+        stopped_at_ms=None,
+        stopped_for="",
+        changed_at_ms=None,
+    )
+
+
+def _runs(call: Remembered, recording: RecordingId) -> Remembered:
+    """It is written; what ran before is written no more."""
+    running = replace(
+        call, recordings={**call.recordings, recording: Left.RUNNING}, running=recording
+    )
+    if recording == call.running:
+        return running
+    return replace(running, coming=None, mute=Mute.NONE)
+
+
+def _concluded(call: Remembered, kind: Kind, recording: RecordingId) -> Remembered:
+    left = replace(
+        call,
+        recordings={**call.recordings, recording: _CONCLUSIONS[kind]},
+        running=None if recording == call.running else call.running,
+        coming=None if recording == call.coming else call.coming,
+    )
     if kind is Kind.RECORDING_CLOSED:
-        return replace(leveled, kept=leveled.kept | {recording})
-    return leveled
+        left = replace(left, kept=left.kept | {recording})
+    if left.running or left.coming:
+        return left
+    return replace(left, pauses=frozenset(), mute=Mute.NONE, stopped_at_ms=None, changed_at_ms=None)
+
+
+def _tainted(call: Remembered, row: Row) -> Mapping[RecordingId, int]:
+    there = {recording for recording in (call.running, call.coming) if recording is not None}
+    return {**dict.fromkeys(there, milliseconds(row.at)), **call.tainted}
+
+
+# -- what is muted, and who is there ------------------------------------------------------------
+
+
+def _paused(call: Remembered, row: Row) -> Remembered:
+    if row.detail.get("mute") == Mute.ALL:
+        return replace(call, pauses=call.pauses | {_source(row)})
+    suspected = row.detail.get("reason") == PauseReason.TRANSFER
+    tainted = call.tainted if suspected else _tainted(call, row)
+    return replace(call, mute=Mute.OTHERS, tainted=tainted)
+
+
+def _resumed(call: Remembered, row: Row) -> Remembered:
+    if row.detail.get("mute") == Mute.ALL:
+        return replace(call, pauses=call.pauses - {_source(row)})
+    return replace(call, pauses=frozenset(), mute=Mute(str(row.detail["mute"])))
 
 
 _COVERED = frozenset({"staff", "told", "assumed", "accepted"})
@@ -178,13 +247,12 @@ _CONTROLLER = frozenset({"staff", "assumed"})
 
 
 def _joined(call: Remembered, row: Row) -> Remembered:
-    channel = ChannelId(str(row.detail["channel"]))
-    if row.kind == Kind.PARTY_TOLD:
-        return replace(call, covered=call.covered | {channel})
-    how = row.detail.get("cover")
+    channel, how = _channel(row), row.detail.get("cover")
+    changes = call.running is not None and call.parties > 1 and call.changed_at_ms is None
     return replace(
         call,
-        tainted=call.tainted if how in _COVERED else call.tainted | call.running,
+        tainted=call.tainted if how in _COVERED else _tainted(call, row),
+        changed_at_ms=milliseconds(row.at) if changes else call.changed_at_ms,
         parties=call.parties + 1,
         covered=call.covered | ({channel} if how in _COVERED else set()),
         controller=call.controller | ({channel} if how in _CONTROLLER else set()),
@@ -193,6 +261,10 @@ def _joined(call: Remembered, row: Row) -> Remembered:
 
 def _source(row: Row) -> str:
     return STAFF_SOURCE if row.actor.startswith("y-") else row.actor
+
+
+def _channel(row: Row) -> ChannelId:
+    return ChannelId(str(row.detail["channel"]))
 
 
 def _recording(detail: Mapping[str, StoredDetail]) -> RecordingId:

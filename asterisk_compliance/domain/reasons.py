@@ -31,6 +31,8 @@ class StopReason(StrEnum):
     CONTROLLER_LEFT = "CONTROLLER_LEFT"
     """Nobody of the controller's side is on the line (secrecy of communications)."""
     PAUSE_FORGOTTEN = "PAUSE_FORGOTTEN"
+    POLICY_UNKNOWN = "POLICY_UNKNOWN"
+    """The service was away, and the configuration does not have its policy any more."""
     MUTE_FAILED = "MUTE_FAILED"
     STORE_FAILED = "STORE_FAILED"
     EVENTS_OVERFLOWED = "EVENTS_OVERFLOWED"

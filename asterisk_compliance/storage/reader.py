@@ -62,6 +62,18 @@ _HAS_PURPOSE = f"instr('{PURPOSE_SEPARATOR}' || purposes || '{PURPOSE_SEPARATOR}
 _CALL_HAS_PURPOSE = f"call IN (SELECT call FROM calls WHERE {_HAS_PURPOSE})"  # noqa: S608  fixed
 
 
+_UNFINISHED = """
+SELECT call FROM calls WHERE node = ?1 AND ended_at IS NULL
+UNION SELECT call FROM recordings
+    WHERE node = ?1 AND removed_at IS NULL AND level NOT IN ('missing', 'unjudged')
+UNION SELECT call FROM rows AS withdrawn
+    WHERE kind = 'consent' AND row ->> '$.detail.earlier' = 'delete' AND row ->> '$.node' = ?1
+    AND (SELECT count(*) FROM rows WHERE call = withdrawn.call AND kind = 'recording_closed')
+        > (SELECT count(*) FROM rows WHERE call = withdrawn.call AND kind = 'recording_removed')
+ORDER BY call
+"""
+
+
 class StoreReader:
     """A view of the store; each method sees a consistent state of its own.
 
@@ -139,13 +151,7 @@ class StoreReader:
         """Ids of the calls of ``node`` that have not ended, or of which a recording is not dealt
         with; the oldest first.
         """
-        found = self._all(
-            "SELECT call FROM calls WHERE node = ?1 AND ended_at IS NULL UNION"
-            " SELECT call FROM recordings WHERE node = ?1 AND removed_at IS NULL"
-            " AND level NOT IN ('missing', 'unjudged') ORDER BY call",
-            [node],
-        )
-        return [str(call) for (call,) in found]
+        return [str(call) for (call,) in self._all(_UNFINISHED, [node])]
 
     def last_at(self) -> str | None:
         """When the newest row was written; ``None`` in an empty log."""

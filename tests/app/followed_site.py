@@ -14,6 +14,7 @@ from asterisk_compliance.domain.call_state import Call, Limits
 from asterisk_compliance.domain.company import Peer
 from asterisk_compliance.domain.decision import Decision
 from asterisk_compliance.domain.events import CompanyChanged, Entry, Event
+from asterisk_compliance.domain.notice import OnJoin, Policy
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.errors import AsteriskError, RequestRefused
 from asterisk_compliance.ids import ChannelId, NodeName, call_id
@@ -101,9 +102,16 @@ class Site:
 
     # what happens
 
-    def live(self, channel: ChannelId, decision: Decision | None = None) -> Task:
+    def live(
+        self,
+        channel: ChannelId,
+        decision: Decision | None = None,
+        *,
+        on_join: OnJoin = OnJoin.RENOTIFY,
+    ) -> Task:
         identity = call_id(1_700_000_000_000, channel.encode()[-8:])
-        call = Call(identity, channel, Entry.ARI, Limits(), 0, decision=decision)
+        policy = cast("Policy", SimpleNamespace(on_join=on_join))
+        call = Call(identity, channel, Entry.ARI, Limits(), 0, decision=decision, policy=policy)
         self.calls[channel] = Task(call)
         return self.calls[channel]
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from asterisk_compliance.app.arrivals import (
     LONGEST_VALUE,
     facts_of,
+    outside_number,
     parse_arguments,
     personal_facts,
 )
@@ -164,6 +165,20 @@ def test_whom_we_call_is_the_party_outside(direction: str) -> None:
 def test_without_a_home_country_nobodys_number_is_known(direction: str) -> None:
     called = facts(direction, home=None)
     assert (called.number, called.countries, called.did) == ("", frozenset(), "0312345678")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "outside"),
+    [
+        ({"direction": "inbound", "leg": "caller", "dialled": "100"}, "0398"),
+        ({"direction": "outbound", "leg": "callee", "dialled": "0312"}, "0312"),
+        ({"direction": "callback", "leg": "caller", "dialled": "0312"}, "0312"),
+        ({"direction": "internal", "leg": "callee", "dialled": "0312"}, "0312"),
+        ({}, "0398"),
+    ],
+)
+def test_whose_number_is_the_outsiders(arguments: dict[str, str], outside: str) -> None:
+    assert outside_number(arguments, "0398") == outside
 
 
 def test_who_calls() -> None:

@@ -67,6 +67,14 @@ async def test_what_was_asked_and_is_not_so(live: Live) -> None:
     assert [row.detail["code"] for row in live.site.rows(Kind.ANOMALY)] == ["START_REFUSED"]
 
 
+async def test_a_pause_that_asterisk_refused_is_none(live: Live) -> None:
+    """Who asked must not believe that a card number can be given now."""
+    live.site.mutes = False
+    assert await asked(live, "pause") == answer("pause", "FAILED", done=False)
+    (stopped,) = live.site.rows(Kind.CAPTURE_STOPPED)
+    assert stopped.detail["reason"] == "MUTE_FAILED"
+
+
 async def test_a_call_that_is_not_decided_says_nothing_of_its_status() -> None:
     live = Live(Site())
     await live.until("play")

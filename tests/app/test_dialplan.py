@@ -10,12 +10,12 @@ import pytest
 
 from asterisk_compliance.app.dialplan import ASKED, render, render_default, render_for
 from asterisk_compliance.app.result import (
+    MAY_CALL_VARIABLE,
     MIXMONITOR_ID_VARIABLE,
     RESULT_VARIABLE,
     RESULT_VARIABLES,
     SEGMENT_VARIABLE,
     SHOWN_VARIABLE,
-    MAY_CALL_VARIABLE,
 )
 from asterisk_compliance.errors import ConfigError
 from asterisk_compliance.presets import emergency_numbers

@@ -19,7 +19,6 @@ from asterisk_compliance.ids import ChannelId
 from asterisk_compliance.storage.writer import StoreWriter
 
 CHANNEL = ChannelId("1732.1")
-ADDED = Kind.DO_NOT_CALL_ADDED
 
 
 class Ari:
@@ -62,7 +61,7 @@ async def answered(store: Path, argument: str, *, gone: bool = False) -> tuple[s
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     with StoreWriter.open(tmp_path) as writer:
-        writer.commit([list_draft(ADDED, "03-1234-5678", "JP", "clerk")])
+        writer.commit([list_draft("add", "03-1234-5678", "JP", "clerk")])
     return tmp_path
 
 
@@ -119,7 +118,7 @@ async def test_the_list_changes_once(tmp_path: Path) -> None:
 
 
 def test_a_row_of_the_list_names_nobody() -> None:
-    draft = list_draft(ADDED, "0312345678", None, "clerk")
+    draft = list_draft("add", "0312345678", None, "clerk")
     assert draft.detail == {"by": "staff"}
     assert draft.actor == draft.party
     assert draft.listed == "0312345678"

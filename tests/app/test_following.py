@@ -1,4 +1,4 @@
-"""Our calls are told who is on the line with them: newcomers at once, leavers when ARI agrees.
+"""Our calls are told who is on the line with them, when ARI agrees.
 
 The node is a simple one of our own. Its ARI knows what is really so; AMI can be forged.
 """
@@ -21,6 +21,7 @@ from asterisk_compliance.domain.events import (
     TransferSeen,
     Unbridged,
 )
+from asterisk_compliance.domain.notice import OnJoin
 from asterisk_compliance.errors import AsteriskError, AsteriskUnavailable, RequestRefused
 from asterisk_compliance.ids import ChannelId
 
@@ -50,6 +51,7 @@ async def test_each_of_our_calls_in_a_bridge_is_told(site: Site) -> None:
     site.live(CALLER)
     site.live(FRIEND)
     site.enters("b1", CALLER, AGENT, FRIEND)
+    await site.settled()
     assert site.companies(CALLER) == [{AGENT}, {AGENT, FRIEND}]
     assert site.companies(FRIEND) == [{CALLER, AGENT}]
 
@@ -70,16 +72,33 @@ async def test_bridges_without_a_call_of_ours_cost_nothing(site: Site) -> None:
     assert site.truth.asked == []
 
 
-async def test_a_newcomer_is_told_at_once_and_looked_for(site: Site) -> None:
-    site.live(CALLER)
+async def test_a_newcomer_mutes_at_once_and_is_told_when_ari_has_confirmed_it(site: Site) -> None:
+    """Until then it may be forged, and more than a mute could not be taken back."""
+    call = site.live(CALLER)
     site.enters("b1", CALLER, AGENT)
     assert site.truth.asked == []
     site.enters("b1", FRIEND)
-    assert site.companies(CALLER)[-1] == {AGENT, FRIEND}
+    assert call.heard[-1] == TransferSeen(site.at_ms)
+    assert site.companies(CALLER) == [{AGENT}]
     await site.settled()
     assert site.truth.asked == ["b1"]
-    assert site.companies(CALLER)[-1] == {AGENT, FRIEND}
+    assert site.companies(CALLER) == [{AGENT}, {AGENT, FRIEND}]
     assert site.forged() == []
+
+
+@pytest.mark.parametrize("why", ["staff", "told", "policy"])
+async def test_a_newcomer_who_may_be_kept_is_told_at_once(why: str) -> None:
+    """Nothing would follow but to go on."""
+    site = Site(Endpoints(staff=("PJSIP/trunk",) if why == "staff" else ()))
+    call = site.live(CALLER, on_join=OnJoin.CONTINUE if why == "policy" else OnJoin.RENOTIFY)
+    if why == "told":
+        site.live(FRIEND, ALLOWED)
+    site.enters("b1", CALLER, AGENT)
+    site.enters("b1", FRIEND)
+    assert site.companies(CALLER) == [{AGENT}, {AGENT, FRIEND}]
+    assert not any(isinstance(event, TransferSeen) for event in call.heard)
+    await site.settled()
+    assert site.truth.asked == ["b1"]
 
 
 @pytest.mark.parametrize("who", [AGENT, FRIEND])
@@ -187,8 +206,8 @@ async def test_company_through_a_local_channel(site: Site) -> None:
     site.enters("b1", CALLER, ONE)
     site.enters("b2", TWO, AGENT)
     site.enters("b2", FRIEND)
-    assert site.companies(CALLER) == [{AGENT}, {AGENT, FRIEND}]
     await site.settled()
+    assert site.companies(CALLER) == [{AGENT}, {AGENT, FRIEND}]
     assert site.truth.asked == ["b2"]
     site.leaves(FRIEND)
     await site.settled()
@@ -206,7 +225,7 @@ async def test_a_forged_newcomer_behind_a_local_channel_is_found(site: Site) -> 
     site.enters("b2", TWO, AGENT)
     site.said(FRIEND, "b2")
     await site.settled()
-    assert site.companies(CALLER) == [{AGENT}, {AGENT, FRIEND}, {AGENT}]
+    assert site.companies(CALLER) == [{AGENT}, {AGENT}]
     assert site.forged() == [FRIEND]
 
 
@@ -215,7 +234,7 @@ async def test_a_transfer_to_another_bridge(site: Site) -> None:
     site.enters("b1", CALLER, AGENT)
     site.leaves(AGENT, CALLER)
     site.enters("b2", CALLER, FRIEND)
-    assert FRIEND in site.companies(CALLER)[-1]
+    assert FRIEND not in site.companies(CALLER)[-1]
     await site.settled()
     assert site.companies(CALLER)[-1] == {FRIEND}
     assert site.forged() == []
@@ -269,6 +288,7 @@ async def test_staff_is_staff(site: Site) -> None:
     site.live(CALLER)
     site.live(AGENT, ALLOWED)
     site.enters("b1", CALLER, AGENT, FRIEND)
+    await site.settled()
     assert site.peers(CALLER) == (Peer(AGENT, Cover.STAFF, consenting=True), Peer(FRIEND))
 
 
@@ -342,6 +362,21 @@ async def test_a_dialler_who_was_gone_already(site: Site) -> None:
     assert [type(event) for event in callee.heard] == [DiallerGone]
     site.following.dialler_hung_up(CALLER, 90)
     assert len(callee.heard) == 1
+
+
+async def test_a_dialler_who_is_gone_when_we_look_ends_it_too(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(channel: ChannelId) -> asyncio.Future[None]:
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        answer.set_exception(RequestRefused("subscribe", 422))
+        return answer
+
+    monkeypatch.setattr(site.truth, "subscribe", gone)
+    callee = site.live(CALLEE)
+    site.following.watch_dialler(CALLEE, CALLER)
+    await asyncio.sleep(0)
+    assert [type(one) for one in callee.heard] == [DiallerGone]
 
 
 @pytest.mark.parametrize("dialler", ["", CALLEE])

@@ -1,4 +1,4 @@
-"""A forged AMI event neither brings a party for long nor takes one away.
+"""A forged AMI event neither brings a party nor takes one away; it mutes for a moment.
 
 Who leaves lifts a mute, so that no caller may say it of anybody: neither by a leaving, nor by an
 entry elsewhere, nor by a hang-up.
@@ -11,7 +11,7 @@ import asyncio
 import pytest
 
 from asterisk_compliance.app import following as module
-from asterisk_compliance.domain.events import Bridged, Unbridged
+from asterisk_compliance.domain.events import Bridged, TransferSeen, Unbridged
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.ids import ChannelId
 
@@ -32,9 +32,8 @@ async def test_a_newcomer_who_is_not_there_is_found(site: Site) -> None:
     site.live(CALLER)
     site.enters("b1", CALLER, AGENT)
     site.said(FRIEND, "b1")
-    assert site.companies(CALLER)[-1] == {AGENT, FRIEND}
     await site.settled()
-    assert site.companies(CALLER)[-1] == {AGENT}
+    assert site.companies(CALLER) == [{AGENT}, {AGENT}], "the second time to end the mute"
     assert site.rows == [(Kind.ANOMALY, {"code": "BRIDGE_FORGED", "channel": FRIEND})]
 
 
@@ -135,3 +134,35 @@ async def test_who_is_gone_meanwhile_is_not_put_back(site: Site) -> None:
     await site.settled()
     assert site.companies(CALLER)[-1] == {AGENT}
     assert site.forged() == []
+
+
+async def test_a_forged_transfer_mutes_for_a_moment(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody left: the call is told again who is there."""
+    monkeypatch.setattr(module, "_TRANSFER_S", 0.01)
+    call = site.live(CALLER)
+    site.enters("b1", CALLER, AGENT)
+    site.following.transfer_seen("b1", 50)
+    assert call.heard[-1] == TransferSeen(50)
+    await site.settled()
+    assert site.companies(CALLER) == [{AGENT}, {AGENT}]
+
+
+async def test_a_true_transfer_is_told_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_TRANSFER_S", 0.01)
+    site.live(CALLER)
+    site.enters("b1", CALLER, AGENT)
+    site.following.transfer_seen("b1", 50)
+    site.leaves(AGENT, CALLER)
+    await site.settled()
+    assert site.companies(CALLER) == [{AGENT}, set()]
+
+
+async def test_who_is_in_a_bridge_dials_nobody(site: Site) -> None:
+    call = site.live(CALLER)
+    site.following.dial_began(CALLER, 5)
+    assert call.heard == [TransferSeen(5)]
+    site.enters("b1", CALLER, AGENT)
+    site.following.dial_began(CALLER, 50)
+    assert TransferSeen(50) not in call.heard

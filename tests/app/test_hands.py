@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from asterisk_compliance.domain.commands import CaptureOptions, Mute
-from asterisk_compliance.domain.company import Company, Peer
+from asterisk_compliance.domain.company import Company, Cover, Peer
 from asterisk_compliance.domain.decision import Status
 from asterisk_compliance.errors import AsteriskError
 from asterisk_compliance.ids import ChannelId
@@ -149,6 +149,13 @@ async def test_the_status_is_shown_to_the_dialplan_and_to_the_agent(site: Site) 
         ("setvar", CALLER, "COMPLIANCE_STATUS", "PAUSED"),
         ("setvar", AGENT, "COMPLIANCE_SHOWN", "PAUSED"),
     ]
+
+
+async def test_somebody_outside_who_was_told_is_no_agent(site: Site) -> None:
+    company = Company((Peer(AGENT, Cover.TOLD),), controller=frozenset({AGENT}))
+    site.hands.announce(replace(live(), company=company), Status.PAUSED)
+    await site.settled()
+    assert site.wires.asked == [("setvar", CALLER, "COMPLIANCE_STATUS", "PAUSED")]
 
 
 async def test_a_status_that_cannot_be_shown_harms_nobody(site: Site) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -27,6 +28,13 @@ def free_port() -> int:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]
         return port
+
+
+def connected(serving: Serving) -> Any:
+    """The node, as if its Asterisk were there."""
+    (node,) = serving.service._nodes
+    node.ari = SimpleNamespace(transport="websocket", ignored={})  # type: ignore[assignment]
+    return node
 
 
 @pytest.fixture
@@ -74,10 +82,9 @@ async def test_a_service_without_its_asterisk_is_not_well(serving: Serving, port
 
 async def test_a_service_with_its_asterisk_is_well(serving: Serving, port: int) -> None:
     async with serving.running():
-        (node,) = serving.service._nodes
-        assert node.ari is not None
-        node.ari.transport = "websocket"
-        assert await health(port) == (200, (await health(port))[1] | {"ok": True, "reasons": []})
+        node = connected(serving)
+        status, body = await health(port)
+        assert (status, body["ok"], body["reasons"]) == (200, True, [])
         node.stopping = True
         assert (await health(port))[1]["reasons"] == ["STOPPING pbx1"]
 
@@ -86,9 +93,7 @@ async def test_a_store_that_hangs_or_refuses_is_said(
     serving: Serving, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving.running():
-        (node,) = serving.service._nodes
-        assert node.ari is not None
-        node.ari.transport = "websocket"
+        node = connected(serving)
         monkeypatch.setattr(CountedRows, "stuck_s", 60.0)
         assert (await health(port))[1]["reasons"] == ["STORE_HANGS"]
         monkeypatch.undo()
@@ -145,7 +150,7 @@ async def test_a_port_that_is_taken_ends_the_start(serving: Serving, port: int) 
     with socket.socket() as other:
         other.bind(("127.0.0.1", port))
         other.listen()
-        with pytest.RaisesGroup(CannotListen):
+        with pytest.RaisesGroup(CannotListen, flatten_subgroups=True):
             await serving.service.run(asyncio.Event())
 
 
@@ -163,13 +168,12 @@ def test_no_other_host_can_ask(tmp_path: Path, host: str) -> None:
 
 async def test_the_command_says_what_is_wrong(serving: Serving) -> None:
     async with serving.running():
+        await serving.until(lambda: bool(serving.details("asterisk_disconnected")))
         command = ["status", "--config", str(serving.config)]
         result = await asyncio.to_thread(CliRunner().invoke, app, command)
         assert result.exit_code == 1
         assert "not well: ARI_DOWN pbx1" in result.stdout
-        (node,) = serving.service._nodes
-        assert node.ari is not None
-        node.ari.transport = "websocket"
+        connected(serving)
         result = await asyncio.to_thread(CliRunner().invoke, app, command)
         assert result.exit_code == 0
         assert "not well" not in result.stdout

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -189,3 +191,41 @@ async def test_a_disk_that_hangs_is_seen_by_systemd_and_the_loop_lives_on(
         moves.set()
         await asyncio.sleep(WATCHDOG_S)
         assert pings(listening.heard()) > 0
+
+
+async def heard_until(listening: Listening, *words: str) -> None:
+    """Each of ``words`` was heard, in their order, whatever came between."""
+    wanted = list(words)
+    async with asyncio.timeout(20):
+        while wanted:
+            for message in listening.heard():
+                if wanted and message.startswith(wanted[0]):
+                    del wanted[0]
+            await asyncio.sleep(0.02)
+
+
+async def test_the_command_itself_tells_systemd(listening: Listening, tmp_path: Path) -> None:
+    environment = listening.environment(WATCHDOG_USEC=str(int(WATCHDOG_S * 1_000_000)))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "asterisk_compliance"),
+        *("serve", "--config", str(write_config(tmp_path))),
+        env={**os.environ, **environment},
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        await heard_until(listening, "READY=1")
+        process.send_signal(signal.SIGHUP)
+        await heard_until(listening, "RELOADING=1", "READY=1", "WATCHDOG=1")
+        process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(WATCHDOG_S / 4)
+        listening.heard()
+        await asyncio.sleep(WATCHDOG_S)
+        assert pings(listening.heard()) == 0
+        process.send_signal(signal.SIGCONT)
+        process.send_signal(signal.SIGTERM)
+        await heard_until(listening, "STOPPING=1")
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

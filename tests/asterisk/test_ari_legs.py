@@ -50,6 +50,16 @@ async def test_a_snoop_only_whispers(server: Any, ari: AriClient, ear: Any, runn
         assert "appArgs" not in server.bodies[uri]
 
 
+async def test_packets_are_counted(server: Any, ari: AriClient, ear: Any, running: Any) -> None:
+    uri = f"channels/{CHANNEL}/rtp_statistics"
+    server.answers[uri] = "rest_rtp_statistics.json"
+    async with running(ari):
+        await ear.next("connected")
+        assert await ari.packets_sent(CHANNEL) == 50
+        server.answer_404_on = uri
+        assert await ari.packets_sent(CHANNEL) is None
+
+
 async def test_arguments_of_a_snoop_stay_what_they_are() -> None:
     for bad in (("a", "b,c"), ("",), ("a", "")):
         with pytest.raises(ValueError, match="empty or holds a comma"):

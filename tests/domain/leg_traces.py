@@ -161,7 +161,7 @@ def begins(
 ) -> tuple[Command, ...]:
     """Asterisk is asked for a new pair of files, behind the row that says so."""
     return (
-        row(Kind.RECORDING_REQUESTED, recording, capture=capture),
+        row(Kind.RECORDING_REQUESTED, recording, capture=capture, others=others),
         Commit(),
         StartSegment(recording, CaptureOptions(others=others)),
         SetDeadline(Deadline.SEGMENT, LIMITS.segment_ms),

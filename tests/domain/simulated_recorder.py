@@ -120,7 +120,9 @@ class Recorder:
     def wished(self) -> Mute:
         return self.mute if self._wish is None else self._wish
 
-    def hear(self, ms: int, *, bridged: bool, told: Iterable[Fault], others: Iterable[Fault]) -> None:
+    def hear(
+        self, ms: int, *, bridged: bool, told: Iterable[Fault], others: Iterable[Fault]
+    ) -> None:
         """Time passes, and who is there is heard."""
         first = min(ms, self._frame_left_ms) if self._wish is not None else ms
         for part in (first, ms - first):

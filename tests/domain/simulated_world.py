@@ -42,7 +42,6 @@ from asterisk_compliance.domain.events import (
     ChannelGone,
     CommandFailed,
     Continued,
-    Deadline,
     DeadlinePassed,
     DigitReceived,
     Event,
@@ -57,8 +56,8 @@ from asterisk_compliance.domain.events import (
     RowsLate,
     RowsRefused,
     SpoolRemoved,
-    Step,
 )
+from asterisk_compliance.domain.names import Deadline, Step
 from asterisk_compliance.domain.notice import Consent
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.ids import PlaybackId, RecordingId
@@ -66,7 +65,6 @@ from asterisk_compliance.ids import PlaybackId, RecordingId
 from .simulated_recorder import Fault, Recorder
 from .simulated_store import Store, Stored
 from .simulator import ANNOUNCEMENT_MS, CALL, CHANNEL, KEYS, LIMITS, NOTICE_MS
-
 
 SLOWEST_MS = 100
 """We are told of a fact within this time; the domain is built on that (``SLIP_BEFORE_MS``)."""
@@ -134,7 +132,7 @@ class World:
             self.now_ms += ms
 
     def live_through(self, ms: int) -> None:
-        """Time passes outside: nothing waits longer to be told than ``SLOWEST_MS`` after the fact."""
+        """Time passes, and we are told of every fact within ``SLOWEST_MS``."""
         until = self.now_ms + ms
         patience_ms = SLOWEST_MS - self.ami_lag_ms
         while self.inbox and self.inbox[0].at_ms + patience_ms < until:
@@ -224,7 +222,7 @@ class World:
     def _perform(self, command: Command) -> None:  # noqa: C901, PLR0912 - one arm a command
         match command:
             case Answer():
-                self._refuse(Step.ANSWER) or setattr(self, "answered", True)
+                self.answered |= not self._refuse(Step.ANSWER)
             case Play(playback=playback, media=media):
                 if self._refuse(Step.PLAY):
                     return

@@ -156,7 +156,7 @@ def test_a_completed_notice_allows_the_recording_behind_a_commit() -> None:
                 "status": Status.ALLOWED,
             },
         ),
-        of_recording(Kind.RECORDING_REQUESTED, capture=CaptureFrom.BRIDGED),
+        of_recording(Kind.RECORDING_REQUESTED, capture=CaptureFrom.BRIDGED, others=True),
         Commit(),
         ALLOWED,
         Continue(),

@@ -76,6 +76,7 @@ class AnyCall(RuleBasedStateMachine):
     """One call in a world where the caller, the disk, the store and Asterisk do as they like."""
 
     consents: ClassVar[list[Consent]] = list(Consent)
+    only: ClassVar[set[Peril] | None] = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,7 +106,7 @@ class AnyCall(RuleBasedStateMachine):
         stopping: bool,
         perils: set[Peril],
     ) -> None:
-        self.perils = perils
+        self.perils = perils if self.only is None else set(self.only)
         self.store_stays_broken = store_stays_broken
         self.world.prompt_exists = prompt_exists
         consent = data.draw(st.sampled_from(self.consents))
@@ -323,19 +324,37 @@ MUTANTS = {
         notice,
         "shortcoming",
         lambda _: lambda call, finished: None,
+        {Peril.CUT_SHORT},
     ),
-    "'done' counts as heard": (notice, "shortcoming", lambda _: _without_length),
-    "no commit before the effect": (notice, "_allow", _without_commit),
-    "any refused row decides anew": (rules, "rows_refused", _blind_to_what_was_refused),
-    "silence consents": (notice, "_grace_is_over", lambda _: notice._given, Consent.OPT_IN),
-    "a refusal is not heard": (notice, "_digit", _deaf_to("9"), Consent.OPT_OUT),
-    "no key is needed": (notice, "_heard", lambda _: notice._given, Consent.OPT_IN),
+    "'done' counts as heard": (
+        notice,
+        "shortcoming",
+        lambda _: _without_length,
+        {Peril.CUT_SHORT},
+    ),
+    "no commit before the effect": (notice, "_allow", _without_commit, set()),
+    "any refused row decides anew": (
+        rules,
+        "rows_refused",
+        _blind_to_what_was_refused,
+        {Peril.STORE},
+    ),
+    "silence consents": (
+        notice,
+        "_grace_is_over",
+        lambda _: notice._given,
+        set(),
+        Consent.OPT_IN,
+    ),
+    "a refusal is not heard": (notice, "_digit", _deaf_to("9"), set(), Consent.OPT_OUT),
+    "no key is needed": (notice, "_heard", lambda _: notice._given, set(), Consent.OPT_IN),
 }
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_the_machine_finds_a_call_without_the_rule(monkeypatch, mutant):
-    module, name, make, *consents = MUTANTS[mutant]
+    module, name, make, perils, *consents = MUTANTS[mutant]
+    monkeypatch.setattr(AnyCall, "only", perils)
     monkeypatch.setattr(AnyCall, "consents", consents or [Consent.NOTICE])
     monkeypatch.setattr(module, name, make(getattr(module, name)))
     thorough = settings(

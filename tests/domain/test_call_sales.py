@@ -65,6 +65,7 @@ def limit(length_ms: int) -> SetDeadline:
 
 def test_the_introduction_is_played_first() -> None:
     from asterisk_compliance.domain import call as rules
+
     from .simulator import CALL
 
     terms = replace(policy(), introduction={"ja": INTRODUCTION, "en": INTRODUCTION})

@@ -11,8 +11,8 @@ from asterisk_compliance.domain.commands import Show
 from asterisk_compliance.domain.company import Cover
 from asterisk_compliance.domain.decision import Status
 from asterisk_compliance.domain.events import (
-    Continued,
     CompanyChanged,
+    Continued,
     DeadlinePassed,
     LeftStasis,
     PauseAsked,
@@ -94,8 +94,9 @@ def test_a_refusal_is_shown_to_the_listed_staff_alone() -> None:
 @pytest.mark.parametrize("cover", [Cover.TOLD, Cover.REFUSED])
 def test_who_came_through_us_himself_is_no_agent(cover: Cover) -> None:
     other = CompanyChanged(2_000, (replace(OTHER, cover=cover),))
-    _, commands = told(arrived(wiring=SHOWS), *NOT_RECORDED, other)
-    assert shown(commands) == []
+    for events in (IN_DIALPLAN, NOT_RECORDED):
+        _, commands = told(arrived(wiring=SHOWS), *events, other)
+        assert shown(commands) == []
 
 
 def test_nobody_is_shown_anything_where_the_site_does_not_want_it() -> None:

@@ -35,12 +35,10 @@ from asterisk_compliance.domain.events import (
 )
 from asterisk_compliance.domain.names import Deadline, Step
 from asterisk_compliance.domain.notice import Consent, OnProblem
-from asterisk_compliance.domain.recording import Capture
 from asterisk_compliance.domain.rows import Kind
 
 from .simulator import CALL, LIMITS, arrival, policy
 from .traces import (
-    ASKING,
     CUT,
     FAILED,
     GONE,
@@ -186,15 +184,8 @@ def test_who_has_hung_up_is_told_nothing() -> None:
     assert call.phase is Phase.OVER
 
 
-@pytest.mark.parametrize("consent", ASKING)
-def test_fastagi_cannot_ask(consent: Consent) -> None:
-    """It hears no key while a prompt plays, so it does not play one."""
+@pytest.mark.parametrize("consent", Consent)
+def test_fastagi_plays_and_asks_like_ari(consent: Consent) -> None:
     value = arrival(policy=policy(consent=consent), entry=Entry.AGI)
-    call, (_, *rest) = rules.arrive(CALL, value, LIMITS)
-    assert tuple(rest) == ended_with(Reason.ENTRY_CANNOT_ASK, OnProblem.CONTINUE, None)
-    assert call.capture is Capture.NONE
-
-
-def test_fastagi_can_play_a_notice() -> None:
-    _, commands = rules.arrive(CALL, arrival(entry=Entry.AGI), LIMITS)
+    _, commands = rules.arrive(CALL, value, LIMITS)
     assert Play(PLAYBACK, "sound:/prompts/ja/notice") in commands

@@ -9,9 +9,7 @@ fail: ``test_legs_mutants.py``.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
-from enum import StrEnum
-from typing import ClassVar, TypeAlias
+from typing import ClassVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -24,8 +22,8 @@ from hypothesis.stateful import (
 )
 
 from asterisk_compliance.domain.call_state import Phase
-from asterisk_compliance.domain.commands import Forget, SetMute, StartSegment, StopCapture, Whisper
-from asterisk_compliance.domain.company import Cover, Peer
+from asterisk_compliance.domain.commands import Forget
+from asterisk_compliance.domain.company import Peer
 from asterisk_compliance.domain.events import (
     By,
     Deadline,
@@ -42,102 +40,44 @@ from asterisk_compliance.domain.events import (
     TransferSeen,
     WithdrawalAsked,
 )
-from asterisk_compliance.domain.notice import (
-    AgentConsent,
-    CaptureFrom,
-    Consent,
-    OnJoin,
-    OnPauseForgotten,
-    OnProblem,
-    OnWithdrawal,
-    Policy,
-)
+from asterisk_compliance.domain.notice import Policy
 from asterisk_compliance.domain.reasons import PauseReason
 from asterisk_compliance.domain.rows import Actor, Kind
-from asterisk_compliance.ids import ChannelId
 
+from .simulated_choices import ACTORS, AFTER, REFUSABLE, After, Peril, anybody, policies
 from .simulated_legs import Legs, in_dialplan
 from .simulated_world import SLOWEST_MS
-from .simulator import policy
 
-
-After: TypeAlias = tuple[bool, int]
-"""Whether we are told all before anything else happens, and how many ms pass then."""
-AFTER = st.sampled_from([(True, 30), (True, 400), (True, 0), (True, 150), (False, 0), (False, 15)])
-
-
-class Peril(StrEnum):
-    """What can go wrong. A run has only some of them: with all, hardly any recording lives."""
-
-    MUTE = "mute refused"
-    STOP = "stop refused"
-    SEGMENT = "segment refused"
-    LATE = "segment is late"
-    WHISPER = "whisper refused"
-    CUT = "whisper cut"
-    STORE = "store"
-    SLOW = "slow store"
-    CONNECTION = "connection"
-    HANG_UP = "hang-up"
-    OVERFLOW = "overflow"
-    WITHDRAWAL = "withdrawal"
-    STOPPED = "stopped"
-    REFUSAL = "refusal"
-    WAITS = "waits end"
-
-
-REFUSABLE = {
-    Peril.MUTE: SetMute,
-    Peril.STOP: StopCapture,
-    Peril.SEGMENT: StartSegment,
-    Peril.WHISPER: Whisper,
-}
 CONCLUSIONS = {
     Kind.RECORDING_CLOSED,
     Kind.RECORDING_EMPTY,
     Kind.RECORDING_MISSING,
     Kind.RECORDING_UNJUDGED,
 }
-CHANNELS = [ChannelId(f"1700000000.{n}") for n in range(2, 6)]
-ACTORS = [Actor.AGENT, Actor.CALLER, Actor.DIALPLAN]
-
-policies = st.builds(
-    lambda capture, consent, problem, changes: replace(
-        policy(capture, consent, problem), on_recording_failure=problem, **changes
-    ),
-    st.sampled_from([CaptureFrom.BRIDGED, CaptureFrom.BRIDGED, *CaptureFrom]),
-    st.sampled_from([Consent.NOTICE, Consent.NOTICE, Consent.NOTICE, Consent.OPT_OUT]),
-    st.sampled_from(OnProblem),
-    st.fixed_dictionaries(
-        {
-            "on_join": st.sampled_from([OnJoin.RENOTIFY, OnJoin.RENOTIFY, *OnJoin]),
-            "agent_consent": st.sampled_from(AgentConsent),
-            "on_pause_forgotten": st.sampled_from(OnPauseForgotten),
-            "on_withdrawal": st.sampled_from(OnWithdrawal),
-        }
-    ),
-)
 
 
 class AnyLegs(RuleBasedStateMachine):
     """A call that may be recorded, in a world where everybody else does as they like."""
 
-    perils_of_all: ClassVar[list[Peril]] = list(Peril)
+    policies: ClassVar[st.SearchStrategy[Policy]] = policies
+    only: ClassVar[set[Peril] | None] = None
 
     def __init__(self) -> None:
         super().__init__()
         self.world = Legs()
         self.perils: set[Peril] = set()
 
-    @initialize(data=st.data(), applied=policies)
-    def a_call_is_in_the_dialplan(self, *, data: st.DataObject, applied: Policy) -> None:
-        perils = st.sampled_from(self.perils_of_all) if self.perils_of_all else st.nothing()
-        self.perils = data.draw(st.sets(perils, max_size=4))
+    @initialize(data=st.data())
+    def a_call_is_in_the_dialplan(self, data: st.DataObject) -> None:
+        some = st.sets(st.sampled_from(Peril), max_size=4)
+        self.perils = data.draw(some) if self.only is None else set(self.only)
         self.world.staff_known = data.draw(st.booleans())
-        self.world.segments = data.draw(st.sampled_from([True, True, False]))
+        self.world.segments = data.draw(st.sampled_from([True, True, True, False]))
         self.world.ami_lag_ms = data.draw(st.sampled_from([0, 30, SLOWEST_MS]))
         self.world.slow_ms = data.draw(st.sampled_from([0, 0, 25]))
-        in_dialplan(self.world, applied)
+        in_dialplan(self.world, data.draw(self.policies))
+        if data.draw(st.booleans()):
+            self.world.refuses = {REFUSABLE[peril] for peril in self.perils & REFUSABLE.keys()}
         first = data.draw(st.lists(self.anybody(), max_size=2, unique_by=lambda peer: peer.channel))
         if first:
             self.world.company_becomes(*first, two_party=len(first) == 1)
@@ -185,20 +125,10 @@ class AnyLegs(RuleBasedStateMachine):
     # -- who comes and leaves ------------------------------------------------------------
 
     def anybody(self) -> st.SearchStrategy[Peer]:
-        """The first two channels are staff where the site lists it."""
-        staff = CHANNELS[:2] if self.world.staff_known else []
-        covers = [Cover.UNKNOWN, Cover.UNKNOWN, Cover.TOLD]
-        refused = [Cover.REFUSED] if Peril.REFUSAL in self.perils else []
-        guests = [channel for channel in CHANNELS if channel not in staff]
-        guest = st.builds(
-            Peer, st.sampled_from(guests), st.sampled_from(covers + refused), st.booleans()
-        )
-        if not staff:
-            return guest
-        return st.builds(Peer, st.sampled_from(staff), st.just(Cover.STAFF), st.booleans()) | guest
+        return anybody(staff_known=self.world.staff_known, refusal=Peril.REFUSAL in self.perils)
 
     @precondition(lambda self: self.live)
-    @rule(data=st.data(), two_party=st.booleans(), after=AFTER)
+    @rule(data=st.data(), two_party=st.sampled_from([True, True, False]), after=AFTER)
     def somebody_joins(self, data: st.DataObject, two_party: bool, after: After) -> None:
         newcomer = data.draw(self.anybody())
         others = [peer for peer in self.world.peers() if peer.channel != newcomer.channel]

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import Phase as HypothesisPhase
+from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
 from asterisk_compliance.domain import call as rules
@@ -16,9 +17,12 @@ from asterisk_compliance.domain import call_company as company
 from asterisk_compliance.domain.call_state import Call
 from asterisk_compliance.domain.commands import Commit
 from asterisk_compliance.domain.company import Peer
+from asterisk_compliance.domain.notice import AgentConsent, OnJoin
 from asterisk_compliance.domain.reasons import PauseReason, StopReason
 
-from .test_legs_machine import AnyLegs, Peril
+from .simulated_choices import Peril
+from .simulator import policy
+from .test_legs_machine import AnyLegs
 
 
 def _except_for(nothing_for):
@@ -59,6 +63,13 @@ def _deaf_to_withdrawal(original):
         if reason is StopReason.WITHDRAWN:
             return call, rows
         return original(call, reason, *rows, at_ms=at_ms)
+
+    return stop
+
+
+def _until_it_stops(original):
+    def stop(call, reason, *rows, at_ms=None):
+        return original(call, reason, *rows, at_ms=None)
 
     return stop
 
@@ -163,11 +174,12 @@ MUTANTS = {
         {Peril.LATE, Peril.WAITS},
     ),
     "AMI may tell a beginning twice": (rules, "_owed_a_start", _same, set()),
-    "a stop is believed without an answer": (
+    "a refused stop is believed": (asked, "stop", _until_it_stops, {Peril.STOP, Peril.WITHDRAWAL}),
+    "who comes after a refused stop is kept": (
         capture,
         "_noted",
         _same,
-        {Peril.STOP, Peril.STOPPED},
+        {Peril.STOP, Peril.OVERFLOW},
     ),
     "no agent is asked": (Call, "may_keep_others", lambda _: property(lambda _: True), set()),
 }
@@ -176,7 +188,11 @@ MUTANTS = {
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_the_machine_finds_a_call_without_the_rule(monkeypatch, mutant):
     module, name, make, perils = MUTANTS[mutant]
-    monkeypatch.setattr(AnyLegs, "perils_of_all", sorted(perils))
+    consent = AgentConsent.REQUIRED if module is Call else AgentConsent.NONE
+    told = replace(policy(), agent_consent=consent)
+    applied = st.sampled_from([told, replace(told, on_join=OnJoin.CONTINUE)])
+    monkeypatch.setattr(AnyLegs, "policies", applied)
+    monkeypatch.setattr(AnyLegs, "only", perils)
     monkeypatch.setattr(module, name, make(getattr(module, name)))
     thorough = settings(
         max_examples=5_000,

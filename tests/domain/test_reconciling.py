@@ -294,6 +294,14 @@ def test_a_call_that_came_again_was_told_how_it_stood_then(status, reentered, di
     assert world.unexplained() == (["DECISION_DIFFERS"] if differs else [])
 
 
+def test_a_call_that_came_again_keeps_its_reason():
+    world = World()
+    call = add_recorded(world, 1)
+    cdr_says(reason="CONSENT_GIVEN")(world, call)
+    world.add_row(call, "call_reentered")
+    assert world.unexplained() == ["DECISION_DIFFERS"]
+
+
 def test_a_refused_call_that_came_again_is_not_recorded():
     world = World()
     call = add_recorded(world, 1)
@@ -439,6 +447,15 @@ def test_without_a_closed_row_a_file_in_the_vault_is_left():
     found = world.compare()
     assert [finding.id for finding in found] == ["RECORDING_NOT_CONCLUDED", "FILE_LEFT"]
     assert found[1].detail == "the log says: not concluded"
+
+
+def test_a_recording_is_missed_when_the_call_is_over_for_a_while():
+    world = World()
+    call = add_recorded(world, 1)
+    file_gone(world, call)
+    ended = BEGIN_MS + 60_000 + 30_000
+    assert world.unexplained(now_ms=ended + SETTLED_MS - 1) == []
+    assert world.unexplained(now_ms=ended + SETTLED_MS) == ["FILE_MISSING"]
 
 
 def test_a_recording_that_was_removed_is_not_missed():

@@ -78,7 +78,7 @@ async def telephones_show_names(office: Office) -> None:
 async def until_shown(office: Office, channel: str, status: str) -> None:
     try:
         async with asyncio.timeout(5):
-            while await office.variable(channel, "COMPLIANCE_SHOWN") != status:
+            while await office.variable(channel, "COMPLIANCE_SHOWN") != status:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
     except TimeoutError:
         now = await office.variable(channel, "COMPLIANCE_SHOWN")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from lab.hearing import NoticeHeard
+from lab.notice_search import NoticeSearch
 from lab.prompt import write_notice
 from lab.site import EXTENSIONS, install_test_prompts
+from lab.wav import read_wav
 
 pytestmark = pytest.mark.asterisk
 
@@ -22,6 +25,17 @@ KEYS = {
 }
 REFUSE = {"opt-out": "9", "opt-in": "2"}
 ANNOUNCEMENT_S = 0.5
+EXTEN = {"ari": "102", "agi": "104"}
+ROUTINE = {"ari": "compliance-notice", "agi": "compliance-notice-agi"}
+BOTH = (
+    EXTENSIONS
+    + """
+[from-lab]
+exten => 104,1,Gosub(compliance-notice-agi,s,1(inbound))
+ same => n,Dial(PJSIP/agent,20)
+ same => n,Hangup()
+"""
+)
 
 
 def policies(consent, **more):
@@ -68,15 +82,23 @@ def install_prompts(sounds):
 async def ask(set_the_scene):
     async def set_up(consent, **more):
         return await set_the_scene(
-            policies=policies(consent, **more), install_prompts=install_prompts, dialplan_s=9.0
+            policies=policies(consent, **more),
+            install_prompts=install_prompts,
+            dialplan_s=9.0,
+            extensions=BOTH,
         )
 
     return set_up
 
 
-async def call_with(scene, keys, *, moment):
+@pytest.fixture(params=EXTEN)
+def entry(request):
+    return request.param
+
+
+async def call_with(scene, entry, keys, *, moment):
     """Dial, press ``keys`` during the notice or in the grace after it, and reach the agent."""
-    leg = await scene.caller.dial("102", scene.port)
+    leg = await scene.caller.dial(EXTEN[entry], scene.port)
     await leg.answered()
     if moment == "during":
         await leg.until_heard(0.3)
@@ -87,12 +109,11 @@ async def call_with(scene, keys, *, moment):
     agent = await scene.agent.next_call()
     await agent.answered()
     await agent.until_heard(0.6)
-    await scene.hang_up(leg)
-    return leg, agent
+    await leg.hang_up()
 
 
 def recorded(scene):
-    return bool(list(scene.site.recordings.glob("r-*.wav")))
+    return len(list(scene.site.recordings.glob("r-*.wav")))
 
 
 DURING, AFTER = "during", "after"
@@ -114,18 +135,22 @@ MATRIX = [
 async def test_what_the_caller_answers_is_what_happens(
     ask, consent, keys, moment, status, reason, state
 ):
+    """By both entries, one after the other."""
     scene = await ask(consent)
-    await call_with(scene, keys, moment=moment)
-    assert scene.decisions() == [(status, reason)]
-    assert [detail["state"] for detail in scene.details("consent")] == [state]
-    assert recorded(scene) == (status == "ALLOWED")
+    for calls, entry in enumerate(EXTEN, 1):
+        await call_with(scene, entry, keys, moment=moment)
+        await scene.site.until_ended(calls)
+    assert [detail["entry"] for detail in scene.details("call_arrived")] == list(EXTEN)
+    assert scene.decisions() == [(status, reason)] * 2
+    assert [detail["state"] for detail in scene.details("consent")] == [state] * 2
+    assert recorded(scene) == (2 if status == "ALLOWED" else 0)
     assert scene.site.spooled() == []
-    assert scene.cdr_fields()[0].startswith(f"{status}:{reason}:")
+    assert all(fields.startswith(f"{status}:{reason}:") for fields in scene.cdr_fields())
 
 
-async def test_consent_during_the_prompt_counts_only_when_it_completed(ask):
+async def test_consent_during_the_prompt_counts_only_when_it_completed(ask, entry):
     scene = await ask("opt-in")
-    leg = await scene.caller.dial("102", scene.port)
+    leg = await scene.caller.dial(EXTEN[entry], scene.port)
     await leg.answered()
     await leg.until_heard(0.3)
     leg.send_digit("1")
@@ -136,9 +161,9 @@ async def test_consent_during_the_prompt_counts_only_when_it_completed(ask):
     assert not recorded(scene)
 
 
-async def test_repeat_and_language_play_the_notice_again(ask):
+async def test_repeat_and_language_play_the_notice_again(ask, entry):
     scene = await ask("opt-out", repeats_max=2)
-    leg = await scene.caller.dial("102", scene.port)
+    leg = await scene.caller.dial(EXTEN[entry], scene.port)
     await leg.answered()
     await leg.until_heard(0.3)
     leg.send_digit("#")
@@ -155,17 +180,17 @@ async def test_repeat_and_language_play_the_notice_again(ask):
 
 
 @pytest.mark.parametrize("what", ["continue-unrecorded", "tell", "alternative", "end"])
-async def test_what_a_refusal_leads_to(ask, what):
+async def test_what_a_refusal_leads_to(ask, entry, what):
     scene = await ask("opt-out", on_refusal=f'"{what}"')
-    offered = EXTENSIONS.replace(
-        "exten => 102,1,Gosub(compliance-notice,s,1(inbound))",
-        "exten => 102,1,Gosub(compliance-notice,s,1(inbound))\n"
-        ' same => n,GotoIf($["${COMPLIANCE_NEXT}"="alternative"]?other,1)',
+    enter = f"exten => {EXTEN[entry]},1,Gosub({ROUTINE[entry]},s,1(inbound))"
+    offered = BOTH.replace(
+        enter,
+        f'{enter}\n same => n,GotoIf($["${{COMPLIANCE_NEXT}}"="alternative"]?other,1)',
     )
     await scene.site.asterisk.reload_extensions(
         offered + "\nexten => other,1,Hangup(17)\n" + scene.site.dialplan
     )
-    leg = await scene.caller.dial("102", scene.port)
+    leg = await scene.caller.dial(EXTEN[entry], scene.port)
     await leg.answered()
     await leg.until_heard(0.3)
     pressed_at = len(leg.media.received)
@@ -185,10 +210,10 @@ async def test_what_a_refusal_leads_to(ask, what):
     assert not recorded(scene)
 
 
-async def test_the_digits_are_in_nothing_that_we_keep(ask):
+async def test_the_digits_are_in_nothing_that_we_keep(ask, entry):
     """A key that means nothing to us may be anything, a card number too."""
     scene = await ask("opt-out")
-    leg = await scene.caller.dial("102", scene.port)
+    leg = await scene.caller.dial(EXTEN[entry], scene.port)
     await leg.answered()
     for key in "48484":
         leg.send_digit(key)
@@ -199,9 +224,39 @@ async def test_the_digits_are_in_nothing_that_we_keep(ask):
     assert not any("'4'" in text or "48484" in text or "digit" in text for text in written)
 
 
-async def test_agi_cannot_ask_and_says_so(ask):
-    scene = await ask("opt-in")
-    leg, _ = await scene.connect("101")
+@pytest.mark.parametrize("moment", ["asked", "told"])
+async def test_who_hangs_up_later_has_not_agreed(ask, entry, moment):
+    """While he is asked, or while he is told what follows from his no."""
+    scene = await ask("opt-out")
+    leg = await scene.caller.dial(EXTEN[entry], scene.port)
+    await leg.answered()
+    if moment == "told":
+        leg.send_digit("9")
+    wanted = {"asked": "notice_completed", "told": "decision"}[moment]
+    await scene.site.rows_until(lambda rows: rows[-1]["kind"] == wanted)
     await scene.hang_up(leg)
-    assert scene.decisions() == [("NOT_RECORDED", "ENTRY_CANNOT_ASK")]
+    decided = {
+        "asked": ("NOT_RECORDED", "HANGUP_IN_NOTICE"),
+        "told": ("REFUSED", "CONSENT_REFUSED"),
+    }
+    assert scene.decisions() == [decided[moment]]
     assert not recorded(scene)
+
+
+async def test_a_prompt_that_keys_interrupt_is_heard_to_its_end(ask):
+    """Over FastAGI a key stops the prompt; it goes on where it was."""
+    scene = await ask("opt-in")
+    leg = await scene.caller.dial(EXTEN["agi"], scene.port)
+    await leg.answered()
+    for _ in range(3):
+        await leg.until_heard(0.15)
+        leg.send_digit("1")
+    agent = await scene.agent.next_call()
+    await agent.answered()
+    heard = leg.heard_pcm()
+    await scene.hang_up(leg)
+    assert scene.decisions() == [("ALLOWED", "CONSENT_GIVEN")]
+    lasted_ms = scene.details("notice_completed")[0]["lasted_ms"]
+    assert 960 <= lasted_ms <= 1_100
+    prompt = read_wav(scene.site.asterisk.sounds_here / "en" / "notice-test.wav")[0]
+    assert NoticeHeard.of(NoticeSearch(prompt), heard).completed

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from e2e.office import Office
 from e2e.steering import (
     EXTENSIONS,
     Recorded,
+    Times,
     dictate,
     policy,
     press,
@@ -23,17 +25,21 @@ from e2e.steering import (
     steered,
     wall_s,
 )
+from lab.asterisk import Asterisk
 from lab.dtmf import heard_digits
 from lab.leg import Leg
+from lab.proxy import Cable
 from lab.tone_spans import find_spans
+from lab.tones import RATE
 from lab.wav import read_wav
 
 pytestmark = pytest.mark.asterisk
 
 CARD = "4929104683570026"
 NEAR_S = 0.1
-"""How much a span in the file may differ from the time between the rows."""
-_MARGIN_S = 0.08
+"""How much a span in the file may differ from the time between the rows; what is blanked with a
+margin before it comes on top. A phone that was held up leaves frames out, which blurs the edges."""
+_MARGIN_S = 0.1
 
 PAYMENT = (
     EXTENSIONS
@@ -83,6 +89,11 @@ def the_pause(call: Recorded) -> tuple[float, float]:
     return wall_s(paused) - ahead, wall_s(resumed) - ahead
 
 
+def within(begin: float, end: float, spans: list[Times]) -> list[Times]:
+    """Those that reach into this time."""
+    return [span for span in spans if span[1] > begin and span[0] < end]
+
+
 def judge_pause(call: Recorded) -> None:
     """One silence in both channels, as long as the pause, and the voices go on behind it.
 
@@ -90,9 +101,10 @@ def judge_pause(call: Recorded) -> None:
     """
     began, ended = the_pause(call)
     (silent,) = silences(call.joined())
-    assert silent[1] - silent[0] == pytest.approx(ended - began + _MARGIN_S, abs=NEAR_S)
+    longer_s = silent[1] - silent[0] - (ended - began)
+    assert -NEAR_S < longer_s < _MARGIN_S + NEAR_S
     for spans in call.voices():
-        assert [span for span in spans if span[1] > began + 0.02 and span[0] < ended - 0.02] == []
+        assert within(began + NEAR_S, ended - NEAR_S, spans) == []
         assert spans[0][1] < began
         assert spans[-1][0] < ended + NEAR_S
         assert spans[-1][1] > ended + 0.5
@@ -146,7 +158,7 @@ async def test_a_step_of_the_dialplan_pauses_while_it_reads_a_card_number():
         ended = the_pause(call)[1]
         kept = [span for spans in call.voices() for span in spans]
         assert kept
-        assert min(begin for begin, _ in kept) > ended - 0.02
+        assert min(begin for begin, _ in kept) > ended - NEAR_S
 
 
 async def test_two_pause_and_each_resumes_for_himself():
@@ -175,7 +187,7 @@ async def test_two_pause_and_each_resumes_for_himself():
         ahead = time.time() - time.monotonic()
         began, ended = wall_s(paused[0]) - ahead, wall_s(resumed[1]) - ahead
         for spans in call.voices():
-            assert [one for one in spans if one[1] > began + 0.02 and one[0] < ended - 0.02] == []
+            assert within(began + NEAR_S, ended - NEAR_S, spans) == []
             assert spans[-1][1] > ended
 
 
@@ -194,7 +206,7 @@ async def test_an_event_of_the_dialplan_pauses_before_anybody_is_there():
         assert kinds.index("capture_paused") < kinds.index("party_joined")
         ended = the_pause(call)[1]
         for spans in call.voices():
-            assert min(begin for begin, _ in spans) > ended - 0.02
+            assert min(begin for begin, _ in spans) > ended - NEAR_S
 
 
 async def test_a_forgotten_pause_ends_as_the_policy_says():
@@ -228,7 +240,34 @@ async def test_a_forgotten_pause_ends_as_the_policy_says():
         assert stopped == {"recording": call.recording(), "reason": "PAUSE_FORGOTTEN"}
         paused = wall_s(office.rows("capture_paused")[-1]) - (time.time() - time.monotonic())
         for spans in call.voices():
-            assert max(end for _, end in spans) < paused + 0.02
+            assert max(end for _, end in spans) < paused + NEAR_S
+
+
+async def test_where_asterisk_cannot_be_asked_to_pause_nothing_more_is_kept():
+    """Who asked is told that it is no pause, and what was said all the same is not in the vault."""
+    async with AsyncExitStack() as stack:
+        cables = []
+
+        async def through(asterisk: Asterisk) -> dict[str, int]:
+            cables.append(await stack.enter_async_context(Cable(asterisk.ports.ami)))
+            return {"ami": cables[0].port}
+
+        office = await stack.enter_async_context(steered(through=through))
+        call = await Recorded.begin(office)
+        await call.customer.until_heard(0.8)
+        cables[0].cut()
+        await office.seen("asterisk_disconnected")
+        status, out, _ = await call.ask("pause")
+        assert (status, out) == (1, "FAILED\n")
+        await dictate(call.customer, CARD)
+        await call.end()
+        await no_digit_is_anywhere(office)
+        assert office.details("capture_stopped")[0]["reason"] == "MUTE_FAILED"
+        assert office.details("anomaly")[0]["code"] == "CAPTURE_NOT_STOPPED"
+        (paused,), (ended,) = office.rows("capture_paused"), office.rows("call_ended")
+        begin, end = silences(call.joined())[-1]
+        assert end > len(call.joined()[0]) / RATE - 0.021, "to its end"
+        assert end - begin > wall_s(ended) - wall_s(paused) - NEAR_S
 
 
 async def test_a_pause_outlives_a_transfer_until_staff_end_it():
@@ -248,8 +287,8 @@ async def test_a_pause_outlives_a_transfer_until_staff_end_it():
         await call.end()
         began, ended = the_pause(call)
         for spans in call.voices():
-            assert [one for one in spans if one[1] > began + 0.02] == []
+            assert [one for one in spans if one[1] > began + NEAR_S] == []
         kept = call.voices(2, others="agent2")
         for spans in kept:
-            assert min(begin for begin, _ in spans) > ended - 0.02
+            assert min(begin for begin, _ in spans) > ended - NEAR_S
             assert sum(end - begin for begin, end in spans) > 0.8
