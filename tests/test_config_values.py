@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,18 @@ def test_addresses_that_are_none_of_ari(url: str) -> None:
 def test_ports(port: object) -> None:
     (problem,) = problems(asterisk(agi={"port": port}))
     assert problem.startswith("asterisk[1].agi.port: ")
+
+
+def test_networks() -> None:
+    agi = accepted(asterisk(agi={"permit": ["192.0.2.0/28", "2001:db8::/64"]})).asterisk[0].agi
+    assert agi is not None
+    assert agi.permit == (ip_network("192.0.2.0/28"), ip_network("2001:db8::/64"))
+
+
+@pytest.mark.parametrize("network", ["192.0.2.1/28", "192.0.2.0/33", "pbx", ""])
+def test_what_is_no_network(network: str) -> None:
+    (problem,) = problems(asterisk(agi={"permit": [network]}))
+    assert problem.startswith("asterisk[1].agi.permit[1]: ")
 
 
 @pytest.mark.parametrize("name", ["", "-x", "a b", "a,b", "a" * 65, "日本", "x\n"])

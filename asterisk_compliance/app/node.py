@@ -266,10 +266,14 @@ class Node:
     async def set_strangers_aside(self) -> None:
         """Take files of recordings that the log does not know out of the spool, each with a row."""
         for name, size, digest in await self._keeping.copy_strangers_aside(self._is_known):
-            detail: dict[str, Detail] = {"file": name, "bytes": size, "sha256": digest}
             try:
                 await self._rows.append(
-                    Draft(Kind.FILE_QUARANTINED, unix_ms(), self.node, detail=detail)
+                    Draft(
+                        Kind.FILE_QUARANTINED,
+                        unix_ms(),
+                        self.node,
+                        detail={"bytes": size, "file": name, "sha256": digest},
+                    )
                 )
             except StoreError as error:
                 self._log.error("row_refused", kind=Kind.FILE_QUARANTINED, why=str(error))

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -22,7 +22,13 @@ from asterisk_compliance.asterisk.ari_events import (
     StasisStart,
 )
 from asterisk_compliance.asterisk.backoff import Backoff
-from asterisk_compliance.asterisk.fastagi import AgiHangup, AgiSession, FastAgiServer
+from asterisk_compliance.asterisk.fastagi import (
+    AgiHangup,
+    AgiReply,
+    AgiSession,
+    FastAgiServer,
+    Played,
+)
 from asterisk_compliance.errors import ApplicationReplaced, AsteriskUnavailable, RequestRefused
 from asterisk_compliance.ids import ChannelId, PlaybackId
 from lab.asterisk import Asterisk
@@ -282,6 +288,44 @@ async def test_fastagi(real: Asterisk, originate: Originate) -> None:
         assert back == HOSTILE
         await originate.hang_up(channels[-1])
         assert isinstance(await asyncio.wait_for(outcome.get(), 10), AgiHangup)
+
+
+async def test_fastagi_lets_go_of_what_it_does(real: Asterisk, originate: Originate) -> None:
+    """A file goes on from a place; another command ends what plays and what waits."""
+    outcome: asyncio.Queue[tuple[object, float]] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    async def timed(work: Awaitable[object]) -> None:
+        began = loop.time()
+        outcome.put_nowait((await work, loop.time() - began))
+
+    async def handler(agi: AgiSession) -> None:
+        await agi.answer()
+        await timed(agi.stream_file("tone", 5, digits="19", offset_samples=1600))
+        await timed(agi.stream_file("tone", 5, offset_samples=2400))
+        loop.call_later(0.1, agi.interrupt)
+        await timed(agi.stream_file("long", 30, digits="19"))
+        loop.call_soon(agi.interrupt)
+        await timed(agi.stream_file("long", 30))
+        loop.call_later(0.1, agi.interrupt)
+        await timed(agi.wait_for_digit(30))
+        await timed(agi.command("GET VARIABLE", "CHANNEL"))
+
+    async with FastAgiServer("127.0.0.1", 0, handler) as server:
+        source = real.sounds_here / "en/tone.wav"
+        (real.sounds_here / "en/long.sln").write_bytes(source.read_bytes()[44:] * 100)
+        await originate("agi", AGI_PORT=str(server.port))
+        async with asyncio.timeout(10):
+            rest, at_end, stopped, at_once, waited, asked = [await outcome.get() for _ in range(6)]
+    assert rest[0] == at_end[0] == Played(True, 2400)
+    assert 0.06 < rest[1] < 0.3 > at_end[1]
+    assert stopped[0] == at_once[0] == Played(False, 0)
+    assert 0.1 <= stopped[1] < 0.4
+    assert at_once[1] < 0.6, "also where both commands may have been read at once"
+    assert waited[0] == ""
+    assert 0.1 <= waited[1] < 0.4
+    assert isinstance(asked[0], AgiReply)
+    assert asked[0].data.startswith("Local/"), "the answers still belong to their commands"
 
 
 async def test_fastagi_refuses_a_number_with_a_line_break(

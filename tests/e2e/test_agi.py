@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+from pathlib import Path
 
 import pytest
 
+from e2e import steering
+from e2e.steering import Recorded, press, steered
+from e2e.test_pause import judge_pause
+from e2e.test_transfers import told_then_kept
+from lab import parties
+from lab.parties import Stage
 from lab.site import EXTENSIONS
 
 pytestmark = pytest.mark.asterisk
@@ -115,6 +123,75 @@ async def test_hostile_peers_do_not_keep_a_call_waiting(scene):
         writer.close()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
+
+
+async def test_two_thousand_silent_peers_keep_no_call_out_and_fill_no_memory(scene):
+    """While they connect, a call is told, connected and recorded as ever."""
+    port = scene.site.asterisk.ports.spare[0]
+    before = resident_bytes(scene.site.service.pid)
+    with contextlib.ExitStack() as opened:
+
+        def connect():
+            for _ in range(2_000):
+                peer = opened.enter_context(socket.socket())
+                peer.connect(("127.0.0.1", port))
+
+        connecting = asyncio.create_task(asyncio.to_thread(connect))
+        leg, agent = await scene.connect("101")
+        await connecting
+        grown = resident_bytes(scene.site.service.pid) - before
+        assert agent.times["confirmed"] - leg.times["answered"] < 3.0
+        await agent.until_heard(1.0)
+        await scene.hang_up(leg)
+    assert scene.decisions() == [("ALLOWED", "NOTICE_COMPLETED")]
+    assert scene.details("recording_closed")[0]["whole"]
+    assert grown < 16 * 1024 * 1024
+
+
+async def test_a_peer_from_elsewhere_is_turned_away(scene):
+    """It may listen on an address that others reach; ``permit`` says who is Asterisk."""
+    port = scene.site.asterisk.ports.spare[0]
+    for _ in range(3):
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, local_addr=("127.0.0.2", 0)
+        )
+        assert await asyncio.wait_for(reader.read(), 2) == b""
+        writer.close()
+    assert scene.site.service.words.count("agi_peer_not_permitted") == 1
+
+
+def over_agi(extensions):
+    return extensions.replace("compliance-notice,", "compliance-notice-agi,")
+
+
+async def test_a_call_that_came_over_fastagi_is_paused_like_any_other():
+    async with steered(over_agi(steering.EXTENSIONS)) as office:
+        call = await Recorded.begin(office, until="recording_growing")
+        assert office.details("call_arrived")[0]["entry"] == "agi"
+        await press(call.agent, "*51")
+        await call.is_said("PAUSED")
+        await call.customer.until_heard(0.8)
+        await press(call.agent, "*52")
+        await call.is_said("RECORDING")
+        await call.customer.until_heard(0.8)
+        await call.end()
+        judge_pause(call)
+
+
+async def test_who_takes_over_a_call_that_came_over_fastagi_is_told():
+    async with Stage.set_up(extensions=over_agi(parties.EXTENSIONS)) as stage:
+        caller, agent = await stage.connect("102")
+        assert stage.details("call_arrived")[0]["entry"] == "agi"
+        await agent.until_heard(0.8)
+        assert await agent.transfer("202") == 200
+        agent2 = await stage.answered("agent2")
+        await stage.row("recording_started", 2)
+        await agent2.until_heard(1.2)
+        told_then_kept(stage, await stage.end(caller), caller, agent2)
+
+
+def resident_bytes(pid):
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4_096
 
 
 async def test_entering_again_returns_the_standing_decision(set_the_scene):

@@ -98,7 +98,7 @@ class Stage:
             for phone in phones.values():
                 phone.answer_after = 0.05
                 phone.lines = 2
-            with_defaults = {
+            with_defaults: dict[str, Any] = {
                 "extensions": EXTENSIONS,
                 "policies": POLICIES,
                 "install_prompts": install_prompts,
