@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from asterisk_compliance.app.arrivals import parse_arguments, personal_facts
+from asterisk_compliance.app.arrivals import outside_number, parse_arguments, personal_facts
 from asterisk_compliance.app.call_task import CallTask, monotonic_ms
 from asterisk_compliance.app.node import Node
 from asterisk_compliance.app.result import RESULT_VARIABLE
@@ -202,6 +202,10 @@ async def serve_call(node: Node, session: AgiSession, limit_s: float) -> None:
         language=session.language,
         stopping=node.stopping,
         rules=applied.rules,
+        wiring=node.wiring,
+        outside=node.policies.comparable(
+            outside_number(values, _known(environment.get("agi_callerid", "")))
+        ),
         facts=personal_facts(
             number=_known(environment.get("agi_callerid", "")),
             name=_known(environment.get("agi_calleridname", "")),

@@ -84,8 +84,8 @@ class Tracks(StrEnum):
 class Blank:
     """A stretch that must not be kept: digital silence takes its place before anything is digested.
 
-    It is clipped to the files and never widened, but for files that Asterisk did not close: a
-    margin for what the clocks do not know is the caller's to give.
+    It is clipped to the files, and widened where they are shorter than they should be
+    (:meth:`Expected.found`); any other margin is the caller's to give.
 
     Attributes:
         from_end_ms, to_end_ms: Where it begins and ends, back from the end of the longer file.
@@ -140,14 +140,17 @@ class Expected:
     blanks: tuple[Blank, ...] = ()
     doubts: tuple[Doubt, ...] = ()
 
-    def of_unclosed(self) -> Expected:
-        """The same for files that Asterisk did not close, whose last two seconds may be missing.
+    def found(self, length_ms: int, *, closed: bool) -> Expected:
+        """The same for files that are so long: each blank covers every place where it may lie.
 
-        How much is missing nobody knows, so each blank covers every place where it may lie.
+        Where both parties send nothing for a while, time in the file stands still, and nobody knows
+        at which place. And of files that Asterisk did not close, up to two seconds are missing at
+        the end.
         """
+        missing_ms = 0 if self.length_ms is None else max(0, self.length_ms - length_ms)
+        missing_ms += 0 if closed else UNFLUSHED_MS
         blanks = (
-            replace(blank, to_end_ms=max(0, blank.to_end_ms - UNFLUSHED_MS))
-            for blank in self.blanks
+            replace(blank, to_end_ms=max(0, blank.to_end_ms - missing_ms)) for blank in self.blanks
         )
         return replace(self, blanks=tuple(blanks))
 

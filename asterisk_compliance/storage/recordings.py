@@ -112,9 +112,10 @@ def measure_and_join(
             for direction in captured(expected)
         }
         rx, tx = (found.get(direction) for direction in DIRECTIONS)
-        if any(reader is not None and not reader.closed for reader in (rx, tx)):
-            expected = expected.of_unclosed()
-        length = max(reader.samples if reader else 0 for reader in (rx, tx))
+        there = [reader for reader in (rx, tx) if reader is not None]
+        length = max((reader.samples for reader in there), default=0)
+        closed = all(reader.closed for reader in there)
+        expected = expected.found(length // _PER_MS, closed=closed)
         joining = _Joining(
             length, [expected.blanked(length, _PER_MS, others=others) for others in (False, True)]
         )

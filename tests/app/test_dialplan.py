@@ -230,7 +230,9 @@ def test_a_site_without_agi_has_no_routine_for_it() -> None:
 
 def test_a_site_with_agi_asks_its_own_address() -> None:
     text = render_here(agi="pbx-1.example.jp:4574")
-    assert "AGI(agi://pbx-1.example.jp:4574/notice?policy=${ARG1}" in text
+    asked = "AGI(agi://pbx-1.example.jp:4574/notice?policy=${ARG1}&linkedid=${CHANNEL(linkedid)}"
+    queue, direction = r"${FILTER(A-Za-z0-9_.\x2d,${ARG2})}", "${FILTER(a-z,${ARG3})}"
+    assert f"{asked}&queue={queue}&direction={direction})" in text
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_what_calls_are_decided_by_can_be_changed(after: dict[str, Any]) -> None
         (changed("audit", store="/x"), ["audit.store"]),
         (changed("vault", recordings="/x"), ["vault.recordings"]),
         (changed("service", socket="/x"), ["service.socket"]),
-        (changed("limits", dialplan_s=30, growth_s=4), ["limits.dialplan_s", "limits.growth_s"]),
+        (changed("limits", dialplan_s=40, growth_s=4), ["limits.dialplan_s", "limits.growth_s"]),
     ],
 )
 def test_what_is_built_at_start_needs_a_restart(after: dict[str, Any], addresses: Any) -> None:

@@ -346,7 +346,7 @@ def test_keys_in_a_language_that_we_cannot_read_are_the_sites_own_duty(asking: P
 
 def test_all_problems_are_said_at_once(sounds: Path) -> None:
     (sounds / "ja" / "notice-standard.wav").unlink()
-    write_prompt(sounds / "en" / "notice-standard.wav", 20.0)
+    write_prompt(sounds / "en" / "notice-standard.wav", 30.0)
     asked = notice(
         ja={"prompt": "notice-standard"}, en={"prompt": "notice-standard", "text": "Hi."}
     )

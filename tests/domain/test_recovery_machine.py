@@ -60,9 +60,9 @@ class AnyDeath(AnyLegs):
         self.somebody_moves(data, ms)
         if data.draw(st.sampled_from([False] * 9 + [True])):
             world.hang_up()
-        policy = world.policy
-        known = data.draw(st.sampled_from([policy, policy, policy, stricter(policy), None]))
-        world.comes_back(known, world.now_ms - began)
+        known = {"same": world.policy, "other": stricter(world.policy), "gone": None}
+        which = data.draw(st.sampled_from(["same", "same", "same", "other", "gone"]))
+        world.comes_back(known[which], world.now_ms - began)
 
     @precondition(lambda self: self.live)
     @rule(data=st.data(), ms=st.sampled_from([0, 40, 700]))

@@ -15,7 +15,7 @@ from e2e.test_pause import judge_pause
 from e2e.test_transfers import told_then_kept
 from lab import parties
 from lab.parties import Stage
-from lab.site import EXTENSIONS
+from lab.site import EXTENSIONS, TEST_POLICIES
 
 pytestmark = pytest.mark.asterisk
 
@@ -158,6 +158,45 @@ async def test_a_peer_from_elsewhere_is_turned_away(scene):
         assert await asyncio.wait_for(reader.read(), 2) == b""
         writer.close()
     assert scene.site.service.words.count("agi_peer_not_permitted") == 1
+
+
+RULES = """
+[rules]
+home = "JP"
+time_zone = "Asia/Tokyo"
+
+[[rule]]
+id = "site-sales"
+text = "Sales keeps what was agreed."
+match = { queue = ["sales-1"] }
+terms = { retention_min_days = 30 }
+
+[[rule]]
+id = "site-colleagues"
+text = "Colleagues are heard with a tone."
+match = { direction = ["internal"], did = ["101"] }
+terms = { beep_s = 15 }
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rules"),
+    [
+        ("inbound", []),
+        ("inbound,sales-1", ["site-sales"]),
+        ("inbound,sales-1,internal", ["site-colleagues", "site-sales"]),
+        ("inbound,a&policy=whole%2", []),
+    ],
+)
+async def test_rules_ask_for_the_queue_and_the_direction(set_the_scene, arguments, rules):
+    enter = "Gosub(compliance-notice-agi,s,1({}))"
+    extensions = EXTENSIONS.replace(enter.format("inbound"), enter.format(arguments))
+    scene = await set_the_scene(extensions=extensions, policies=RULES + TEST_POLICIES)
+    leg, _ = await scene.connect("101")
+    await scene.hang_up(leg)
+    (arrived,) = scene.details("call_arrived")
+    assert (arrived["policy"], sorted(arrived["rules"])) == ("inbound", rules)
+    assert scene.decisions() == [("ALLOWED", "NOTICE_COMPLETED")]
 
 
 def over_agi(extensions):

@@ -267,3 +267,18 @@ def test_a_blank_holds_whatever_is_missing_at_the_end(
     measure_and_join(spool, RECORDING, vault, expected)
     assert not (joined(vault) == secret).any()
     assert (joined(vault)[: 24_000 - 8 * lost_ms] == plain).all()
+
+
+@pytest.mark.parametrize("where_ms", [0, 1_000, 4_500])
+def test_a_blank_holds_where_time_stood_still(spool: Path, vault: Path, where_ms: int) -> None:
+    """Of six seconds 1.2 are missing, before, behind or between what must not be kept."""
+    secret, plain = 5_000, 1_000
+    said = np.full(8 * 6_000, plain, np.int16)
+    said[8 * 3_000 : 8 * 3_500] = secret
+    kept = np.delete(said, np.s_[8 * where_ms : 8 * (where_ms + 1_200)])
+    spooled(spool / RX, kept)
+    spooled(spool / TX, kept)
+    expected = Expected(6_000, blanks=(Blank(3_000, 2_500, Tracks.BOTH),))
+    measure_and_join(spool, RECORDING, vault, expected)
+    assert not (joined(vault) == secret).any()
+    assert (joined(vault)[: 8 * 1_800] == plain).all()
