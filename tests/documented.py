@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import types
 import typing
@@ -283,7 +284,7 @@ def _default(value: object) -> str:
         case ZoneInfo():
             return f'`"{value.key}"`'
         case tuple():
-            return "`[]`"
+            return f"`{json.dumps([str(one) for one in value])}`"
         case dict():
             return "`{}`"
         case _:

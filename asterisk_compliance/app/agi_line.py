@@ -13,8 +13,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import structlog
-
 from asterisk_compliance.app.arrivals import outside_number, parse_arguments, personal_facts
 from asterisk_compliance.app.call_task import CallTask, monotonic_ms
 from asterisk_compliance.app.node import Node
@@ -41,8 +39,6 @@ SCRIPT = "notice"
 _LISTEN_S = 5.0
 """For how long one command listens; longer than most calls are asked, since keys between two
 commands are lost."""
-
-log = structlog.get_logger()
 
 _Work = Callable[[], Awaitable[None]]
 

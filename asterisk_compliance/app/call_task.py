@@ -281,7 +281,7 @@ class CallTask:
                 self._around.follow(self.call)
             case StopCapture(recording=recording):
                 stopped = await self._hands.stop_capture(self.call.channel)
-                self._came_out(
+                self._heard(
                     CaptureStopped(recording, monotonic_ms())
                     if stopped
                     else CaptureGoesOn(recording)
@@ -294,7 +294,7 @@ class CallTask:
                 channel = self.call.channel
                 self._around.follow_recording(recording)
                 if not await self._hands.start_segment(channel, recording, options):
-                    self._came_out(SegmentRefused(recording, monotonic_ms()))
+                    self._heard(SegmentRefused(recording, monotonic_ms()))
             case CancelSegment():
                 self._hands.cancel_segment(self.call.channel)
             case Whisper():

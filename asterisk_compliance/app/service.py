@@ -274,9 +274,7 @@ class Service:
         async def handle(session: AgiSession) -> None:
             await serve_call(node, session, node.policies.longest_prompt_ms / 1_000 + margin_s)
 
-        limits = AgiLimits(
-            header_s=agi.header_s, sessions=agi.connections_max, permit=agi.permit
-        )
+        limits = AgiLimits(header_s=agi.header_s, sessions=agi.connections_max, permit=agi.permit)
         await listening.enter_async_context(FastAgiServer(agi.host, agi.port, handle, limits))
 
     async def _show(

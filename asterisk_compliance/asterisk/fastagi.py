@@ -111,7 +111,8 @@ class FastAgiServer:
         if self._closing:
             writer.transport.abort()
             return
-        if not self._permit.admits(writer.get_extra_info("peername")[0]):
+        peer = writer.get_extra_info("peername") or ("",)  # nothing, if it is gone already
+        if not self._permit.admits(peer[0]):
             self.refused += 1
             writer.transport.abort()
             return

@@ -142,12 +142,29 @@ def _mute(call: Call, wanted: Mute, at_ms: int) -> Stepped:
 
 
 def unseen(call: Call, at_ms: int) -> Call:
-    """Who is there uncovered, when we look again, may have been there since we looked away."""
-    since = call.unseen_since_ms
-    looked = replace(call, unseen_since_ms=None)
-    if since is None or not call.company.uncovered or not call.capture_is_open:
+    """Who is there uncovered, when we look again, may have been there since we looked away.
+
+    Whether the file went on meanwhile nobody knows: what lies before in it is blanked wider.
+    """
+    if call.unseen_since_ms is None:
+        return call
+    away_ms = at_ms - call.unseen_since_ms
+    looked = replace(call, unseen_since_ms=None, segment=_undated(call, away_ms))
+    if not call.company.uncovered or not call.capture_is_open:
         return looked
-    return _slipping(looked, call.file_ms(at_ms) - (at_ms - since), Tracks.OTHERS)
+    return _slipping(looked, call.file_ms(at_ms) - away_ms, Tracks.OTHERS)
+
+
+def _undated(call: Call, away_ms: int) -> Segment:
+    if call.keeps_all:
+        return call.segment
+    slips = (
+        replace(slip, from_ms=slip.from_ms - away_ms, to_ms=slip.to_ms + away_ms)
+        for slip in call.segment.slips
+    )
+    since_ms = call.segment.slipping_since_ms
+    earlier_ms = None if since_ms is None else since_ms - away_ms
+    return replace(call.segment, slips=tuple(slips), slipping_since_ms=earlier_ms)
 
 
 def mute_changed(call: Call, mute: Mute, at_ms: int) -> Stepped:
@@ -271,9 +288,9 @@ def stop(call: Call, reason: StopReason, *rows: AppendRow, at_ms: int | None = N
     quiet, ended = _not_told_any_more(replace(call, start_wanted=False))
     if call.capture_is_open and at_ms is not None:
         quiet = _slipping(quiet, call.file_ms(at_ms), Tracks.BOTH)
+    if not call.is_recorded:
+        return quiet, (*rows, *ended)
     end = (StopCapture(call.recording),) if call.capture_is_open else ()
-    if not call.is_recorded:  # it was told to stop already, and goes on: once more
-        return quiet, (*rows, *ended, *end)
     said = ended_status(reason)
     there = call.capture_is_open or call.coming is not None
     stopping = replace(quiet, stopping=there, pauses=frozenset(), ended_as=said)

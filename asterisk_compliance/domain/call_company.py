@@ -42,7 +42,7 @@ from asterisk_compliance.domain.events import CompanyChanged, PlaybackFinished, 
 from asterisk_compliance.domain.names import Deadline
 from asterisk_compliance.domain.notice import Consent, Duty, OnJoin, OnProblem, announcement_for
 from asterisk_compliance.domain.reasons import StopReason
-from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.domain.rows import Detail, Kind
 from asterisk_compliance.ids import PlaybackId, playback_id
 
 LEFT_MS = 1_000
@@ -62,7 +62,7 @@ def company_changed(call: Call, event: CompanyChanged) -> Stepped:
     for peer in newcomers:
         how, company = _received(call, company, peer, first=not before.met)
         call = replace(call, parties=call.parties + 1)
-        rows.append(_joined_row(call, peer, how))
+        rows.append(_joined_row(call, peer, how, event.at_ms))
     arrived = bool(event.peers)
     call = replace(call, company=company, transfer_seen=call.transfer_seen and not arrived)
     if call.joins:
@@ -153,9 +153,12 @@ def must_stop(call: Call) -> StopReason | None:
     return StopReason.JOINED if asks or call.policy.on_join is OnJoin.STOP else None
 
 
-def _joined_row(call: Call, peer: Peer, how: str) -> AppendRow:
+def _joined_row(call: Call, peer: Peer, how: str, at_ms: int) -> AppendRow:
     party = call.party(call.parties)
-    return AppendRow(Kind.PARTY_JOINED, {"channel": peer.channel, "cover": how, "party": party})
+    since = call.unseen_since_ms
+    unseen: dict[str, Detail] = {} if since is None else {"unseen_ms": at_ms - since}
+    detail = {"channel": peer.channel, "cover": how, "party": party, **unseen}
+    return AppendRow(Kind.PARTY_JOINED, detail)
 
 
 # -- whispers ----------------------------------------------------------------------------------

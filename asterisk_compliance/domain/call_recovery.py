@@ -38,7 +38,7 @@ from asterisk_compliance.domain.decision import Decision, Reason, Status
 from asterisk_compliance.domain.events import Leg
 from asterisk_compliance.domain.memory import Left, Remembered
 from asterisk_compliance.domain.names import Deadline
-from asterisk_compliance.domain.notice import CaptureFrom, Policy
+from asterisk_compliance.domain.notice import AgentConsent, CaptureFrom, Policy
 from asterisk_compliance.domain.reasons import StopReason
 from asterisk_compliance.domain.recording import Blank, Capture, Expected, Tracks
 from asterisk_compliance.domain.rows import Kind
@@ -230,9 +230,12 @@ def _coming(known: Remembered, call: Call, now: Clock) -> Segment | None:
     if known.coming is None:
         return None
     coming = _segment(known, known.coming, segment_of(known.coming), call.file_ms, now)
-    ever = _until_now(_EVER_MS, call.file_ms, now, Tracks.BOTH)
-    unmuted = call.pauses or call.stopping
-    return replace(coming, mute=Mute.NONE, slips=(*coming.slips, ever) if unmuted else coming.slips)
+    slips = coming.slips
+    if call.pauses or call.stopping:
+        slips = (_until_now(_EVER_MS, call.file_ms, now, Tracks.BOTH),)
+    elif call.policy is not None and call.policy.agent_consent is not AgentConsent.NONE:
+        slips = (_until_now(_EVER_MS, call.file_ms, now, Tracks.OTHERS),)
+    return replace(coming, mute=Mute.NONE, slips=slips)
 
 
 def _segment(

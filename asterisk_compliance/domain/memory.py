@@ -22,6 +22,9 @@ from asterisk_compliance.ids import CallId, ChannelId, RecordingId, segment_of
 
 STAFF_SOURCE = "staff"
 
+ROW_LATE_MS = 10_000
+"""A row is written so long after its fact at most: a call can wait for the store before."""
+
 
 class Left(StrEnum):
     """How far a recording came."""
@@ -221,8 +224,12 @@ def _concluded(call: Remembered, kind: Kind, recording: RecordingId) -> Remember
 
 
 def _tainted(call: Remembered, row: Row) -> Mapping[RecordingId, int]:
+    """What was looked away from is tainted since then, and what ran before the row since before."""
     there = {recording for recording in (call.running, call.coming) if recording is not None}
-    return {**dict.fromkeys(there, milliseconds(row.at)), **call.tainted}
+    unseen_ms = row.detail.get("unseen_ms", 0)
+    since_ms = milliseconds(row.at) - ROW_LATE_MS - (unseen_ms if isinstance(unseen_ms, int) else 0)
+    earlier = {one: min(since_ms, call.tainted.get(one, since_ms)) for one in there}
+    return {**call.tainted, **earlier}
 
 
 # -- what is muted, and who is there ------------------------------------------------------------

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from asterisk_compliance.domain.call_capture import SLIP_BEFORE_MS
 from asterisk_compliance.domain.call_recovery import Clock, finish, follow_again
 from asterisk_compliance.domain.commands import AppendRow, Command
-from asterisk_compliance.domain.company import Cover
 from asterisk_compliance.domain.events import (
     Bridged,
     CompanyChanged,
@@ -21,10 +20,10 @@ from asterisk_compliance.domain.events import (
     Unbridged,
 )
 from asterisk_compliance.domain.memory import Remembered, remember
-from asterisk_compliance.domain.notice import Policy
+from asterisk_compliance.domain.notice import OnJoin, Policy
 from asterisk_compliance.domain.row_format import Row, place
 from asterisk_compliance.domain.rows import Draft, Kind
-from asterisk_compliance.ids import ChannelId, NodeName
+from asterisk_compliance.ids import NodeName
 
 from .simulated_legs import Legs
 from .simulated_recorder import Fault, Presence
@@ -55,21 +54,28 @@ def stored(row: AppendRow, at_ms: int, seq: int) -> Row:
     return place(draft, seq=seq, log="simulated", nonce=bytes(16), salts=salts)
 
 
+class _Dated(list[AppendRow]):
+    """Rows, and when the domain wrote each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_ms = 0
+        self.times: dict[int, int] = {}
+
+    def append(self, row: AppendRow, /) -> None:
+        super().append(row)
+        self.times[id(row)] = self.now_ms
+
+
 @dataclass
 class DatedStore(Store):
-    """Knows when each row was stored."""
+    """Knows when each row was written."""
 
-    now_ms: int = 0
-    times: list[int] = field(default_factory=list)
-
-    def append(self, rows: list[AppendRow]) -> bool:
-        done = super().append(rows)
-        self.times += [self.now_ms] * (len(self.rows) - len(self.times))
-        return done
+    attempted: _Dated = field(default_factory=_Dated)
 
     def as_stored(self) -> list[Row]:
-        pairs = zip(self.rows, self.times, strict=True)
-        return [stored(row, at_ms, seq) for seq, (row, at_ms) in enumerate(pairs)]
+        times = self.attempted.times
+        return [stored(row, times[id(row)], seq) for seq, row in enumerate(self.rows)]
 
 
 @dataclass
@@ -103,7 +109,7 @@ class Mortal(Legs):
 
     def pass_time(self, ms: int) -> None:
         super().pass_time(ms)
-        self.dated.now_ms = self.now_ms
+        self.dated.attempted.now_ms = self.now_ms
 
     def _perform(self, command: Command) -> None:
         if self.dies_in is not None:
@@ -127,6 +133,7 @@ class Mortal(Legs):
             self.segment_begins()
         self.asked_to_begin = self.telling = None
         joined = {r.detail["channel"] for r in self.store.rows if r.kind is Kind.PARTY_JOINED}
+        self.met = bool(joined)
         for presence in self._presences():
             presence.domain_knows &= presence.channel in joined
         self._nothing_is_on_its_way()
@@ -189,15 +196,13 @@ class Mortal(Legs):
         self._company_is_told()
 
     def _company_is_told(self) -> None:
-        self.post(Bridged(self.now_ms) if self.there else Unbridged(self.now_ms))
+        """By ARI, as late as AMI would."""
+        at_ms, lag_ms = self.now_ms + self.ami_lag_ms, self.ami_lag_ms
+        self.post(Bridged(at_ms) if self.there else Unbridged(at_ms), lag_ms=lag_ms)
         peers = tuple(sorted(peer for peer, _ in self.there.values()))
-        self.post(CompanyChanged(self.now_ms, peers, two_party=len(peers) < 2))
+        self.post(CompanyChanged(at_ms, peers, two_party=len(peers) < 2), lag_ms=lag_ms)
         self.told_of.append([presence for _, presence in self.there.values()])
         self.tell_all()
-
-    def covered_in_truth(self) -> set[ChannelId]:
-        refused = {peer.channel for peer in self.peers() if peer.cover is Cover.REFUSED}
-        return self.safe - refused
 
 
 _CONCLUSIONS = {

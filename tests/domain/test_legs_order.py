@@ -55,22 +55,6 @@ def test_what_is_blanked_holds_where_the_end_of_the_file_is_seen_late(lag_ms: in
     assert world.recorder.kept == []
 
 
-def test_who_withdraws_from_a_recording_that_did_not_stop_is_not_kept_from_then_on() -> None:
-    """It was told to stop when events were lost, and goes on; now it is told once more."""
-    world = Legs(refuses={StopCapture})
-    in_dialplan(world, policy())
-    world.company_becomes(ONE)
-    world.tell_all()
-    world.post(EventsOverflowed())
-    world.tell_all()
-    world.live_through(1_000)
-    world.refuses.clear()
-    world.post(WithdrawalAsked(world.now_ms))
-    world.tell_all()
-    assert world.recorder.running is None
-    assert world.recorder.kept == []
-
-
 def test_what_a_recording_that_never_stops_holds_behind_a_withdrawal_is_blanked() -> None:
     world = Legs(refuses={StopCapture})
     in_dialplan(world, policy())

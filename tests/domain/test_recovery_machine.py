@@ -10,9 +10,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
+from asterisk_compliance.domain import memory
 from asterisk_compliance.domain.call_state import Phase
+from asterisk_compliance.domain.company import Peer
 from asterisk_compliance.domain.memory import Left
 from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.ids import ChannelId
 
 from .simulated_choices import Peril
 from .simulated_death import Killed, Mortal, stricter
@@ -24,6 +27,9 @@ LASTING = sorted(
 """With a log that says nothing nobody can go on; a late segment has no place in it."""
 
 
+memory.ROW_LATE_MS = 0  # here a row is written when the domain hears of its fact
+
+
 class AnyDeath(AnyLegs):
     """A call whose service dies, and comes back."""
 
@@ -31,6 +37,11 @@ class AnyDeath(AnyLegs):
         super().__init__()
         self.world: Mortal = Mortal()
         self.half_done = False
+        self.known: dict[ChannelId, Peer] = {}
+
+    def anybody(self) -> st.SearchStrategy[Peer]:
+        """Nobody is another when he comes again."""
+        return super().anybody().map(lambda peer: self.known.setdefault(peer.channel, peer))
 
     @initialize(data=st.data())
     def a_call_is_in_the_dialplan(self, data: st.DataObject) -> None:
@@ -61,8 +72,10 @@ class AnyDeath(AnyLegs):
         if data.draw(st.sampled_from([False] * 9 + [True])):
             world.hang_up()
         known = {"same": world.policy, "other": stricter(world.policy), "gone": None}
-        which = data.draw(st.sampled_from(["same", "same", "same", "other", "gone"]))
-        world.comes_back(known[which], world.now_ms - began)
+        assert world.call is not None
+        again = "gone" if world.call.policy is None else "same"
+        which = data.draw(st.sampled_from([again, again, again, "other", "gone"]))
+        world.comes_back(known["gone" if again == "gone" else which], world.now_ms - began)
 
     @precondition(lambda self: self.live)
     @rule(data=st.data(), ms=st.sampled_from([0, 40, 700]))
@@ -73,8 +86,11 @@ class AnyDeath(AnyLegs):
         self.world.looks_away(self.world.now_ms - began)
 
     def somebody_moves(self, data: st.DataObject, ms: int) -> None:
+        """Whom we find as the first company counts as the first, whoever was there before."""
+        met = self.world.met
         for _ in range(data.draw(st.integers(0, 2))):
             self.world.pass_time(ms)
+            self.world.met = met
             peers = st.lists(self.anybody(), max_size=2, unique_by=lambda peer: peer.channel)
             self.world.company_becomes(*data.draw(peers))
         self.world.pass_time(ms)
