@@ -51,7 +51,7 @@ from asterisk_compliance.domain.events import (
 from asterisk_compliance.domain.names import Deadline
 from asterisk_compliance.domain.reasons import FAILURES, PauseReason, StopReason
 from asterisk_compliance.domain.recording import Blank, Capture, Doubt, Expected, Outcome, Tracks
-from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.domain.rows import Detail, Kind
 from asterisk_compliance.ids import RecordingId, recording_id
 
 TakenIn: TypeAlias = Judged | SpoolRemoved | SpoolKept | RecordingRemoved
@@ -88,6 +88,8 @@ def settle(call: Call, at_ms: int, *, said: bool = False) -> Stepped:
         return _mute(call, wanted, at_ms)
     if wanted is call.segment.mute or call.coming is not None:
         return call, ()  # what is muted has an end already: the new segment
+    if call.segment.mute is Mute.OTHERS and not call.company.peers:
+        return call, ()  # there is nobody to be heard; who comes next decides
     resumed = recording_row(call, Kind.CAPTURE_RESUMED, mute=wanted)
     behind = () if said else (resumed, Commit())
     unmuted = replace(call, segment=replace(call.segment, mute=wanted))
@@ -137,22 +139,28 @@ def _mute(call: Call, wanted: Mute, at_ms: int) -> Stepped:
         return muted, (SetMute(wanted),)
     reason = _why_not_others(call)
     assert reason is not None
-    row = recording_row(call, Kind.CAPTURE_PAUSED, reason=reason, mute=wanted)
+    looked = unseen_detail(call, at_ms)
+    row = recording_row(call, Kind.CAPTURE_PAUSED, reason=reason, mute=wanted, **looked)
     return muted, (SetMute(wanted), row)
 
 
 def unseen(call: Call, at_ms: int) -> Call:
-    """Who is there uncovered, when we look again, may have been there since we looked away.
+    """Who may not be kept, when we look again, may have been there since we looked away.
 
     Whether the file went on meanwhile nobody knows: what lies before in it is blanked wider.
     """
-    if call.unseen_since_ms is None:
+    if call.unseen_since_ms is None or not call.capture_is_open:
         return call
     away_ms = at_ms - call.unseen_since_ms
-    looked = replace(call, unseen_since_ms=None, segment=_undated(call, away_ms))
-    if not call.company.uncovered or not call.capture_is_open:
+    looked = replace(call, segment=_undated(call, away_ms))
+    if not call.segment.others or _why_not_others(looked) in {None, PauseReason.TRANSFER}:
         return looked
     return _slipping(looked, call.file_ms(at_ms) - away_ms, Tracks.OTHERS)
+
+
+def unseen_detail(call: Call, at_ms: int) -> Mapping[str, Detail]:
+    """Of a row about somebody who may have been there before it, for so long."""
+    return {} if call.unseen_since_ms is None else {"unseen_ms": at_ms - call.unseen_since_ms}
 
 
 def _undated(call: Call, away_ms: int) -> Segment:

@@ -20,6 +20,7 @@ from asterisk_compliance.domain.call_capture import (
     settle,
     stop,
     unseen,
+    unseen_detail,
 )
 from asterisk_compliance.domain.call_notice import EARLY_TOLERANCE_MS, Stepped, then
 from asterisk_compliance.domain.call_rows import lasted_ms, standing_status
@@ -42,7 +43,7 @@ from asterisk_compliance.domain.events import CompanyChanged, PlaybackFinished, 
 from asterisk_compliance.domain.names import Deadline
 from asterisk_compliance.domain.notice import Consent, Duty, OnJoin, OnProblem, announcement_for
 from asterisk_compliance.domain.reasons import StopReason
-from asterisk_compliance.domain.rows import Detail, Kind
+from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.ids import PlaybackId, playback_id
 
 LEFT_MS = 1_000
@@ -75,7 +76,9 @@ def company_changed(call: Call, event: CompanyChanged) -> Stepped:
     if newcomers and before.met and event.two_party and call.capture_is_open:
         at_ms = event.at_ms
         call = replace(call, heal_due=True) if call.wiring.segments else doubt(call, at_ms)
-    return then((*rows, *ended, *_shown(call, newcomers)), admitted(call, event.at_ms))
+    looked, commands = admitted(call, event.at_ms)
+    looked = replace(looked, unseen_since_ms=None)
+    return looked, (*rows, *ended, *_shown(call, newcomers), *commands)
 
 
 def _shown(call: Call, newcomers: tuple[Peer, ...]) -> tuple[Command, ...]:
@@ -155,10 +158,8 @@ def must_stop(call: Call) -> StopReason | None:
 
 def _joined_row(call: Call, peer: Peer, how: str, at_ms: int) -> AppendRow:
     party = call.party(call.parties)
-    since = call.unseen_since_ms
-    unseen: dict[str, Detail] = {} if since is None else {"unseen_ms": at_ms - since}
-    detail = {"channel": peer.channel, "cover": how, "party": party, **unseen}
-    return AppendRow(Kind.PARTY_JOINED, detail)
+    detail = {"channel": peer.channel, "cover": how, "party": party}
+    return AppendRow(Kind.PARTY_JOINED, {**detail, **unseen_detail(call, at_ms)})
 
 
 # -- whispers ----------------------------------------------------------------------------------

@@ -314,8 +314,11 @@ class Call:
         )
 
     def file_ms(self, at_ms: int) -> int:
-        """The clock of the recording's file: it stands still while nothing is captured."""
-        if self.keeps_all:
+        """The clock of the recording's file: it stands still while nothing is captured.
+
+        Where nobody knows when that is, since the policy is not known any more, it never does.
+        """
+        if self.keeps_all or self.policy is None:
             return at_ms
         running = 0 if self.bridged_at_ms is None else at_ms - self.bridged_at_ms
         return self.bridged_ms + running

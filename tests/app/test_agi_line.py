@@ -298,11 +298,15 @@ async def test_a_prompt_that_goes_too_fast_was_not_heard() -> None:
 
 
 async def test_time_between_the_pieces_is_no_part_of_the_prompt() -> None:
-    async with call(hurries=4.0) as scene:
+    length_ms = 4 * LENGTH_MS
+    wordings = {"ja": replace(WORDING, length_ms=length_ms)}
+    long = replace(ASKS, notice=replace(NOTICE, wordings=wordings))
+    prompt = {"/prompts/ja/notice": length_ms}
+    async with call(long, hurries=4.0, lengths_ms=prompt) as scene:
         tell = scene.line._tell
 
         async def slow(event: Event) -> None:
-            await asyncio.sleep(LENGTH_MS / 2_000)
+            await asyncio.sleep(length_ms / 3_000)
             await tell(event)
 
         scene.line._tell = slow  # type: ignore[method-assign]

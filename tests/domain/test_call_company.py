@@ -250,10 +250,15 @@ def test_all_leave_in_the_whisper() -> None:
     assert commands == (
         was_not_told(OTHER, Reason.PARTY_LEFT),
         *WHISPER_ENDS,
-        row(Kind.CAPTURE_RESUMED, mute="none"),
-        Commit(),
-        SetMute(Mute.NONE),
     )
+
+
+def test_nobody_is_unmuted_where_nobody_is() -> None:
+    """Who comes next decides; and the channel may be about to end."""
+    call, _ = with_agent(*WHISPERING, HEARD[0], company(3_500))
+    assert call.segment.mute is Mute.OTHERS
+    _, commands = told(call, company(4_000, AGENT))
+    assert commands == begins(NEXT_RECORDING)
 
 
 def test_a_transfer_in_the_whisper_goes_on_to_the_next() -> None:

@@ -106,7 +106,9 @@ STORIES = {
     "said nothing": Story((*ASKED, GRACE_IS_OVER), {"policy": policy(consent=Consent.OPT_OUT)}),
     "said yes": Story((*ASKED, key("1", 1_100)), {"policy": policy(consent=Consent.OPT_IN)}),
     "did not say yes": Story((*ASKED, GRACE_IS_OVER), {"policy": policy(consent=Consent.OPT_IN)}),
-    "cannot be asked": Story((), {"policy": policy(consent=Consent.OPT_IN), "entry": Entry.AGI}),
+    "said yes over FastAGI": Story(
+        (*ASKED, key("1", 1_100)), {"policy": policy(consent=Consent.OPT_IN), "entry": Entry.AGI}
+    ),
     "was told": Story(
         (STARTED, key("#"), key("9"), TELL_IS_LATE, CONTINUED, GONE),
         {"policy": policy(consent=Consent.OPT_IN, on_problem=OnProblem.END)},

@@ -15,6 +15,7 @@ from e2e.test_pause import judge_pause
 from e2e.test_transfers import told_then_kept
 from lab import parties
 from lab.parties import Stage
+from lab.sip import Phone
 from lab.site import EXTENSIONS, TEST_POLICIES
 
 pytestmark = pytest.mark.asterisk
@@ -158,6 +159,49 @@ async def test_a_peer_from_elsewhere_is_turned_away(scene):
         assert await asyncio.wait_for(reader.read(), 2) == b""
         writer.close()
     assert scene.site.service.words.count("agi_peer_not_permitted") == 1
+
+
+async def with_settings(set_the_scene, settings):
+    """A scene whose ``[asterisk.agi]`` says this as well."""
+    scene = await set_the_scene(serve=False)
+    config = scene.site.service.config
+    table = "[asterisk.agi]\n"
+    config.write_text(config.read_text().replace(table, table + settings))
+    await scene.site.service.start()
+    return scene
+
+
+async def test_an_asterisk_that_is_not_permitted_lets_its_calls_go_on(set_the_scene):
+    scene = await with_settings(set_the_scene, 'permit = ["192.0.2.0/24"]\n')
+    leg, agent = await scene.connect("101")
+    await leg.hang_up()
+    await agent.ended()
+    assert "call_arrived" not in scene.kinds()
+    await until_cdrs(scene, ["NOT_RECORDED:SERVICE_UNAVAILABLE::"])
+
+
+async def test_one_call_too_many_goes_on_and_the_others_are_recorded(set_the_scene):
+    scene = await with_settings(set_the_scene, "connections_max = 1\n")
+    scene.agent.lines = 2
+    first = await scene.caller.dial("101", scene.port)
+    await first.answered()
+    await first.until_heard(0.2)
+    async with await Phone.open("second") as phone:
+        second = await phone.dial("101", scene.port)
+        agent = await scene.agent.next_call(2)
+        await agent.answered()
+        await second.hang_up()
+        await agent.ended()
+    await (await scene.agent.next_call()).until_heard(0.5)
+    await scene.hang_up(first)
+    assert scene.decisions() == [("ALLOWED", "NOTICE_COMPLETED")]
+    assert sorted(scene.cdr_fields())[1] == "NOT_RECORDED:SERVICE_UNAVAILABLE::"
+
+
+async def until_cdrs(scene, fields):
+    async with asyncio.timeout(5):
+        while scene.cdr_fields() != fields:  # noqa: ASYNC110 - a file of another process
+            await asyncio.sleep(0.02)
 
 
 RULES = """
