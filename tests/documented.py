@@ -154,6 +154,15 @@ def details() -> Mapping[str, set[str]]:
             for key in dictionary.keys
             if isinstance(key, ast.Constant)
         }
+        spread = [
+            value
+            for d in dictionaries
+            for key, value in zip(d.keys, d.values, strict=True)
+            if key is None
+        ]
+        spread += [k.value for k in call.keywords if k.arg is None]
+        if any(isinstance(one, ast.Call) and _called(one) == "unseen_detail" for one in spread):
+            names.add("unseen_ms")
         if _called(call) in {"_draft", "row", "recording_row"}:
             names |= {k.arg for k in call.keywords if k.arg and k.arg != "call"}
         if _called(call) == "recording_row":

@@ -153,7 +153,7 @@ async def test_ami_user_sees_its_events_only(asterisk: Asterisk) -> None:
             seen.append(block.split("\r\n")[0].removeprefix("Event: "))
         writer.close()
         await writer.wait_closed()
-    assert set(seen) == {"Hangup"}
+    assert set(seen) == {"DialBegin", "DialEnd", "Hangup", "LocalBridge"}
 
 
 async def test_a_suspended_asterisk_is_silent_until_it_is_resumed(asterisk: Asterisk) -> None:

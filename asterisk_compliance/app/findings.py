@@ -30,6 +30,10 @@ class FindingId(StrEnum):
     RULE_WARNING = "RULE_WARNING"
     PRESET_UNVERIFIED = "PRESET_UNVERIFIED"
     HOME_MISSING = "HOME_MISSING"
+    CALL_RECORDS_MISSING = "CALL_RECORDS_MISSING"
+    SEGMENTS_OFF = "SEGMENTS_OFF"
+    AMI_MISSING = "AMI_MISSING"
+    STAFF_MISSING = "STAFF_MISSING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,35 @@ def rule_findings(settings: Settings, now: datetime, within_days: int) -> list[F
         *_home(settings),
     ]
     return sorted(found, key=lambda finding: tuple(Severity).index(finding.severity))
+
+
+def wiring_findings(settings: Settings) -> list[Finding]:
+    """What cannot be seen, or cannot be mended, with what the site has wired; the gravest first."""
+    found = [*_records(settings)]
+    for number, asterisk in enumerate(settings.asterisk, 1):
+        address = f"asterisk[{number}]"
+        if asterisk.ami is None:
+            what = "nobody tells who joins a call, so nobody who joins is told or kept out"
+            todo = "give it [asterisk.ami]: docs/wiring.md"
+            found.append(Finding(FindingId.AMI_MISSING, Severity.WARNING, address, what, todo))
+        if not asterisk.segments:
+            what = "what Asterisk loses of a new agent after a transfer cannot be healed"
+            todo = "include compliance-features.conf in features.conf, and take this out"
+            segments = f"{address}.segments"
+            found.append(Finding(FindingId.SEGMENTS_OFF, Severity.WARNING, segments, what, todo))
+        if not asterisk.staff:
+            what = "a colleague cannot be told from an outsider: whoever joins is told first"
+            todo = "list the endpoints of your staff: docs/legs.md"
+            staff = f"{address}.staff"
+            found.append(Finding(FindingId.STAFF_MISSING, Severity.NOTE, staff, what, todo))
+    return sorted(found, key=lambda finding: tuple(Severity).index(finding.severity))
+
+
+def _records(settings: Settings) -> Iterator[Finding]:
+    if not settings.reconcile.cdr and not settings.reconcile.cel:
+        what = "calls that never reach the service are found by nobody"
+        todo = "name Asterisk's CDR or CEL files, and run reconcile every day: docs/reconcile.md"
+        yield Finding(FindingId.CALL_RECORDS_MISSING, Severity.ERROR, "reconcile.cdr", what, todo)
 
 
 def _presets(settings: Settings, now: datetime) -> Iterator[Finding]:

@@ -27,11 +27,14 @@ def check(
 
     Exit status: 1 with a finding that is an error, 2 if the configuration does not load.
     """
-    from asterisk_compliance.app.findings import Severity, rule_findings
+    from asterisk_compliance.app.findings import Severity, rule_findings, wiring_findings
     from asterisk_compliance.app.loading import load_configuration
 
     settings = load_configuration(config, secrets=False).settings
-    findings = rule_findings(settings, datetime.now(UTC), within)
+    findings = [
+        *wiring_findings(settings),
+        *rule_findings(settings, datetime.now(UTC), within),
+    ]
     if as_json:
         print_json(findings)
     elif findings:

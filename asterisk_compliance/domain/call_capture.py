@@ -102,7 +102,7 @@ def _noted(call: Call, at_ms: int) -> Call:
         return call
     wanted = wanted_mute(call)
     if wanted is not Mute.NONE:
-        return _slipping(call, call.file_ms(at_ms), _TRACKS[wanted])
+        return slipping(call, call.file_ms(at_ms), _TRACKS[wanted])
     return call if call.stopping else _slipped(call, at_ms)
 
 
@@ -110,12 +110,12 @@ def wanted_mute(call: Call) -> Mute:
     """What must not be kept now, as far as the rules go."""
     if call.pauses:
         return Mute.ALL
-    if call.segment.others and _why_not_others(call) is not None:
+    if call.segment.others and why_not_others(call) is not None:
         return Mute.OTHERS
     return Mute.NONE
 
 
-def _why_not_others(call: Call) -> PauseReason | None:
+def why_not_others(call: Call) -> PauseReason | None:
     if call.company.uncovered:
         return PauseReason.JOINED
     if call.transfer_seen:
@@ -129,50 +129,29 @@ def _must_begin_anew(call: Call) -> bool:
     """After a transfer, to heal; and where the others were not captured and now may be."""
     if not call.wiring.segments or not call.company.peers:
         return False
-    return call.heal_due if call.segment.others else _why_not_others(call) is None
+    return call.heal_due if call.segment.others else why_not_others(call) is None
 
 
 def _mute(call: Call, wanted: Mute, at_ms: int) -> Stepped:
-    slipping = _slipping(call, call.file_ms(at_ms), _TRACKS[wanted])
-    muted = replace(slipping, segment=replace(slipping.segment, mute=wanted))
+    heard = slipping(call, call.file_ms(at_ms), _TRACKS[wanted])
+    muted = replace(heard, segment=replace(heard.segment, mute=wanted))
     if wanted is Mute.ALL:
         return muted, (SetMute(wanted),)
-    reason = _why_not_others(call)
+    reason = why_not_others(call)
     assert reason is not None
-    looked = unseen_detail(call, at_ms)
-    row = recording_row(call, Kind.CAPTURE_PAUSED, reason=reason, mute=wanted, **looked)
+    row = recording_row(
+        call,
+        Kind.CAPTURE_PAUSED,
+        reason=reason,
+        mute=wanted,
+        **unseen_detail(call, at_ms),
+    )
     return muted, (SetMute(wanted), row)
-
-
-def unseen(call: Call, at_ms: int) -> Call:
-    """Who may not be kept, when we look again, may have been there since we looked away.
-
-    Whether the file went on meanwhile nobody knows: what lies before in it is blanked wider.
-    """
-    if call.unseen_since_ms is None or not call.capture_is_open:
-        return call
-    away_ms = at_ms - call.unseen_since_ms
-    looked = replace(call, segment=_undated(call, away_ms))
-    if not call.segment.others or _why_not_others(looked) in {None, PauseReason.TRANSFER}:
-        return looked
-    return _slipping(looked, call.file_ms(at_ms) - away_ms, Tracks.OTHERS)
 
 
 def unseen_detail(call: Call, at_ms: int) -> Mapping[str, Detail]:
     """Of a row about somebody who may have been there before it, for so long."""
     return {} if call.unseen_since_ms is None else {"unseen_ms": at_ms - call.unseen_since_ms}
-
-
-def _undated(call: Call, away_ms: int) -> Segment:
-    if call.keeps_all:
-        return call.segment
-    slips = (
-        replace(slip, from_ms=slip.from_ms - away_ms, to_ms=slip.to_ms + away_ms)
-        for slip in call.segment.slips
-    )
-    since_ms = call.segment.slipping_since_ms
-    earlier_ms = None if since_ms is None else since_ms - away_ms
-    return replace(call.segment, slips=tuple(slips), slipping_since_ms=earlier_ms)
 
 
 def mute_changed(call: Call, mute: Mute, at_ms: int) -> Stepped:
@@ -182,7 +161,7 @@ def mute_changed(call: Call, mute: Mute, at_ms: int) -> Stepped:
     return _slipped(call, at_ms), ()
 
 
-def _slipping(call: Call, since_ms: int, tracks: Tracks) -> Call:
+def slipping(call: Call, since_ms: int, tracks: Tracks) -> Call:
     """From ``since_ms`` of the file on, unless since earlier, what comes in must not be kept."""
     segment = call.segment
     if segment.slipping_since_ms is not None:
@@ -275,7 +254,7 @@ def started(call: Call, at_ms: int, evidence: str) -> Stepped:
 def _from_its_beginning(call: Call, tracks: Tracks) -> Call:
     """... or since we knew, while it had not been seen to run."""
     known = call.segment.slipping_since_ms
-    return _slipping(call, call.segment.since_ms if known is None else known, tracks)
+    return slipping(call, call.segment.since_ms if known is None else known, tracks)
 
 
 def expect_audio(call: Call) -> tuple[Command, ...]:
@@ -295,7 +274,7 @@ def stop(call: Call, reason: StopReason, *rows: AppendRow, at_ms: int | None = N
     """
     quiet, ended = _not_told_any_more(replace(call, start_wanted=False))
     if call.capture_is_open and at_ms is not None:
-        quiet = _slipping(quiet, call.file_ms(at_ms), Tracks.BOTH)
+        quiet = slipping(quiet, call.file_ms(at_ms), Tracks.BOTH)
     if not call.is_recorded:
         return quiet, (*rows, *ended)
     end = (StopCapture(call.recording),) if call.capture_is_open else ()

@@ -19,10 +19,10 @@ from asterisk_compliance.domain.call_capture import (
     doubt,
     settle,
     stop,
-    unseen,
     unseen_detail,
 )
 from asterisk_compliance.domain.call_notice import EARLY_TOLERANCE_MS, Stepped, then
+from asterisk_compliance.domain.call_recovery import unseen
 from asterisk_compliance.domain.call_rows import lasted_ms, standing_status
 from asterisk_compliance.domain.call_state import Call, Then, Whispering
 from asterisk_compliance.domain.commands import (
@@ -158,8 +158,10 @@ def must_stop(call: Call) -> StopReason | None:
 
 def _joined_row(call: Call, peer: Peer, how: str, at_ms: int) -> AppendRow:
     party = call.party(call.parties)
-    detail = {"channel": peer.channel, "cover": how, "party": party}
-    return AppendRow(Kind.PARTY_JOINED, {**detail, **unseen_detail(call, at_ms)})
+    return AppendRow(
+        Kind.PARTY_JOINED,
+        {"channel": peer.channel, "cover": how, "party": party, **unseen_detail(call, at_ms)},
+    )
 
 
 # -- whispers ----------------------------------------------------------------------------------

@@ -14,12 +14,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import assert_never
 
-from asterisk_compliance.domain.call_capture import SLIP_AFTER_MS, SLIP_BEFORE_MS, ended_status
+from asterisk_compliance.domain.call_capture import (
+    SLIP_AFTER_MS,
+    SLIP_BEFORE_MS,
+    ended_status,
+    slipping,
+    why_not_others,
+)
 from asterisk_compliance.domain.call_notice import Stepped, then
 from asterisk_compliance.domain.call_rows import decision_row
 from asterisk_compliance.domain.call_state import Call, Limits, Phase, Segment, Slip, Wiring
 from asterisk_compliance.domain.commands import (
+    Announce,
     AppendRow,
     CancelSegment,
     Command,
@@ -39,7 +47,7 @@ from asterisk_compliance.domain.events import Leg
 from asterisk_compliance.domain.memory import Left, Remembered
 from asterisk_compliance.domain.names import Deadline
 from asterisk_compliance.domain.notice import AgentConsent, CaptureFrom, Policy
-from asterisk_compliance.domain.reasons import StopReason
+from asterisk_compliance.domain.reasons import PauseReason, StopReason
 from asterisk_compliance.domain.recording import Blank, Capture, Expected, Tracks
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.ids import RecordingId, segment_of
@@ -119,13 +127,13 @@ def _without_policy(call: Call, unseen_ms: int, now: Clock) -> Call:
     return ended
 
 
-def _stopped_now(call: Call, known: Remembered) -> tuple[AppendRow, ...]:
+def _stopped_now(call: Call, known: Remembered) -> tuple[Command, ...]:
     """The row of a recording that ends because nobody knows its policy."""
     there = call.capture_is_open or call.coming is not None
     if call.policy is not None or not there or known.stopped_at_ms is not None:
         return ()
     detail = {"recording": call.subject, "reason": StopReason.POLICY_UNKNOWN}
-    return (AppendRow(Kind.CAPTURE_STOPPED, detail),)
+    return AppendRow(Kind.CAPTURE_STOPPED, detail), Announce(Status.NOT_RECORDED)
 
 
 def _not_kept(call: Call, ago_ms: int, tracks: Tracks, now: Clock) -> Call:
@@ -149,6 +157,32 @@ def _steered_again(call: Call) -> Stepped:
     if call.capture_is_open:
         commands = (SetMute(call.segment.mute), *commands)
     return call, commands
+
+
+def unseen(call: Call, at_ms: int) -> Call:
+    """Who may not be kept, when we look again, may have been there since we looked away.
+
+    Whether the file went on meanwhile nobody knows: what lies before in it is blanked wider.
+    """
+    if call.unseen_since_ms is None or not call.capture_is_open:
+        return call
+    away_ms = at_ms - call.unseen_since_ms
+    looked = replace(call, segment=_undated(call, away_ms))
+    if not call.segment.others or why_not_others(looked) in {None, PauseReason.TRANSFER}:
+        return looked
+    return slipping(looked, call.file_ms(at_ms) - away_ms, Tracks.OTHERS)
+
+
+def _undated(call: Call, away_ms: int) -> Segment:
+    if call.keeps_all:
+        return call.segment
+    slips = (
+        replace(slip, from_ms=slip.from_ms - away_ms, to_ms=slip.to_ms + away_ms)
+        for slip in call.segment.slips
+    )
+    since_ms = call.segment.slipping_since_ms
+    earlier_ms = None if since_ms is None else since_ms - away_ms
+    return replace(call.segment, slips=tuple(slips), slipping_since_ms=earlier_ms)
 
 
 def finish(known: Remembered, *, limits: Limits, now: Clock) -> Stepped:
@@ -287,6 +321,8 @@ def _take_in(known: Remembered, recording: RecordingId, left: Left, now: Clock) 
             return RemoveSpooled(recording)
         case Left.REQUESTED | Left.RUNNING:
             return Judge(recording, _expected(known, recording, now))
+        case _ as never:
+            assert_never(never)
 
 
 def _expected(known: Remembered, recording: RecordingId, now: Clock) -> Expected:

@@ -139,7 +139,7 @@ def _after(call: Remembered, row: Row) -> Remembered:  # noqa: C901, PLR0912 - o
         case Kind.RECORDING_REQUESTED:
             return _asked(call, row)
         case Kind.RECORDING_STARTED | Kind.RECORDING_GROWING | Kind.RECORDING_STALLED:
-            return _runs(call, _recording(detail))
+            return _runs(call, row)
         case kind if kind in _CONCLUSIONS:
             return _concluded(call, Kind(kind), _recording(detail))
         case Kind.RECORDING_REMOVED:
@@ -199,14 +199,20 @@ def _asked(call: Remembered, row: Row) -> Remembered:
     )
 
 
-def _runs(call: Remembered, recording: RecordingId) -> Remembered:
-    """It is written; what ran before is written no more."""
+def _runs(call: Remembered, row: Row) -> Remembered:
+    """It is written; what ran before is written no more.
+
+    One that was given up, and runs all the same where nothing else does, is told to stop.
+    """
+    recording = _recording(row.detail)
     running = replace(
         call, recordings={**call.recordings, recording: Left.RUNNING}, running=recording
     )
     if recording == call.running:
         return running
-    return replace(running, coming=None, mute=Mute.NONE)
+    given_up = call.running is None and call.recordings.get(recording) is Left.DEALT_WITH
+    stopped_at_ms = milliseconds(row.at) if given_up else call.stopped_at_ms
+    return replace(running, coming=None, mute=Mute.NONE, stopped_at_ms=stopped_at_ms)
 
 
 def _concluded(call: Remembered, kind: Kind, recording: RecordingId) -> Remembered:

@@ -14,6 +14,7 @@ from asterisk_compliance.app.findings import (
     Severity,
     changes_ahead,
     rule_findings,
+    wiring_findings,
 )
 from asterisk_compliance.presets import shipped_presets
 from documented import page, sections, table
@@ -114,6 +115,33 @@ def test_the_gravest_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     assert severities[0] is Severity.ERROR
     assert severities == sorted(severities, key=tuple(Severity).index)
     assert len(set(severities)) > 2
+
+
+def wiring(**asterisk: Any) -> list[tuple[str, str, str]]:
+    value = raw() | {"reconcile": {"cdr": ["/var/log/asterisk/cdr-csv/Master.csv"]}}
+    value["asterisk"][0] |= {"staff": ["PJSIP/1*"], **asterisk}
+    return brief(wiring_findings(accepted(value)))
+
+
+def test_a_site_that_has_wired_everything() -> None:
+    assert wiring() == []
+
+
+def test_what_cannot_be_healed_is_said() -> None:
+    assert wiring(segments=False) == [("SEGMENTS_OFF", "warning", "asterisk[1].segments")]
+
+
+def test_what_is_not_seen_is_said() -> None:
+    assert wiring(ami=None) == [("AMI_MISSING", "warning", "asterisk[1]")]
+    assert wiring(staff=[]) == [("STAFF_MISSING", "note", "asterisk[1].staff")]
+
+
+def test_calls_that_never_reach_us_are_found_from_cdr_or_cel() -> None:
+    (first, *_) = brief(wiring_findings(accepted(raw())))
+    assert first == ("CALL_RECORDS_MISSING", "error", "reconcile.cdr")
+    for key in ("cdr", "cel"):
+        named = accepted(raw() | {"reconcile": {key: ["/var/log/asterisk/records"]}})
+        assert "CALL_RECORDS_MISSING" not in {it.id for it in wiring_findings(named)}
 
 
 def test_every_finding_is_documented_with_its_severity_and_no_other() -> None:

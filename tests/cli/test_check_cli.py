@@ -24,6 +24,8 @@ node = "pbx1"
 spool = "/var/spool/asterisk/compliance"
 sounds = "{sounds}"
 ari = {{ user = "compliance", secret_env = "NOT_SET" }}
+ami = {{ user = "compliance", secret_env = "NOT_SET" }}
+staff = ["PJSIP/1*"]
 [[notice]]
 id = "told"
 version = "1"
@@ -38,6 +40,8 @@ languages = ["ja"]
 store = "/nowhere/store"
 [vault]
 recordings = "/nowhere/recordings"
+[reconcile]
+cdr = ["/var/log/asterisk/cdr-csv/Master.csv"]
 """
 
 

@@ -215,6 +215,4 @@ _CONCLUSIONS = {
 
 def stricter(policy: Policy) -> Policy:
     """The policy of the same name that says something else now."""
-    from asterisk_compliance.domain.notice import OnJoin
-
     return replace(policy, on_join=OnJoin.STOP)

@@ -118,7 +118,7 @@ def _same(_):
 MUTANTS = {
     "a newcomer is not muted": (
         capture,
-        "_why_not_others",
+        "why_not_others",
         _except_for(PauseReason.JOINED),
         set(),
     ),

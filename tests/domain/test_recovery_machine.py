@@ -6,6 +6,8 @@ in the middle of what it does, people come and go, and another life goes on from
 
 from __future__ import annotations
 
+from unittest import mock
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
@@ -27,14 +29,14 @@ LASTING = sorted(
 """With a log that says nothing nobody can go on; a late segment has no place in it."""
 
 
-memory.ROW_LATE_MS = 0  # here a row is written when the domain hears of its fact
-
-
 class AnyDeath(AnyLegs):
     """A call whose service dies, and comes back."""
 
     def __init__(self) -> None:
         super().__init__()
+        # Here a row is written when the domain hears of its fact.
+        self.prompt_rows = mock.patch.object(memory, "ROW_LATE_MS", 0)
+        self.prompt_rows.start()
         self.world: Mortal = Mortal()
         self.half_done = False
         self.known: dict[ChannelId, Peer] = {}
@@ -100,7 +102,9 @@ class AnyDeath(AnyLegs):
     @invariant()
     def no_rule_is_broken(self) -> None:
         kept = self.world.recorder.kept
-        if self.half_done:  # a mute whose row died with it leaves no trace but in the row of who came
+        if (
+            self.half_done
+        ):  # a mute whose row died with it leaves no trace but in the row of who came
             kept = [one for one in kept if "is not covered" in one]
         assert kept == [], f"kept what must not be: {kept}"
         assert self.world.effects_without_row == [], "done without its row"
@@ -143,6 +147,12 @@ class AnyDeath(AnyLegs):
         assert open_ones - {known.coming} <= live | call.closing
 
     def teardown(self) -> None:
+        try:
+            self.it_is_over()
+        finally:
+            self.prompt_rows.stop()
+
+    def it_is_over(self) -> None:
         world = self.world
         if world.call is None:
             return

@@ -5,6 +5,7 @@ Everything is judged by what telephones heard, by the files, and by the rows.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -79,10 +80,14 @@ class Office:
             return await answer.json() if answer.status == 200 else None
 
     async def channel_of(self, who: str) -> str:
-        """The id of a telephone's only channel."""
-        channels = await self.ari("GET", "channels")
-        (found,) = [one["id"] for one in channels if one["name"].startswith(f"PJSIP/{who}-")]
-        return str(found)
+        """The id of a telephone's only channel, once those of its former calls are gone."""
+        async with asyncio.timeout(3):
+            while True:
+                channels = await self.ari("GET", "channels")
+                found = [one for one in channels if one["name"].startswith(f"PJSIP/{who}-")]
+                if len(found) == 1:
+                    return str(found[0]["id"])
+                await asyncio.sleep(0.02)
 
     async def variable(self, channel: str, name: str) -> str | None:
         answer = await self.ari("GET", f"channels/{channel}/variable", variable=name)

@@ -43,13 +43,13 @@ async def test_a_recording_on_demand_begins_and_ends_when_somebody_asks():
         agent.answer()
         await office.seen("party_joined")
         call = Recorded.of(office, customer, agent)
-        await agent.until_heard(0.6)
+        await agent.until_heard(1.2)
         assert office.site.spooled() == []
         assert office.rows("recording_requested") == []
 
         started = await press(agent, "*53")
         await office.seen("recording_started")
-        await agent.until_heard(0.8)
+        await agent.until_heard(1.4)
         stopped = await press(agent, "*54")
         await office.seen("spool_removed")
         assert office.site.spooled() == []
@@ -58,7 +58,7 @@ async def test_a_recording_on_demand_begins_and_ends_when_somebody_asks():
         again = time.monotonic()
         assert (await call.ask("start"))[0] == 0
         await office.seen("recording_started", 2)
-        await agent.until_heard(0.8)
+        await agent.until_heard(1.4)
         assert (await call.ask("start"))[0] == 0, "it runs already"
         await call.end()
 

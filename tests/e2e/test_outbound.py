@@ -223,7 +223,7 @@ async def test_what_the_customer_answers_is_what_happens():
             if key:
                 customer.send_digit(key)
             await agent.answered()
-            await agent.until_heard(0.6)
+            await agent.until_heard(1.2)
             assert office.heard(agent, "customer"), "they talk, recorded or not"
             await agent.hang_up()
             await office.site.until_ended(done)
@@ -297,7 +297,7 @@ async def test_without_the_service_they_talk_unrecorded():
         channel = await office.channel_of("customer")
         assert await office.variable(channel, "COMPLIANCE_STATUS") == "NOT_RECORDED"
         assert await office.variable(channel, "COMPLIANCE_REASON") == "SERVICE_UNAVAILABLE"
-        await customer.until_heard(0.5)
+        await customer.until_heard(1.2)
         assert office.heard(customer, "agent")
         await agent.hang_up()
         await customer.ended()

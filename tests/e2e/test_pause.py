@@ -126,7 +126,7 @@ async def test_the_agent_pauses_by_a_code_while_a_card_number_is_given():
         await press(call.agent, "*52")
         await call.is_said("RECORDING")
         await call.is_said("RECORDING", who="agent")
-        await call.customer.until_heard(0.8)
+        await call.customer.until_heard(1.4)
         await call.end()
         assert CARD in heard_digits(call.agent.heard_pcm().pcm), "it was said on the line"
         assert {heard_digits(pcm) for pcm in spooled.values()} == {""}
@@ -153,7 +153,7 @@ async def test_a_step_of_the_dialplan_pauses_while_it_reads_a_card_number():
         call = Recorded.of(office, customer, agent)
         assert await office.variable(call.channel, "DIGITS") == CARD, "the dialplan has it"
         await call.is_said("RECORDING")
-        await agent.until_heard(0.8)
+        await agent.until_heard(1.4)
         await call.end()
         await no_digit_is_anywhere(office)
         (paused,), (resumed,) = office.rows("capture_paused"), office.rows("capture_resumed")
@@ -178,7 +178,7 @@ async def test_two_pause_and_each_resumes_for_himself():
         await office.seen("capture_resumed", 2)
         assert (await call.ask("resume"))[0] == 0
         await press(call.agent, "*52")
-        await call.customer.until_heard(0.8)
+        await call.customer.until_heard(1.4)
         await call.end()
         paused, resumed = office.rows("capture_paused"), office.rows("capture_resumed")
         assert [row["detail"]["reason"] for row in paused] == ["PRIVATE", "CARD"]
@@ -201,7 +201,7 @@ async def test_an_event_of_the_dialplan_pauses_before_anybody_is_there():
         await call.is_said("PAUSED", who="agent")
         await call.agent.until_heard(0.5)
         assert (await call.ask("resume", "--everybody"))[0] == 0
-        await call.agent.until_heard(0.8)
+        await call.agent.until_heard(1.4)
         await call.end()
         assert office.details("capture_paused")[0]["reason"] == "PRIVATE"
         assert office.rows("capture_paused")[0]["actor"] == "dialplan"
@@ -218,11 +218,11 @@ async def test_a_forgotten_pause_ends_as_the_policy_says():
     extensions = EXTENSIONS + EXTENSIONS.replace("400", "420").replace("(inbound)", "(whole)")
     async with steered(extensions, resume, end) as office:
         call = await Recorded.begin(office)
-        await call.customer.until_heard(0.8)
+        await call.customer.until_heard(1.4)
         assert (await call.ask("pause"))[0] == 0
         await office.seen("anomaly")
         await office.seen("capture_resumed")
-        await call.customer.until_heard(0.6)
+        await call.customer.until_heard(1.2)
         await call.end()
         assert office.details("anomaly") == [
             {"code": "PAUSE_FORGOTTEN", "recording": call.recording()}
@@ -233,7 +233,7 @@ async def test_a_forgotten_pause_ends_as_the_policy_says():
         judge_pause(call)
 
         call = await Recorded.begin(office, "420")
-        await call.customer.until_heard(0.8)
+        await call.customer.until_heard(1.4)
         assert (await call.ask("pause"))[0] == 0
         await office.seen("capture_stopped")
         await call.is_said("NOT_RECORDED")
@@ -257,7 +257,7 @@ async def test_where_asterisk_cannot_be_asked_to_pause_nothing_more_is_kept():
 
         office = await stack.enter_async_context(steered(through=through))
         call = await Recorded.begin(office)
-        await call.customer.until_heard(0.8)
+        await call.customer.until_heard(1.4)
         cables[0].cut()
         await office.seen("asterisk_disconnected")
         status, out, _ = await call.ask("pause")
@@ -286,7 +286,7 @@ async def test_a_pause_outlives_a_transfer_until_staff_end_it():
         await call.is_said("PAUSED", who="agent")
         assert (await call.ask("resume", "--everybody"))[0] == 0
         await office.seen("recording_started", 2)
-        await second.until_heard(1.0)
+        await second.until_heard(1.8)
         await call.end()
         began, ended = the_pause(call)
         for spans in call.voices():

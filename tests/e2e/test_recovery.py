@@ -66,15 +66,15 @@ async def test_who_came_while_nobody_looked_is_not_kept(stage):
     """He is told when we are back; what he said before is blanked."""
     caller, agent = await stage.connect("102")
     await stage.row("recording_started")
-    await agent.until_heard(0.8)
+    await agent.until_heard(1.2)
     await stage.site.service.kill()
     assert await agent.transfer("202") == 200
     agent2 = await stage.answered("agent2")
-    await agent2.until_heard(0.6)
+    await agent2.until_heard(1.0)
     await stage.site.service.start()
     await stage.row("party_told")
     await stage.row("recording_started", 2)
-    await agent2.until_heard(0.8)
+    await agent2.until_heard(1.2)
     kept = await stage.end(caller)
     notice = NoticeHeard.of(stage.search(), agent2.heard_pcm())
     must_hold(
@@ -102,7 +102,7 @@ async def test_a_pause_outlives_the_service(stage):
     resumed = time.monotonic()
     await stage.site.service.ask("resume", call)
     await stage.row("capture_resumed")
-    await agent.until_heard(0.6)
+    await agent.until_heard(1.0)
     kept = await stage.end(caller)
     for party, channel in (("caller", TOLD), ("agent", OTHERS)):
         assert kept.seconds(party, channel, paused, resumed - 0.05) == 0

@@ -56,7 +56,7 @@ def told_then_kept(stage: Stage, kept: Kept, caller: Leg, agent2: Leg) -> None:
 async def test_who_takes_over_a_blind_transfer_is_told_before_he_is_kept(stage, exten, order):
     number_from(stage, order)
     caller, agent = await stage.connect(exten)
-    await agent.until_heard(0.8)
+    await agent.until_heard(1.2)
     assert await agent.transfer("202") == 200
     agent2 = await stage.answered("agent2")
     await stage.row("recording_started", 2)
@@ -69,7 +69,7 @@ async def test_who_takes_over_a_blind_transfer_is_told_before_he_is_kept(stage, 
 async def test_who_takes_over_an_attended_transfer_is_told_before_he_is_kept(stage, exten, order):
     number_from(stage, order)
     caller, agent = await stage.connect(exten)
-    await agent.until_heard(0.8)
+    await agent.until_heard(1.2)
     consulting = await stage.phones["agent"].dial("202", stage.port)
     agent2 = await stage.answered("agent2")
     await agent2.until_heard(0.3)
@@ -107,7 +107,7 @@ async def handed_on_in_silence(stage: Stage, exten: str) -> tuple[Leg, Leg]:
     """The caller sends no packet any more, and the agent hands him on."""
     number_from(stage, "behind")
     caller, agent = await stage.connect(exten)
-    await agent.until_heard(0.8)
+    await agent.until_heard(1.2)
     caller.stop_sending()
     assert await agent.transfer("202") == 200
     return caller, await stage.answered("agent2")
@@ -140,11 +140,11 @@ async def test_a_hold_costs_no_time_in_the_recording(stage, who):
     caller, agent = await stage.connect("102")
     since = agent.times["confirmed"] + 0.1
     holding = caller if who == "caller" else agent
-    await agent.until_heard(0.8)
+    await agent.until_heard(1.2)
     assert await holding.hold() == 200
     await asyncio.sleep(1.5)
     assert await holding.resume() == 200
-    await agent.until_heard(0.8)
+    await agent.until_heard(1.2)
     kept = await stage.end(caller)
     (closed,) = stage.details("recording_closed")
     assert (closed["length"], closed["whole"]) == ("ok", True)
@@ -164,7 +164,7 @@ async def test_without_our_feature_codes_what_is_lost_is_said(order):
     async with Stage.set_up(**UNWIRED) as stage:
         number_from(stage, order)
         caller, agent = await stage.connect("102")
-        await agent.until_heard(0.8)
+        await agent.until_heard(1.2)
         assert await agent.transfer("202") == 200
         agent2 = await stage.answered("agent2")
         await stage.row("capture_resumed")

@@ -62,7 +62,7 @@ async def test_the_caller_withdraws_by_a_code_but_not_while_a_card_number_is_giv
         assert anomalies(office) == ["WITHDRAWAL_IN_PAUSE"]
         await press(call.agent, "*52")
         await call.is_said("RECORDING")
-        await call.agent.until_heard(0.8)
+        await call.agent.until_heard(1.4)
 
         pressed = await press(call.customer, "*9*")
         await call.is_said("REFUSED")

@@ -46,7 +46,7 @@ res_pjsip_config_wizard res_pjsip_xpidf_body_generator res_pjsip_*_supplement
 res_stasis_broadcast res_stasis_test
 """.split()  # noqa: SIM905 - easier to read
 """Need what the lab has not, or cost time."""
-_EMPTY = ("acl", "ccss", "cel", "pjproject", "stasis", "udptl", "websocket_client")
+_EMPTY = ("acl", "ccss", "cel", "confbridge", "pjproject", "stasis", "udptl", "websocket_client")
 """Asterisk's defaults; without the file it complains in its log."""
 
 

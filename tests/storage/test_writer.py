@@ -208,7 +208,9 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     known = len(schema.MIGRATIONS)
     tamper(tmp_path, f"PRAGMA user_version = {known + 1}")
     for opened in (StoreWriter.open, StoreReader):
-        with pytest.raises(StoreUnavailable, match=f"schema {known + 1}, this program knows up to {known}"):
+        with pytest.raises(
+            StoreUnavailable, match=f"schema {known + 1}, this program knows up to {known}"
+        ):
             opened(tmp_path)
 
 

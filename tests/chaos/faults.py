@@ -1,0 +1,108 @@
+"""What is broken, in an order that follows from a seed."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+
+from chaos.evidence import Fault
+from lab.proxy import Cable
+from lab.site import Site
+
+
+class Pipe(Cable):
+    """A cable that can also be pinched: nothing comes through, and nobody is told."""
+
+    def __init__(self, to_port: int) -> None:
+        super().__init__(to_port)
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await super()._forward(_Pinched(reader, self.open), writer)  # type: ignore[arg-type]
+        except OSError:  # nobody is at the other end
+            writer.transport.abort()
+
+
+class _Pinched:
+    """A reader whose data waits while the pipe is pinched."""
+
+    def __init__(self, reader: asyncio.StreamReader, open_: asyncio.Event) -> None:
+        self._reader, self._open = reader, open_
+
+    async def read(self, size: int) -> bytes:
+        data = await self._reader.read(size)
+        await self._open.wait()
+        return data
+
+
+class Faults:
+    """Breaks one thing after another, and mends it.
+
+    Attributes:
+        done: What was broken, and when.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        ari: Pipe,
+        ami: Pipe,
+        rng: random.Random,
+        asterisk_died: Callable[[], None],
+    ) -> None:
+        self.done: list[Fault] = []
+        self._site, self._ari, self._ami, self._rng = site, ari, ami, rng
+        self._asterisk_died = asterisk_died
+        self._kinds: Mapping[str, Callable[[], Awaitable[None]]] = {
+            "service_killed": self._kill_service,
+            "service_suspended": self._suspend_service,
+            "asterisk_killed": self._kill_asterisk,
+            "ari_cut": lambda: self._cut(self._ari),
+            "ami_cut": lambda: self._cut(self._ami),
+            "ari_stalled": self._stall,
+        }
+
+    def order(self) -> Iterator[str]:
+        """Every kind once, in an order by chance, and again."""
+        for _ in itertools.count():
+            yield from self._rng.sample(sorted(self._kinds), len(self._kinds))
+
+    async def happen(self, count: int, *, pause_s: tuple[float, float]) -> None:
+        for kind in itertools.islice(self.order(), count):
+            await asyncio.sleep(self._rng.uniform(*pause_s))
+            fault = Fault(kind, time.monotonic())
+            self.done.append(fault)
+            await self._kinds[kind]()
+            fault.until = time.monotonic()
+
+    async def _kill_service(self) -> None:
+        await self._site.service.kill()
+        await asyncio.sleep(self._rng.uniform(0.0, 1.5))
+        await self._site.service.start()
+
+    async def _suspend_service(self) -> None:
+        self._site.service.suspend()
+        await asyncio.sleep(self._rng.uniform(0.3, 2.5))
+        self._site.service.resume()
+
+    async def _kill_asterisk(self) -> None:
+        await self._site.asterisk.kill()
+        self._asterisk_died()
+        await asyncio.sleep(self._rng.uniform(0.0, 0.5))
+        await self._site.asterisk.start()
+        await self._site.service.until(lambda status: status["nodes"][0]["ari"], 10.0)
+
+    async def _cut(self, pipe: Pipe) -> None:
+        pipe.cut()
+        await asyncio.sleep(self._rng.uniform(0.2, 2.0))
+        pipe.plug()
+
+    async def _stall(self) -> None:
+        self._ari.open.clear()
+        await asyncio.sleep(self._rng.uniform(0.3, 2.5))
+        self._ari.open.set()

@@ -1,0 +1,224 @@
+"""A steady stream of calls through a real Asterisk, while it and the service are broken."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chaos.evidence import Dialled, Evidence, Side
+from chaos.faults import Faults, Pipe
+from lab.asterisk import Asterisk
+from lab.leg import CallFailed, Leg
+from lab.rtp import MediaClock
+from lab.sip import Phone
+from lab.site import TEST_POLICIES, Site
+from lab.tones import AGENT, AGENT2, CALLER, OTHER
+from lab.wav import read_wav, write_wav
+
+EXTENSIONS = """
+[globals]
+
+[from-lab]
+exten => 102,1,Gosub(compliance-notice,s,1(inbound))
+ same => n,Set(CALLERID(name)=${UNIQUEID})
+ same => n,Dial(PJSIP/agent,20)
+ same => n,Hangup()
+exten => 105,1,Gosub(compliance-notice,s,1(inbound))
+ same => n,Set(CALLERID(name)=${UNIQUEID})
+ same => n,Dial(PJSIP/agent2,20)
+ same => n,Hangup()
+"""
+"""The agent's telephone shows the caller's channel as his name: so recordings are told apart."""
+
+_RING_S = 9.0
+_SETTLE_S = 25.0
+_FIRST_NUMBER = 5_000_000
+_LOUD_ENOUGH = 160
+
+
+@dataclass(slots=True)
+class Pair:
+    """Two telephones that talk to each other, one call after the other."""
+
+    exten: str
+    caller: Phone
+    agent: Phone
+    legs: list[Leg] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Stream:
+    """The calls of a run."""
+
+    site: Site
+    directory: Path
+    rng: random.Random
+    count: int
+    calls: list[Dialled] = field(default_factory=list)
+
+    async def flow(self, pair: Pair, until: asyncio.Event) -> None:
+        """Call after call, until there were enough and nothing is broken any more."""
+        while len(self.calls) < self.count or not until.is_set():
+            await self._call(pair)
+            await asyncio.sleep(self.rng.uniform(0.05, 0.4))
+
+    async def _call(self, pair: Pair) -> None:
+        number = str(_FIRST_NUMBER + len(self.calls))
+        dialled = Dialled(number, time.monotonic(), Side(pair.caller.schedule.voice.name))
+        self.calls.append(dialled)
+        sender = f"<sip:{number}@127.0.0.1:{pair.caller.port}>"
+        leg = await pair.caller.dial(pair.exten, self.site.asterisk.sip_port, from_value=sender)
+        pair.legs = [leg]
+        agent: Leg | None = None
+        try:
+            if self.rng.random() < 0.15:
+                await asyncio.sleep(self.rng.uniform(0.3, 1.2))
+            else:
+                agent = await self._talk(pair, dialled, leg)
+        finally:
+            await self._end(pair, leg, agent)
+            dialled.until = time.monotonic()
+            self._keep(dialled, dialled.caller, leg)
+            if agent is not None:
+                dialled.agent = Side(pair.agent.schedule.voice.name)
+                self._keep(dialled, dialled.agent, agent)
+
+    async def _talk(self, pair: Pair, dialled: Dialled, leg: Leg) -> Leg | None:
+        ringing = asyncio.ensure_future(pair.agent.next_call(_RING_S))
+        over = asyncio.ensure_future(leg.ended(_RING_S))
+        try:
+            await asyncio.wait({ringing, over}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over.cancel()
+        if not ringing.done() or ringing.exception() is not None:
+            ringing.cancel()
+            return None
+        agent = ringing.result()
+        pair.legs.append(agent)
+        dialled.channel = _shown(agent)
+        with contextlib.suppress(CallFailed, TimeoutError):
+            await agent.answered(3.0)
+            since = time.monotonic()
+            with contextlib.suppress(TimeoutError):
+                await agent.ended(self.rng.uniform(1.0, 3.5))
+            dialled.bridged = (since, min(time.monotonic(), agent.times.get("ended", 1e12)))
+        return agent
+
+    async def _end(self, pair: Pair, leg: Leg, agent: Leg | None) -> None:
+        first = agent if agent is not None and self.rng.random() < 0.5 else leg
+        for one in (first, leg, agent):
+            if one is not None:
+                with contextlib.suppress(TimeoutError, CallFailed):
+                    await one.hang_up(1.0)
+        pair.legs = []
+        for phone in (pair.caller, pair.agent):
+            for one in phone.legs:
+                one.abandon()
+
+    def _keep(self, dialled: Dialled, side: Side, leg: Leg) -> None:
+        heard = leg.heard_pcm()
+        side.heard, side.clock = f"{dialled.number}-{side.voice}.wav", heard.clock_start
+        write_wav(self.directory / "heard" / side.heard, heard.pcm)
+        side.spoke = leg.spoke
+
+
+def _shown(agent: Leg) -> str:
+    """The caller's name as the agent's telephone shows it."""
+    return agent.received[0].header("From").partition('"')[2].partition('"')[0]
+
+
+async def run(directory: Path, *, calls: int, faults: int, seed: int) -> Evidence:
+    """Run, and leave the evidence in ``directory``, which is made anew."""
+    shutil.rmtree(directory, ignore_errors=True)
+    (directory / "heard").mkdir(parents=True)
+    rng = random.Random(seed)
+    async with AsyncExitStack() as stack:
+        pairs = [
+            await _pair(stack, "102", "agent", CALLER, AGENT),
+            await _pair(stack, "105", "agent2", OTHER, AGENT2),
+        ]
+        pipes: dict[str, Pipe] = {}
+
+        async def through(asterisk: Asterisk) -> Mapping[str, int]:
+            for name, port in (("ari", asterisk.ports.ari), ("ami", asterisk.ports.ami)):
+                pipes[name] = await stack.enter_async_context(Pipe(port))
+            return {name: pipe.port for name, pipe in pipes.items()}
+
+        ports = {pair.agent.name: pair.agent.port for pair in pairs}
+        site = await Site.open(
+            ports, extensions=EXTENSIONS, policies=TEST_POLICIES, through=through
+        )
+        await stack.enter_async_context(site)
+        stream = Stream(site, directory, rng, calls)
+
+        def asterisk_died() -> None:
+            for pair in pairs:
+                for leg in pair.legs:
+                    leg.abandon()
+
+        broken = Faults(site, pipes["ari"], pipes["ami"], rng, asterisk_died)
+        mended = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            for pair in pairs:
+                tasks.create_task(stream.flow(pair, mended))
+            await broken.happen(faults, pause_s=(1.5, 4.0))
+            mended.set()
+        evidence = Evidence(directory, MediaClock.shared().epoch, seed, stream.calls, broken.done)
+        with contextlib.suppress(AssertionError):  # the judge says what is left
+            await _settled(site)
+        evidence.write()
+        await asyncio.to_thread(_collect, site, directory)
+    return Evidence.read(directory)
+
+
+async def _pair(
+    stack: AsyncExitStack, exten: str, name: str, caller_voice: object, agent_voice: object
+) -> Pair:
+    caller = await stack.enter_async_context(await Phone.open(f"caller-{exten}", caller_voice))  # type: ignore[arg-type]
+    agent = await stack.enter_async_context(await Phone.open(name, agent_voice))  # type: ignore[arg-type]
+    agent.answer_after, agent.lines = 0.05, 4
+    return Pair(exten, caller, agent)
+
+
+async def _settled(site: Site) -> None:
+    """Every call is over and every recording dealt with, as far as the log says."""
+    last = {"recording_missing", "recording_unjudged", "spool_removed"}
+
+    def over(rows: list[dict[str, object]]) -> bool:
+        kinds: dict[str, set[object]] = {}
+        for row in rows:
+            kinds.setdefault(str(row["kind"]), set()).add(_subject(row))
+        dealt = set().union(*(kinds.get(kind, set()) for kind in last))
+        calls = kinds.get("call_arrived", set()) <= kinds.get("call_ended", set())
+        return calls and kinds.get("recording_requested", set()) <= dealt
+
+    await site.rows_until(over, _SETTLE_S)  # type: ignore[arg-type]
+
+
+def _subject(row: dict[str, object]) -> object:
+    detail = row["detail"]
+    assert isinstance(detail, dict)
+    return detail.get("recording", row["call"])
+
+
+def _collect(site: Site, directory: Path) -> None:
+    """What the site leaves: files as they are, rows as the command exports them."""
+    shutil.copytree(site.recordings, directory / "vault")
+    shutil.copytree(site.asterisk.spool_here, directory / "spool")
+    shutil.copy(site.service.log, directory / "service.log")
+    if site.asterisk.cdr_file.exists():
+        shutil.copy(site.asterisk.cdr_file, directory / "Master.csv")
+    notice = read_wav(site.asterisk.sounds_here / "en/notice-test.wav")
+    write_wav(directory / "notice.wav", *notice)
+    command = Path(sys.executable).with_name("asterisk-compliance")
+    arguments = ["audit", "export", "--out", directory / "rows.jsonl", "--store", site.store]
+    subprocess.run([command, *map(str, arguments)], check=True, capture_output=True)
