@@ -54,6 +54,7 @@ def test_the_wheel_brings_all_it_needs(command, tmp_path):
         run(command, "dialplan", "render").stdout
         == (CHECKOUT / "dialplan/compliance.conf").read_text()
     )
+    assert "compliancesegment => D" in run(command, "dialplan", "features").stdout
     checked = run(command, "serve", "--config", "/nowhere.toml", check=False)
     assert checked.returncode == 2
     assert checked.stderr.startswith("error: /nowhere.toml")

@@ -1,4 +1,4 @@
-"""``asterisk-compliance dialplan``: the routines to include in ``extensions.conf``."""
+"""``asterisk-compliance dialplan``: what to include in Asterisk's own configuration."""
 
 from __future__ import annotations
 
@@ -12,13 +12,10 @@ from asterisk_compliance.cli.output import print_raw, say
 from asterisk_compliance.errors import ConfigError
 
 app = typer.Typer(
-    help="The routines to include in extensions.conf.", no_args_is_help=True, rich_markup_mode=None
+    help="What to include in extensions.conf and features.conf.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
-
-
-@app.callback()
-def _group() -> None:
-    """A group of its own, so that further commands find a place."""
 
 
 @app.command("render")
@@ -50,3 +47,21 @@ def render(
     out.write_text(text, encoding="utf-8")
     out.chmod(0o644)  # Asterisk reads it as its own user
     say(f"wrote {out}; include it in extensions.conf, then: asterisk -rx 'dialplan reload'")
+
+
+@app.command("features")
+def features(
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write there instead of to stdout.")
+    ] = None,
+) -> None:
+    """Print the feature codes to include in features.conf, behind its [applicationmap]."""
+    from asterisk_compliance import catalogue
+
+    text = (catalogue.dialplan() / "compliance-features.conf").read_text(encoding="utf-8")
+    if out is None:
+        print_raw(text.encode().splitlines())
+        return
+    out.write_text(text, encoding="utf-8")
+    out.chmod(0o644)
+    say(f"wrote {out}; include it in features.conf, then: asterisk -rx 'module reload features'")
