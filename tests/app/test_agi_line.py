@@ -242,6 +242,7 @@ async def test_a_key_that_means_nothing_does_not_stop_the_prompt() -> None:
         await scene.told(PLAYS)
         scene.asterisk.press("5")
         assert await scene.decided() == "CONSENT_NOT_GIVEN"
+        await scene.until(lambda: scene.task.call.continued_at_ms is not None)
         assert sum(c.startswith("STREAM FILE") for c in scene.asterisk.commands) == 2
 
 
