@@ -1,10 +1,10 @@
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test check format bench chaos chaos-quick clean
 .DEFAULT_GOAL := help
 
 ready = . scripts/lib.sh; ensure_prerequisites; ensure_venv
 
 help:    ## Show this
-	@sed -n 's/^\([a-z]*\): *## */\1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\): *## */\1\t/p' $(MAKEFILE_LIST)
 demo:    ## Place real calls and show what happened (demo-output/)
 	@./scripts/demo
 test:    ## Run all tests against a real Asterisk
@@ -16,6 +16,11 @@ format:  ## Format the code, and mend what can be mended
 	"$$VENV/bin/ruff" format .; "$$VENV/bin/ruff" check --fix .
 bench:   ## Measure latency beside a dialplan-only notice
 	@set -eu; $(ready); PYTHONPATH=tests "$$VENV/bin/python" -m benchmarks
+chaos:   ## Break everything for an hour while calls go on, and judge what is left (SEED=n)
+	@set -eu; $(ready); PYTHONPATH=tests "$$VENV/bin/python" -m chaos --calls 1000 --faults 100 \
+	  $(if $(SEED),--seed $(SEED))
+chaos-quick: ## The same for a minute
+	@set -eu; $(ready); PYTHONPATH=tests "$$VENV/bin/python" -m chaos $(if $(SEED),--seed $(SEED))
 clean:   ## Remove virtual environments, caches and results; the root file system stays
 	rm -rf .venv-* .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
-	  .coverage dist build demo-output benchmarks/out
+	  .coverage dist build demo-output chaos-output benchmarks/out

@@ -23,7 +23,7 @@ from asterisk_compliance.app.keeping import Keeping
 from asterisk_compliance.app.line import Line
 from asterisk_compliance.app.notices import Notices
 from asterisk_compliance.app.policies import Policies
-from asterisk_compliance.app.recovery import recover
+from asterisk_compliance.app.recovery import look_again_after_standing_still, recover
 from asterisk_compliance.app.result import encode_result
 from asterisk_compliance.asterisk.ami import AmiClient
 from asterisk_compliance.asterisk.ari import AriClient
@@ -124,6 +124,7 @@ class Node:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 tasks.create_task(self._keeping.run())
+                tasks.create_task(look_again_after_standing_still(self))
                 if self.ari is not None:
                     tasks.create_task(self.ari.run())
                 if self.ami is not None:
@@ -262,6 +263,12 @@ class Node:
             told = self.ami is None or self.ami.connected
             if await recover(self, away_since_ms=since_ms, alive_unix_ms=self._alive_unix_ms):
                 self._away_since_ms = None if told else now_ms
+
+    def looked_away(self, since_ms: int) -> None:
+        """Nobody looked since then, on the monotonic clock; now somebody does."""
+        if self._away_since_ms is None or since_ms < self._away_since_ms:
+            self._away_since_ms = since_ms
+        self.spawn(self.recover())
 
     async def set_strangers_aside(self) -> None:
         """Take files of recordings that the log does not know out of the spool, each with a row."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 
@@ -25,6 +25,7 @@ from asterisk_compliance.app.line import AriLine
 from asterisk_compliance.asterisk.ari import AriClient
 from asterisk_compliance.asterisk.ari_events import Channel
 from asterisk_compliance.asterisk.ari_requests import Bridge
+from asterisk_compliance.domain.call_capture import SLIP_BEFORE_MS
 from asterisk_compliance.domain.call_recovery import Clock, finish, follow_again
 from asterisk_compliance.domain.events import ChannelGone, FileAppeared, LookedAway
 from asterisk_compliance.domain.memory import Remembered, remember
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 _TRIES = 5
 _AMI_S = 3.0
 _POLL_S = 0.02
+_TICK_S = 0.05
+_STOOD_STILL_MS = 50 + SLIP_BEFORE_MS
 
 log = structlog.get_logger()
 
@@ -82,6 +85,22 @@ async def recover(node: Node, *, away_since_ms: int, alive_unix_ms: int) -> bool
     if taken_up:
         log.warning("calls_taken_up", node=node.node, calls=len(taken_up))
     return True
+
+
+async def look_again_after_standing_still(node: Node) -> NoReturn:
+    """A process that was stopped, or had no processor, is told of everything too late.
+
+    Its connections live on, so nobody reconnects; what is late by so much is not blanked by the
+    margins of the rules.
+    """
+    looked_ms = monotonic_ms()
+    while True:
+        await asyncio.sleep(_TICK_S)
+        now_ms = monotonic_ms()
+        if now_ms - looked_ms > _STOOD_STILL_MS:
+            log.warning("stood_still", node=node.node, for_ms=now_ms - looked_ms)
+            node.looked_away(looked_ms)
+        looked_ms = now_ms
 
 
 async def _until_ami(node: Node) -> None:

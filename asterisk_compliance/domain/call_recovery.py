@@ -167,22 +167,31 @@ def unseen(call: Call, at_ms: int) -> Call:
     if call.unseen_since_ms is None or not call.capture_is_open:
         return call
     away_ms = at_ms - call.unseen_since_ms
-    looked = replace(call, segment=_undated(call, away_ms))
+    looked = replace(call, segment=_undated(call, away_ms, at_ms))
     if not call.segment.others or why_not_others(looked) in {None, PauseReason.TRANSFER}:
         return looked
     return slipping(looked, call.file_ms(at_ms) - away_ms, Tracks.OTHERS)
 
 
-def _undated(call: Call, away_ms: int) -> Segment:
-    if call.keeps_all:
-        return call.segment
-    slips = (
-        replace(slip, from_ms=slip.from_ms - away_ms, to_ms=slip.to_ms + away_ms)
-        for slip in call.segment.slips
-    )
+def _undated(call: Call, away_ms: int, at_ms: int) -> Segment:
+    """What was heard of late may have been so since we looked away; the rest, see above."""
     since_ms = call.segment.slipping_since_ms
-    earlier_ms = None if since_ms is None else since_ms - away_ms
-    return replace(call.segment, slips=tuple(slips), slipping_since_ms=earlier_ms)
+    if call.keeps_all:
+        early_ms = at_ms - away_ms
+        slips = [replace(one, from_ms=min(one.from_ms, early_ms)) for one in call.segment.slips]
+        earlier_ms = None if since_ms is None else min(since_ms, early_ms)
+    else:
+        slips = [
+            replace(one, from_ms=one.from_ms - away_ms, to_ms=one.to_ms + away_ms)
+            for one in call.segment.slips
+        ]
+        earlier_ms = None if since_ms is None else since_ms - away_ms
+    return replace(
+        call.segment,
+        slips=tuple(slips),
+        slipping_since_ms=earlier_ms,
+        partly_seen=call.segment.partly_seen or not call.keeps_all,
+    )
 
 
 def finish(known: Remembered, *, limits: Limits, now: Clock) -> Stepped:

@@ -150,8 +150,8 @@ class Segment:
         others: Whether the others' direction is captured at all.
         mute: What Asterisk was last asked for.
         began: Asterisk said, or its files do, that it runs.
-        partly_seen: An earlier life of the service saw its beginning; how long it must be is
-            not known.
+        partly_seen: Nobody looked for a while, or an earlier life of the service saw its
+            beginning; how long it must be is not known.
         slipping_since_ms: Since when audio that must not be kept may come in.
         slipping: Of whom.
         slips: Stretches to be blanked before the file is digested.

@@ -33,7 +33,7 @@ LOUD = b"\x00\x20\x00\xe0" * 4_000  # 1 s
 class Asterisk(Wires):
     """What ARI says of channels and bridges; ``asking`` happens while it is asked."""
 
-    transport = "http"
+    transport: str | None = "http"
 
     def __init__(self) -> None:
         super().__init__()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from asterisk_compliance.app import node as node_module
 from asterisk_compliance.app import recovery
+from asterisk_compliance.app.call_task import monotonic_ms
 from asterisk_compliance.app.node import Node
 from asterisk_compliance.app.recovery import policy_of
 from asterisk_compliance.asterisk.ari import AriClient
@@ -304,3 +306,32 @@ async def test_a_policy_that_lost_the_language_of_the_call_is_none(
 
 async def test_a_policy_that_is_gone_is_none(site: Site) -> None:
     assert policy_of(site.node, remembered(site, policy="outbound")) is None
+
+
+# -- standing still ----------------------------------------------------------------------------
+
+
+async def test_who_stood_still_looks_again(site: Site) -> None:
+    told = site.here(CALLER)
+    site.asterisk.lives(CALLER)
+    await asyncio.sleep(0.1)
+    before_ms = monotonic_ms()
+    time.sleep(0.3)  # noqa: ASYNC251 - that is it
+    await site.serving.until(lambda: site.asterisk.listed == 1)
+    await site.serving.until(lambda: len(told.heard) == 3)
+    away = told.heard[0]
+    assert isinstance(away, LookedAway)
+    assert before_ms - 100 <= away.since_ms <= before_ms
+    await asyncio.sleep(0.2)
+    assert site.asterisk.listed == 1, "nobody stood still since"
+
+
+async def test_the_longest_time_of_not_looking_counts(site: Site) -> None:
+    told = site.here(CALLER)
+    site.asterisk.lives(CALLER)
+    site.asterisk.transport = None
+    for since_ms in (3_000, 2_000, 4_000):
+        site.node.looked_away(since_ms)
+    site.asterisk.transport = "http"
+    await site.node.recover()
+    assert [one.since_ms for one in told.heard if isinstance(one, LookedAway)] == [2_000]

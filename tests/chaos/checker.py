@@ -15,14 +15,19 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from chaos.evidence import Dialled, Evidence, Side
+from lab.g711 import Pcm
 from lab.hearing import Capture, NoticeHeard, nothing_before_notice
 from lab.notice_search import NoticeSearch
-from lab.tone_spans import find_spans
+from lab.rtp import FRAME_S
+from lab.tone_spans import _HOP, _WINDOW, Span, _notes, find_spans
 from lab.wav import read_wav
 
 LEFT, RIGHT = 0, 1
@@ -32,6 +37,8 @@ UNFLUSHED_S = 2.1
 """So much is missing at the end of a file that Asterisk had no time to close, at most."""
 EDGE_S = 0.3
 """What a telephone says so soon after the answer, or before it hangs up, may not arrive."""
+_FITS = 0.9
+_UNDATED_S = 0.1
 CONCLUSIONS = {
     "recording_closed",
     "recording_empty",
@@ -202,17 +209,60 @@ class _Check:
             notice = self._notice(dialled.caller)
             for capture in captures:
                 claim = nothing_before_notice(capture, notice)
-                if not claim.ok:
+                if not claim.ok and not self._fits_after(capture, dialled, notice):
                     self.report.without_notice.append(f"{call}: {claim.measured}")
+            if dialled.guest is not None:
+                self._told_the_guest(call, dialled, dialled.guest, captures)
             if call:
                 self._said_what_is_missing(call, dialled, captures)
         for call in files:
             self.report.without_notice.append(f"nobody knows who is in the recordings of {call}")
 
     def _read(self, path: Path, dialled: Dialled) -> Capture:
-        voices = [side.voice for side in (dialled.caller, dialled.agent) if side is not None]
+        sides = (dialled.caller, dialled.agent, dialled.guest)
+        voices = [side.voice for side in sides if side is not None]
         schedules = {voice: self.evidence.schedule(voice) for voice in voices}
         return Capture.read(path, schedules, self.search, dialled.since, dialled.until)
+
+    def _told_the_guest(
+        self, call: str, dialled: Dialled, guest: Side, captures: list[Capture]
+    ) -> None:
+        """Nothing of him is kept from before the end of the notice that he heard himself."""
+        told = self._notice(guest)
+        for capture in captures:
+            mine = [one for one in capture.voiceprints if one.party == guest.voice]
+            only = replace(capture, voiceprints=tuple(mine))
+            if mine and not self._fits_after(only, dialled, told):
+                begins = [span.clock_start for one in mine for span in one.spans]
+                said = f"{begins}, and he was told until {told.ended_at}"
+                self.report.without_notice.append(f"{call}: the guest is kept from {said}")
+
+    def _fits_after(self, capture: Capture, dialled: Dialled, notice: NoticeHeard) -> bool:
+        """Half a second or less can look like several times, and is not dated by its tones alone.
+
+        It is taken for what was said after the notice if as a whole it fits a time after it.
+        """
+        if notice.ended_at is None or not notice.completed:
+            return False
+        since = notice.ended_at - FRAME_S
+        return all(
+            self._fits(capture.channels[print_.channel], print_.party, since, dialled.until)
+            if print_.undated_s > _UNDATED_S
+            else all(span.clock_start >= since for span in print_.spans)
+            for print_ in capture.voiceprints
+        )
+
+    def _fits(self, pcm: Pcm, voice: str, since: float, until: float) -> bool:
+        """Whether nine tenths of this audio can have been said between two times."""
+        schedule = self.evidence.schedule(voice)
+        notes = _notes(pcm, schedule.voice)
+        clear = np.flatnonzero(notes >= 0)
+        if not len(clear):
+            return False
+        places = (clear - clear[0]) * _HOP + _WINDOW // 2
+        begins = np.arange(schedule.sample_at(since), schedule.sample_at(until), _HOP)
+        fits = [np.mean(schedule.letters(begin + places) == notes[clear]) for begin in begins]
+        return max(fits, default=0.0) >= _FITS
 
     def _notice(self, side: Side) -> NoticeHeard:
         return NoticeHeard.of(self.search, self.evidence.heard(side))
@@ -227,7 +277,14 @@ class _Check:
             (RIGHT, dialled.agent, dialled.caller),
         ):
             said_s = self._arrived_s(speaker, listener, dialled.bridged)
-            kept_s = sum(capture.heard_s(speaker.voice, channel) for capture in captures)
+            kept = (
+                span
+                for capture in captures
+                for print_ in capture.voiceprints
+                if (print_.party, print_.channel) == (speaker.voice, channel)
+                for span in print_.spans
+            )
+            kept_s = _within_s(kept, dialled.bridged)
             lost_s = said_s - kept_s
             if lost_s > GAP_S and not _is_said(rows, lost_s):
                 self.report.without_row.append(
@@ -237,11 +294,17 @@ class _Check:
     def _arrived_s(self, speaker: Side, listener: Side, bridged: tuple[float, float]) -> float:
         """How much of a voice went through Asterisk: the other telephone received it."""
         heard = self.evidence.heard(listener)
-        spans = find_spans(heard.pcm, self.evidence.schedule(speaker.voice), *bridged)
-        since, until = bridged[0] + EDGE_S, bridged[1] - EDGE_S
-        return sum(
-            max(0.0, min(span.clock_end, until) - max(span.clock_start, since)) for span in spans
+        return _within_s(
+            find_spans(heard.pcm, self.evidence.schedule(speaker.voice), *bridged), bridged
         )
+
+
+def _within_s(spans: Iterable[Span], bridged: tuple[float, float]) -> float:
+    """How much of it was said while both were surely connected."""
+    since, until = bridged[0] + EDGE_S, bridged[1] - EDGE_S
+    return sum(
+        max(0.0, min(span.clock_end, until) - max(span.clock_start, since)) for span in spans
+    )
 
 
 def _is_said(rows: list[Row], lost_s: float) -> bool:

@@ -50,6 +50,7 @@ class Dialled:
 
     Attributes:
         number: By which Asterisk's CDR knows who called.
+        guest: To whom the agent transferred the caller; he did not come through the service.
         channel: The caller's channel, as the agent's telephone was told it; empty if none rang.
         bridged: From when to when both were connected, as far as both telephones can tell.
     """
@@ -59,6 +60,7 @@ class Dialled:
     caller: Side
     until: float = 0.0
     agent: Side | None = None
+    guest: Side | None = None
     channel: str = ""
     bridged: tuple[float, float] | None = None
 
@@ -122,13 +124,14 @@ class Evidence:
 
 
 def _dialled(found: dict[str, Any]) -> Dialled:
-    agent = found.pop("agent")
+    agent, guest = found.pop("agent"), found.pop("guest")
     bridged = found.pop("bridged")
     return Dialled(
         **{
             **found,
             "caller": _side(found["caller"]),
             "agent": agent and _side(agent),
+            "guest": guest and _side(guest),
             "bridged": bridged and tuple(bridged),
         }
     )

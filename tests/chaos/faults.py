@@ -7,10 +7,15 @@ import itertools
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
 
+from asterisk_compliance.app.control import ask
+from asterisk_compliance.errors import ComplianceError
 from chaos.evidence import Fault
 from lab.proxy import Cable
 from lab.site import Site
+
+_READY_S, _POLL_S = 20.0, 0.05
 
 
 class Pipe(Cable):
@@ -58,6 +63,7 @@ class Faults:
         self.done: list[Fault] = []
         self._site, self._ari, self._ami, self._rng = site, ari, ami, rng
         self._asterisk_died = asterisk_died
+        self._socket = site.directory / "state/run/control.sock"
         self._kinds: Mapping[str, Callable[[], Awaitable[None]]] = {
             "service_killed": self._kill_service,
             "service_suspended": self._suspend_service,
@@ -83,7 +89,14 @@ class Faults:
     async def _kill_service(self) -> None:
         await self._site.service.kill()
         await asyncio.sleep(self._rng.uniform(0.0, 1.5))
-        await self._site.service.start()
+        await self._site.service.start(ready=False)
+        await self._connected()
+
+    async def _connected(self) -> None:
+        """Until the service is. Asked in a thread, so that the telephones lose no packet by it."""
+        async with asyncio.timeout(_READY_S):
+            while not await asyncio.to_thread(_is_connected, self._socket):  # noqa: ASYNC110
+                await asyncio.sleep(_POLL_S)
 
     async def _suspend_service(self) -> None:
         self._site.service.suspend()
@@ -95,7 +108,7 @@ class Faults:
         self._asterisk_died()
         await asyncio.sleep(self._rng.uniform(0.0, 0.5))
         await self._site.asterisk.start()
-        await self._site.service.until(lambda status: status["nodes"][0]["ari"], 10.0)
+        await self._connected()
 
     async def _cut(self, pipe: Pipe) -> None:
         pipe.cut()
@@ -106,3 +119,11 @@ class Faults:
         self._ari.open.clear()
         await asyncio.sleep(self._rng.uniform(0.3, 2.5))
         self._ari.open.set()
+
+
+def _is_connected(socket: Path) -> bool:
+    try:
+        status = ask(socket, "status", {})
+    except ComplianceError:
+        return False
+    return status is not None and all(node["ari"] and node["ami"] for node in status["nodes"])

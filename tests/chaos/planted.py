@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chaos.checker import Report
+from chaos.checker import LOSSES, Report
 from chaos.evidence import Evidence
 from lab.tones import RATE
 from lab.wav import read_wav, write_wav
@@ -19,8 +19,26 @@ Row = dict[str, Any]
 
 
 def first_kept(directory: Path) -> Path:
-    """A recording in the vault, of a call of which a telephone heard enough."""
-    return max((directory / "vault").glob("r-*.wav"), key=lambda path: path.stat().st_size)
+    """The longest recording of a call to which nothing happened that explains an error."""
+    evidence = Evidence.read(directory)
+    told = {channel for channel, _ in evidence.cdrs().values()}
+    killed = [fault for fault in evidence.faults if fault.kind == "asterisk_killed"]
+    died = {
+        call.channel
+        for call in evidence.calls
+        if any(one.since <= call.until and call.since <= one.until for one in killed)
+    }
+
+    def is_plain(path: Path) -> bool:
+        rows = {row["kind"]: row["detail"] for row in evidence.rows if _is_of(row, path)}
+        channel, closed = rows["call_arrived"]["channel"], rows["recording_closed"]
+        untouched = (
+            closed["header_closed"] and not closed["blanked_ms"] and not rows.keys() & LOSSES
+        )
+        return bool(untouched and channel in told - died)
+
+    kept = filter(is_plain, (directory / "vault").glob("r-*.wav"))
+    return max(kept, key=lambda path: path.stat().st_size)
 
 
 def _rewrite(directory: Path, change: Callable[[list[Row]], list[Row]]) -> None:
@@ -30,7 +48,7 @@ def _rewrite(directory: Path, change: Callable[[list[Row]], list[Row]]) -> None:
 
 
 def _is_of(row: Row, path: Path) -> bool:
-    return row["call"] == f"c-{path.stem[2:30]}"
+    return bool(row["call"] == f"c-{path.stem[2:30]}")
 
 
 def no_decision(directory: Path) -> None:

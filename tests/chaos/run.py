@@ -18,40 +18,42 @@ from chaos.evidence import Dialled, Evidence, Side
 from chaos.faults import Faults, Pipe
 from lab.asterisk import Asterisk
 from lab.leg import CallFailed, Leg
+from lab.parties import install_prompts
 from lab.rtp import MediaClock
 from lab.sip import Phone
 from lab.site import TEST_POLICIES, Site
-from lab.tones import AGENT, AGENT2, CALLER, OTHER
+from lab.tones import AGENT, AGENT2, CALLER
 from lab.wav import read_wav, write_wav
 
 EXTENSIONS = """
 [globals]
 
 [from-lab]
-exten => 102,1,Gosub(compliance-notice,s,1(inbound))
+exten => _10X,1,Gosub(compliance-notice,s,1(inbound))
  same => n,Set(CALLERID(name)=${UNIQUEID})
- same => n,Dial(PJSIP/agent,20)
+ same => n,Dial(PJSIP/agent${EXTEN:2},20)
  same => n,Hangup()
-exten => 105,1,Gosub(compliance-notice,s,1(inbound))
- same => n,Set(CALLERID(name)=${UNIQUEID})
- same => n,Dial(PJSIP/agent2,20)
+; not through the service: who is transferred here is told by it, or is not kept
+exten => _20X,1,Dial(PJSIP/guest${EXTEN:2},20)
  same => n,Hangup()
 """
 """The agent's telephone shows the caller's channel as his name: so recordings are told apart."""
 
+PAIRS = ("1", "2")
 _RING_S = 9.0
 _SETTLE_S = 25.0
 _FIRST_NUMBER = 5_000_000
-_LOUD_ENOUGH = 160
 
 
 @dataclass(slots=True)
 class Pair:
-    """Two telephones that talk to each other, one call after the other."""
+    """Two telephones that talk to each other, one call after the other, and a third."""
 
-    exten: str
+    number: str
     caller: Phone
     agent: Phone
+    guest: Phone
+    rng: random.Random
     legs: list[Leg] = field(default_factory=list)
 
 
@@ -61,7 +63,6 @@ class Stream:
 
     site: Site
     directory: Path
-    rng: random.Random
     count: int
     calls: list[Dialled] = field(default_factory=list)
 
@@ -69,31 +70,39 @@ class Stream:
         """Call after call, until there were enough and nothing is broken any more."""
         while len(self.calls) < self.count or not until.is_set():
             await self._call(pair)
-            await asyncio.sleep(self.rng.uniform(0.05, 0.4))
+            await asyncio.sleep(pair.rng.uniform(0.05, 0.4))
 
     async def _call(self, pair: Pair) -> None:
         number = str(_FIRST_NUMBER + len(self.calls))
         dialled = Dialled(number, time.monotonic(), Side(pair.caller.schedule.voice.name))
         self.calls.append(dialled)
         sender = f"<sip:{number}@127.0.0.1:{pair.caller.port}>"
-        leg = await pair.caller.dial(pair.exten, self.site.asterisk.sip_port, from_value=sender)
+        leg = await pair.caller.dial(
+            f"10{pair.number}", self.site.asterisk.sip_port, from_value=sender
+        )
         pair.legs = [leg]
         agent: Leg | None = None
+        guest: Leg | None = None
         try:
-            if self.rng.random() < 0.15:
-                await asyncio.sleep(self.rng.uniform(0.3, 1.2))
+            if pair.rng.random() < 0.15:
+                await asyncio.sleep(pair.rng.uniform(0.3, 1.2))
             else:
                 agent = await self._talk(pair, dialled, leg)
+                if agent is not None and pair.rng.random() < 0.3:
+                    guest = await self._transfer(pair, agent)
         finally:
-            await self._end(pair, leg, agent)
+            await self._end(pair, leg, agent, guest)
             dialled.until = time.monotonic()
-            self._keep(dialled, dialled.caller, leg)
+            await asyncio.to_thread(self._keep, dialled, dialled.caller, leg)
             if agent is not None:
                 dialled.agent = Side(pair.agent.schedule.voice.name)
-                self._keep(dialled, dialled.agent, agent)
+                await asyncio.to_thread(self._keep, dialled, dialled.agent, agent)
+            if guest is not None:
+                dialled.guest = Side(pair.guest.schedule.voice.name)
+                await asyncio.to_thread(self._keep, dialled, dialled.guest, guest)
 
     async def _talk(self, pair: Pair, dialled: Dialled, leg: Leg) -> Leg | None:
-        ringing = asyncio.ensure_future(pair.agent.next_call(_RING_S))
+        ringing = asyncio.ensure_future(_rings(pair.agent))
         over = asyncio.ensure_future(leg.ended(_RING_S))
         try:
             await asyncio.wait({ringing, over}, return_when=asyncio.FIRST_COMPLETED)
@@ -109,18 +118,29 @@ class Stream:
             await agent.answered(3.0)
             since = time.monotonic()
             with contextlib.suppress(TimeoutError):
-                await agent.ended(self.rng.uniform(1.0, 3.5))
+                await agent.ended(pair.rng.uniform(1.5, 4.0))
             dialled.bridged = (since, min(time.monotonic(), agent.times.get("ended", 1e12)))
         return agent
 
-    async def _end(self, pair: Pair, leg: Leg, agent: Leg | None) -> None:
-        first = agent if agent is not None and self.rng.random() < 0.5 else leg
-        for one in (first, leg, agent):
-            if one is not None:
-                with contextlib.suppress(TimeoutError, CallFailed):
-                    await one.hang_up(1.0)
+    async def _transfer(self, pair: Pair, agent: Leg) -> Leg | None:
+        """The agent sends the caller on to somebody who has not been told."""
+        guest: Leg | None = None
+        with contextlib.suppress(TimeoutError, CallFailed):
+            await agent.transfer("20" + pair.number, 2.0)
+        with contextlib.suppress(TimeoutError, CallFailed):
+            guest = await _rings(pair.guest, 2.0)
+            pair.legs.append(guest)
+            await guest.answered(2.0)
+            await guest.ended(pair.rng.uniform(2.5, 4.0))
+        return guest
+
+    async def _end(self, pair: Pair, leg: Leg, *others: Leg | None) -> None:
+        legs = [leg, *(one for one in others if one is not None)]
+        for one in pair.rng.sample(legs, len(legs)):
+            with contextlib.suppress(TimeoutError, CallFailed):
+                await one.hang_up(1.0)
         pair.legs = []
-        for phone in (pair.caller, pair.agent):
+        for phone in (pair.caller, pair.agent, pair.guest):
             for one in phone.legs:
                 one.abandon()
 
@@ -129,6 +149,14 @@ class Stream:
         side.heard, side.clock = f"{dialled.number}-{side.voice}.wav", heard.clock_start
         write_wav(self.directory / "heard" / side.heard, heard.pcm)
         side.spoke = leg.spoke
+
+
+async def _rings(phone: Phone, within_s: float = _RING_S) -> Leg:
+    """The next call that is not over already: one that nobody waited for any more."""
+    async with asyncio.timeout(within_s):
+        while (leg := await phone.next_call(within_s)).is_over:
+            pass
+        return leg
 
 
 def _shown(agent: Leg) -> str:
@@ -140,12 +168,8 @@ async def run(directory: Path, *, calls: int, faults: int, seed: int) -> Evidenc
     """Run, and leave the evidence in ``directory``, which is made anew."""
     shutil.rmtree(directory, ignore_errors=True)
     (directory / "heard").mkdir(parents=True)
-    rng = random.Random(seed)
     async with AsyncExitStack() as stack:
-        pairs = [
-            await _pair(stack, "102", "agent", CALLER, AGENT),
-            await _pair(stack, "105", "agent2", OTHER, AGENT2),
-        ]
+        pairs = [await _pair(stack, number, seed) for number in PAIRS]
         pipes: dict[str, Pipe] = {}
 
         async def through(asterisk: Asterisk) -> Mapping[str, int]:
@@ -153,24 +177,30 @@ async def run(directory: Path, *, calls: int, faults: int, seed: int) -> Evidenc
                 pipes[name] = await stack.enter_async_context(Pipe(port))
             return {name: pipe.port for name, pipe in pipes.items()}
 
-        ports = {pair.agent.name: pair.agent.port for pair in pairs}
+        called = (phone for pair in pairs for phone in (pair.agent, pair.guest))
+        ports = {phone.name: phone.port for phone in called}
         site = await Site.open(
-            ports, extensions=EXTENSIONS, policies=TEST_POLICIES, through=through
+            ports,
+            extensions=EXTENSIONS,
+            policies=TEST_POLICIES,
+            install_prompts=install_prompts,
+            through=through,
         )
         await stack.enter_async_context(site)
-        stream = Stream(site, directory, rng, calls)
+        stream = Stream(site, directory, calls)
 
         def asterisk_died() -> None:
             for pair in pairs:
                 for leg in pair.legs:
                     leg.abandon()
 
-        broken = Faults(site, pipes["ari"], pipes["ami"], rng, asterisk_died)
+        broken = Faults(site, pipes["ari"], pipes["ami"], random.Random(seed), asterisk_died)
         mended = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             for pair in pairs:
                 tasks.create_task(stream.flow(pair, mended))
-            await broken.happen(faults, pause_s=(1.5, 4.0))
+            slower = max(1.0, calls / max(1, faults) / 1.5 - 1.5)  # over all of the calls
+            await broken.happen(faults, pause_s=(1.5 * slower, 4.0 * slower))
             mended.set()
         evidence = Evidence(directory, MediaClock.shared().epoch, seed, stream.calls, broken.done)
         with contextlib.suppress(AssertionError):  # the judge says what is left
@@ -180,13 +210,15 @@ async def run(directory: Path, *, calls: int, faults: int, seed: int) -> Evidenc
     return Evidence.read(directory)
 
 
-async def _pair(
-    stack: AsyncExitStack, exten: str, name: str, caller_voice: object, agent_voice: object
-) -> Pair:
-    caller = await stack.enter_async_context(await Phone.open(f"caller-{exten}", caller_voice))  # type: ignore[arg-type]
-    agent = await stack.enter_async_context(await Phone.open(name, agent_voice))  # type: ignore[arg-type]
-    agent.answer_after, agent.lines = 0.05, 4
-    return Pair(exten, caller, agent)
+async def _pair(stack: AsyncExitStack, number: str, seed: int) -> Pair:
+    phones = {
+        name: await stack.enter_async_context(await Phone.open(name + number, voice))
+        for name, voice in (("caller", CALLER), ("agent", AGENT), ("guest", AGENT2))
+    }
+    for name in ("agent", "guest"):
+        phones[name].answer_after, phones[name].lines = 0.05, 4
+    chance = random.Random(f"{seed}/{number}")
+    return Pair(number, phones["caller"], phones["agent"], phones["guest"], chance)
 
 
 async def _settled(site: Site) -> None:
@@ -201,7 +233,7 @@ async def _settled(site: Site) -> None:
         calls = kinds.get("call_arrived", set()) <= kinds.get("call_ended", set())
         return calls and kinds.get("recording_requested", set()) <= dealt
 
-    await site.rows_until(over, _SETTLE_S)  # type: ignore[arg-type]
+    await site.rows_until(over, _SETTLE_S)
 
 
 def _subject(row: dict[str, object]) -> object:

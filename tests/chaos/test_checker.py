@@ -14,7 +14,7 @@ from chaos.checker import check, summary
 from chaos.evidence import Dialled, Evidence, Fault, Side
 from chaos.planted import PLANTED
 from lab.prompt import write_notice
-from lab.tones import AGENT, CALLER, RATE, Schedule
+from lab.tones import AGENT, AGENT2, CALLER, RATE, Schedule
 from lab.wav import read_wav, write_wav
 
 EPOCH = 1_000.0
@@ -22,7 +22,7 @@ CALL, CHANNEL, NUMBER = f"c-{'1' * 28}", "1700000000.1", "5000000"
 RECORDING = f"r-{'1' * 28}-1"
 DIALLED, TOLD, BRIDGED, OVER = 1_001.0, 1_003.0, 1_003.5, 1_008.5
 """The notice of a second ends at the second of these times."""
-VOICES = {voice.name: Schedule(voice, EPOCH) for voice in (CALLER, AGENT)}
+VOICES = {voice.name: Schedule(voice, EPOCH) for voice in (CALLER, AGENT, AGENT2)}
 
 
 def said(voice: str, since: float, until: float) -> np.ndarray:
@@ -51,15 +51,15 @@ def a_call(directory: Path) -> Evidence:
     write_wav(directory / "heard/caller.wav", by_caller)
     write_wav(directory / "heard/agent.wav", said("caller", BRIDGED, OVER))
     kept = directory / f"vault/{RECORDING}.wav"
-    write_wav(kept, *(said(voice, BRIDGED, OVER) for voice in VOICES))
+    write_wav(kept, *(said(voice, BRIDGED, OVER) for voice in ("caller", "agent")))
     call = Dialled(
         NUMBER,
         DIALLED,
         Side("caller", "caller.wav", DIALLED, (DIALLED, OVER)),
         OVER,
         Side("agent", "agent.wav", BRIDGED, (BRIDGED, OVER)),
-        CHANNEL,
-        (BRIDGED, OVER),
+        channel=CHANNEL,
+        bridged=(BRIDGED, OVER),
     )
     evidence = Evidence(directory, EPOCH, 3, [call], [Fault("ari_cut", 1_004.0, 1_005.0)])
     evidence.write()
@@ -161,6 +161,28 @@ def test_a_row_that_says_what_is_missing_is_enough(
     PLANTED["silence"][0](tmp_path / "run")
     change_rows(tmp_path / "run", "recording_closed", **said_of_it)
     assert check(Evidence.read(tmp_path / "run")).findings == []
+
+
+@pytest.mark.parametrize(
+    ("told_until", "kept_from", "right"),
+    [(1_005.0, 1_005.1, True), (1_005.0, 1_004.9, False), (None, 1_006.0, False)],
+)
+def test_a_guest_is_kept_only_after_his_own_notice(
+    tmp_path: Path, told_until: float | None, kept_from: float, right: bool
+) -> None:
+    evidence = a_call(tmp_path / "run")
+    (notice,) = read_wav(tmp_path / "run/notice.wav")
+    heard = said("caller", 1_003.5, OVER)
+    if told_until is not None:
+        at = round((told_until - 1_003.5) * RATE) - len(notice)
+        heard[at : at + len(notice)] += notice // 2
+    write_wav(tmp_path / "run/heard/guest.wav", heard)
+    evidence.calls[0].guest = Side("agent2", "guest.wav", 1_003.5, (1_003.5, OVER))
+    others = np.concatenate((said("agent", BRIDGED, kept_from), said("agent2", kept_from, OVER)))
+    kept = tmp_path / f"run/vault/{RECORDING}.wav"
+    write_wav(kept, said("caller", BRIDGED, OVER), others)
+    evidence.calls[0].bridged = (BRIDGED, kept_from)
+    assert (check(evidence).without_notice == []) is right
 
 
 def test_a_recording_of_nobody_s_call_is_no_good(tmp_path: Path) -> None:

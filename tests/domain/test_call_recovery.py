@@ -468,6 +468,20 @@ def test_what_lies_before_is_blanked_wider_where_the_file_may_have_stood_still(
     call, _ = told(call, LookedAway(6_000), company(9_000, Peer(AGENT)))
     segment: Segment = call.segment
     assert segment.slips[0] == Slip(1_000 - wider_ms, 1_500 + wider_ms, Tracks.OTHERS)
+    assert segment.partly_seen == (wider_ms > 0), "how long the file must be"
+
+
+@pytest.mark.parametrize("open_since_ms", [None, 8_000])
+def test_what_was_heard_of_late_may_have_been_so_since_we_looked_away(
+    open_since_ms: int | None,
+) -> None:
+    call, _ = with_agent(capture=CaptureFrom.NOTICE)
+    slip = Slip(7_000, 7_500, Tracks.OTHERS)
+    segment = replace(call.segment, slips=(slip,), slipping_since_ms=open_since_ms)
+    call = replace(call, segment=segment)
+    call, _ = told(call, LookedAway(6_000), company(9_000, Peer(AGENT)))
+    assert call.segment.slips[0] == Slip(6_000, 7_500, Tracks.OTHERS)
+    assert call.segment.slipping_since_ms == (open_since_ms and 6_000)
 
 
 def test_a_call_without_a_capture_has_nothing_to_blank() -> None:
