@@ -157,6 +157,21 @@ def test_half_a_second_is_enough_and_longer_than_the_period_is_no_riddle() -> No
     assert long.clock_end == pytest.approx(at + 60, abs=0.01)
 
 
+def test_a_short_piece_with_a_lost_frame_is_dated_rightly_or_not_at_all() -> None:
+    chance = np.random.default_rng(20)
+    caller, dated = Schedule(CALLER, EPOCH), 0
+    for _ in range(200):
+        at, length = EPOCH + chance.uniform(5, 35), chance.uniform(0.3, 0.8)
+        voice = said(caller, at, at + length)
+        lost = int(chance.integers(len(voice) - FRAME))
+        audio = np.concatenate([silence(0.4), np.delete(voice, np.s_[lost : lost + FRAME])])
+        spans = find_spans(mixed(np.concatenate([audio, silence(1)])), caller, EPOCH, EPOCH + 48)
+        dated += bool(spans)
+        for span in spans:
+            assert at - 0.03 < span.clock_start < span.clock_end < at + length + 0.03
+    assert dated > 100
+
+
 def test_no_tones_are_found_in_noise_or_in_a_notice() -> None:
     noise = np.random.default_rng(3).normal(0, 3000, 5 * RATE).astype(np.int16)
     for audio in (noise, synthetic_notice(5, 9), silence(3), silence(0)):

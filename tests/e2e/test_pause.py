@@ -276,6 +276,7 @@ async def test_where_asterisk_cannot_be_asked_to_pause_nothing_more_is_kept():
 async def test_a_pause_outlives_a_transfer_until_staff_end_it():
     async with steered() as office:
         call = await Recorded.begin(office)
+        await call.customer.until_heard(1.4)
         await press(call.agent, "*51")
         await call.is_said("PAUSED")
         assert await call.agent.transfer("401") == 200
@@ -290,6 +291,7 @@ async def test_a_pause_outlives_a_transfer_until_staff_end_it():
         await call.end()
         began, ended = the_pause(call)
         for spans in call.voices():
+            assert spans
             assert [one for one in spans if one[1] > began + NEAR_S] == []
         kept = call.voices(2, others="agent2")
         for spans in kept:

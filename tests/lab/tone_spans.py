@@ -1,8 +1,9 @@
 """Reading a party's tones back from audio: where the party is heard, and which time that is.
 
 All frequencies are multiples of 100 Hz, so a 10 ms window tells them apart exactly; every 5 ms the
-strongest of a party's four is noted. Half-second windows of these notes are compared with the
-schedule, which gives candidates for the difference between the clock and the position in the file.
+strongest of a party's four is noted. Windows of six slots of these notes are compared with the
+schedule, which gives candidates for the difference between the clock and the position in the file;
+a window that fits another time nearly as well gives none.
 A best path through the candidates then says, for every 5 ms, to which of them (or to none) the
 audio belongs: lost frames do not end a span, a jump of time starts a new one.
 """
@@ -18,15 +19,18 @@ from lab.tones import FRAME, PERIOD, PERIOD_S, RATE, SLOT, Schedule, Voice
 _HOP = 40
 """Samples between two notes, 5 ms."""
 _WINDOW = 80
-_NOTES = 100
-"""Notes in the half second that is compared with the schedule."""
+_NOTES = 120
+"""Notes in the 0.6 s that are compared with the schedule: six slots, which occur once."""
 _PHASES = PERIOD // _HOP
 _AUDIBLE = 300.0
 """Amplitude from which a tone counts as heard: 26 dB below what a party sends."""
 _PURE = 0.6
 """Part of the four amplitudes that the strongest must have."""
 _AGREE = 0.75
-"""Part of a half second's notes that must agree before its phase is a candidate."""
+"""Part of a window's notes that must agree before its phase is a candidate."""
+_AHEAD = 0.04
+"""By how much the best phase must beat every other that is more than a slot away. Without it a
+piece of less than a second is dated wrongly once in thirty times; with it, it stays undated."""
 _SWITCH = 8.0
 """What a change of candidate costs, in notes."""
 _SPLIT_S = 0.1
@@ -158,7 +162,7 @@ def _notes(pcm: Pcm, voice: Voice) -> Notes:
 
 
 def _candidates(notes: Notes, schedule: Schedule, earliest: float, latest: float) -> list[float]:
-    """Differences between clock and position that half a second or more of the audio supports."""
+    """Differences between clock and position that about half a second of the audio supports."""
     padded = np.concatenate((notes, np.full(_NOTES, _SILENCE, np.int8)))
     starts = np.arange(0, max(1, len(notes) - _NOTES // 2), SLOT // _HOP)
     windows = padded[starts[:, None] + np.arange(_NOTES)]
@@ -177,7 +181,7 @@ def _candidates(notes: Notes, schedule: Schedule, earliest: float, latest: float
     agree /= (windows >= 0).sum(axis=1)[:, None]
     offsets: list[float] = []
     for start, row in zip(starts, agree, strict=True):
-        best = np.flatnonzero(row >= np.max(row) - 0.005)
+        best = np.flatnonzero(row >= np.max(row) - _AHEAD)
         if np.max(row) < _AGREE or np.ptp(best) > SLOT // _HOP:
             continue  # no phase fits, or several do: the neighbours will place this audio
         position = start * _HOP / RATE
