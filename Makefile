@@ -1,4 +1,4 @@
-.PHONY: help demo test check format bench chaos chaos-quick clean
+.PHONY: help demo test check format bench bench-quick chaos chaos-quick clean
 .DEFAULT_GOAL := help
 
 ready = . scripts/lib.sh; ensure_prerequisites; ensure_venv
@@ -14,8 +14,10 @@ check:   ## Format, lint, types, import contracts
 format:  ## Format the code, and mend what can be mended
 	@set -eu; . scripts/lib.sh; ensure_python; ensure_venv; \
 	"$$VENV/bin/ruff" format .; "$$VENV/bin/ruff" check --fix .
-bench:   ## Measure latency beside a dialplan-only notice
-	@set -eu; $(ready); PYTHONPATH=tests "$$VENV/bin/python" -m benchmarks
+bench:   ## Measure load and latency beside a dialplan-only notice and other libraries
+	@set -eu; $(ready); ensure_rivals; PYTHONPATH=tests "$$VENV/bin/python" -m benchmarks
+bench-quick: ## The load in under a minute, held to what was reached once
+	@set -eu; $(ready); ensure_rivals; PYTHONPATH=tests "$$VENV/bin/python" -m benchmarks quick
 chaos:   ## Break everything for an hour while calls go on, and judge what is left (SEED=n)
 	@set -eu; $(ready); PYTHONPATH=tests "$$VENV/bin/python" -m chaos --calls 1000 --faults 100 \
 	  $(if $(SEED),--seed $(SEED))

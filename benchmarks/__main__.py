@@ -1,6 +1,7 @@
-"""python -m benchmarks [latency | audit-log | audit-log-sqlalchemy] [options]; none means all.
+"""python -m benchmarks [load | latency | audit-log | quick | audit-log-sqlalchemy] [options].
 
-``audit-log-sqlalchemy`` needs a package that the project does not, and runs only when named.
+Without a name all run but the last two: ``quick`` is a part of ``load``, and
+``audit-log-sqlalchemy`` needs a package that the project does not.
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-ALL = ("latency", "audit-log")
-NAMES = (*ALL, "audit-log-sqlalchemy")
+ALL = ("load", "latency", "audit-log")
+NAMES = (*ALL, "quick", "audit-log-sqlalchemy")
 
 
 def main(arguments: list[str]) -> int:
@@ -25,12 +26,12 @@ def main(arguments: list[str]) -> int:
     if name not in NAMES:
         print(f"error: no benchmark {name}; there are: {', '.join(NAMES)}", file=sys.stderr)
         return 2
-    run(name, options)
-    return 0
+    return run(name, options)
 
 
-def run(name: str, options: list[str]) -> None:
-    import_module(f"benchmarks.{name.replace('-', '_')}").main(options)
+def run(name: str, options: list[str]) -> int:
+    """The benchmark's exit status; most have nothing to fail."""
+    return import_module(f"benchmarks.{name.replace('-', '_')}").main(options) or 0
 
 
 if __name__ == "__main__":

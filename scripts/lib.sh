@@ -64,6 +64,12 @@ ensure_prerequisites() {
     ensure_asterisk_source
 }
 
+# ensure_rivals: what the load benchmark needs besides: callers, and node for one of those compared.
+ensure_rivals() {
+    command -v sipp >/dev/null 2>&1 || need "a stream of callers" sip-tester
+    command -v npm >/dev/null 2>&1 || need "node, for one of those compared" nodejs npm
+}
+
 # others_reach DIR: may every user pass through DIR and all that is above it?
 others_reach() (
     cd "$1" || exit 1

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +15,12 @@ from rich.console import Console
 from benchmarks.__main__ import main
 from benchmarks.call_log import read_calls
 from benchmarks.latency import check_heard
+from benchmarks.load import Run, ceiling, ratios
+from benchmarks.processes import cost_of
+from benchmarks.quick import AIMS, Aim, broken
+from benchmarks.sipp import read_waited
 from benchmarks.summary import Spread, as_json, compare, comparison_table
+from benchmarks.ways import DIALPLAN, OURS, WAYS, Way
 from lab.g711 import ulaw_encode
 from lab.prompt import synthetic_notice
 from lab.rtp import Packet
@@ -168,3 +177,66 @@ def test_what_is_timed_must_be_the_notice():
 def test_a_benchmark_that_is_not_there_is_refused(capsys):
     assert main(["speed"]) == 2
     assert "latency, audit-log" in capsys.readouterr().err
+
+
+def a_run(way: Way, rate: float, application_ms: float, asterisk_ms: float, p99_ms: float) -> Run:
+    return Run(way.name, rate, 100, asterisk_ms, application_ms, 50.0, 1, p99_ms, 1, 5, 0)
+
+
+def test_ratios_are_of_the_medians_at_one_rate():
+    aioari, ari_client = WAYS[2:]
+    runs = [
+        a_run(DIALPLAN, 80, 0.0, 6.0, 9),
+        *(a_run(OURS, 80, ms, asterisk, 9) for ms, asterisk in ((0.7, 6.6), (9.0, 6.0), (0.8, 9))),
+        a_run(aioari, 80, 1.6, 6.0, 9),
+        a_run(ari_client, 80, 2.0, 6.0, 9),
+        a_run(OURS, 100, 100.0, 100.0, 9),
+    ]
+    assert ratios(runs, 80) == pytest.approx(
+        {
+            "application_ms": 0.8,
+            "asterisk_of_dialplan": 1.1,
+            "application_of_aioari": 0.5,
+            "application_of_ari_client": 0.4,
+        }
+    )
+
+
+def test_the_ceiling_is_the_last_rate_before_the_first_that_is_too_slow():
+    p99s = {60: (40, 50, 990), 80: (80, 60, 90), 100: (96, 97, 20), 120: (10, 20, 30)}
+    runs = [a_run(OURS, rate, 1, 1, p99) for rate, of in p99s.items() for p99 in of]
+    assert ceiling(runs, OURS) == 80, "5 ms after the notice count too"
+    assert ceiling(runs, DIALPLAN) is None
+
+
+@pytest.mark.parametrize(("value", "is_broken"), [(1.0, False), (1.19, False), (1.21, True)])
+def test_an_aim_that_was_met_once_must_be_met(value: float, is_broken: bool):
+    assert Aim(1.0, met=True, tolerance=0.2).is_broken_by(value) is is_broken
+    assert not Aim(1.0, met=False, tolerance=0.2).is_broken_by(value)
+
+
+def test_the_quick_benchmark_judges_every_ratio():
+    aims = {name: aim.at_most for name, aim in AIMS.items()}
+    assert broken(aims) == []
+    assert ratios([a_run(way, 1, 1, 1, 1) for way in WAYS], 1).keys() == AIMS.keys()
+
+
+def test_callers_waited_as_sipp_says(tmp_path: Path):
+    (tmp_path / "caller_1_rtt.csv").write_text("Date_ms;response_time_ms;rtd_name\n")
+    with (tmp_path / "caller_1_rtt.csv").open("a") as file:
+        file.write("100.5;2.25;answer\n3150.5;3001.5;call\n")
+    (tmp_path / "caller_1_.csv").write_text("a;FailedCall(C)\n1;0\n2;3\n")
+    waited = read_waited(tmp_path)
+    assert (waited.answer, waited.call, waited.failed) == (
+        [(0.1005, 2.25)],
+        [(3.1505, 3_001.5)],
+        3,
+    )
+
+
+def test_the_cost_of_a_process_counts_its_children():
+    before = cost_of(os.getpid())
+    subprocess.run([sys.executable, "-c", "sum(range(9_000_000))"], check=True)
+    after = cost_of(os.getpid())
+    assert 0.02 < after.since(before) < 20
+    assert after.rss_bytes > 10_000_000
