@@ -17,7 +17,7 @@ from lab.hearing import (
 from lab.notice_search import NoticeSearch
 from lab.picture import draw_call
 from lab.prompt import synthetic_notice, write_notice
-from lab.rtp import Heard
+from lab.rtp import Heard, Packet, RtpStream
 from lab.tone_spans import find_spans, presence
 from lab.tones import (
     AGENT,
@@ -224,10 +224,16 @@ def test_a_notice_is_completed_only_by_its_end() -> None:
     cut[-round(0.15 * RATE) :] = 0
     hole = NOTICE.copy()
     hole[3000:4200] = 0
-    for damaged in (cut, hole):
+    again = np.concatenate([NOTICE[: RATE // 2], silence(0.2), NOTICE[: RATE // 2]])
+    stopped = np.concatenate([NOTICE[: RATE // 2], silence(0.5), NOTICE[RATE // 2 :]])
+    for damaged in (cut, hole, again, stopped):
         notice = NoticeHeard.of(SEARCH, Heard(mixed(damaged), EPOCH))
         assert not notice.completed
         assert notice.started_at is not None
+    held_up = np.concatenate([NOTICE[: RATE // 2], silence(0.1), NOTICE[RATE // 2 :]])
+    notice = NoticeHeard.of(SEARCH, Heard(mixed(held_up), EPOCH))
+    assert notice.completed
+    assert notice.ended_at == pytest.approx(EPOCH + 1.1, abs=0.03)
     never = NoticeHeard.of(SEARCH, Heard(silence(2), EPOCH))
     assert never == NoticeHeard(False, None, None)
     assert not notice_completed(never).ok
@@ -347,3 +353,33 @@ def test_a_written_notice_is_the_one_that_is_looked_for(tmp_path: Path) -> None:
     pcm = write_notice(tmp_path / "notice.wav")
     assert (read_wav(tmp_path / "notice.wav")[0] == pcm).all()
     assert (pcm == NOTICE).all()
+
+
+# What arrived
+
+
+def arrived(*frames: tuple[float, int]) -> Heard:
+    """Packets of one stream, each with its clock time and the number of its frame."""
+    stream = RtpStream(Schedule(CALLER, EPOCH), 0, lambda: None)
+    voice = NOTICE.reshape(-1, FRAME)
+    stream.received = [
+        Packet(EPOCH + at, 0, number, number * FRAME, 7, ulaw_encode(voice[number % len(voice)]))
+        for at, number in frames
+    ]
+    return stream.heard()
+
+
+async def test_packets_that_were_held_up_move_nothing() -> None:
+    on_time = [(number * 0.02, number) for number in range(50)]
+    late = [(max(at, 0.3 if at < 0.45 else 0.0), number) for at, number in on_time[8:]]
+    assert (arrived(*on_time[:8], *late).pcm == arrived(*on_time).pcm).all()
+    assert NoticeHeard.of(SEARCH, arrived(*on_time[:8], *late)).completed
+
+
+async def test_a_stream_that_paused_goes_on_when_it_arrives() -> None:
+    said_at = [(number * 0.02, number) for number in range(20)]
+    after = [(1.5 + number * 0.02, number) for number in range(20, 45)]
+    heard = arrived(*said_at, *after)
+    assert not heard.pcm[round(0.41 * RATE) : round(1.49 * RATE)].any()
+    assert heard.pcm[round(1.5 * RATE) :].any()
+    assert len(heard.pcm) == round((1.5 + 45 * 0.02) * RATE)

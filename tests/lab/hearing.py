@@ -24,6 +24,8 @@ from lab.wav import read_wav
 
 _GAP_S = 0.06
 """Of a notice that counts as heard, no more than this may be missing at a time."""
+_HELD_UP_S = 0.3
+"""So long a notice that counts as heard may pause, where a busy machine held packets up."""
 _SILENT = 60.0
 """A channel whose loudest 20 ms stay below this amplitude (RMS) is silent."""
 
@@ -42,7 +44,7 @@ class NoticeHeard:
     """What a telephone received of a notice.
 
     Attributes:
-        completed: All of its sounds arrived, in order and in one go.
+        completed: All of its sounds arrived, in order and in one go, short pauses aside.
         started_at: When the first sound of it arrived; ``None`` if none did.
         ended_at: When the last sound of it had arrived.
     """
@@ -72,9 +74,10 @@ def _playings(stretches: list[Stretch]) -> list[list[Stretch]]:
     """Stretches that belong to the same playing of the notice, each in order."""
     playings: list[list[Stretch]] = []
     for stretch in stretches:
-        begin = stretch.at_s - stretch.notice_from_s
         for playing in playings:
-            if abs(playing[0].at_s - playing[0].notice_from_s - begin) < _GAP_S:
+            last = playing[-1]
+            waited = stretch.at_s - stretch.notice_from_s - (last.at_s - last.notice_from_s)
+            if -_GAP_S < waited < _HELD_UP_S:
                 playing.append(stretch)
                 break
         else:

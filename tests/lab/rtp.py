@@ -12,7 +12,7 @@ import asyncio
 import random
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, cast
 from weakref import WeakKeyDictionary
@@ -28,8 +28,12 @@ FRAME_S = FRAME / RATE
 _DIGITS = "0123456789*#ABCD"
 _FIRST_END = 6
 """Frames that a digit has sounded for when its first end packet is sent."""
-_REANCHOR_S = 0.06
-"""A stream whose timestamps drift further than this from its arrival times was changed."""
+_REANCHOR = round(0.06 * RATE)
+"""Samples; a stream whose timestamps drift further than this from its arrivals was changed."""
+_LEFT_OUT = 10 * FRAME
+"""Samples from packet to packet in one run: some may have been left out by who was held up."""
+_RUN = 50
+"""Packets, a second: one that is held up no longer than this is followed by others in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,17 @@ class MediaClock:
             stream.send_frame(frame)
         if self._streams:
             self._wait(frame + 1)
+
+
+def _run_end(packets: Sequence[Packet], first: int) -> int:
+    """Where the run of one stream ends to which ``first`` belongs, or a second of it."""
+    end = first + 1
+    while end < min(len(packets), first + _RUN):
+        last, now = packets[end - 1], packets[end]
+        if now.source != last.source or not 0 < now.timestamp - last.timestamp <= _LEFT_OUT:
+            break
+        end += 1
+    return end
 
 
 class RtpStream(asyncio.DatagramProtocol):
@@ -224,21 +239,24 @@ class RtpStream(asyncio.DatagramProtocol):
     def heard(self) -> Heard:
         """All received PCMU on one line of time; silence where nothing arrived.
 
-        A packet lies where its timestamp puts it; the line is tied to arrival times anew
-        whenever the source changes or its timestamps and arrivals part by more than 60 ms.
+        A packet lies where its timestamp puts it; the line is tied to arrival times anew whenever
+        the source changes or its timestamps and arrivals part by more than 60 ms. Packets that
+        were only held up, and are followed by others in time, move nothing.
         """
         packets = [packet for packet in self.received if packet.payload_type == PCMU]
         if not packets:
             return Heard(np.zeros(0, np.int16), time.monotonic())
         clock_start = packets[0].at
+        late = [round((one.at - clock_start) * RATE) - one.timestamp for one in packets]
         placed: list[tuple[int, bytes]] = []
         source, tie = -1, 0
-        for packet in packets:
-            arrival = round((packet.at - clock_start) * RATE)
-            position = packet.timestamp - tie
-            if packet.source != source or abs(position - arrival) > _REANCHOR_S * RATE:
-                source, tie, position = packet.source, packet.timestamp - arrival, arrival
-            placed.append((max(0, position), packet.payload))
+        for number, packet in enumerate(packets):
+            if packet.source != source or late[number] + tie < -_REANCHOR:
+                source, tie = packet.source, -late[number]
+            elif late[number] + tie > _REANCHOR:
+                least = min(late[number : _run_end(packets, number)])
+                tie = -least if least + tie > _REANCHOR else tie
+            placed.append((max(0, packet.timestamp - tie), packet.payload))
         pcm = np.zeros(max(at + len(body) for at, body in placed), np.int16)
         for at, body in placed:
             pcm[at : at + len(body)] = ulaw_decode(body)
