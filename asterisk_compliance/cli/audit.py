@@ -1,4 +1,4 @@
-"""``asterisk-compliance audit``: read, check and follow the log; only ``mark`` writes to it."""
+"""``asterisk-compliance audit``: read, check, prove and follow the log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from asterisk_compliance.cli import output
+from asterisk_compliance.cli import audit_key, audit_proofs, audit_verify, output
 from asterisk_compliance.cli.context import (
     ConfigOption,
     JsonOption,
@@ -22,16 +22,16 @@ from asterisk_compliance.cli.context import (
 )
 from asterisk_compliance.domain.row_format import Row, decode
 from asterisk_compliance.storage.reader import RowQuery, StoreReader
-from asterisk_compliance.storage.verify import Verdict, parse_head, verify
 from asterisk_compliance.storage.writer import Stored
 
 app = typer.Typer(no_args_is_help=True, help="Read, check and follow the audit log.")
+app.command("verify")(audit_verify.verify_log)
+app.command("prove")(audit_proofs.prove_row)
+app.command("consistency")(audit_proofs.prove_consistency)
+app.command("verify-proof")(audit_proofs.verify_proof)
+app.add_typer(audit_proofs.checkpoint, name="checkpoint")
+app.add_typer(audit_key.app, name="key")
 
-NOT_PROVEN = (
-    "not proven: the head is not signed. Whoever can write the store can rewrite it whole, with a"
-    " head that fits, unless somebody keeps an earlier SIZE:ROOT elsewhere and compares it with"
-    " --expect. Nor does it prove that a row was true when it was written."
-)
 SHORTEST_POLL_S, LONGEST_POLL_S = 0.02, 60.0
 
 CallOption: TypeAlias = Annotated[str | None, typer.Option("--call", help="Only this call.")]
@@ -102,32 +102,6 @@ def export(
         else:
             count = _write_whole(Path(out), lines)
             output.say(f"{count} rows written to {out}")
-
-
-@app.command("verify")
-def verify_log(
-    *,
-    expect: Annotated[
-        str | None,
-        typer.Option("--expect", metavar="SIZE:ROOT", help="A head kept from an earlier verify."),
-    ] = None,
-    json: JsonOption = False,
-    config: ConfigOption = None,
-    store: StoreOption = None,
-) -> None:
-    """Check every row, the tree over them, and what lists show. Exit 1 if anything does not fit."""
-    try:
-        earlier = parse_head(expect) if expect else None
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--expect") from None
-    started = time.monotonic()
-    verdict = verify(store_directory(config, store), earlier)
-    if json:
-        output.print_json(_as_json(verdict))
-    else:
-        _print_verdict(verdict, time.monotonic() - started)
-    if not verdict.intact:
-        raise typer.Exit(1)
 
 
 @app.command()
@@ -219,34 +193,3 @@ def _write_whole(path: Path, lines: Iterable[bytes]) -> int:
         beside.unlink(missing_ok=True)
         raise
     return count
-
-
-def _as_json(verdict: Verdict) -> dict[str, object]:
-    return {
-        "intact": verdict.intact,
-        "log": verdict.log,
-        "rows": verdict.rows,
-        "root": verdict.root.hex(),
-        "head": str(verdict.head),
-        "expected": str(verdict.expected) if verdict.expected else None,
-        "commitments_opened": verdict.opened,
-        "fault_count": verdict.fault_count,
-        "faults": [{"seq": fault.seq, "what": fault.what} for fault in verdict.faults],
-        "not_proven": NOT_PROVEN,
-    }
-
-
-def _print_verdict(verdict: Verdict, took_s: float) -> None:
-    output.print_line(f"log   {verdict.log}")
-    output.print_line(f"rows  {verdict.rows}")
-    output.print_line(f"root  {verdict.root.hex()}")
-    output.print_line(f"head  {verdict.head}")
-    for fault in verdict.faults:
-        output.print_line(f"FAULT {fault}")
-    if verdict.fault_count > len(verdict.faults):
-        output.print_line(f"FAULT and {verdict.fault_count - len(verdict.faults)} more")
-    output.print_line("BROKEN" if not verdict.intact else "INTACT")
-    output.say(f"read in {took_s:.1f} s; {verdict.opened} commitments opened")
-    if verdict.intact and verdict.expected:
-        output.say(f"the first {verdict.expected.size} rows are those of the expected root")
-    output.say(NOT_PROVEN)

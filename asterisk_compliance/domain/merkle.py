@@ -6,12 +6,20 @@ other. All functions below take *leaf hashes*, 32 bytes each, in the order of th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
-from typing import Self
+from typing import Self, TypeAlias
 
 EMPTY_ROOT = sha256().digest()
 """Root of a tree without leaves (RFC 9162, 2.1.1)."""
+
+BLOCK_LEVEL = 8
+BLOCK = 1 << BLOCK_LEVEL
+"""Leaves under one node that a store keeps: with these a proof reads no more than a few hundred
+leaves, and one 256th of the tree."""
+
+Subtree: TypeAlias = Callable[[int, int], bytes]
+"""The root over the leaves from the first number up to, and without, the second."""
 
 _HASH_BYTES = 32
 _SIZE_BYTES = 8
@@ -47,6 +55,27 @@ class Frontier:
         roots.append(leaf)
         self.size += 1
 
+    def extend(self, leaves: Sequence[bytes]) -> list[bytes]:
+        """Add leaf hashes; returns the roots of the blocks that they complete.
+
+        Quicker than one by one where ``leaves`` is a whole block.
+        """
+        if len(leaves) == BLOCK and self.size % BLOCK == 0:
+            block = _block_root(leaves)
+            carry, node = self.size >> BLOCK_LEVEL, block
+            while carry & 1:
+                node = node_hash(self._roots.pop(), node)
+                carry >>= 1
+            self._roots.append(node)
+            self.size += BLOCK
+            return [block]
+        completed: list[bytes] = []
+        for leaf in leaves:
+            if (done := self.block_with(leaf)) is not None:
+                completed.append(done)
+            self.append(leaf)
+        return completed
+
     def root(self) -> bytes:
         """The root of the whole tree: subtrees joined from the smallest up."""
         if not self._roots:
@@ -55,6 +84,24 @@ class Frontier:
         for subtree in reversed(larger):
             root = node_hash(subtree, root)
         return root
+
+    def root_with(self, tail: bytes) -> bytes:
+        """The root if one more subtree, smaller than each of these, follows: its root is given."""
+        root = tail
+        for subtree in reversed(self._roots):
+            root = node_hash(subtree, root)
+        return root
+
+    def block_with(self, leaf: bytes) -> bytes | None:
+        """Root of the block of ``BLOCK`` leaves that ``leaf`` completes; ``None`` if it does not.
+
+        To be asked before the leaf is appended.
+        """
+        if self.size % BLOCK != BLOCK - 1:
+            return None
+        for subtree in reversed(self._roots[-BLOCK_LEVEL:]):
+            leaf = node_hash(subtree, leaf)
+        return leaf
 
     def to_bytes(self) -> bytes:
         """``size`` as 8 bytes, big endian, then the roots, largest subtree first."""
@@ -76,6 +123,14 @@ class Frontier:
         return frontier
 
 
+def _block_root(leaves: Sequence[bytes]) -> bytes:
+    level = leaves
+    while len(level) > 1:
+        pairs = iter(level)
+        level = [sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs)]  # noqa: B905
+    return level[0]
+
+
 def root_of(leaves: Sequence[bytes]) -> bytes:
     frontier = Frontier()
     for leaf in leaves:
@@ -85,15 +140,28 @@ def root_of(leaves: Sequence[bytes]) -> bytes:
 
 def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
     """The path from leaf ``index`` to the root of ``leaves`` (RFC 9162, 2.1.3.1)."""
-    if not 0 <= index < len(leaves):
-        raise ValueError(f"no leaf {index} in a tree of {len(leaves)}")
-    if len(leaves) == 1:
-        return []
-    split = _split(len(leaves))
-    left, right = leaves[:split], leaves[split:]
-    if index < split:
-        return [*inclusion_proof(left, index), root_of(right)]
-    return [*inclusion_proof(right, index - split), root_of(left)]
+    return inclusion_path(index, len(leaves), _over(leaves))
+
+
+def inclusion_path(index: int, size: int, subtree: Subtree) -> list[bytes]:
+    """The same for a tree whose leaves are elsewhere.
+
+    Raises:
+        ValueError: the tree has no such leaf.
+    """
+    if not 0 <= index < size:
+        raise ValueError(f"no leaf {index} in a tree of {size}")
+    path: list[bytes] = []
+    start, end = 0, size
+    while end - start > 1:
+        split = start + _split(end - start)
+        if index < split:
+            path.append(subtree(split, end))
+            end = split
+        else:
+            path.append(subtree(start, split))
+            start = split
+    return path[::-1]
 
 
 def inclusion_holds(
@@ -118,20 +186,30 @@ def inclusion_holds(
 
 def consistency_proof(leaves: Sequence[bytes], old_size: int) -> list[bytes]:
     """Shows that the first ``old_size`` leaves were not changed since (RFC 9162, 2.1.4.1)."""
-    if not 0 < old_size <= len(leaves):
-        raise ValueError(f"no tree of {old_size} in a tree of {len(leaves)}")
-    return _subproof(leaves, old_size, whole=True)
+    return consistency_path(old_size, len(leaves), _over(leaves))
 
 
-def _subproof(leaves: Sequence[bytes], old_size: int, *, whole: bool) -> list[bytes]:
-    """``whole``: the old tree is exactly a subtree here, and its root is known to the verifier."""
-    if old_size == len(leaves):
-        return [] if whole else [root_of(leaves)]
-    split = _split(len(leaves))
-    left, right = leaves[:split], leaves[split:]
-    if old_size <= split:
-        return [*_subproof(left, old_size, whole=whole), root_of(right)]
-    return [*_subproof(right, old_size - split, whole=False), root_of(left)]
+def consistency_path(old_size: int, size: int, subtree: Subtree) -> list[bytes]:
+    """The same for a tree whose leaves are elsewhere.
+
+    Raises:
+        ValueError: the tree has fewer leaves than the old one, or the old one has none.
+    """
+    if not 0 < old_size <= size:
+        raise ValueError(f"no tree of {old_size} in a tree of {size}")
+    path: list[bytes] = []
+    start, end = 0, size
+    while end != old_size:
+        split = start + _split(end - start)
+        if old_size <= split:
+            path.append(subtree(split, end))
+            end = split
+        else:
+            path.append(subtree(start, split))
+            start = split
+    if start:  # else the old tree is itself a subtree here, and the verifier knows its root
+        path.append(subtree(start, end))
+    return path[::-1]
 
 
 def consistency_holds(
@@ -162,6 +240,10 @@ def consistency_holds(
             new = node_hash(new, step)
         here, last = here >> 1, last >> 1
     return last == 0 and old == old_root and new == root
+
+
+def _over(leaves: Sequence[bytes]) -> Subtree:
+    return lambda start, end: root_of(leaves[start:end])
 
 
 def _split(size: int) -> int:

@@ -10,6 +10,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeAlias
 
@@ -17,17 +18,28 @@ import structlog
 
 from asterisk_compliance.domain.rows import Draft
 from asterisk_compliance.errors import StoreError, StoreUnavailable
-from asterisk_compliance.storage.writer import Group, Stored, StoreWriter
+from asterisk_compliance.storage.checkpoints import StoredCheckpoint
+from asterisk_compliance.storage.writer import Group, Sign, Stored, StoreWriter
 
 QUEUE_ROWS = 10_000
+WIPE_AGAIN_S = 0.5
 BATCH_ROWS = 1_000
 """Rows in one transaction at most: bounds how long the first of them waits for the last."""
 
 Subscriber: TypeAlias = Callable[[Sequence[Stored]], None]
+Checkpointed: TypeAlias = "asyncio.Future[StoredCheckpoint | None]"
 _Waiting: TypeAlias = tuple[tuple[Draft, ...], "asyncio.Future[int]"]
 _Outcome: TypeAlias = "Sequence[Group] | StoreError"
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sign:
+    """A wish to have the head signed, in its place among the rows."""
+
+    sign: Sign
+    done: Checkpointed
 
 
 class AuditLog:
@@ -39,7 +51,7 @@ class AuditLog:
     def __init__(self, writer: StoreWriter, *, queue_rows: int) -> None:
         self._writer = writer
         self._loop = asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Waiting | _Sign | None] = queue.SimpleQueue()
         self._queue_rows = queue_rows
         self._pending = 0
         self._closing = False
@@ -92,6 +104,24 @@ class AuditLog:
         self._queue.put((drafts, future))
         return future
 
+    def checkpoint(self, sign: Sign) -> Checkpointed:
+        """Have the head signed once every row that was appended before is durable.
+
+        ``sign`` is called on the writer's thread, so it must be quick.
+
+        Returns:
+            Resolves with the checkpoint, or ``None`` if there was nothing new to sign. Fails as
+            :meth:`append`, or with what ``sign`` raised.
+
+        Raises:
+            StoreUnavailable: the log is closed.
+        """
+        if self._closing:
+            raise StoreUnavailable("the audit log is closed")
+        done: Checkpointed = self._loop.create_future()
+        self._queue.put(_Sign(sign, done))
+        return done
+
     def on_commit(self, subscriber: Subscriber) -> None:
         """Call ``subscriber`` on the loop with the rows of each batch, in order, once durable."""
         self._subscribers.append(subscriber)
@@ -110,8 +140,8 @@ class AuditLog:
         while not last:
             batch: list[_Waiting] = []
             rows = 0
-            waiting = self._queue.get()
-            while waiting is not None:
+            waiting = self._next()
+            while isinstance(waiting, tuple):
                 batch.append(waiting)
                 rows += len(waiting[0])
                 if rows >= BATCH_ROWS:
@@ -124,10 +154,21 @@ class AuditLog:
             if batch:
                 outcome = self._commit([drafts for drafts, _ in batch])
                 self._tell(self._settle, batch, rows, outcome)
+            if isinstance(waiting, _Sign):
+                self._tell(_answer, waiting.done, self._signed(waiting.sign))
             if self._queue.empty():
                 self._writer.tidy()
         self._writer.close()
         self._tell(self._stopped.set_result, None)
+
+    def _next(self) -> _Waiting | _Sign | None:
+        """Wait for work; where bytes of somebody who was erased are left, try again meanwhile."""
+        while self._writer.is_to_wipe:
+            try:
+                return self._queue.get(timeout=WIPE_AGAIN_S)
+            except queue.Empty:
+                self._writer.tidy()
+        return self._queue.get()
 
     def _commit(self, groups: Sequence[Sequence[Draft]]) -> _Outcome:
         try:
@@ -136,6 +177,12 @@ class AuditLog:
             return error
         except Exception as error:  # noqa: BLE001  a bug must fail its rows, not hang their calls
             return StoreUnavailable(f"the audit log failed: {error!r}")
+
+    def _signed(self, sign: Sign) -> StoredCheckpoint | Exception | None:
+        try:
+            return self._writer.checkpoint(sign)
+        except Exception as error:  # noqa: BLE001  it is told to who asked; rows go on
+            return error
 
     def _tell(self, callback: Callable[..., object], *args: object) -> None:
         try:
@@ -166,3 +213,12 @@ class AuditLog:
                 subscriber(stored)
             except Exception:  # noqa: BLE001  its rows are durable; the others must hear of them
                 _log.exception("audit_subscriber_failed")
+
+
+def _answer(done: Checkpointed, outcome: StoredCheckpoint | Exception | None) -> None:
+    if done.done():  # cancelled by who waited; the checkpoint stands
+        return
+    if isinstance(outcome, Exception):
+        done.set_exception(outcome)
+    else:
+        done.set_result(outcome)

@@ -53,6 +53,18 @@ class CallQuery:
     limit: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RecordingQuery:
+    """Which recordings; every condition that is set must hold. Times are those of ``level``."""
+
+    recording: str | None = None
+    call: str | None = None
+    level: str | None = None
+    since: str | None = None
+    until: str | None = None
+    limit: int | None = None
+
+
 class _Where(NamedTuple):
     text: str
     values: list[Column]
@@ -64,12 +76,15 @@ _CALL_HAS_PURPOSE = f"call IN (SELECT call FROM calls WHERE {_HAS_PURPOSE})"  # 
 
 _UNFINISHED = """
 SELECT call FROM calls WHERE node = ?1 AND ended_at IS NULL
+UNION SELECT call FROM calls WHERE node = ?1 AND decision IS NULL
 UNION SELECT call FROM recordings
-    WHERE node = ?1 AND removed_at IS NULL AND level NOT IN ('missing', 'unjudged')
+    WHERE node = ?1 AND removed_at IS NULL
+        AND level NOT IN ('missing', 'unjudged', 'disposing', 'disposed')
 UNION SELECT call FROM rows AS withdrawn
     WHERE kind = 'consent' AND row ->> '$.detail.earlier' = 'delete' AND row ->> '$.node' = ?1
     AND (SELECT count(*) FROM rows WHERE call = withdrawn.call AND kind = 'recording_closed')
-        > (SELECT count(*) FROM rows WHERE call = withdrawn.call AND kind = 'recording_removed')
+        > (SELECT count(*) FROM rows WHERE call = withdrawn.call
+            AND kind IN ('recording_removed', 'recording_disposed'))
 ORDER BY call
 """
 
@@ -148,8 +163,8 @@ class StoreReader:
         return found[0] if found else None
 
     def unfinished(self, node: str) -> list[str]:
-        """Ids of the calls of ``node`` that have not ended, or of which a recording is not dealt
-        with; the oldest first.
+        """Ids of the calls of ``node`` that have not ended, have no decision, or of which a
+        recording is not dealt with; the oldest first.
         """
         return [str(call) for (call,) in self._all(_UNFINISHED, [node])]
 
@@ -165,6 +180,21 @@ class StoreReader:
         """The recordings of a call, in the order of their segments."""
         return self._entries(
             "SELECT * FROM recordings WHERE call = ? ORDER BY length(recording), recording", [call]
+        )
+
+    def every_recording(self, query: RecordingQuery = RecordingQuery()) -> list[Entry]:
+        """Recordings, newest first."""
+        where = _conditions(
+            ("recording = ?", query.recording),
+            ("call = ?", query.call),
+            ("level = ?", query.level),
+            ("level_at >= ?", query.since),
+            ("level_at < ?", query.until),
+        )
+        limit = -1 if query.limit is None else query.limit
+        return self._entries(
+            f"SELECT * FROM recordings {where.text} ORDER BY recording DESC LIMIT ?",  # noqa: S608
+            [*where.values, limit],
         )
 
     def parties_by(self, field: str, search_key: str) -> list[str]:

@@ -5,6 +5,9 @@
     parties, party_values, party_digests    what identifies people; the part that can be erased
     calls, recordings                       projections of ``rows``, made again by ``rebuild``
     do_not_call                             digests of numbers that are not called again
+    tree_blocks                             the node over each 256 rows, so that proofs are quick
+    checkpoints                             the head, signed, from time to time
+    holds, hold_digests                     legal holds, and digests of the numbers they are about
     meta       which log this is
 
 Kind, call and time of a row are *virtual* columns: computed from the hashed text whenever they
@@ -126,7 +129,88 @@ CREATE TABLE do_not_call (
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _DO_NOT_CALL)
+_CHECKPOINTS = """
+CREATE TABLE tree_blocks (number INTEGER PRIMARY KEY, root BLOB NOT NULL) STRICT;
+CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, at TEXT NOT NULL, note TEXT NOT NULL) STRICT;
+CREATE TRIGGER checkpoints_are_never_changed BEFORE UPDATE ON checkpoints
+BEGIN SELECT RAISE(ABORT, 'checkpoints are never changed'); END;
+CREATE TRIGGER checkpoints_are_never_removed BEFORE DELETE ON checkpoints
+BEGIN SELECT RAISE(ABORT, 'checkpoints are never removed'); END;
+"""
+
+_SEALING = """
+ALTER TABLE recordings ADD COLUMN sealed_sha256 TEXT;
+ALTER TABLE recordings ADD COLUMN sealed_bytes INTEGER;
+UPDATE recordings SET level = 'removed', level_at = removed.at
+    FROM (SELECT at, row ->> '$.detail.recording' AS recording FROM rows
+        WHERE kind = 'recording_removed') AS removed
+    WHERE removed.recording = recordings.recording;
+"""
+
+_TOLD_BY = "ALTER TABLE recordings ADD COLUMN told_by TEXT;"
+
+_RETENTION = """
+ALTER TABLE calls ADD COLUMN queue TEXT;
+ALTER TABLE calls ADD COLUMN withdrawn TEXT;
+UPDATE calls SET withdrawn = said.earlier
+    FROM (SELECT call, row ->> '$.detail.earlier' AS earlier FROM rows
+        WHERE kind = 'consent' AND row ->> '$.detail.state' = 'withdrawn') AS said
+    WHERE said.call = calls.call;
+CREATE INDEX calls_withdrawn ON calls (call) WHERE withdrawn = 'delete';
+ALTER TABLE recordings ADD COLUMN policy TEXT;
+ALTER TABLE recordings ADD COLUMN retention TEXT;
+UPDATE recordings SET policy = adopted.policy
+    FROM (SELECT row ->> '$.detail.policy' AS policy, row ->> '$.detail.recording' AS recording
+        FROM rows WHERE kind = 'recording_adopted') AS adopted
+    WHERE adopted.recording = recordings.recording;
+CREATE INDEX recordings_kept ON recordings (policy, retention, call, level)
+    WHERE level IN ('closed', 'sealed', 'unjudged');
+CREATE INDEX recordings_disposing ON recordings (recording) WHERE level = 'disposing';
+CREATE TABLE holds (
+    hold INTEGER PRIMARY KEY,
+    matter TEXT NOT NULL,
+    placed_at TEXT NOT NULL,
+    placed_by BLOB NOT NULL,
+    call TEXT,
+    numbered INTEGER NOT NULL,
+    queue TEXT NOT NULL,
+    since_ms INTEGER,
+    until_ms INTEGER,
+    released_at TEXT
+) STRICT;
+CREATE TABLE hold_digests (
+    digest BLOB NOT NULL,
+    hold INTEGER NOT NULL REFERENCES holds,
+    PRIMARY KEY (digest, hold)
+) STRICT, WITHOUT ROWID;
+"""
+
+_ERASABLE = """
+CREATE TABLE erasable_values (
+    id INTEGER PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    field TEXT NOT NULL,
+    party TEXT NOT NULL REFERENCES parties,
+    salt BLOB NOT NULL,
+    value TEXT NOT NULL
+) STRICT;
+INSERT INTO erasable_values (seq, field, party, salt, value)
+    SELECT seq, field, party, salt, value FROM party_values ORDER BY seq, field;
+DROP TABLE party_values;
+ALTER TABLE erasable_values RENAME TO party_values;
+CREATE UNIQUE INDEX party_values_seq ON party_values (seq, field);
+CREATE INDEX party_values_party ON party_values (party);
+"""
+
+MIGRATIONS: tuple[str, ...] = (
+    _FIRST,
+    _DO_NOT_CALL,
+    _CHECKPOINTS,
+    _SEALING,
+    _TOLD_BY,
+    _RETENTION,
+    _ERASABLE,
+)
 """Number n brings a store from version n to n + 1. Never edited once released; only added to."""
 
 

@@ -12,7 +12,8 @@ import contextlib
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,11 +21,21 @@ from typing import NamedTuple, Self, TypeAlias
 
 from asterisk_compliance.domain.merkle import Frontier, leaf_hash
 from asterisk_compliance.domain.projection import project
-from asterisk_compliance.domain.row_format import NONCE_BYTES, Row, decode, encode, place
+from asterisk_compliance.domain.row_format import NONCE_BYTES, Row, decode, encode, place, timestamp
 from asterisk_compliance.domain.rows import Draft, PersonalFact
 from asterisk_compliance.errors import LogBroken, StoreUnavailable
-from asterisk_compliance.storage import do_not_call, personal, projections, schema
+from asterisk_compliance.storage import (
+    checkpoints,
+    do_not_call,
+    erasure,
+    holds,
+    personal,
+    projections,
+    schema,
+)
+from asterisk_compliance.storage.checkpoints import StoredCheckpoint
 from asterisk_compliance.storage.lock import StoreLock
+from asterisk_compliance.storage.tree import complete_blocks, keep_block
 
 TIDY_AFTER_COMMITS = 100
 
@@ -37,6 +48,8 @@ class Stored(NamedTuple):
 
 
 Group: TypeAlias = "list[Stored] | ValueError"
+Sign: TypeAlias = "Callable[[Head], str]"
+"""Makes a signed checkpoint of a head."""
 
 
 class _Placed(NamedTuple):
@@ -69,10 +82,11 @@ class StoreWriter:
         self._search_key = search_key
         self._head: Head | None = None
         self._untidied = 0
+        self._to_wipe = not erasure.wipe(db)  # an earlier life may have died before it did
 
     @classmethod
     def open(cls, directory: Path, log_name: str = "log") -> Self:
-        """Take the lock, make or open the store, and compare its head with its rows.
+        """Take the lock, make or open the store, compare its head with its rows and checkpoints.
 
         Args:
             directory: The store; made if it is not there.
@@ -81,7 +95,7 @@ class StoreWriter:
         Raises:
             StoreLocked: another process owns the store.
             StoreUnavailable: it cannot be opened or made.
-            LogBroken: there are fewer or other rows than the head says.
+            LogBroken: there are fewer or other rows than the head or a checkpoint says.
         """
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -93,7 +107,9 @@ class StoreWriter:
             db = schema.open_for_writing(directory)
             try:
                 log = _log_id(db, log_name)
-                check_head(db)
+                head = check_head(db)
+                complete_blocks(db, head.size)
+                checkpoints.check_start(db, directory, head.size, head.root)
             except BaseException:
                 db.close()
                 raise
@@ -146,7 +162,38 @@ class StoreWriter:
             raise
         self._head = head
         self._untidied += 1
+        if any(draft.erases for group in groups for draft in group):
+            self._to_wipe = not erasure.wipe(self._db)
         return results
+
+    def checkpoint(self, sign: Sign) -> StoredCheckpoint | None:
+        """Have the head signed, and keep that; between two commits, never inside one.
+
+        Returns:
+            What was kept, or ``None`` if the newest checkpoint covers every row already.
+
+        Raises:
+            StoreUnavailable, LogBroken: as :meth:`commit_groups`.
+        """
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            frontier = self._own_frontier()
+            newest = checkpoints.newest_in(self._db)
+            if frontier.size == (newest.size if newest else 0):
+                self._db.execute("ROLLBACK")
+                return None
+            at = timestamp(int(time.time() * 1_000))
+            note = sign(Head(frontier.size, frontier.root()))
+            made = StoredCheckpoint(frontier.size, at, note)
+            checkpoints.keep(self._db, made)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise StoreUnavailable(f"a checkpoint could not be stored: {error}") from error
+        except BaseException:
+            self._roll_back()
+            raise
+        return made
 
     def tidy(self) -> None:
         """Move the write-ahead log into the database, if it is time; call it when nobody waits.
@@ -154,10 +201,22 @@ class StoreWriter:
         What a commit promised does not depend on it. An error is one of the disk, which the
         next commit reports.
         """
+        if self._to_wipe:
+            self._to_wipe = not erasure.wipe(self._db)
         if self._untidied >= TIDY_AFTER_COMMITS:
             self._untidied = 0
             with contextlib.suppress(sqlite3.Error):
                 self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    @property
+    def is_to_wipe(self) -> bool:
+        """Whether the write-ahead log may still hold what was erased; :meth:`tidy` tries again."""
+        return self._to_wipe
+
+    def write_anew(self) -> None:
+        """As :func:`erasure.write_anew`; nobody's rows can be stored meanwhile."""
+        erasure.write_anew(self._db)
+        self._to_wipe = not erasure.wipe(self._db)
 
     def rebuild(self) -> int:
         """Make the projections again from the rows; returns how many rows were read."""
@@ -191,8 +250,11 @@ class StoreWriter:
             )
             personal.keep(self._db, self._search_key, row.seq, draft, kept_salts)
             do_not_call.apply(self._db, self._search_key, row.seq, draft)
+            erasure.apply(self._db, draft)
+            holds.apply(self._db, self._search_key, row.seq, draft)
             if change := project(row):
                 projections.apply(self._db, change)
+            keep_block(self._db, 0, frontier, leaf)
             frontier.append(leaf)
         return [Stored(row.seq, data) for _, _, row, data in placed]
 

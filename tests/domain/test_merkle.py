@@ -101,6 +101,37 @@ def test_a_frontier_goes_on_from_its_bytes(leaves: list[bytes], data: st.DataObj
     assert (second.size, second.root()) == (len(leaves), recursive_root(leaves))
 
 
+@given(st.lists(st.just(merkle.BLOCK) | st.integers(0, 700), max_size=5))
+def test_a_frontier_that_grows_by_stretches_is_the_same(stretches: list[int]) -> None:
+    quick, slow, blocks = merkle.Frontier(), merkle.Frontier(), []
+    for stretch in stretches:
+        leaves = [merkle.leaf_hash(number.to_bytes(2)) for number in range(stretch)]
+        completed = quick.extend(leaves)
+        for leaf in leaves:
+            if (block := slow.block_with(leaf)) is not None:
+                blocks.append(block)
+            slow.append(leaf)
+        assert completed == blocks[len(blocks) - len(completed) :]
+    assert quick.to_bytes() == slow.to_bytes()
+    assert len(blocks) == slow.size // merkle.BLOCK
+
+
+@given(st.integers(0, 6), st.integers(0, 255))
+def test_the_nodes_over_whole_blocks_and_the_rest_make_the_root(whole: int, rest: int) -> None:
+    leaves = [merkle.leaf_hash(n.to_bytes(4)) for n in range(whole * merkle.BLOCK + rest)]
+    blocks = [
+        merkle.root_of(leaves[start : start + merkle.BLOCK])
+        for start in range(0, whole * merkle.BLOCK, merkle.BLOCK)
+    ]
+    frontier, one_by_one = merkle.Frontier(), merkle.Frontier()
+    for block in blocks:
+        frontier.append(block)
+    assert one_by_one.extend(leaves) == blocks
+    tail = merkle.root_of(leaves[whole * merkle.BLOCK :])
+    root = frontier.root_with(tail) if rest else frontier.root()
+    assert root == merkle.root_of(leaves)
+
+
 @pytest.mark.parametrize("data", [b"", bytes(7), bytes(9), (1).to_bytes(8), bytes(8) + bytes(32)])
 def test_bytes_that_are_no_frontier_are_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="no frontier"):

@@ -1,0 +1,41 @@
+"""The audit log as the service owns it: its rows, its JSON Lines, its checkpoints."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from asterisk_compliance.app.checkpointing import Checkpointing
+from asterisk_compliance.app.counted_rows import CountedRows
+from asterisk_compliance.app.metrics import Metrics
+from asterisk_compliance.config import Settings
+from asterisk_compliance.storage.audit_log import AuditLog
+from asterisk_compliance.storage.jsonl import JsonLines
+
+
+@contextlib.asynccontextmanager
+async def owned_log(
+    settings: Settings, metrics: Metrics
+) -> AsyncIterator[tuple[CountedRows, Checkpointing]]:
+    """Open it all, and close it in the order that loses no row and leaves none unsigned.
+
+    Raises:
+        StoreError: the store, or its key, cannot be used; or the log is not the one that was
+            signed.
+    """
+    audit = await AuditLog.open(settings.audit.store)
+    lines = JsonLines(audit, settings.audit.store, path=settings.audit.jsonl)
+    rows = CountedRows(audit, metrics)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(lines.run())
+        try:
+            checkpoints = await Checkpointing.open(settings, audit, rows, metrics)
+            checkpoints.begin(tasks)
+            try:
+                yield rows, checkpoints
+            finally:
+                await checkpoints.close()
+        finally:
+            await audit.close()
+            lines.close()
