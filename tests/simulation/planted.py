@@ -1,0 +1,277 @@
+"""Bugs put into the service on purpose: each must be found, or the simulation proves nothing.
+
+The last ones are defects that the simulation found in the service, and that were mended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+from unittest import mock
+
+from asterisk_compliance.app import following, recovery, standing
+from asterisk_compliance.app.call_task import CallTask
+from asterisk_compliance.app.committing import CallRows, Outcome
+from asterisk_compliance.app.ears import AmiEars
+from asterisk_compliance.app.following import Endpoints
+from asterisk_compliance.app.hands import Hands
+from asterisk_compliance.app.keeping import Keeping
+from asterisk_compliance.domain import call_capture, call_company, call_notice
+from asterisk_compliance.domain.commands import (
+    ClearDeadline,
+    Commit,
+    Mute,
+    RemoveSpooled,
+    SetDeadline,
+)
+from asterisk_compliance.domain.company import Cover, Peer
+from asterisk_compliance.domain.events import DigitReceived
+from asterisk_compliance.domain.names import Deadline
+from asterisk_compliance.domain.recording import Expected
+from asterisk_compliance.ids import CallId
+
+from .schedule import Fault
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A defect.
+
+    Attributes:
+        says: Words that one of the findings must hold: it is found for what it is.
+        among: Faults under which it is looked for.
+        likely: The seed that showed it when this was written; it is tried first.
+    """
+
+    name: str
+    plant: Callable[[], contextlib.AbstractContextManager[Any]]
+    says: str
+    among: frozenset[Fault] = frozenset()
+    likely: int = 0
+
+    def find(
+        self, run: Callable[[int, frozenset[Fault]], list[str]], seeds: Iterable[int]
+    ) -> tuple[int, str] | None:
+        """The first seed that shows it, and what is said of it."""
+        with self.plant():
+            for seed in (self.likely, *seeds):
+                for finding in run(seed, self.among):
+                    if self.says in finding:
+                        return seed, finding
+        return None
+
+
+def _instead(of: Any, name: str, by: Any) -> Callable[[], Any]:
+    return lambda: mock.patch.object(of, name, by)
+
+
+async def _commit_does_not_wait(rows: CallRows, drafts: Any, behind: Any) -> Outcome:
+    rows.append(drafts)
+    return Outcome.STORED
+
+
+async def _late_rows_are_waited_for(rows: CallRows, drafts: Any, behind: Any) -> Outcome:
+    await rows._append(drafts)
+    return Outcome.STORED
+
+
+@contextlib.contextmanager
+def _the_restarted_decide_again() -> Iterator[None]:
+    strand = standing.strand
+    with mock.patch.object(
+        standing, "strand", lambda *given, decided: strand(*given, decided=False)
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def _spool_goes_first() -> Iterator[None]:
+    taking_in = call_capture.taking_in
+
+    def hasty(call: Any, event: Any) -> Any:
+        after, commands = taking_in(call, event)
+        if not any(isinstance(one, RemoveSpooled) for one in commands):
+            return after, commands
+        rows = [one for one in commands if not isinstance(one, RemoveSpooled | Commit)]
+        gone = [one for one in commands if isinstance(one, RemoveSpooled)]
+        return after, (*gone, *rows)
+
+    with mock.patch("asterisk_compliance.domain.call.taking_in", hasty):
+        yield
+
+
+@contextlib.contextmanager
+def _no_limit_to_a_notice() -> Iterator[None]:
+    start = CallTask._start
+
+    async def forgetful(task: CallTask, command: Any) -> None:
+        if isinstance(command, SetDeadline | ClearDeadline) and command.deadline is Deadline.NOTICE:
+            return  # nor is it taken back
+        await start(task, command)
+
+    with mock.patch.object(CallTask, "_start", forgetful):
+        yield
+
+
+@contextlib.contextmanager
+def _a_refusal_is_not_heard() -> Iterator[None]:
+    before_decision = call_notice.before_decision
+
+    def deaf(call: Any, event: Any) -> Any:
+        return (call, ()) if isinstance(event, DigitReceived) else before_decision(call, event)
+
+    with mock.patch("asterisk_compliance.domain.call.before_decision", deaf):
+        yield
+
+
+@contextlib.contextmanager
+def _nothing_is_blanked() -> Iterator[None]:
+    judge = Keeping.judge
+
+    async def generous(keeping: Keeping, recording: Any, expected: Expected) -> Any:
+        return await judge(keeping, recording, replace(expected, blanks=()))
+
+    with mock.patch.object(Keeping, "judge", generous):
+        yield
+
+
+@contextlib.contextmanager
+def _looks_from_the_last_row_on() -> Iterator[None]:
+    with mock.patch.object(recovery, "_at", lambda _reader, _seq, otherwise: otherwise):
+        yield
+
+
+@contextlib.contextmanager
+def _awake_all_the_time() -> Iterator[None]:
+    with mock.patch.object(following, "STOOD_STILL_MS", 10**9):
+        yield
+
+
+def _stopped_is_heard(call: Any, finished: Any) -> None:
+    return None
+
+
+@contextlib.contextmanager
+def _no_pause() -> Iterator[None]:
+    set_mute = Hands.set_mute
+
+    async def deaf(hands: Hands, channel: Any, mute: Mute) -> bool:
+        return True if mute is Mute.ALL else await set_mute(hands, channel, mute)
+
+    with mock.patch.object(Hands, "set_mute", deaf):
+        yield
+
+
+async def _believed(*_: Any) -> bool:
+    return True
+
+
+def _no_events(ears: AmiEars, event: Any, received: float) -> None:
+    if type(event).__name__ != "Hangup":
+        _on_event(ears, event, received)
+
+
+_on_event = AmiEars.on_event
+
+
+def _by_the_clock(left: Any, newest: CallId) -> bool:
+    return bool(left.known.id < newest)
+
+
+BUGS = (
+    Bug(
+        "the effect comes before its row",
+        _instead(CallRows, "commit", _commit_does_not_wait),
+        "the log says",
+        frozenset({Fault.STORE_FAILS}),
+    ),
+    Bug(
+        "a restart decides again",
+        _the_restarted_decide_again,
+        "has 2 decisions",
+        frozenset({Fault.KILL, Fault.KILL_AT_COMMIT}),
+        likely=50,
+    ),
+    Bug(
+        "a mute is believed, and never asked for",
+        _instead(Hands, "set_mute", _believed),
+        "untold",
+        likely=73,
+    ),
+    Bug(
+        "a pause mutes nobody",
+        _no_pause,
+        "in a pause",
+        likely=6,
+    ),
+    Bug(
+        "the spool is emptied before the row",
+        _spool_goes_first,
+        "row",
+        frozenset({Fault.KILL_AT_COMMIT, Fault.STORE_FAILS}),
+        likely=12,
+    ),
+    Bug(
+        "a notice has no time limit",
+        _no_limit_to_a_notice,
+        "was held",
+        frozenset({Fault.SOUND_HANGS}),
+        likely=8,
+    ),
+    Bug(
+        "a stopped notice counts as heard",
+        _instead(call_notice, "shortcoming", _stopped_is_heard),
+        "has not heard",
+        likely=6,
+    ),
+    Bug("a refusal is not heard", _a_refusal_is_not_heard, "untold", likely=26),
+    Bug("nothing is blanked", _nothing_is_blanked, "untold", likely=10),
+    Bug(
+        "nobody looks back after an outage",
+        _instead(call_company, "unseen", lambda call, _: call),
+        "untold",
+        frozenset({Fault.AMI_DROP, Fault.KILL, Fault.STOP}),
+        likely=23,
+    ),
+    Bug(
+        "everybody who joins is taken for staff",
+        _instead(Endpoints, "peer", lambda _, channel, name: Peer(channel, Cover.STAFF)),
+        "untold",
+        likely=10,
+    ),
+    Bug(
+        "a hang-up that AMI tells is not heard",
+        _instead(AmiEars, "on_event", _no_events),
+        "does not come to rest",
+    ),
+    Bug(
+        "a hung store holds its callers",
+        _instead(CallRows, "commit", _late_rows_are_waited_for),
+        "was held",
+        frozenset({Fault.STORE_SLOW}),
+        likely=3,
+    ),
+    Bug(
+        "a life that never looked counts as one that did",
+        _looks_from_the_last_row_on,
+        "untold",
+        frozenset({Fault.CRASHES}),
+        likely=34,
+    ),
+    Bug(
+        "who stood still dates what happened by when he woke up",
+        _awake_all_the_time,
+        "untold",
+        frozenset({Fault.FREEZE}),
+        likely=26,
+    ),
+    Bug(
+        "calls from before the clock was set back are left",
+        _instead(recovery._Left, "is_before", _by_the_clock),
+        "has no end",
+        frozenset({Fault.CLOCK}),
+        likely=19,
+    ),
+)
