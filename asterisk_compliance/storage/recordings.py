@@ -1,25 +1,25 @@
-"""Recorded files: measured, joined to one stereo recording, and taken out of the spool.
+"""Recorded files: measured, joined to one stereo recording, sealed, and taken out of the spool.
 
 MixMonitor writes one WAV per direction (``docs/decisions/0002-two-directions.md``): ``rx`` is
 what came from the caller's channel, ``tx`` what was sent to it. Both begin with the same sample.
 The joined recording has the caller on the left channel and everybody else on the right. It has
 two channels also when the others were not captured: a plain player, and whoever compares times,
-then needs no second rule, and the right one is silent.
+then needs no second rule, and the right one is silent. It is joined, digested and encrypted in one
+pass (``vault.py``), so that nothing of it but the two files of the spool is ever there in plain.
 
 Blocking by nature: call these functions in a worker thread.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,7 @@ from asterisk_compliance.domain.recording import (
 )
 from asterisk_compliance.errors import RecordingUnreadable
 from asterisk_compliance.ids import RecordingId, spool_name
-from asterisk_compliance.storage.files import sync_directory
+from asterisk_compliance.storage.vault import put
 
 SAMPLE_RATE = 8_000
 DIRECTIONS = ("rx", "tx")
@@ -49,6 +49,8 @@ _AUDIBLE_POWER = 30.0**2
 """Mean square of a 20 ms frame above which it is sound: about -60 dB below full scale."""
 
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
+
+_Bytes = TypeVar("_Bytes", bytes, memoryview)
 
 Samples = NDArray[np.int16]
 Flags = NDArray[np.bool_]
@@ -93,18 +95,22 @@ def captured(expected: Expected) -> tuple[str, ...]:
 
 
 def measure_and_join(
-    spool: Path, recording: RecordingId, vault: Path, expected: Expected
+    spool: Path,
+    recording: RecordingId,
+    vault: Path,
+    expected: Expected,
+    recipients: Sequence[str] = (),
 ) -> Measured:
     """Read both directions once: digest, length, audible time, and the stereo recording.
 
     What must not be kept is silence in the recording before anything of it is written or digested.
     A direction that was never to be captured is not read, not even where a file of it is found.
-    The recording appears in ``vault`` whole or not at all (written aside, synced, renamed), and
-    replaces one that an interrupted run left. Nothing is joined when there are no samples.
+    The recording appears in ``vault`` whole or not at all, encrypted if there are ``recipients``
+    (:func:`~asterisk_compliance.storage.vault.put`). Nothing is joined when there are no samples.
 
     Raises:
         RecordingUnreadable: a file is not 16-bit mono PCM at 8 kHz.
-        OSError: the disk; nothing of the recording is then in the vault.
+        SealingFailed, OSError: as of ``put``; nothing of the recording is then in the vault.
     """
     with ExitStack() as opened:
         found = {
@@ -119,14 +125,16 @@ def measure_and_join(
         joining = _Joining(
             length, [expected.blanked(length, _PER_MS, others=others) for others in (False, True)]
         )
+        sealed = None
         if length > 0:
-            joining.write(rx, tx, vault_path(vault, recording))
+            sealed = put(vault, recording, joining.chunks(rx, tx), recipients)
         return Measured(
             rx=rx.track(joining, 0) if rx else None,
             tx=tx.track(joining, 1) if tx else None,
             joined_sha256=joining.digest.hexdigest() if length > 0 else "",
             joined_bytes=joining.size,
             lost=joining.lost(expected) if expected.others else (),
+            sealed=sealed,
         )
 
 
@@ -144,10 +152,6 @@ def read_length_ms(wav: bytes, rate: int = SAMPLE_RATE) -> int:
     if fields[-1] != len(wav) - WAV_HEADER_BYTES:
         raise RecordingUnreadable("has a header that does not state its size")
     return int(fields[-1]) // 2 * 1_000 // rate
-
-
-def vault_path(vault: Path, recording: RecordingId) -> Path:
-    return vault / f"{recording}.wav"
 
 
 def remove_spooled(spool: Path, recording: RecordingId) -> int:
@@ -170,41 +174,6 @@ def remove_spooled(spool: Path, recording: RecordingId) -> int:
     return removed
 
 
-def remove_recording(vault: Path, recording: RecordingId) -> bool:
-    """Delete the recording from the vault, and what an interrupted run left of it, for good.
-
-    Returns:
-        Whether anything of it was there.
-
-    Raises:
-        OSError: it could not be removed, or can still be opened.
-    """
-    target = vault_path(vault, recording)
-    was_there = False
-    for path in (target, _aside(target)):
-        try:
-            path.unlink()
-            was_there = True
-        except FileNotFoundError:
-            pass
-    sync_directory(vault)  # also when an earlier run was interrupted before it did
-    for path in (target, _aside(target)):
-        _prove_gone(path)
-    return was_there
-
-
-def _prove_gone(path: Path) -> None:
-    try:
-        path.open("rb").close()
-    except FileNotFoundError:
-        return
-    raise FileExistsError(errno.EEXIST, "is still there", path.name)
-
-
-def _aside(target: Path) -> Path:
-    return target.with_suffix(".part")
-
-
 @dataclass(slots=True)
 class _Joining:
     """Two directions on their way to one recording.
@@ -224,23 +193,13 @@ class _Joining:
     def __post_init__(self) -> None:
         self.audible = np.zeros((self.length // _FRAME, 2), np.bool_)
 
-    def write(self, rx: _Reader | None, tx: _Reader | None, target: Path) -> None:
-        aside = _aside(target)
-        try:
-            opened = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(opened, "wb") as out:
-                self._put(out, wav_header(self.length, 2))
-                for start, frames in self._frames(rx, tx):
-                    self._blank(start, frames)
-                    self._listen(start, frames)
-                    self._put(out, frames.data.cast("B"))
-                out.flush()
-                os.fsync(out.fileno())
-            aside.rename(target)
-        except OSError:
-            aside.unlink(missing_ok=True)
-            raise
-        sync_directory(target.parent)
+    def chunks(self, rx: _Reader | None, tx: _Reader | None) -> Iterator[bytes | memoryview]:
+        """The recording's bytes, looked at and digested on their way; not kept by us."""
+        yield self._digested(wav_header(self.length, 2))
+        for start, frames in self._frames(rx, tx):
+            self._blank(start, frames)
+            self._listen(start, frames)
+            yield self._digested(frames.data.cast("B"))
 
     def lost(self, expected: Expected) -> tuple[Span, ...]:
         """The doubts, in ms, in which no frame of the right track has sound.
@@ -270,13 +229,15 @@ class _Joining:
 
     def _listen(self, start: int, frames: Samples) -> None:
         count, first = len(frames) // _FRAME, start // _FRAME
-        whole = frames[: count * _FRAME].reshape(-1, _FRAME, 2).astype(np.float32)
-        power = np.einsum("ijk,ijk->ik", whole, whole) / _FRAME
-        self.audible[first : first + count] = power > _AUDIBLE_POWER
+        for track in (0, 1):  # one after the other is four times as fast
+            whole = frames[: count * _FRAME, track].astype(np.float32).reshape(-1, _FRAME)
+            power = np.einsum("ij,ij->i", whole, whole) / _FRAME
+            self.audible[first : first + count, track] = power > _AUDIBLE_POWER
 
-    def _put(self, out: BinaryIO, data: bytes | memoryview) -> None:
+    def _digested(self, data: _Bytes) -> _Bytes:
         self.digest.update(data)
-        self.size += out.write(data)
+        self.size += len(data)
+        return data
 
 
 def _chunks(reader: _Reader | None, silence: Samples) -> Iterator[Samples]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
-from asterisk_compliance.storage import quarantine
+from asterisk_compliance.age import decrypt, new_identity
 from asterisk_compliance.storage.quarantine import QUARANTINE, copy_aside, spooled
 
 from .spooled import RECORDING, RX, TX
@@ -33,6 +35,19 @@ def test_a_copy_is_whole_and_nobody_else_s_to_read(spool: Path, vault: Path, siz
     assert (spool / RX).exists(), "it leaves the spool behind its row"
 
 
+def test_a_copy_is_sealed_as_recordings_are(spool: Path, vault: Path) -> None:
+    identity, recipient = new_identity()
+    data = b"sound of somebody whom no row knows" * 1_000
+    (spool / RX).write_bytes(data)
+    said = copy_aside(spool / RX, vault / QUARANTINE, (recipient,))
+    assert said == (RX, len(data), hashlib.sha256(data).hexdigest())
+    (copy,) = (vault / QUARANTINE).iterdir()
+    assert copy.name == f"{RX}.age"
+    opened = BytesIO()
+    decrypt(BytesIO(copy.read_bytes()), opened, identity)
+    assert opened.getvalue() == data
+
+
 def test_what_died_half_way_is_begun_again(spool: Path, vault: Path) -> None:
     (spool / RX).write_bytes(b"sound")
     aside = vault / QUARANTINE
@@ -51,7 +66,7 @@ def test_a_copy_has_its_name_only_when_it_is_on_disk(
     def fail(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(quarantine.os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="No space left"):
         copy_aside(spool / RX, vault / QUARANTINE)
     assert not (vault / QUARANTINE / RX).exists()

@@ -29,6 +29,7 @@ from sample_rows import AT_MS, a_call, a_recorded_call, draft, tamper
 RECORDED, CALLEE, LATER = a_call(1), a_call(2), a_call(3)
 RECORDING = recording_id(RECORDED, 1)
 LONG_AGO_MS = 1_000_000_000_000
+ALONE = f"d-{'0' * 16}-1795507200.1-rx.wav"
 
 
 @pytest.fixture
@@ -154,27 +155,43 @@ def test_reading_finds_calls_by_their_index(log: ReconcileReader, tmp_path: Path
             assert "TEMP B-TREE" not in said
 
 
+def test_a_recording_that_was_adopted_is_known_by_its_channel(
+    writer: StoreWriter, log: ReconcileReader
+) -> None:
+    adopted = {"recording": recording_id(CALLEE, 1), "capture": "bridged"}
+    writer.commit([draft(Kind.RECORDING_ADOPTED, CALLEE, detail=adopted)])
+    assert log.adopted("1795507200.9")
+    assert not log.adopted("1795507200.1"), "the service told that caller itself"
+
+
 # -- files -------------------------------------------------------------------------------------
 
 
 def test_files_in_the_spool(tmp_path: Path) -> None:
     for name in (f"{RECORDING}-rx.wav", f"{RECORDING}-tx.wav", "r-1-rx.wav", "0312345678.wav"):
         (tmp_path / name).touch()
+    for name in (ALONE, "d-0312345678-rx.wav"):
+        (tmp_path / name).touch()
     found = sorted(spool_files(tmp_path), key=lambda file: file.name)
     assert found == [
-        FoundFile(Place.SPOOL, f"{RECORDING}-{direction}.wav", RECORDING, RECORDED)
-        for direction in ("rx", "tx")
+        FoundFile(Place.SPOOL, ALONE, alone_ms=1_795_507_200_000),
+        *(
+            FoundFile(Place.SPOOL, f"{RECORDING}-{direction}.wav", RECORDING, RECORDED)
+            for direction in ("rx", "tx")
+        ),
     ]
 
 
 def test_files_in_the_vault(tmp_path: Path) -> None:
-    for name in (f"{RECORDING}.wav", f"{RECORDING}.part", "0312345678.wav", "notes"):
+    names = (f"{RECORDING}.wav", f"{RECORDING}.wav.age", f"{RECORDING}.part")
+    for name in (*names, "0312345678.wav", "notes"):
         (tmp_path / name).touch()
     (tmp_path / "quarantine").mkdir()
     *ours, others = vault_files(tmp_path)
     assert sorted(ours, key=lambda file: file.name) == [
         FoundFile(Place.VAULT, f"{RECORDING}.part", RECORDING, RECORDED, whole=False),
         FoundFile(Place.VAULT, f"{RECORDING}.wav", RECORDING, RECORDED),
+        FoundFile(Place.VAULT, f"{RECORDING}.wav.age", RECORDING, RECORDED, sealed=True),
     ]
     assert others == FoundFile(Place.VAULT, count=2)
     (tmp_path / "notes").unlink()
@@ -185,12 +202,22 @@ def test_files_in_the_vault(tmp_path: Path) -> None:
 def test_files_that_were_set_aside(tmp_path: Path) -> None:
     assert list(quarantined_files(tmp_path)) == []
     (tmp_path / "quarantine").mkdir()
-    for name in (f"{RECORDING}-rx.wav", "other"):
+    unnamed = f"d-unknown-{'0' * 16}.wav"
+    for name in (
+        f"{RECORDING}-rx.wav",
+        f"{RECORDING}-tx.wav.age",
+        "other",
+        f"{ALONE}.age",
+        unnamed,
+    ):
         (tmp_path / "quarantine" / name).touch()
     found = sorted(quarantined_files(tmp_path), key=lambda file: file.name)
     assert found == [
         FoundFile(Place.QUARANTINE),
+        FoundFile(Place.QUARANTINE, ALONE, alone_ms=1_795_507_200_000),
+        FoundFile(Place.QUARANTINE, unnamed),
         FoundFile(Place.QUARANTINE, f"{RECORDING}-rx.wav", RECORDING, RECORDED),
+        FoundFile(Place.QUARANTINE, f"{RECORDING}-tx.wav", RECORDING, RECORDED),
     ]
 
 
@@ -200,16 +227,24 @@ def test_a_directory_that_cannot_be_listed(tmp_path: Path, listing) -> None:  # 
         list(listing(tmp_path / "none"))
 
 
-def test_a_recording_in_the_vault(tmp_path: Path) -> None:
-    assert stored(tmp_path, RECORDING, digests=False) is None
-    assert stored(tmp_path, RECORDING, digests=True) is None
-    (tmp_path / f"{RECORDING}.wav").write_bytes(b"x")
-    assert stored(tmp_path, RECORDING, digests=False) == ""
-    assert stored(tmp_path, RECORDING, digests=True) == hashlib.sha256(b"x").hexdigest()
-    (tmp_path / f"{RECORDING}.wav").unlink()
-    (tmp_path / f"{RECORDING}.wav").mkdir()
+@pytest.mark.parametrize("sealed", [False, True])
+def test_a_recording_in_the_vault(tmp_path: Path, *, sealed: bool) -> None:
+    def found(*, digests: bool) -> str | None:
+        return stored(tmp_path, RECORDING, sealed, digests=digests)
+
+    kept, other = tmp_path / f"{RECORDING}.wav", tmp_path / f"{RECORDING}.wav.age"
+    if sealed:
+        kept, other = other, kept
+    other.write_bytes(b"y")
+    assert found(digests=False) is None
+    assert found(digests=True) is None
+    kept.write_bytes(b"x")
+    assert found(digests=False) == ""
+    assert found(digests=True) == hashlib.sha256(b"x").hexdigest()
+    kept.unlink()
+    kept.mkdir()
     with pytest.raises(StoreUnavailable, match="cannot read"):
-        stored(tmp_path, RECORDING, digests=True)
+        found(digests=True)
 
 
 # -- sets --------------------------------------------------------------------------------------

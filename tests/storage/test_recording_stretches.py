@@ -16,8 +16,8 @@ from asterisk_compliance.storage.recordings import (
     Samples,
     measure_and_join,
     remove_spooled,
-    vault_path,
 )
+from asterisk_compliance.storage.vault import vault_path
 
 from .spooled import RECORDING, RX, TX, audio, joined, samples, spooled
 

@@ -17,17 +17,17 @@ from asterisk_compliance.domain.recording import Measured
 from asterisk_compliance.errors import RecordingUnreadable
 from asterisk_compliance.ids import call_id, recording_id, spool_name
 from asterisk_compliance.storage import recordings
+from asterisk_compliance.storage import vault as vaults
 from asterisk_compliance.storage.recordings import (
     Samples,
     has_audio,
     is_closed,
     measure_and_join,
     read_length_ms,
-    remove_recording,
     remove_spooled,
-    vault_path,
     wav_header,
 )
+from asterisk_compliance.storage.vault import vault_path
 
 from .spooled import HEADER_OPEN, PLAIN, RECORDING, RX, TX, audio, joined, samples, spooled
 
@@ -188,9 +188,7 @@ def test_the_name_of_a_recording_is_durable(
     spool: Path, vault: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[list[Path]] = []
-    monkeypatch.setattr(
-        recordings, "sync_directory", lambda path: synced.append(list(path.iterdir()))
-    )
+    monkeypatch.setattr(vaults, "sync_directory", lambda path: synced.append(list(path.iterdir())))
     spooled(spool / RX, samples(800))
     measure_and_join(spool, RECORDING, vault, PLAIN)
     assert synced == [[vault_path(vault, RECORDING)]]
@@ -284,53 +282,3 @@ def test_a_file_that_does_not_go_is_an_error(spool: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(Path, "unlink", lambda path: None)
     with pytest.raises(OSError, match="is still there"):
         remove_spooled(spool, RECORDING)
-
-
-# -- a recording that must go -----------------------------------------------------------------
-
-
-def test_a_recording_is_removed_and_no_other(vault: Path) -> None:
-    other = vault / f"{recording_id(call_id(1, b'8 bytes!'), 1)}.wav"
-    for path in (vault_path(vault, RECORDING), other):
-        path.write_bytes(b"audio")
-    assert remove_recording(vault, RECORDING)
-    assert list(vault.iterdir()) == [other]
-    assert not remove_recording(vault, RECORDING)
-
-
-def test_what_an_interrupted_run_left_is_removed_too(vault: Path) -> None:
-    vault_path(vault, RECORDING).with_suffix(".part").write_bytes(b"half")
-    assert remove_recording(vault, RECORDING)
-    assert list(vault.iterdir()) == []
-
-
-def test_a_removal_is_durable(vault: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where an earlier run removed the name and died before it synced."""
-    synced: list[tuple[Path, list[Path]]] = []
-    monkeypatch.setattr(
-        recordings, "sync_directory", lambda path: synced.append((path, list(path.iterdir())))
-    )
-    vault_path(vault, RECORDING).write_bytes(b"audio")
-    assert remove_recording(vault, RECORDING)
-    assert not remove_recording(vault, RECORDING)
-    assert synced == [(vault, []), (vault, [])]
-
-
-@pytest.mark.parametrize("suffix", [".wav", ".part"])
-def test_a_recording_that_can_still_be_opened_is_an_error(
-    vault: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
-) -> None:
-    vault_path(vault, RECORDING).with_suffix(suffix).write_bytes(b"audio")
-    monkeypatch.setattr(Path, "unlink", lambda path: None)
-    with pytest.raises(FileExistsError, match="is still there"):
-        remove_recording(vault, RECORDING)
-
-
-def test_a_vault_that_cannot_be_looked_into_proves_nothing(vault: Path) -> None:
-    vault_path(vault, RECORDING).mkdir()
-    with pytest.raises(OSError, match=r"Is a directory|not permitted"):
-        remove_recording(vault, RECORDING)
-    vault_path(vault, RECORDING).rmdir()
-    vault.rmdir()
-    with pytest.raises(FileNotFoundError):
-        remove_recording(vault, RECORDING)

@@ -30,6 +30,9 @@ class Listener:
     def file_grew(self, recording: RecordingId) -> None:
         self.told.put_nowait(("grew", recording))
 
+    def file_closed_alone(self) -> None:
+        self.told.put_nowait(("closed alone", RECORDING))
+
     async def next(self) -> tuple[str, RecordingId]:
         async with asyncio.timeout(WITHIN_S):
             return await self.told.get()
@@ -102,6 +105,24 @@ async def test_files_of_others_are_left_alone(spool: Spool, listener: Listener) 
         assert await listener.next() == ("grew", RECORDING)
     assert listener.told.empty()
     assert len(list(spool.directory.iterdir())) == 6
+
+
+async def test_a_file_that_the_dialplan_recorded_alone_is_told_when_it_is_closed(
+    spool: Spool, listener: Listener
+) -> None:
+    file = (spool.directory / "d-0123456789abcdef-1795507200.1-rx.wav").open("wb")
+    begin(spool.directory).close()
+    assert await listener.next() == ("appeared", RECORDING)
+    file.close()
+    assert await listener.next() == ("closed alone", RECORDING)
+
+
+async def test_what_is_known_to_have_ended_is_closed(spool: Spool) -> None:
+    with begin(spool.directory):
+        assert spool.holds_open(RECORDING)
+        spool.has_ended(RECORDING)
+        assert not spool.holds_open(RECORDING)
+        assert await spool.closed(RECORDING, 0, ("rx",))
 
 
 async def test_a_forgotten_recording_is_not_told(spool: Spool, listener: Listener) -> None:

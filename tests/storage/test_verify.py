@@ -10,8 +10,10 @@ import pytest
 from asterisk_compliance.domain.merkle import Frontier, leaf_hash
 from asterisk_compliance.domain.row_format import decode, encode
 from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.storage import verify_lists
 from asterisk_compliance.storage.schema import DATABASE
-from asterisk_compliance.storage.verify import FAULTS_KEPT, parse_head, verify
+from asterisk_compliance.storage.verdict import FAULTS_KEPT
+from asterisk_compliance.storage.verify import parse_head, verify
 from asterisk_compliance.storage.writer import Head, StoreWriter
 from sample_rows import AT_MS, a_call, a_recorded_call, draft, tamper
 
@@ -183,7 +185,7 @@ def test_a_whole_rewrite_is_found_by_whoever_kept_an_earlier_head(store: Path) -
     tamper(store, "UPDATE calls SET purposes = 'VOICEID&TRAINING' WHERE call = '" + a_call(0) + "'")
     assert faults(store) == []  # what a green result does not prove
     (found,) = faults(store, early)
-    assert found.startswith("the first 12 rows are not those of the expected root")
+    assert found.startswith("the first 12 rows are not those of the expected head")
 
 
 def test_a_log_shorter_than_an_earlier_head_is_found(store: Path) -> None:
@@ -251,3 +253,26 @@ def test_a_head_that_is_none(text: str) -> None:
 def test_a_head_is_read_as_it_is_printed() -> None:
     head = Head(12, bytes(range(32)))
     assert parse_head(f"{head}\n") == head
+
+
+def test_lists_of_a_long_log_are_compared_by_another_process(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify_lists, "FEW_ROWS", 10)
+    assert faults(store) == []
+    tamper(store, f"UPDATE calls SET decision = 'NOT_RECORDED' WHERE call = '{a_call(0)}'")
+    said = [f"calls says something else of {a_call(0)} than the rows"]
+    assert faults(store) == said
+    monkeypatch.setattr(verify_lists.sys, "executable", "/bin/false")
+    assert faults(store) == said  # then we do it ourselves
+
+
+def test_another_process_does_not_outlive_what_it_is_for(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify_lists, "FEW_ROWS", 10)
+    beside = verify_lists.Beside(store, 33, wanted=True)
+    process = beside._process
+    assert process is not None
+    beside.close()
+    assert process.returncode is not None
