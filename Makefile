@@ -1,4 +1,4 @@
-.PHONY: help demo test check format bench bench-quick chaos chaos-quick clean
+.PHONY: help demo test check format bench bench-quick chaos chaos-quick simulate clean
 .DEFAULT_GOAL := help
 
 ready = . scripts/lib.sh; ensure_prerequisites; ensure_venv
@@ -23,6 +23,13 @@ chaos:   ## Break everything for an hour while calls go on, and judge what is le
 	  $(if $(SEED),--seed $(SEED))
 chaos-quick: ## The same for a minute
 	@set -eu; $(ready); PYTHONPATH=tests "$$VENV/bin/python" -m chaos $(if $(SEED),--seed $(SEED))
+fuzz:    ## A million wrong inputs for everything that reads a wire (SEED=n)
+	@set -eu; $(ready); PYTHONPATH=tests "$$VENV/bin/python" -m fuzz --inputs 1000000 \
+	  $(if $(SEED),--seed $(SEED))
+simulate: ## Thousands of fault schedules on a virtual clock, then the planted bugs (SEEDS=n, FIRST=n)
+	@set -eu; . scripts/lib.sh; ensure_python; ensure_venv; export PYTHONPATH=tests; \
+	"$$VENV/bin/python" -m simulation --seeds $(or $(SEEDS),2000) --first $(or $(FIRST),0); \
+	$(if $(FIRST),,"$$VENV/bin/python" -m simulation --planted --seeds 200)
 clean:   ## Remove virtual environments, caches and results; the root file system stays
 	rm -rf .venv-* .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
-	  .coverage dist build demo-output chaos-output benchmarks/out
+	  .coverage dist build demo-output chaos-output fuzz-output benchmarks/out

@@ -21,6 +21,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from asterisk_compliance.config_checks import disagreements, unreadable_secrets
+from asterisk_compliance.config_limits import LimitSettings
+from asterisk_compliance.config_retention import RetentionSettings
 from asterisk_compliance.config_rules import own_rules, rule_disagreements
 from asterisk_compliance.config_tables import (
     AgiSettings,
@@ -29,11 +31,11 @@ from asterisk_compliance.config_tables import (
     AriSettings,
     AsteriskSettings,
     AuditSettings,
+    CanarySettings,
     ControllerSettings,
     EmergencySettings,
     HealthSettings,
     KeySettings,
-    LimitSettings,
     NoticeSettings,
     PolicySettings,
     PurposeSettings,
@@ -55,6 +57,7 @@ __all__ = [
     "AriSettings",
     "AsteriskSettings",
     "AuditSettings",
+    "CanarySettings",
     "ControllerSettings",
     "EmergencySettings",
     "HealthSettings",
@@ -64,6 +67,7 @@ __all__ = [
     "PolicySettings",
     "PurposeSettings",
     "ReconcileSettings",
+    "RetentionSettings",
     "RulesSettings",
     "ServiceSettings",
     "Settings",
@@ -91,8 +95,10 @@ class Settings(Table):
     audit: AuditSettings
     vault: VaultSettings
     service: ServiceSettings = ServiceSettings()
+    retention: RetentionSettings = RetentionSettings()
     reconcile: ReconcileSettings = ReconcileSettings()
     health: HealthSettings = HealthSettings()
+    canary: CanarySettings = CanarySettings()
 
     @cached_property
     def every_rule(self) -> tuple[Rule, ...]:
@@ -121,8 +127,10 @@ _SHAPES: Mapping[str, _Shape] = {
     "audit": _Shape(AuditSettings),
     "vault": _Shape(VaultSettings),
     "service": _Shape(ServiceSettings, required=False),
+    "retention": _Shape(RetentionSettings, required=False),
     "reconcile": _Shape(ReconcileSettings, required=False),
     "health": _Shape(HealthSettings, required=False),
+    "canary": _Shape(CanarySettings, required=False),
 }
 
 _T = TypeVar("_T", bound=Table)

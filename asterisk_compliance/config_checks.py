@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from asterisk_compliance.domain.notice import CaptureFrom, Consent, Fallback
+
+DRILL = "DRILL"
+"""The purpose of a drill. Nobody listens, so nobody was told; no notice can have it."""
+
 SERVICE_NODE = "service"
 """``node`` of rows that are about no single Asterisk."""
 
@@ -13,6 +18,11 @@ def disagreements(raw: Mapping[str, Any], tables: Mapping[str, Any]) -> Iterator
     """What each table may say alone, and all of them together may not."""
     yield from _doubles(raw)
     yield from _policy_disagreements(raw, tables)
+    yield from _canary_disagreements(raw, tables)
+    yield from _fallback_disagreements(tables)
+    for number, purpose in tables.get("purpose", {}).items():
+        if purpose.code == DRILL:
+            yield f"purpose[{number}].code: this code is the service's own"
     for number, asterisk in tables.get("asterisk", {}).items():
         if asterisk.node == SERVICE_NODE:
             yield f"asterisk[{number}].node: this name is the service's own"
@@ -49,6 +59,34 @@ def _policy_disagreements(raw: Mapping[str, Any], tables: Mapping[str, Any]) -> 
                 if language not in notice.wording:
                     yield f"policy[{number}].languages: {its} has no wording in {language}"
         yield from _untold_purposes(number, policy, notices)
+
+
+def _canary_disagreements(raw: Mapping[str, Any], tables: Mapping[str, Any]) -> Iterator[str]:
+    """A synthetic caller presses no key, and its recording must begin by itself."""
+    canary = tables.get("canary")
+    if canary is None or not canary.every_min:
+        return
+    if all(asterisk.ari is None for asterisk in tables.get("asterisk", {}).values()):
+        yield "canary: needs [asterisk.ari]"
+    if canary.policy not in [item.get("name") for item in items(raw, "policy")]:
+        yield "canary.policy: there is no such policy"
+    for policy in tables.get("policy", {}).values():
+        if policy.name == canary.policy and policy.consent == Consent.OPT_IN:
+            yield "canary.policy: that policy asks for a key, and nobody presses one"
+        if policy.name == canary.policy and policy.capture == CaptureFrom.ON_DEMAND:
+            yield "canary.policy: that policy records only when somebody asks"
+
+
+def _fallback_disagreements(tables: Mapping[str, Any]) -> Iterator[str]:
+    """What the dialplan records alone must be adopted, behind the notice and nothing else."""
+    without = [n for n, asterisk in tables.get("asterisk", {}).items() if asterisk.ari is None]
+    for number, policy in tables.get("policy", {}).items():
+        if policy.fallback is not Fallback.RECORD:
+            continue
+        for asterisk in without:
+            yield f"policy[{number}].fallback: asterisk[{asterisk}] has no ARI to adopt by"
+        if policy.sales.introduction is not None:
+            yield f"policy[{number}].fallback: the dialplan alone says no sales.introduction"
 
 
 def _untold_purposes(number: int, policy: Any, notices: Mapping[str, Any]) -> Iterator[str]:

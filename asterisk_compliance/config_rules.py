@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from asterisk_compliance.config_checks import items
-from asterisk_compliance.domain.notice import Consent
+from asterisk_compliance.domain.fallback import unfit
+from asterisk_compliance.domain.notice import Consent, Fallback
 from asterisk_compliance.domain.policy_rules import DEFAULT, SITE, Rule, reachable_conflicts
 from asterisk_compliance.domain.reachable import Reach, applying_to, reachable
 from asterisk_compliance.domain.terms import RetentionConflict
@@ -45,8 +46,25 @@ def rule_disagreements(
         meeting = applying_to(rules, policy.name)
         reach = reachable(meeting, policy.terms)
         yield from _missing_keys(f"policy[{number}].keys", policy.keys, reach["consent"])
+        if policy.fallback is Fallback.RECORD:
+            yield from _unfit_for_fallback(f"policy[{number}].fallback", reach)
         for conflict in reachable_conflicts(meeting, policy.terms):
             yield f"policy[{number}]: {_conflict(conflict)}"
+        yield from _promised_less(number, policy, reach["retention_min_days"], tables)
+
+
+def _promised_less(
+    number: int, policy: Any, minima: Reach, tables: Mapping[str, Any]
+) -> Iterator[str]:
+    """No call is kept for longer than its notice says, so no rule may ask for that."""
+    longest = max((days for days in minima if days), default=0)
+    own = (policy.notice, policy.notice_opt_out, policy.notice_opt_in, policy.notice_joined)
+    for notice in tables.get("notice", {}).values():
+        promised = notice.retention
+        if notice.id in own and promised is not None and promised.shortest_days < longest:
+            own_words = f"retention_min_days = {longest}"
+            who = asked_by(minima[longest], own_words) or own_words
+            yield f"policy[{number}].retention_min_days: {who}, and a notice says {promised}"
 
 
 def asked_by(ids: Iterable[str], what: str) -> str:
@@ -66,6 +84,13 @@ def _missing_keys(address: str, keys: Any, consents: Reach) -> Iterator[str]:
                 said.add(role)
                 own = f"consent = {consent} needs a key to {role}"
                 yield f"{address}.{role}: {asked_by(consents[consent], consent) or own}"
+
+
+def _unfit_for_fallback(address: str, reach: Mapping[str, Reach]) -> Iterator[str]:
+    """The dialplan alone asks nobody, stops nothing, and cannot know which rules a call meets."""
+    for field, value, ids in unfit(reach):
+        what = f"{field} = {value}"
+        yield f"{address}: {asked_by(ids, what) or what}, and the dialplan alone cannot do that"
 
 
 def _doubles(

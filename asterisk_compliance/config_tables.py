@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from datetime import date
 from ipaddress import IPv4Network, IPv6Network
@@ -16,6 +17,7 @@ from zoneinfo import ZoneInfo
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     IPvAnyNetwork,
@@ -23,11 +25,13 @@ from pydantic import (
     model_validator,
 )
 
+from asterisk_compliance.age import check_recipient
 from asterisk_compliance.domain.notice import (
     AgentConsent,
     CaptureFrom,
     Consent,
     Duty,
+    Fallback,
     OnJoin,
     OnPauseForgotten,
     OnProblem,
@@ -35,6 +39,7 @@ from asterisk_compliance.domain.notice import (
     Withdrawal,
 )
 from asterisk_compliance.domain.numbers import COUNTRIES
+from asterisk_compliance.domain.periods import Period, read_period
 from asterisk_compliance.domain.terms import FIELDS, Terms
 from asterisk_compliance.presets import shipped_presets
 
@@ -75,8 +80,21 @@ def _preset(name: str) -> str:
     return name
 
 
+def _destination(text: str) -> str:
+    """``dir:/PATH``, ``https://…``, or ``stdout``; a URL holds no user and no fragment."""
+    kind, _, rest = text.partition(":")
+    directory = kind == "dir" and Path(rest).is_absolute()
+    web = re.fullmatch(r"https?://[^/\s@?#]+(/[^\s@#]*)?", text)
+    if not (text == "stdout" or directory or web):
+        raise ValueError("must be dir:/PATH, https://HOST/PATH or stdout")
+    return text
+
+
+PeriodText = Annotated[Period, BeforeValidator(lambda text: read_period(str(text)))]
 Country = Annotated[str, AfterValidator(_country)]
+Destination = Annotated[str, AfterValidator(_destination)]
 PresetName = Annotated[str, AfterValidator(_preset)]
+Recipient = Annotated[str, AfterValidator(check_recipient)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 AsteriskPath = Annotated[Path, AfterValidator(_plain)]
 
@@ -92,6 +110,7 @@ class ControllerSettings(Table):
     contact: Annotated[str, Field(min_length=1)]
     page: str = ""
     published: date | None = None
+    fingerprint: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
 
 
 class _Login(Table):
@@ -189,6 +208,7 @@ class PurposeSettings(Table):
     label: Mapping[Language, str] = {}
     phrases: Mapping[Language, tuple[str, ...]] = {}
     dpv: tuple[Annotated[str, Field(pattern=r"^https://w3id\.org/dpv")], ...] = ()
+    retention: PeriodText | None = None
 
 
 class WordingSettings(Table):
@@ -202,6 +222,7 @@ class NoticeSettings(Table):
     id: Name
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")]
     purposes: Annotated[tuple[Code, ...], Field(min_length=1)]
+    retention: PeriodText | None = None
     wording: Annotated[Mapping[Language, WordingSettings], Field(min_length=1)]
 
 
@@ -259,6 +280,7 @@ class PolicySettings(Table):
     pause_max_s: Annotated[float, Field(ge=1, le=7200)] = 600.0
     on_pause_forgotten: OnPauseForgotten = OnPauseForgotten.RESUME
     on_withdrawal: OnWithdrawal = OnWithdrawal.KEEP
+    fallback: Fallback = Fallback.UNRECORDED
     announcements: AnnouncementSettings = AnnouncementSettings()
     sales: SalesSettings = SalesSettings()
 
@@ -292,20 +314,6 @@ class RulesSettings(Table):
     presets_by_number: tuple[PresetName, ...] = ()
 
 
-class LimitSettings(Table):
-    """Every wait has a name and a length, in seconds; every queue a size."""
-
-    notice_margin_s: Seconds = 3.0
-    dialplan_s: Seconds = 30.0
-    growth_s: Seconds = 3.0
-    segment_s: Seconds = 2.0
-    close_s: Seconds = 5.0
-    stop_s: Seconds = 5.0
-    store_s: Seconds = 5.0
-    notices_max: Count = 200
-    events_per_call: Annotated[int, Field(ge=16, le=10_000)] = 256
-
-
 class EmergencySettings(Table):
     """Calls to these numbers get no notice and no recording, even when the service is down.
 
@@ -317,12 +325,48 @@ class EmergencySettings(Table):
 
 
 class AuditSettings(Table):
+    """The log, who signs its checkpoints, and where they go (docs/keys.md).
+
+    ``site`` and the names of the nodes make the origin of a new log, with the log's own id.
+    """
+
     store: AbsolutePath
     jsonl: AbsolutePath | None = None
+    site: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,128}$")] | None = None
+    signing_key: AbsolutePath | None = None
+    checkpoint_rows: Count = 1_000
+    checkpoint_s: Seconds = 300.0
+    checkpoints_to: tuple[Destination, ...] = ()
+
+    @property
+    def key_path(self) -> Path:
+        return self.signing_key or self.store / "signing.key"
 
 
 class VaultSettings(Table):
+    """Where recordings are kept, and to whose public keys they are encrypted (docs/sealing.md).
+
+    Nobody is guessed: without a recipient it must be said that nothing is encrypted.
+    """
+
     recordings: AbsolutePath
+    recipients: tuple[Recipient, ...] = ()
+    encryption: Literal["age", "off"] = "age"
+    sealers: Annotated[int, Field(ge=1, le=64)] = 2
+    seal_s: Seconds = 600.0
+
+    @model_validator(mode="after")
+    def _says_for_whom(self) -> Self:
+        if self.encryption == "age" and not self.recipients:
+            raise ValueError(
+                "recipients: is missing: asterisk-compliance init makes the officer's keys;"
+                ' or say encryption = "off"'
+            )
+        if self.encryption == "off" and self.recipients:
+            raise ValueError('recipients: they stand beside encryption = "off"')
+        if len({one.lower() for one in self.recipients}) < len(self.recipients):
+            raise ValueError("recipients: one is there twice")
+        return self
 
 
 class ReconcileSettings(Table):
@@ -333,6 +377,14 @@ class ReconcileSettings(Table):
     cdr_columns: tuple[str, ...] = ()
     cel: tuple[AbsolutePath, ...] = ()
     cel_columns: tuple[str, ...] = ()
+
+
+class CanarySettings(Table):
+    """A synthetic call through everything, every so many minutes; 0 is never."""
+
+    every_min: Annotated[float, Field(ge=0, le=10_080)] = 0.0
+    policy: str = ""
+    within_s: Seconds = 60.0
 
 
 class ServiceSettings(Table):

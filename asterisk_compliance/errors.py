@@ -10,7 +10,9 @@
     │   ├── StoreUnavailable    no store, or a row could not be made durable         exit 3
     │   ├── StoreLocked         another process owns the store                       exit 3
     │   └── LogBroken           stored rows do not verify                            exit 1
-    └── RecordingUnreadable     a recorded file is not what MixMonitor writes        exit 1
+    ├── RecordingUnreadable     a recorded file is not what MixMonitor writes        exit 1
+    ├── SealingFailed           it cannot be encrypted, or is not what was sealed    exit 1
+    └── IdentityRefused         no identity in a file opens what is sealed           exit 1
 
 Exit codes of the command line: 0 yes, 1 a negative finding, 2 usage or configuration,
 3 Asterisk or the store cannot be reached. Catch the leaf you can act on; only the top of a
@@ -103,10 +105,20 @@ class LogBroken(StoreError):
     exit_code = 1
     hint = "stop writing, copy the store aside, and compare it with an earlier checkpoint"
 
-    def __init__(self, why: str, seq: int | None = None) -> None:
-        super().__init__(why if seq is None else f"row {seq}: {why}")
+    def __init__(self, why: str, seq: int | None = None, *, hint: str = "") -> None:
+        super().__init__(why if seq is None else f"row {seq}: {why}", hint=hint)
         self.seq = seq
 
 
 class RecordingUnreadable(ComplianceError):
     """A recorded file is not the PCM that MixMonitor writes."""
+
+
+class SealingFailed(ComplianceError):
+    """Something cannot be encrypted or decrypted, or the disk does not hold what was written."""
+
+
+class IdentityRefused(ComplianceError):
+    """A file of identities holds none, or none that opens what is sealed."""
+
+    hint = "an identity opens what was encrypted to its own public key: recordings show"

@@ -8,10 +8,16 @@ pure domain can name a playback or a recording before it exists, and a file name
     r-0193a5c2f7e14b6d90f1a2b3c4d5-1  its first recording segment
     y-0193a5c2f7e14b6d90f1a2b3c4d5-1  its first party
 
+What the dialplan recorded alone (docs/decisions/0009) is named by what it promised and by the
+channel, until it is adopted; the call's id then follows from the channel.
+
+    d-5be1f0c2a7d94e31-1764033536.12-rx.wav
+
 No id tells anything about a person.
 """
 
 import re
+from hashlib import sha256
 from typing import NewType
 
 NodeName = NewType("NodeName", str)
@@ -26,6 +32,8 @@ PartyId = NewType("PartyId", str)
 _CALL = re.compile(r"c-[0-9a-f]{28}")
 _RECORDING = re.compile(r"r-[0-9a-f]{28}-[1-9][0-9]{0,3}")
 _SPOOLED = re.compile(rf"({_RECORDING.pattern})-(rx|tx)\.wav")
+_UNIQUEID = re.compile(r"(?:[A-Za-z0-9_.-]{1,64}-)?([0-9]{9,11})\.[0-9]{1,10}")
+_FALLBACK = re.compile(rf"d-([0-9a-f]{{16}})-({_UNIQUEID.pattern})-rx\.wav")
 
 
 def call_id(at_ms: int, chance: bytes) -> CallId:
@@ -74,3 +82,32 @@ def parse_spool_name(name: str) -> tuple[RecordingId, str] | None:
     """The inverse of :func:`spool_name`; ``None`` for a file that is not one of ours."""
     match = _SPOOLED.fullmatch(name)
     return (RecordingId(match[1]), match[2]) if match else None
+
+
+def fallback_code(digest: str) -> str:
+    """How a file is named by the digest of what the dialplan promised."""
+    return digest[:16]
+
+
+def fallback_name(code: str, channel: ChannelId) -> str:
+    """File name in the spool of what the dialplan recorded alone: the caller's direction."""
+    return f"d-{code}-{channel}-rx.wav"
+
+
+def parse_fallback_name(name: str) -> tuple[str, ChannelId] | None:
+    """The inverse of :func:`fallback_name`; ``None`` for any other file."""
+    match = _FALLBACK.fullmatch(name)
+    return (match[1], ChannelId(match[2])) if match else None
+
+
+def created_s(channel: ChannelId) -> int:
+    """When Asterisk made a channel that :func:`parse_fallback_name` gave, in Unix seconds."""
+    match = _UNIQUEID.fullmatch(channel)
+    assert match is not None
+    return int(match[1])
+
+
+def fallback_call_id(node: NodeName, channel: ChannelId) -> CallId:
+    """Of a call that no service saw: always the same, so that it is adopted once."""
+    chance = sha256(f"{node} {channel}".encode()).digest()[:8]
+    return call_id(created_s(channel) * 1_000, chance)

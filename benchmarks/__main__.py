@@ -1,7 +1,7 @@
-"""python -m benchmarks [load | latency | audit-log | quick | audit-log-sqlalchemy] [options].
+"""python -m benchmarks [load | latency | audit-log | sealing | retention | quick | …] [options].
 
-Without a name all run but the last two: ``quick`` is a part of ``load``, and
-``audit-log-sqlalchemy`` needs a package that the project does not.
+Without a name all run but two: ``quick`` is a part of ``load``, and ``audit-log-sqlalchemy``
+needs a package that the project does not.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-ALL = ("load", "latency", "audit-log")
+ALL = ("load", "latency", "audit-log", "sealing", "retention")
 NAMES = (*ALL, "quick", "audit-log-sqlalchemy")
 
 

@@ -2,6 +2,7 @@
 
 Rows are those of recorded calls (eleven rows each, one with two personal values). Every append
 that is counted is durable: SQLite in WAL mode with synchronous=FULL, one fsync per transaction.
+The head is signed after every thousand rows, as the service does.
 """
 
 from __future__ import annotations
@@ -19,15 +20,28 @@ from statistics import quantiles
 import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from asterisk_compliance.domain.rows import Draft
+from asterisk_compliance.domain.checkpoint import Checkpoint, sign_checkpoint
+from asterisk_compliance.domain.key_chain import FIRST
+from asterisk_compliance.domain.merkle import Frontier, leaf_hash
+from asterisk_compliance.domain.rows import Draft, Kind
+from asterisk_compliance.domain.signed_note import SignerKey
 from asterisk_compliance.storage.audit_log import AuditLog
+from asterisk_compliance.storage.proving import prove
 from asterisk_compliance.storage.reader import StoreReader
 from asterisk_compliance.storage.schema import DATABASE
 from asterisk_compliance.storage.verify import verify
-from asterisk_compliance.storage.writer import StoreWriter
-from sample_rows import AT_MS, a_call, a_recorded_call
+from asterisk_compliance.storage.writer import Head, StoreWriter
+from sample_rows import AT_MS, a_call, a_recorded_call, draft
 
 IN_FLIGHT = 2_000
+SIGNED_ROWS = 1_001
+"""Rows of 91 calls; the service signs after a thousand."""
+TEN_MILLION = 10_000_000
+KEY = SignerKey("site/pbx1/log", bytes(32))
+
+
+def sign(head: Head) -> str:
+    return sign_checkpoint(Checkpoint(KEY.name, head.size, head.root), KEY)
 
 
 def drafts(rows: int, first_call: int = 0) -> list[Draft]:
@@ -54,8 +68,8 @@ async def throughput(store: Path, rows: int) -> str:
     work = drafts(rows)
     cpu, started = time.process_time(), time.perf_counter()
     waiting: list[asyncio.Future[int]] = []
-    for draft in work:
-        waiting.append(log.append(draft))
+    for row in work:
+        waiting.append(log.append(row))
         if len(waiting) >= IN_FLIGHT:
             await waiting.pop(len(waiting) - IN_FLIGHT)
             waiting = [future for future in waiting if not future.done()]
@@ -75,35 +89,87 @@ async def paced(store: Path, rows_per_s: float, rows: int) -> str:
     took: list[float] = []
     loop = asyncio.get_running_loop()
 
-    async def one(draft: Draft) -> None:
+    async def one(row: Draft) -> None:
         begun = time.perf_counter()
-        await log.append(draft)
+        await log.append(row)
         took.append(time.perf_counter() - begun)
 
     started = loop.time()
     async with asyncio.TaskGroup() as group:
-        for number, draft in enumerate(work):
+        for number, row in enumerate(work):
             await asyncio.sleep(max(0, started + number / rows_per_s - loop.time()))
-            group.create_task(one(draft))
+            group.create_task(one(row))
+            if number % SIGNED_ROWS == 0:
+                signed = log.checkpoint(sign)
+    await signed
     await log.close()
     return percentiles(took)
 
 
 def grown(store: Path, rows: int) -> None:
     with StoreWriter.open(store) as writer:
-        for first in range(0, rows, 11_000):
-            writer.commit(drafts(min(11_000, rows - first), first // 11))
+        named = draft(Kind.SIGNING_KEY_SET, detail={"key": str(KEY.verifier), "cause": FIRST})
+        writer.commit([named])
+        for first in range(0, rows, SIGNED_ROWS):
+            writer.commit(drafts(min(SIGNED_ROWS, rows - first), first // 11))
+            writer.checkpoint(sign)
+
+
+def one_row(writer: StoreWriter) -> str:
+    """Transactions of one row each."""
+    took = []
+    for row in drafts(550, TEN_MILLION):
+        begun = time.perf_counter()
+        writer.commit([row])
+        took.append(time.perf_counter() - begun)
+    return percentiles(took)
 
 
 def tail_cost(store: Path) -> str:
-    """A transaction of one row at the end of a large log, beside one at its beginning."""
+    with StoreWriter.open(store) as writer:
+        return one_row(writer)
+
+
+def deep_cost(store: Path) -> str:
+    """In a tree of ten million rows; the frontier says so, the rows below it are not there."""
+    tree = Frontier()
+    leaf = leaf_hash(b"")
+    for _ in range(TEN_MILLION // 256):
+        tree.extend([leaf] * 256)
+    tree.extend([leaf] * (TEN_MILLION % 256))
+    with StoreWriter.open(store) as writer:
+        head = (tree.size, tree.to_bytes(), tree.root())
+        writer._db.execute("UPDATE tree SET size = ?, frontier = ?, root = ?", head)  # noqa: SLF001
+        return one_row(writer)
+
+
+def signing(store: Path) -> str:
+    """One row and a checkpoint after it: what the checkpoint takes."""
     took = []
     with StoreWriter.open(store) as writer:
-        for draft in drafts(550, 10_000_000):
+        for row in drafts(300, TEN_MILLION + 1_000):
+            writer.commit([row])
             begun = time.perf_counter()
-            writer.commit([draft])
+            writer.checkpoint(sign)
             took.append(time.perf_counter() - begun)
     return percentiles(took)
+
+
+def opening(store: Path) -> str:
+    """Taking the store: the whole tree against the newest checkpoint."""
+    begun = time.perf_counter()
+    StoreWriter.open(store).close()
+    return f"{(time.perf_counter() - begun) * 1e3:.1f} ms"
+
+
+def proving(store: Path) -> str:
+    """Proofs for the rows of one call."""
+    with StoreReader(store) as reader:
+        begun = time.perf_counter()
+        proven = prove(reader, range(100, 111))
+        took = time.perf_counter() - begun
+    assert len(proven.proofs) == 11
+    return f"{took * 1e3:.1f} ms"
 
 
 def size(store: Path) -> str:
@@ -153,8 +219,12 @@ def main(arguments: list[str] | None = None) -> None:
         print("size:                      ", size(root / "d"), flush=True)
         print("verify:                    ", verified(root / "d", projected=True), flush=True)
         print("verify, rows and tree only:", verified(root / "d", projected=False), flush=True)
+        print("open, against a checkpoint:", opening(root / "d"), flush=True)
+        print("prove the rows of one call:", proving(root / "d"), flush=True)
         print("one row, empty log:        ", tail_cost(root / "e"), flush=True)
         print(f"one row, after {args.rows:,}:  ", tail_cost(root / "d"), flush=True)
+        print(f"one row, tree of {TEN_MILLION:,}:", deep_cost(root / "f"), flush=True)
+        print("sign and keep a checkpoint:", signing(root / "e"), flush=True)
 
 
 if __name__ == "__main__":

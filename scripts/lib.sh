@@ -58,6 +58,18 @@ ensure_asterisk_source() {
     fi
 }
 
+# ensure_go: Go, and its own implementation of notes and proofs; the tests have it verify ours.
+ensure_go() {
+    if ! command -v go >/dev/null 2>&1 || [ ! -d /usr/share/gocode/src/golang.org/x/mod/sumdb ]; then
+        need "Go, which verifies our proofs" golang-go golang-golang-x-mod-dev
+    fi
+}
+
+# ensure_age: Debian's age, with which the tests open what we sealed.
+ensure_age() {
+    command -v age >/dev/null 2>&1 || need "age" age
+}
+
 # ensure_prerequisites: all that does not come with pip.
 ensure_prerequisites() {
     ensure_python

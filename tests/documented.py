@@ -16,9 +16,11 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+import sample_settings
 from asterisk_compliance.app.live import Live
 from asterisk_compliance.app.metrics import Metrics
 from asterisk_compliance.app.notices import Notices
+from asterisk_compliance.app.storage_watch import StorageWatch
 from asterisk_compliance.config import PolicySettings, Settings
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.domain.terms import DEFAULTS, FIELDS
@@ -196,12 +198,13 @@ class _Nowhere:
 
     size, waiting, stuck_s = 0, 0, 0.0
     transport, connected = None, False
+    denied = refused = 0
     ignored: typing.ClassVar[Mapping[str, int]] = {}
 
 
 class _Idle:
     node, calls = "pbx1", types.MappingProxyType({})
-    ari = ami = _Nowhere
+    ari = ami = agi = _Nowhere
     events = types.MappingProxyType({("ari", "StasisStart"): 1})
 
 
@@ -211,9 +214,12 @@ def metrics() -> Mapping[str, set[str]]:
     ours = Metrics()
     idle = typing.cast("Node", _Idle)
     nobody = typing.cast("CountedRows", _Nowhere)
+    storage = StorageWatch(sample_settings.settings(), nobody, [])
+    storage.places[0].free_bytes = 0  # somebody has looked
     collectors = [
         *ours.registry._collector_to_names,
         Live(lambda: [idle], nobody, Notices(1, ours)),
+        storage,
     ]
     found: dict[str, set[str]] = {}
     for collector in collectors:

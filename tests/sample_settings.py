@@ -34,7 +34,7 @@ _RAW: dict[str, Any] = {
     ],
     "policy": [{"name": "inbound", "notice": "standard", "languages": ["ja", "en"]}],
     "audit": {"store": "/var/lib/asterisk-compliance/store"},
-    "vault": {"recordings": "/var/lib/asterisk-compliance/recordings"},
+    "vault": {"recordings": "/var/lib/asterisk-compliance/recordings", "encryption": "off"},
 }
 
 

@@ -55,6 +55,7 @@ languages = ["ja"]
 
 [vault]
 recordings = "/var/lib/asterisk-compliance"
+encryption = "off"
 
 [limits]
 growth_s = 0

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from asterisk_compliance.domain.periods import read_period
 from asterisk_compliance.presets import shipped_presets
 from sample_settings import accepted, problems, raw
 
@@ -190,6 +191,28 @@ CONFLICTS = [
 @pytest.mark.parametrize(("own", "policy", "words"), CONFLICTS)
 def test_recordings_that_cannot_be_kept_long_enough(own: Any, policy: Any, words: str) -> None:
     assert problems(site(*own, policy=policy)) == [f"policy[1]: {words}"]
+
+
+@pytest.mark.parametrize(
+    ("own", "policy", "days", "words"),
+    [
+        ([], {"retention_min_days": 91}, "90 days", "retention_min_days = 91"),
+        ([rule("long", retention_min_days=91)], {}, "3 months", "rule long can ask for"),
+        ([], {"retention_min_days": 90}, "90 days", ""),
+        ([], {"retention_max_days": 999}, "90 days", ""),
+    ],
+)
+def test_nothing_is_kept_for_longer_than_a_notice_says(
+    own: Any, policy: Any, days: str, words: str
+) -> None:
+    value = site(*own, policy=policy)
+    value["notice"][0]["retention"] = days
+    if not words:
+        assert accepted(value).notice[0].retention == read_period(days)
+        return
+    (problem,) = problems(value)
+    assert problem.startswith(f"policy[1].retention_min_days: {words}")
+    assert problem.endswith(f", and a notice says {days}")
 
 
 def test_rules_that_no_call_can_meet_both_are_no_conflict() -> None:

@@ -351,3 +351,17 @@ def test_a_policy_has_another_notice_for_another_question() -> None:
 def test_announcements_are_prompts(kind: str) -> None:
     (problem,) = problems(asking(announcements={kind: "../secret"}))
     assert problem.startswith(f"policy[1].announcements.{kind}: ")
+
+
+@pytest.mark.parametrize("table", ["purpose", "notice"])
+@pytest.mark.parametrize("wrong", ["forever", "90", 90, "", "101 years", True])
+def test_a_period_is_written_in_one_way(table: str, wrong: object) -> None:
+    value = raw() | {"purpose": [{"code": "QUALITY"}]}
+    value[table][0]["retention"] = wrong
+    (problem,) = problems(value)
+    assert problem.startswith(f"{table}[1].retention: ")
+
+
+def test_a_period_of_a_shipped_purpose_is_the_sites_own() -> None:
+    value = raw() | {"purpose": [{"code": "QUALITY", "retention": "2 weeks"}]}
+    assert str(accepted(value).purpose[0].retention) == "14 days"

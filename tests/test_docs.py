@@ -12,7 +12,10 @@ from asterisk_compliance.app.findings import FindingId
 from asterisk_compliance.app.health import Trouble
 from asterisk_compliance.app.marks import Mark
 from asterisk_compliance.app.metrics import FLAWS
+from asterisk_compliance.app.releasing import DrillProblem
+from asterisk_compliance.app.remaining import Places, remainders
 from asterisk_compliance.app.result import (
+    CANARY_VARIABLE,
     MAY_CALL_VARIABLE,
     MIXMONITOR_ID_VARIABLE,
     RESULT_VARIABLE,
@@ -20,13 +23,19 @@ from asterisk_compliance.app.result import (
     SEGMENT_VARIABLE,
     SHOWN_VARIABLE,
 )
+from asterisk_compliance.app.shipping import Obstacle
+from asterisk_compliance.app.storage_watch import Problem
 from asterisk_compliance.catalogue import shipped_purposes
+from asterisk_compliance.config_checks import DRILL
+from asterisk_compliance.domain.canary import CanaryReason
 from asterisk_compliance.domain.decision import DIALPLAN_REASONS, Reason, Status
+from asterisk_compliance.domain.erasure import Ground, Hindrance
 from asterisk_compliance.domain.matching import Match
 from asterisk_compliance.domain.policy_rules import Rule
 from asterisk_compliance.domain.reasons import PauseReason, StopReason
 from asterisk_compliance.domain.reconciling_findings import FindingId as ReconcileFindingId
 from asterisk_compliance.domain.recording import Direction, Length
+from asterisk_compliance.domain.retention import Ground as DisposalGround
 from asterisk_compliance.domain.rows import Actor, Kind
 from asterisk_compliance.domain.terms import Terms
 from asterisk_compliance.presets import About
@@ -51,8 +60,9 @@ from lab.rootfs import obtain
 
 NOT_OURS = frozenset(
     """
-    app_exec app_mixmonitor app_stack app_stasis chan_pjsip hand_over mixmonitor_start
-    last_durable_s party_digests party_values res_agi res_ari res_stasis send_pai send_rpid
+    app_exec app_mixmonitor app_playback app_stack app_stasis chan_pjsip hand_over mixmonitor_start
+    erased_at last_durable_s party_digests party_values res_agi res_ari res_stasis send_pai
+    send_rpid tree_blocks
     """.split()  # noqa: SIM905 - easier to read
 )
 """Names with an underscore that the pages mention and that are no kind, detail or setting."""
@@ -64,6 +74,7 @@ NOT_OUR_CODES = frozenset(
         "DYNAMIC_FEATURES",
         "GOSUB_RETVAL",
         "MIXMONITOR_FILENAME",
+        "PLAYBACKSTATUS",
     }
 )
 """Names in capitals that the pages mention and that are no code of ours."""
@@ -82,6 +93,10 @@ KINDS_PAGE = "audit-kinds.md"
         ("Pause reasons", set(PauseReason)),
         ("Stop reasons", set(StopReason)),
         ("Marks", set(Mark)),
+        ("Grounds", set(Ground)),
+        ("Shipping problems", set(Obstacle)),
+        ("Canary reasons", set(CanaryReason)),
+        ("Grounds of disposal", set(DisposalGround)),
     ],
 )
 def test_a_closed_list_is_documented_whole_and_nothing_else(section, values):
@@ -98,6 +113,11 @@ def test_every_verdict_value_is_documented():
     headings = {"length", "rx", "tx", "problem"}
     documented = first_cells(values) - headings
     assert documented == {*map(str, Length), *map(str, Direction), *keyword_values("problem")}
+
+
+def test_every_storage_problem_is_documented():
+    body = sections(page(KINDS_PAGE), 2)["Storage problems"]
+    assert first_cells(body) - {"problem"} == set(map(str, Problem))
 
 
 def test_every_state_of_consent_is_documented():
@@ -141,6 +161,7 @@ def _known_names() -> set[str]:
         *keyword_values("evidence"),
         *first_arguments("consent_row"),
         *metrics(),
+        *_remainders(),
         *FLAWS,
         *NOT_OURS,
     }
@@ -157,11 +178,15 @@ def _known_codes() -> set[str]:
                 *PauseReason,
                 *StopReason,
                 *Mark,
+                *Ground,
+                *Hindrance,
+                *DisposalGround,
                 *shipped_purposes(),
             ],
         ),
         *anomaly_codes(),
-        *map(str, [*FindingId, *Trouble]),
+        *map(str, [*FindingId, *Trouble, *CanaryReason, *Obstacle, *Problem, *DrillProblem]),
+        DRILL,
         *map(str, ReconcileFindingId),
         *keyword_values("problem"),
         *RESULT_VARIABLES,
@@ -170,8 +195,20 @@ def _known_codes() -> set[str]:
         SEGMENT_VARIABLE,
         SHOWN_VARIABLE,
         MAY_CALL_VARIABLE,
+        CANARY_VARIABLE,
         *NOT_OUR_CODES,
     }
+
+
+def _remainders() -> set[str]:
+    return {one.id for one in remainders([], Places(ROOT, ROOT))}
+
+
+def test_everything_that_an_erasure_leaves_is_documented():
+    remains = sections(page("erasure.md"), 2)["What remains outside"]
+    assert first_cells(remains) - {"id"} == _remainders()
+    hindered = sections(page("erasure.md"), 2)["What stands in the way"]
+    assert first_cells(hindered) == set(map(str, Hindrance))
 
 
 @pytest.mark.parametrize("path", pages(), ids=lambda path: str(path.relative_to(ROOT)))

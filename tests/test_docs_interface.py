@@ -10,11 +10,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from asterisk_compliance.age import new_identity
 from asterisk_compliance.app.prompts import policies_for
 from asterisk_compliance.catalogue import shipped_purposes
 from asterisk_compliance.cli.main import app
 from asterisk_compliance.config import load
 from asterisk_compliance.domain.notice import CaptureFrom, Consent, OnProblem
+from asterisk_compliance.errors import ConfigError
 from documented import ROOT, TABLES, page, pages, sections, settings, table, text_of
 
 EXAMPLE = ROOT / "examples/compliance.toml"
@@ -57,6 +59,8 @@ def _installed(tmp_path: Path, text: str) -> Path:
         secret.write_text("secret\n")
     sounds = home / "usr/local/share/asterisk-compliance/sounds"
     assert CliRunner().invoke(app, ["sounds", "install", str(sounds)]).exit_code == 0
+    for who in ("OFFICER", "DEPUTY"):
+        text = text.replace(f"AGE1-OF-THE-{who}", new_identity()[1])
     config = tmp_path / "compliance.toml"
     config.write_text(text, "utf-8")
     return config
@@ -73,6 +77,16 @@ def test_the_example_configuration_loads(tmp_path, variant):
     loaded = load(config)
     policies = policies_for(loaded.asterisk[0], loaded, str(config))
     assert set(policies.by_name) == {"inbound", "direct"}
+
+
+def test_the_example_configuration_does_not_load_before_it_names_the_officer(tmp_path):
+    """A key that stood there would be taken over, and nobody would have its other half."""
+    text = text_of(EXAMPLE)
+    config = _installed(tmp_path, text)
+    config.write_text(re.sub(r"(?m)^recipients = .*", "", config.read_text()))
+    with pytest.raises(ConfigError, match="asterisk-compliance init makes the officer's keys"):
+        load(config)
+    assert not re.search(r"age1[0-9a-z]{10}", text)
 
 
 def _shown_defaults(text: str) -> Iterator[tuple[str, str, str]]:

@@ -6,7 +6,9 @@ import re
 
 from asterisk_compliance.app.health import Trouble
 from asterisk_compliance.app.metrics import FLAWS, NOTICES, RECORDINGS, SOON_S
+from asterisk_compliance.app.retention import Plan
 from asterisk_compliance.domain.decision import Reason
+from asterisk_compliance.domain.rows import Kind
 from documented import anomaly_codes, first_cells, metrics, page, sections, table
 
 PAGE = "operating.md"
@@ -52,6 +54,8 @@ def test_an_alarm_asks_for_what_there_is() -> None:
         **dict.fromkeys(("flaw", value) for value in FLAWS),
         **dict.fromkeys(("reason", str(value)) for value in Reason),
         **dict.fromkeys(("code", code) for code in anomaly_codes()),
+        **dict.fromkeys(("kind", str(kind)) for kind in Kind),
+        **dict.fromkeys(("state", state) for state in Plan(0, (), (), 0, 0).counts()),
     }
     assert asked <= there.keys()
 

@@ -199,6 +199,7 @@ async def serve_call(node: Node, session: AgiSession, limit_s: float) -> None:
         stopping=node.stopping,
         rules=applied.rules,
         wiring=node.wiring,
+        queue=values.get("queue", ""),
         outside=node.policies.comparable(
             outside_number(values, _known(environment.get("agi_callerid", "")))
         ),

@@ -56,6 +56,7 @@ from asterisk_compliance.domain.events import (
     CommandFailed,
     Continued,
     DeadlinePassed,
+    Entry,
     Event,
     EventsOverflowed,
     HangupRequested,
@@ -68,6 +69,7 @@ from asterisk_compliance.domain.events import (
     RowsRefused,
     SegmentRefused,
 )
+from asterisk_compliance.domain.fault_events import ServiceHung
 from asterisk_compliance.domain.names import Deadline, Step
 from asterisk_compliance.domain.recording import Expected
 from asterisk_compliance.domain.rows import Draft
@@ -97,6 +99,8 @@ class CallTask:
         "_around",
         "_asked",
         "_events_max",
+        "_gaps",
+        "_gaps_seen",
         "_gone",
         "_hands",
         "_log",
@@ -123,12 +127,14 @@ class CallTask:
         events: int,
         store_s: float = 5.0,
         stepped: Callable[[Call, Event, Call], None] = _nobody,
+        gaps: Callable[[], int] = int,
     ) -> None:
         self.call = call
         self.line = line
         self.linkedid = ""
         self._rows = CallRows(rows, call.id, around.node, store_s, self._refused, self._settled)
         self._stepped = stepped
+        self._gaps, self._gaps_seen = gaps, gaps()
         self._around = around
         self._hands = hands
         self._queue: deque[Event] = deque()
@@ -171,6 +177,7 @@ class CallTask:
                 await self._answer_when_done(event)
                 if self._overflowed:
                     await self._catch_up()
+            await self._rows.last_ones()  # who reads the log must not find it unfinished
         finally:
             for timer in self._waits.values():
                 timer.cancel()
@@ -216,6 +223,13 @@ class CallTask:
             await self._step(self._gone)
 
     async def _step(self, event: Event) -> None:
+        if (gaps := self._gaps()) != self._gaps_seen:
+            self._gaps_seen = gaps
+            if self.call.entry is Entry.ARI and self.call.undecided:
+                await self._apply(ServiceHung())
+        await self._apply(event)
+
+    async def _apply(self, event: Event) -> None:
         before = self.call
         self.call, commands = rules.step(before, event)
         self._stepped(before, event, self.call)

@@ -52,7 +52,17 @@ class CallRows:
             given to :meth:`commit`.
     """
 
-    __slots__ = ("_call", "_late", "_log", "_node", "_refused", "_rows", "_settled", "_wait_s")
+    __slots__ = (
+        "_call",
+        "_last",
+        "_late",
+        "_log",
+        "_node",
+        "_refused",
+        "_rows",
+        "_settled",
+        "_wait_s",
+    )
 
     def __init__(
         self,
@@ -70,6 +80,7 @@ class CallRows:
         self._refused = refused
         self._settled = settled
         self._late: asyncio.Future[int] | None = None
+        self._last: asyncio.Future[int] | None = None
         self._log = log.bind(call=call)
 
     def draft(self, row: AppendRow) -> Draft:
@@ -109,13 +120,18 @@ class CallRows:
         if self._late is not None:
             await asyncio.wait({self._late})
 
+    async def last_ones(self) -> None:
+        """Wait for the rows that were appended last, but not for ever."""
+        if self._last is not None:
+            await asyncio.wait({self._last}, timeout=self._wait_s)
+
     def _append(self, drafts: Sequence[Draft]) -> asyncio.Future[int]:
         try:
-            return self._rows.append(*drafts)
+            self._last = self._rows.append(*drafts)
         except StoreError as error:
-            refused: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-            refused.set_exception(error)
-            return refused
+            self._last = asyncio.get_running_loop().create_future()
+            self._last.set_exception(error)
+        return self._last
 
     def _stored(self, done: asyncio.Future[int], drafts: Sequence[Draft]) -> bool:
         error = done.exception()

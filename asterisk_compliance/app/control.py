@@ -14,7 +14,7 @@ import struct
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import structlog
@@ -51,7 +51,15 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     arguments: Mapping[str, str] = {}
 
 
-Verb = Callable[[Peer, Mapping[str, str]], Awaitable[Mapping[str, Any]]]
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """An answer with an open file, which whoever asked gets as it is, and we close."""
+
+    answer: Mapping[str, Any]
+    file: BinaryIO
+
+
+Verb = Callable[[Peer, Mapping[str, str]], Awaitable[Mapping[str, Any] | Handed]]
 
 
 class ControlSocket:
@@ -90,25 +98,33 @@ class ControlSocket:
         try:
             async with asyncio.timeout(REQUEST_S):
                 answer = await self._answer(await reader.readuntil(b"\n"), _peer(writer))
-                writer.write(msgspec.json.encode(answer) + b"\n")
-                await writer.drain()
+                if isinstance(answer, Handed):
+                    _hand(writer, answer)
+                else:
+                    writer.write(_line(answer))
+                    await writer.drain()
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             log.info("control_request_dropped")
         finally:
             writer.close()
 
-    async def _answer(self, line: bytes, peer: Peer) -> Mapping[str, Any]:
+    async def _answer(self, line: bytes, peer: Peer) -> Mapping[str, Any] | Handed:
         try:
             request = msgspec.json.decode(line, type=Request)
-        except msgspec.DecodeError:
+        except (ValueError, RecursionError):
             return {"error": "not a request", "hint": ""}
         verb = self._verbs.get(request.verb)
         if verb is None:
             return {"error": "there is no such verb", "hint": "is the service older than you?"}
         try:
-            return {"ok": await verb(peer, request.arguments)}
+            answer = await verb(peer, request.arguments)
+            return answer if isinstance(answer, Handed) else {"ok": answer}
         except ComplianceError as error:
             return {"error": str(error), "hint": error.hint, "exit_code": error.exit_code}
+
+
+def _line(answer: Mapping[str, Any]) -> bytes:
+    return msgspec.json.encode(answer) + b"\n"
 
 
 def _peer(writer: asyncio.StreamWriter) -> Peer:
@@ -116,6 +132,13 @@ def _peer(writer: asyncio.StreamWriter) -> Peer:
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     pid, uid, _ = _CREDENTIALS.unpack(raw)
     return Peer(uid=uid, pid=pid)
+
+
+def _hand(writer: asyncio.StreamWriter, handed: Handed) -> None:
+    """The answer and the file in one message; nothing was written before, so there is room."""
+    connection = writer.get_extra_info("socket")
+    with handed.file, socket.socket(fileno=os.dup(connection.fileno())) as ours:
+        socket.send_fds(ours, [_line({"ok": handed.answer})], [handed.file.fileno()])
 
 
 def ask(path: Path, verb: str, arguments: Mapping[str, str]) -> dict[str, Any] | None:
@@ -128,6 +151,31 @@ def ask(path: Path, verb: str, arguments: Mapping[str, str]) -> dict[str, Any] |
         ComplianceError: the service refused; message, hint and exit code are the service's.
         StoreUnavailable: it does not answer, or we may not ask.
     """
+    answered = _asked(path, verb, arguments)
+    if answered is None:
+        return None
+    answer, files = answered
+    for file in files:
+        file.close()
+    return answer
+
+
+def ask_for_file(
+    path: Path, verb: str, arguments: Mapping[str, str]
+) -> tuple[dict[str, Any], BinaryIO] | None:
+    """As :func:`ask`, where the answer comes with an open file."""
+    answered = _asked(path, verb, arguments)
+    if answered is None:
+        return None
+    answer, files = answered
+    if len(files) != 1:
+        raise StoreUnavailable(f"{path}: the service handed out no file")
+    return answer, files[0]
+
+
+def _asked(
+    path: Path, verb: str, arguments: Mapping[str, str]
+) -> tuple[dict[str, Any], list[BinaryIO]] | None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(REQUEST_S)
         try:
@@ -137,14 +185,22 @@ def ask(path: Path, verb: str, arguments: Mapping[str, str]) -> dict[str, Any] |
         except OSError as error:
             hint = "ask as root, as the service's user, or as a member of its group"
             raise StoreUnavailable(f"{path}: {error.strerror}", hint=hint) from None
+        files: list[BinaryIO] = []
         try:
-            connection.sendall(msgspec.json.encode(Request(verb, arguments)) + b"\n")
-            line = connection.makefile("rb").readline(LONGEST_REQUEST_BYTES)
+            connection.sendall(_line({"verb": verb, "arguments": arguments}))
+            line, descriptors, _, _ = socket.recv_fds(connection, LONGEST_REQUEST_BYTES, 1)
+            for descriptor in descriptors:
+                os.set_inheritable(descriptor, False)  # recv_fds() does not pass its flags on
+                files.append(os.fdopen(descriptor, "rb"))
+            if not line.endswith(b"\n"):
+                line += connection.makefile("rb").readline(LONGEST_REQUEST_BYTES)
             answer = msgspec.json.decode(line, type=dict[str, Any])
         except (OSError, msgspec.DecodeError):
+            for file in files:
+                file.close()
             raise StoreUnavailable(f"{path}: the service does not answer") from None
     if "ok" not in answer:
         refused = ComplianceError(str(answer.get("error")), hint=str(answer.get("hint", "")))
         refused.exit_code = int(answer.get("exit_code", refused.exit_code))
         raise refused
-    return dict(answer["ok"])
+    return dict(answer["ok"]), files

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
@@ -26,11 +27,13 @@ class CountedRows:
 
     Attributes:
         size: Of the log, in rows, as far as rows of this life tell; 0 before the first.
+        observers: Told of each row that is durable.
         refuses: The last rows were not stored.
     """
 
     def __init__(self, log: Log, metrics: Metrics) -> None:
         self.size = 0
+        self.observers: list[Callable[[Draft], None]] = [metrics.observe]
         self.refuses = False
         self._log = log
         self._metrics = metrics
@@ -76,7 +79,8 @@ class CountedRows:
         self._durable_s = now_s
         self._metrics.append_s.observe(now_s - since_s)
         for draft in drafts:
-            self._metrics.observe(draft)
+            for observe in self.observers:
+                observe(draft)
 
     def _refused(self, drafts: tuple[Draft, ...]) -> None:
         self.refuses = True

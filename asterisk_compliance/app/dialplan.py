@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import PurePath
 
 import jinja2
 
 from asterisk_compliance import catalogue
+from asterisk_compliance.app.promises import Rendered, promised
+from asterisk_compliance.app.prompts import policies_for
 from asterisk_compliance.app.result import (
+    CANARY_VARIABLE,
     MAY_CALL_VARIABLE,
     MIXMONITOR_ID_VARIABLE,
     RESULT_VARIABLE,
@@ -17,7 +22,12 @@ from asterisk_compliance.app.result import (
     SEGMENT_VARIABLE,
 )
 from asterisk_compliance.config import AsteriskSettings, Settings
+from asterisk_compliance.domain.call_notice import EARLY_TOLERANCE_MS
+from asterisk_compliance.domain.decision import Reason
+from asterisk_compliance.domain.fallback import Promise
+from asterisk_compliance.domain.notice import CaptureFrom, Fallback
 from asterisk_compliance.errors import ConfigError
+from asterisk_compliance.ids import fallback_code
 from asterisk_compliance.presets import emergency_numbers
 
 TEMPLATE = "compliance.conf.j2"
@@ -48,6 +58,9 @@ AGENT_FEATURES = (
 MAY_CALL_S = 3.0
 """How long a call waits for the answer whether its number may be called."""
 
+CANARY_TALKS_S = 4.0
+"""How long a synthetic call is recorded; Asterisk writes to the disk every 2 s."""
+
 DEFAULT_SPOOL = PurePath("/var/spool/asterisk/compliance")
 
 _ADDRESS = re.compile(r"[A-Za-z0-9.-]+:[0-9]{1,5}")
@@ -60,6 +73,7 @@ def render(
     limit_s: float,
     emergency: Iterable[str],
     spool: PurePath,
+    promises: Iterable[Rendered] = (),
 ) -> str:
     """The text of ``compliance.conf``.
 
@@ -69,6 +83,8 @@ def render(
         limit_s: How long a caller waits for a service that hangs.
         emergency: Numbers whose calls are neither told nor recorded, whatever happens to us.
         spool: The directory of running recordings, as Asterisk sees it.
+        promises: What it records alone while the service is not there; those of a policy
+            together, in the order of its languages.
     """
     if agi is not None and not _ADDRESS.fullmatch(agi):
         raise ConfigError("dialplan", ["agi.host: must be a name or an IPv4 address"])
@@ -84,6 +100,8 @@ def render(
         may_call_s=f"{MAY_CALL_S:g}",
         agent_features="#".join(AGENT_FEATURES),
         asked=ASKED,
+        canary=CANARY_VARIABLE,
+        canary_talks_s=f"{CANARY_TALKS_S:g}",
         callee=CALLEE,
         dialled=DIALLED,
         emergency="|".join(sorted(emergency)),
@@ -94,7 +112,56 @@ def render(
         spool=spool,
         variables=RESULT_VARIABLES,
         mixmonitor_id=MIXMONITOR_ID_VARIABLE,
+        fallback_reason=Reason.FALLBACK_NOTICE,
+        promises=_in_dialplan(promises),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Promised:
+    """A promise, in the words of the dialplan.
+
+    Attributes:
+        is_first: For whoever speaks none of the policy's languages.
+        least_ms, most_ms: What its playback takes.
+        how: Flags of MixMonitor, all of them fixed words.
+    """
+
+    policy: str
+    language: str
+    is_first: bool
+    code: str
+    sound: str
+    least_ms: int
+    most_ms: int
+    notice: str
+    purposes: str
+    how: str
+
+
+def _in_dialplan(promises: Iterable[Rendered]) -> list[_Promised]:
+    return [
+        _Promised(
+            promise.policy,
+            promise.language,
+            number == 0,
+            fallback_code(promise.digest),
+            one.sound,
+            max(0, promise.length_ms - EARLY_TOLERANCE_MS),
+            promise.length_ms + one.margin_ms,
+            promise.notice,
+            "&".join(promise.purposes),
+            _how(promise),
+        )
+        for _, group in groupby(promises, lambda one: one.promise.policy)
+        for number, one in enumerate(group)
+        for promise in [one.promise]
+    ]
+
+
+def _how(promise: Promise) -> str:
+    bridged = "b" if promise.capture is CaptureFrom.BRIDGED else ""
+    return bridged + (f"B({promise.beep_s})" if promise.beep_s else "")
 
 
 def render_default() -> str:
@@ -108,14 +175,23 @@ def render_default() -> str:
     )
 
 
-def render_for(settings: Settings, asterisk: AsteriskSettings) -> str:
-    """For one Asterisk of a configuration."""
+def render_for(
+    settings: Settings, asterisk: AsteriskSettings, source: str = "configuration"
+) -> str:
+    """For one Asterisk of a configuration.
+
+    Raises:
+        ConfigError: the dialplan shall play notices, and a prompt of them cannot be read.
+    """
+    alone = any(policy.fallback is Fallback.RECORD for policy in settings.policy)
+    policies = policies_for(asterisk, settings, source) if alone else None
     return render(
         application=asterisk.ari.application if asterisk.ari else "compliance",
         agi=f"{asterisk.agi.host}:{asterisk.agi.port}" if asterisk.agi else None,
         limit_s=settings.limits.dialplan_s,
         emergency=_with_prefixes(settings),
         spool=asterisk.spool,
+        promises=promised(asterisk, settings, policies) if policies else (),
     )
 
 

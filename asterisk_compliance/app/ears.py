@@ -13,6 +13,7 @@ from asterisk_compliance.app.call_task import monotonic_ms
 from asterisk_compliance.app.line import AriLine
 from asterisk_compliance.app.node import Node
 from asterisk_compliance.app.policies import Applied
+from asterisk_compliance.app.standing import take_up
 from asterisk_compliance.asterisk import ami_events
 from asterisk_compliance.asterisk import ari_events as ari
 from asterisk_compliance.asterisk.ari import AriClient, TransportName
@@ -161,6 +162,8 @@ class AriEars:
             leg=leg,
             joins=leg is Leg.CALLEE and self._node.joins(channel.id, dialler, linkedid),
             wiring=self._node.wiring,
+            synthetic=channel.id in self._node.synthetic,
+            queue=arguments.get("queue", ""),
             outside=self._node.policies.comparable(
                 outside_number(arguments, channel.caller.number)
             ),
@@ -211,7 +214,7 @@ class AriEars:
         line = AriLine(self._ari, channel)  # of a callee's leg nobody knows the line any more
         if self._node.reenter(channel, line, Entry.ARI) is None:
             arrival = self._arrival(found, Applied(Reason.SERVICE_RESTARTED), monotonic_ms(), {})
-            await self._node.take_up(arrival, line)
+            await take_up(self._node, arrival, line)
 
 
 class AmiEars:

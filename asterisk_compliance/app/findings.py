@@ -34,6 +34,15 @@ class FindingId(StrEnum):
     SEGMENTS_OFF = "SEGMENTS_OFF"
     AMI_MISSING = "AMI_MISSING"
     STAFF_MISSING = "STAFF_MISSING"
+    DISK_LOW = "DISK_LOW"
+    STORAGE_NOT_WRITABLE = "STORAGE_NOT_WRITABLE"
+    ENCRYPTION_OFF = "ENCRYPTION_OFF"
+    ONE_RECIPIENT = "ONE_RECIPIENT"
+    RETENTION_MISSING = "RETENTION_MISSING"
+    KEY_NOT_THE_PUBLISHED = "KEY_NOT_THE_PUBLISHED"
+    KEY_UNUSABLE = "KEY_UNUSABLE"
+    KEY_NOT_PUBLISHED = "KEY_NOT_PUBLISHED"
+    CHECKPOINTS_STAY_HERE = "CHECKPOINTS_STAY_HERE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +100,21 @@ def wiring_findings(settings: Settings) -> list[Finding]:
             staff = f"{address}.staff"
             found.append(Finding(FindingId.STAFF_MISSING, Severity.NOTE, staff, what, todo))
     return sorted(found, key=lambda finding: tuple(Severity).index(finding.severity))
+
+
+def sealing_findings(settings: Settings) -> list[Finding]:
+    """Who can hear a recording that should not, and who may lose them all."""
+    vault = settings.vault
+    if vault.encryption == "off":
+        what = "recordings lie in the vault as anybody could hear them who gets at the disk"
+        todo = "make the officer's keys with init, and name them: docs/sealing.md"
+        address = "vault.encryption"
+        return [Finding(FindingId.ENCRYPTION_OFF, Severity.WARNING, address, what, todo)]
+    if len(vault.recipients) == 1:
+        what = "one private key opens every recording: when it is lost, all of them are"
+        todo = "name a second recipient, kept elsewhere: docs/sealing.md"
+        return [Finding(FindingId.ONE_RECIPIENT, Severity.WARNING, "vault.recipients", what, todo)]
+    return []
 
 
 def _records(settings: Settings) -> Iterator[Finding]:

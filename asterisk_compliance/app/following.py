@@ -20,12 +20,14 @@ from asterisk_compliance.app.call_task import CallTask, monotonic_ms
 from asterisk_compliance.asterisk.ari import AriClient
 from asterisk_compliance.asterisk.ari_events import Channel
 from asterisk_compliance.asterisk.ari_requests import Bridge
+from asterisk_compliance.domain.call_capture import SLIP_BEFORE_MS
 from asterisk_compliance.domain.company import Cover, Peer
 from asterisk_compliance.domain.decision import Status
 from asterisk_compliance.domain.events import (
     Bridged,
     CompanyChanged,
     DiallerGone,
+    LookedAway,
     TransferSeen,
     Unbridged,
 )
@@ -36,6 +38,9 @@ from asterisk_compliance.ids import ChannelId
 
 if TYPE_CHECKING:
     from asterisk_compliance.app.node import Node
+
+STOOD_STILL_MS = 50 + SLIP_BEFORE_MS
+"""Who was not awake for so long is told of everything too late."""
 
 _AMI_LAG_S = 0.1
 """After so long AMI has told what ARI knows of a bridge, unless an event was forged."""
@@ -75,10 +80,12 @@ class Following:
 
     Attributes:
         changes: How often AMI said that somebody entered or left a bridge.
+        awake_ms: When this process was last seen not to stand still, on the monotonic clock.
     """
 
     def __init__(self, node: Node, endpoints: Endpoints) -> None:
         self.changes = 0
+        self.awake_ms: int | None = None
         self._node = node
         self._endpoints = endpoints
         self._bridges = Bridges()
@@ -160,6 +167,8 @@ class Following:
             self._told[channel] = company
             peers = tuple(sorted(self._peer(one, name) for one, name in company.items()))
             basic = self._bridges.is_basic(channel)
+            if self.awake_ms is not None and at_ms - self.awake_ms > STOOD_STILL_MS:
+                task.feed(LookedAway(self.awake_ms))  # it may have happened at any time since
             task.feed(CompanyChanged(at_ms, peers, two_party=basic))
         return unsure
 

@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from asterisk_compliance.app.counted_rows import CountedRows
+from asterisk_compliance.app.storage_watch import Place
+from asterisk_compliance.config_checks import SERVICE_NODE
 
 if TYPE_CHECKING:
     from asterisk_compliance.app.node import Node
@@ -18,8 +20,12 @@ class Trouble(StrEnum):
 
     ARI_DOWN = "ARI_DOWN"
     AMI_DOWN = "AMI_DOWN"
+    CANARY_FAILED = "CANARY_FAILED"
     STORE_HANGS = "STORE_HANGS"
     STORE_REFUSES = "STORE_REFUSES"
+    DISK_LOW = "DISK_LOW"
+    STORAGE_NOT_WRITABLE = "STORAGE_NOT_WRITABLE"
+    WATCHDOG_DOWN = "WATCHDOG_DOWN"
     STOPPING = "STOPPING"
 
 
@@ -29,18 +35,23 @@ class Found:
 
     Attributes:
         node: Which Asterisk; empty where it is the service's own.
+        place: Where, if it is a directory.
     """
 
     trouble: Trouble
     node: str = ""
+    place: str = ""
 
     def __str__(self) -> str:
-        return f"{self.trouble} {self.node}".strip()
+        return " ".join(word for word in (self.trouble, self.place, self.node) if word)
 
 
-def troubles(nodes: Iterable[Node], rows: CountedRows, store_s: float) -> list[Found]:
+def troubles(
+    nodes: Iterable[Node], rows: CountedRows, store_s: float, places: Iterable[Place] = ()
+) -> list[Found]:
     """Everything that is wrong now; ``store_s``: a store that moves nothing for so long hangs."""
     found = [found for node in nodes for found in _of_node(node)]
+    found += [one for place in places for one in _of_place(place)]
     if rows.stuck_s > store_s:
         found.append(Found(Trouble.STORE_HANGS))
     if rows.refuses:
@@ -55,6 +66,26 @@ def _of_node(node: Node) -> Iterator[Found]:
         yield Found(Trouble.AMI_DOWN, node.node)
     if node.stopping:
         yield Found(Trouble.STOPPING, node.node)
+
+
+def _of_place(place: Place) -> Iterator[Found]:
+    if place.reason is not None:
+        node = "" if place.node == SERVICE_NODE else place.node
+        yield Found(Trouble(place.reason), node, place.name)
+
+
+def status_of(node: Node) -> Mapping[str, Any]:
+    """One Asterisk, as ``/health`` and ``status`` show it."""
+    phases: dict[str, int] = {}
+    for task in node.calls.values():
+        phases[task.call.phase] = phases.get(task.call.phase, 0) + 1
+    return {
+        "node": node.node,
+        "ari": node.ari.transport if node.ari else None,
+        "ami": node.ami.connected if node.ami else None,
+        "calls": phases,
+        "stopping": node.stopping,
+    }
 
 
 def health(

@@ -47,8 +47,15 @@ def _of_nodes(nodes: Sequence[Node]) -> Iterator[Metric]:
     ignored = CounterMetricFamily(
         "compliance_events_ignored", "Events that nobody uses.", labels=("node", "wire")
     )
+    denied = CounterMetricFamily(
+        "compliance_agi_denied", "FastAGI connections that are not permitted.", labels=("node",)
+    )
+    refused = CounterMetricFamily(
+        "compliance_agi_refused", "FastAGI connections that brought no call.", labels=("node",)
+    )
     for node in nodes:
-        phases = Counter(task.call.phase for task in node.calls.values())
+        real = [task.call for task in node.calls.values() if not task.call.synthetic]
+        phases = Counter(call.phase for call in real)
         for phase in Phase:
             calls.add_metric((node.node, phase), phases[phase])
         if node.ari is not None:
@@ -57,9 +64,12 @@ def _of_nodes(nodes: Sequence[Node]) -> Iterator[Metric]:
         if node.ami is not None:
             up.add_metric((node.node, "ami"), node.ami.connected)
             ignored.add_metric((node.node, "ami"), sum(node.ami.ignored.values()))
+        if node.agi is not None:
+            denied.add_metric((node.node,), node.agi.denied)
+            refused.add_metric((node.node,), node.agi.refused)
         for (wire, kind), count in node.events.items():
             events.add_metric((node.node, wire, kind), count)
-    yield from (calls, up, events, ignored)
+    yield from (calls, up, events, ignored, denied, refused)
 
 
 def _gauge(name: str, what: str, value: float) -> GaugeMetricFamily:

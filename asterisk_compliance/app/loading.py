@@ -9,12 +9,24 @@ from pathlib import Path
 from typing import Any
 
 from asterisk_compliance.app.policies import Policies
+from asterisk_compliance.app.promises import promised
 from asterisk_compliance.app.prompts import policies_for
 from asterisk_compliance.config import Settings, decode, read
+from asterisk_compliance.domain.fallback import Promise
 from asterisk_compliance.errors import ConfigError
 
 RELOADABLE = frozenset(
-    {"controller", "purpose", "notice", "policy", "rules", "rule", "emergency", "reconcile"}
+    {
+        "controller",
+        "purpose",
+        "notice",
+        "policy",
+        "rules",
+        "rule",
+        "emergency",
+        "retention",
+        "reconcile",
+    }
 )
 """Tables of which nothing lives longer than the policies; emergency numbers are the dialplan's."""
 
@@ -32,6 +44,15 @@ class Configuration:
     settings: Settings
     digest: str
     policies: Mapping[str, Policies]
+
+    @property
+    def promises(self) -> list[Promise]:
+        """What the dialplans do alone while the service is not there."""
+        return [
+            one.promise
+            for asterisk in self.settings.asterisk
+            for one in promised(asterisk, self.settings, self.policies[asterisk.node])
+        ]
 
 
 def load_configuration(source: Path, *, secrets: bool = True) -> Configuration:

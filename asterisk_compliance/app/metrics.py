@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from asterisk_compliance.domain.decision import ALLOWING, REFUSING, Reason, Status
 from asterisk_compliance.domain.recording import Direction, Length
 from asterisk_compliance.domain.rows import Draft, Kind
-from asterisk_compliance.ids import RecordingId, segment_of
+from asterisk_compliance.ids import CallId, RecordingId, segment_of
 
 SOON_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Buckets of what should take milliseconds."""
@@ -28,6 +28,10 @@ RECORDINGS = {
 }
 NOTICES = {Kind.NOTICE_COMPLETED: "completed", Kind.NOTICE_INCOMPLETE: "incomplete"}
 FLAWS = ("not_whole", "short", "one_sided", "silent", "lost")
+_NO_CALLS = frozenset({Kind.ANOMALY, Kind.CANARY_PASSED, Kind.CANARY_FAILED})
+"""Counted also where the call is synthetic."""
+_SYNTHETIC = 100
+"""So many synthetic calls are remembered; one lives for each Asterisk."""
 _UNHEARD = frozenset({Direction.SILENT, Direction.MISSING})
 
 
@@ -51,6 +55,7 @@ class Metrics:
         notice_start_s: From a call's arrival until its notice plays.
         way_back_s: From the event that decided a call until it goes on in the dialplan.
         refused: Rows that were not stored.
+        canary_skipped: Synthetic calls that were not placed, because real ones come first.
     """
 
     def __init__(self) -> None:
@@ -92,6 +97,23 @@ class Metrics:
             registry=registry,
         )
         self._anomalies = counter("anomalies", "Things that should not happen.", "code")
+        self._canaries = counter("canary_passed", "Synthetic calls that passed.", "node")
+        self._failed_canaries = counter(
+            "canary_failed", "Synthetic calls that failed.", "node", "reason"
+        )
+        self.canary_skipped = Counter(
+            "compliance_canary_skipped",
+            "Synthetic calls that gave way to real ones.",
+            ["node"],
+            registry=registry,
+        )
+        self._canary_passed = Gauge(
+            "compliance_canary_passed_timestamp_seconds",
+            "When a synthetic call passed last.",
+            ["node"],
+            registry=registry,
+        )
+        self._synthetic: dict[CallId | None, None] = {}
         self._connected = counter("connections_made", "Connections made.", "node", "wire")
         self._lost = counter("connections_lost", "Connections lost.", "node", "wire")
         self._malformed = counter("events_malformed", "Events not read.", "node", "wire")
@@ -99,6 +121,21 @@ class Metrics:
             "compliance_configuration_loaded_timestamp_seconds",
             "When the configuration that applies was loaded.",
             registry=registry,
+        )
+        self.retention = Gauge(
+            "compliance_retention_recordings",
+            "Recordings, by what a plan of disposals says of them.",
+            ["state"],
+            registry=registry,
+        )
+        self.checkpoints = Counter(
+            "compliance_checkpoints", "Checkpoints that were signed.", registry=registry
+        )
+        self.signed_rows = Gauge(
+            "compliance_checkpoint_rows", "Rows under the newest checkpoint.", registry=registry
+        )
+        self.not_shipped = counter(
+            "checkpoints_not_shipped", "Attempts to ship that failed.", "destination"
         )
         self.append_s = latency("append_seconds", "Until an audit row is durable.")
         self.notice_start_s = latency("notice_start_seconds", "From arrival to the notice.")
@@ -111,17 +148,30 @@ class Metrics:
             Kind.CONFIG_LOADED: lambda row: self._loaded.set(row.at_ms / 1_000),
             Kind.ASTERISK_CONNECTED: lambda row: self._wire(self._connected, row),
             Kind.ASTERISK_DISCONNECTED: lambda row: self._wire(self._lost, row),
+            Kind.CANARY_PASSED: self._canary_flew,
+            Kind.CANARY_FAILED: self._canary_failed,
             Kind.EVENT_MALFORMED: lambda row: self._wire(self._malformed, row),
             **dict.fromkeys(NOTICES, self._notice_over),
             **dict.fromkeys(RECORDINGS.keys() - {Kind.RECORDING_CLOSED}, self._recording_over),
         }
 
     def observe(self, row: Draft) -> None:
-        """Count one durable row."""
+        """Count one durable row. A synthetic call is none of the calls, nor its recording."""
         self._rows[row.kind].inc()
         also = self._also.get(row.kind)
-        if also is not None:
+        if row.kind is Kind.CALL_ARRIVED and row.detail.get("synthetic") is True:
+            self._synthetic[row.call] = None
+            if len(self._synthetic) > _SYNTHETIC:
+                del self._synthetic[next(iter(self._synthetic))]
+        if also is not None and (row.call not in self._synthetic or row.kind in _NO_CALLS):
             also(row)
+
+    def _canary_flew(self, row: Draft) -> None:
+        self._canaries[row.node,].inc()
+        self._canary_passed.labels(row.node).set(row.at_ms / 1_000)
+
+    def _canary_failed(self, row: Draft) -> None:
+        self._failed_canaries[row.node, _label(row, "reason")].inc()
 
     def _decided(self, row: Draft) -> None:
         self._calls[_label(row, "status"), _label(row, "reason")].inc()

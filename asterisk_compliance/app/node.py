@@ -16,9 +16,12 @@ from typing import Any
 
 import structlog
 
+from asterisk_compliance.app.adoption import Adoption
 from asterisk_compliance.app.call_task import CallTask, Rows, monotonic_ms, unix_ms
 from asterisk_compliance.app.following import Endpoints, Following
+from asterisk_compliance.app.growth import watch_growth
 from asterisk_compliance.app.hands import Hands
+from asterisk_compliance.app.heartbeat import Heartbeat
 from asterisk_compliance.app.keeping import Keeping
 from asterisk_compliance.app.line import Line
 from asterisk_compliance.app.notices import Notices
@@ -27,11 +30,13 @@ from asterisk_compliance.app.recovery import look_again_after_standing_still, re
 from asterisk_compliance.app.result import encode_result
 from asterisk_compliance.asterisk.ami import AmiClient
 from asterisk_compliance.asterisk.ari import AriClient
+from asterisk_compliance.asterisk.fastagi import FastAgiServer
 from asterisk_compliance.config import AsteriskSettings
 from asterisk_compliance.domain import call as rules
 from asterisk_compliance.domain.call_notice import Stepped
 from asterisk_compliance.domain.call_state import Arrival, Call, Limits, Phase, Wiring
 from asterisk_compliance.domain.commands import Command, HandOver
+from asterisk_compliance.domain.decision import Reason
 from asterisk_compliance.domain.events import (
     CommandFailed,
     Entry,
@@ -42,6 +47,7 @@ from asterisk_compliance.domain.events import (
     SpoolKept,
     SpoolRemoved,
 )
+from asterisk_compliance.domain.fault_events import StorageChanged
 from asterisk_compliance.domain.names import Step
 from asterisk_compliance.domain.recording import Expected, Verdict
 from asterisk_compliance.domain.rows import Actor, Detail, Draft, Kind
@@ -65,8 +71,10 @@ class Node:
     Attributes:
         calls: Live calls by channel: from arrival until the channel is gone and judged.
         events: How many were used, by wire and type.
+        no_storage: Why nothing new is kept.
         policies: What an arriving call can ask for; exchanged when the configuration is reloaded.
-        ari, ami: The connections, ``None`` where the site has none; set before :meth:`run`.
+        synthetic: Channels of calls that the service itself is placing.
+        ari, ami, agi: The connections, ``None`` where the site has none; set before :meth:`run`.
     """
 
     def __init__(
@@ -81,13 +89,17 @@ class Node:
         notices: Notices,
         events_per_call: int,
         store_s: float,
+        heartbeat: Heartbeat | None = None,
         alive_unix_ms: int = 0,
     ) -> None:
         self.node = NodeName(settings.node)
         self.policies = policies
         self.stopping = False
+        self.no_storage: Reason | None = None
         self.calls: dict[ChannelId, CallTask] = {}
         self.events: Counter[tuple[str, str]] = Counter()
+        self.synthetic: set[ChannelId] = set()
+        self.agi: FastAgiServer | None = None
         self.ari: AriClient | None = None
         self.ami: AmiClient | None = None
         self.hands = Hands(self, show_in_name=settings.show_in_name)
@@ -100,11 +112,13 @@ class Node:
         self._settings = settings
         self.limits = limits
         self._rows = rows
+        self._adoption = Adoption(self, rows, keeping)
         self.store = store
         self._keeping = keeping
         self._notices = notices
         self._events_per_call = events_per_call
         self._store_s = store_s
+        self._heartbeat = heartbeat or Heartbeat(0.0)
         self._alive_unix_ms = alive_unix_ms
         self._away_since_ms: int | None = None
         self._recovering = asyncio.Lock()
@@ -125,6 +139,7 @@ class Node:
                 self._tasks = tasks
                 tasks.create_task(self._keeping.run())
                 tasks.create_task(look_again_after_standing_still(self))
+                tasks.create_task(watch_growth(self, self._keeping))
                 if self.ari is not None:
                     tasks.create_task(self.ari.run())
                 if self.ami is not None:
@@ -152,7 +167,7 @@ class Node:
     def arrive(self, arrival: Arrival, line: Line) -> CallTask:
         """Begin a call and perform its first commands."""
         identity = call_id(unix_ms(), secrets.token_bytes(8))
-        arrival = replace(arrival, overloaded=self._notices.full)
+        arrival = replace(arrival, overloaded=self._notices.full, no_storage=self.no_storage)
         task = self.begin(rules.arrive(identity, arrival, self.limits), line)
         task.linkedid = arrival.linkedid
         if not arrival.joins:
@@ -177,17 +192,6 @@ class Node:
         """The live call with this id; ``None`` if none lives here."""
         return self._by_id.get(call)
 
-    async def take_up(self, arrival: Arrival, line: Line) -> None:
-        """Let a channel go on that no live call belongs to, under the call the log knows it by."""
-        standing = await self._standing(arrival.channel)
-        if arrival.channel in self.calls:
-            return
-        if standing is None:
-            self.arrive(arrival, line)
-            return
-        identity, decided = standing
-        self.begin(rules.strand(identity, arrival, self.limits, decided=decided), line)
-
     def begin(self, stepped: Stepped, line: Line) -> CallTask:
         """Live a call from here on."""
         call, commands = stepped
@@ -199,28 +203,20 @@ class Node:
             self.hands,
             events=self._events_per_call,
             store_s=self._store_s,
-            stepped=self._notices.stepped,
+            stepped=self._stepped,
+            gaps=lambda: self._heartbeat.gaps,
         )
         self._notices.begun(call)
+        self._heartbeat.plays(self.node, call)
         self.calls[call.channel] = self._by_id[call.id] = task
         self.spawn(self._live(task, commands))
+        if call.no_storage is not self.no_storage:
+            task.feed(StorageChanged(self.no_storage))
         return task
 
-    async def _standing(self, channel: ChannelId) -> tuple[CallId, bool] | None:
-        """What the log knows of a channel: its call, and whether that was decided."""
-
-        def look() -> tuple[CallId, bool] | None:
-            with StoreReader(self.store) as reader:
-                entry = reader.standing(self.node, channel)
-            if entry is None:
-                return None
-            return CallId(str(entry["call"])), entry["decision"] is not None
-
-        try:
-            return await asyncio.to_thread(look)
-        except StoreError as error:
-            self._log.error("log_not_read", why=str(error))
-            return None
+    def _stepped(self, before: Call, event: Event, after: Call) -> None:
+        self._notices.stepped(before, event, after)
+        self._heartbeat.plays(self.node, after)
 
     async def _live(self, task: CallTask, commands: tuple[Command, ...]) -> None:
         try:
@@ -232,6 +228,7 @@ class Node:
         finally:
             self.hands.end_whisper(task.call)
             self._notices.over(task.call)
+            self._heartbeat.over(self.node, task.call)
             self.calls.pop(task.call.channel, None)
             self._by_id.pop(task.call.id, None)
             if self._by_linkedid.get(task.linkedid) is task:
@@ -261,6 +258,7 @@ class Node:
             now_ms, away_since_ms = monotonic_ms(), self._away_since_ms
             since_ms = now_ms if away_since_ms is None else away_since_ms
             told = self.ami is None or self.ami.connected
+            await self._adoption.run()
             if await recover(self, away_since_ms=since_ms, alive_unix_ms=self._alive_unix_ms):
                 self._away_since_ms = None if told else now_ms
 
@@ -323,6 +321,12 @@ class Node:
     def follow_recording(self, recording: RecordingId) -> None:
         self._keeping.follow(recording)
 
+    def storage_changed(self, reason: Reason | None) -> None:
+        self.no_storage = reason
+        self._keeping.watch_again()
+        for task in self.calls.values():
+            task.feed(StorageChanged(reason))
+
     def is_spooled(self, recording: RecordingId) -> bool:
         return self._keeping.is_spooled(recording)
 
@@ -345,11 +349,15 @@ class Node:
 
     def row(self, kind: Kind, call: Call | None = None, **detail: Detail) -> None:
         """Append a row about this Asterisk; when the store fails, the journal has to do."""
-        draft = Draft(kind, unix_ms(), self.node, call.id if call else None, Actor.SERVICE, detail)
+        of = call.id if call else None
+        self.append(Draft(kind, unix_ms(), self.node, of, Actor.SERVICE, detail))
+
+    def append(self, draft: Draft) -> None:
+        """Append such a row that is made already."""
         try:
             self._rows.append(draft).add_done_callback(_looked_at)
         except StoreError as error:
-            self._log.error("row_refused", kind=kind, why=str(error))
+            self._log.error("row_refused", kind=draft.kind, why=str(error))
 
     def feed(self, channel: ChannelId, event: Event) -> None:
         """Give an event of a channel to its call."""

@@ -40,6 +40,8 @@ class Notices:
             self._in_notice(before, event, after)
         elif isinstance(event, Continued) and before.id in self._decided_ms:
             waited_ms = event.at_ms - self._decided_ms.pop(before.id)
+            if before.synthetic:
+                return
             self._metrics.way_back_s.observe(waited_ms / 1_000)
 
     def over(self, call: Call) -> None:
@@ -47,7 +49,8 @@ class Notices:
         self._decided_ms.pop(call.id, None)
 
     def _in_notice(self, before: Call, event: Event, after: Call) -> None:
-        if isinstance(event, PlaybackStarted) and before.playbacks == 1 and after.started is event:
+        first = before.playbacks == 1 and not before.synthetic
+        if isinstance(event, PlaybackStarted) and first and after.started is event:
             waited_ms = event.at_ms - before.arrived_at_ms
             self._metrics.notice_start_s.observe(waited_ms / 1_000)
         if after.undecided:

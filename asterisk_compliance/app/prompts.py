@@ -7,6 +7,7 @@ missing, is not what the manifest says, or does not say a purpose is refused bef
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 
 from asterisk_compliance.app.policies import Policies, Registered
@@ -32,11 +33,14 @@ from asterisk_compliance.domain.notice import (
     Prompt,
     Wording,
 )
+from asterisk_compliance.domain.periods import Period
 from asterisk_compliance.domain.policy_plan import PolicyPlan
 from asterisk_compliance.domain.purposes import Purpose, PurposeCode, unnamed
 from asterisk_compliance.domain.reachable import Reach, applying_to, reachable
 from asterisk_compliance.errors import ConfigError, RecordingUnreadable
 from asterisk_compliance.storage.recordings import read_length_ms
+
+_LANGUAGE = re.compile(r"[a-z]{2,3}(_[A-Za-z]+)?")
 
 
 def purposes_of(settings: Settings) -> Mapping[PurposeCode, Purpose]:
@@ -53,6 +57,11 @@ def purposes_of(settings: Settings) -> Mapping[PurposeCode, Purpose]:
             code, {**shipped.label, **own.label}, phrases, own.dpv or shipped.dpv
         )
     return purposes
+
+
+def needed_for(settings: Settings) -> Mapping[PurposeCode, Period]:
+    """How long each purpose needs a recording, where the site says it."""
+    return {PurposeCode(own.code): own.retention for own in settings.purpose if own.retention}
 
 
 def policies_for(asterisk: AsteriskSettings, settings: Settings, source: str) -> Policies:
@@ -80,7 +89,7 @@ def policies_for(asterisk: AsteriskSettings, settings: Settings, source: str) ->
             for language, wording in entry.wording.items()
         }
         wordings = {language: pair[0] for language, pair in found.items() if pair is not None}
-        notice = Notice(entry.id, entry.version, tuple(asked), wordings)
+        notice = Notice(entry.id, entry.version, tuple(asked), wordings, entry.retention)
         notices[entry.id] = notice
         registered += [Registered(notice, *pair) for pair in found.values() if pair is not None]
     plans: dict[str, PolicyPlan] = {}
@@ -104,6 +113,7 @@ def policies_for(asterisk: AsteriskSettings, settings: Settings, source: str) ->
             on_withdrawal=chosen.on_withdrawal,
             introduction=_introduction(asterisk, chosen, problems, address, spoken),
             do_not_call=chosen.sales.do_not_call,
+            needed=needed_for(settings),
         )
         problems += unspoken_keys(plan, reach, address)
         problems += too_long(settings.limits, plan, reach)
@@ -207,8 +217,15 @@ def _media(asterisk: AsteriskSettings, language: str, prompt: str) -> str:
 def _read(
     asterisk: AsteriskSettings, language: str, prompt: str, problems: list[str], where: str
 ) -> tuple[bytes, int] | None:
-    """The 8 kHz file of a prompt and its length in ms; the 16 kHz one must be as long."""
+    """The 8 kHz file of a prompt and its length in ms; the 16 kHz one must be as long.
+
+    Below any path Asterisk looks into a directory of the channel's language first.
+    """
     file = (asterisk.sounds_path / language / prompt).with_suffix(".wav")
+    for other in sorted(file.parent.glob(f"*/{file.stem}.*")):
+        if _LANGUAGE.fullmatch(other.parent.name):
+            instead = f"{other} is played in its place to channels in {other.parent.name}"
+            problems.append(f"{where}: {instead}")
     try:
         audio = file.read_bytes()
         length_ms = read_length_ms(audio)

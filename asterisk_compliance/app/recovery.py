@@ -15,24 +15,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 
 from asterisk_compliance.app.call_task import monotonic_ms, unix_ms
+from asterisk_compliance.app.following import STOOD_STILL_MS
 from asterisk_compliance.app.line import AriLine
 from asterisk_compliance.asterisk.ari import AriClient
 from asterisk_compliance.asterisk.ari_events import Channel
 from asterisk_compliance.asterisk.ari_requests import Bridge
-from asterisk_compliance.domain.call_capture import SLIP_BEFORE_MS
 from asterisk_compliance.domain.call_recovery import Clock, finish, follow_again
 from asterisk_compliance.domain.events import ChannelGone, FileAppeared, LookedAway
 from asterisk_compliance.domain.memory import Remembered, remember
 from asterisk_compliance.domain.notice import OnJoin, Policy
-from asterisk_compliance.domain.row_format import decode
+from asterisk_compliance.domain.row_format import decode, milliseconds
+from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.errors import AsteriskError, StoreError
-from asterisk_compliance.ids import ChannelId, call_id
+from asterisk_compliance.ids import CallId, ChannelId, call_id
 from asterisk_compliance.storage.reader import RowQuery, StoreReader
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ _TRIES = 5
 _AMI_S = 3.0
 _POLL_S = 0.02
 _TICK_S = 0.05
-_STOOD_STILL_MS = 50 + SLIP_BEFORE_MS
+_LAST_MOMENT_MS = 500
+"""What a life saw in its last moment has no row: rows come by so much after their fact."""
 
 log = structlog.get_logger()
 
@@ -63,8 +65,8 @@ async def recover(node: Node, *, away_since_ms: int, alive_unix_ms: int) -> bool
     followed = {task.call.id for _, task in here}
     before = call_id(unix_ms(), bytes(8))
     try:
-        unfinished = await asyncio.to_thread(_unfinished, node)
-        left = [one for one in unfinished if one.id not in followed and one.id < before]
+        unfinished = await asyncio.to_thread(_unfinished, node, alive_unix_ms)
+        left = [one for one in unfinished if one.known.id not in followed and one.is_before(before)]
         if left:
             await _until_ami(node)
         channels, bridges = await _as_it_is(node, node.ari)
@@ -77,9 +79,9 @@ async def recover(node: Node, *, away_since_ms: int, alive_unix_ms: int) -> bool
             task.feed(ChannelGone(now.at_ms))
         else:
             task.feed(LookedAway(away_since_ms))
-    taken_up = [one for one in left if not node.follows(one.id)]
-    for known in taken_up:
-        _take_up(node, known, channels.get(known.channel), now, alive_unix_ms)
+    taken_up = [one for one in left if not node.follows(one.known.id)]
+    for one in taken_up:
+        _take_up(node, one, channels.get(one.known.channel), now)
     node.following.refresh(bridges, channels, now.at_ms)
     await node.set_strangers_aside()
     if taken_up:
@@ -97,10 +99,12 @@ async def look_again_after_standing_still(node: Node) -> NoReturn:
     while True:
         await asyncio.sleep(_TICK_S)
         now_ms = monotonic_ms()
-        if now_ms - looked_ms > _STOOD_STILL_MS:
+        if now_ms - looked_ms > STOOD_STILL_MS:
             log.warning("stood_still", node=node.node, for_ms=now_ms - looked_ms)
+            for task in node.calls.values():  # what waits in our queues may have happened since
+                task.feed(LookedAway(looked_ms))
             node.looked_away(looked_ms)
-        looked_ms = now_ms
+        looked_ms = node.following.awake_ms = now_ms
 
 
 async def _until_ami(node: Node) -> None:
@@ -125,10 +129,27 @@ async def _as_it_is(node: Node, ari: AriClient) -> tuple[dict[ChannelId, Channel
     raise AssertionError("unreachable")
 
 
-def _take_up(
-    node: Node, known: Remembered, channel: Channel | None, now: Clock, alive_unix_ms: int
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """A call that the log does not know the end of.
+
+    Attributes:
+        ours: It is one of this life of the service.
+        looked_unix_ms: When the last life that followed it was last seen to live.
+    """
+
+    known: Remembered
+    ours: bool
+    looked_unix_ms: int
+
+    def is_before(self, newest: CallId) -> bool:
+        """Whether it was there before that id was made; somebody may set the clock in between."""
+        return not self.ours or self.known.id < newest
+
+
+def _take_up(node: Node, left: _Left, channel: Channel | None, now: Clock) -> None:
     assert node.ari is not None
+    known = left.known
     line = AriLine(node.ari, known.channel)
     if channel is None:
         node.begin(finish(known, limits=node.limits, now=now), line)
@@ -141,13 +162,23 @@ def _take_up(
         limits=node.limits,
         wiring=node.wiring,
         now=now,
-        unseen_ms=max(0, now.unix_ms - alive_unix_ms),
+        unseen_ms=now.since_ms(left.looked_unix_ms - _LAST_MOMENT_MS),
     )
     task = node.begin(stepped, line)
+    node.spawn(_look_whether_gone(node, node.ari, known.channel))
     for recording in (known.coming, known.running):
         if recording is not None and node.is_spooled(recording):
             task.feed(FileAppeared(recording, now.at_ms))
             return
+
+
+async def _look_whether_gone(node: Node, ari: AriClient, channel: ChannelId) -> None:
+    """Who hung up while we asked was no call of ours yet: nobody says so again."""
+    try:
+        if await ari.channel(channel) is None:
+            node.feed(channel, ChannelGone(monotonic_ms()))
+    except AsteriskError as error:
+        log.warning("channel_not_looked_at", channel=channel, why=str(error))
 
 
 def policy_of(node: Node, known: Remembered) -> Policy | None:
@@ -164,11 +195,29 @@ def policy_of(node: Node, known: Remembered) -> Policy | None:
     return replace(other, on_join=OnJoin.STOP)
 
 
-def _unfinished(node: Node) -> list[Remembered]:
-    """Calls of this Asterisk that the log does not know the end of."""
+def _unfinished(node: Node, alive_unix_ms: int) -> list[_Left]:
+    """Calls of this Asterisk that the log does not know the end of.
+
+    A life that died before it looked has not followed them: then nobody has since the life before.
+    """
+    found = []
     with StoreReader(node.store) as reader:
-        found = [
-            remember(decode(stored.data) for stored in reader.rows(RowQuery(call=call)))
-            for call in reader.unfinished(node.node)
-        ]
-    return [known for known in found if known is not None]
+        starts = [row.seq for row in reader.rows(RowQuery(kind=Kind.SERVICE_STARTED))]
+        for call in reader.unfinished(node.node):
+            rows = [decode(stored.data) for stored in reader.rows(RowQuery(call=call))]
+            known = remember(rows)
+            if known is None:
+                continue
+            next_start = next((seq for seq in starts if seq > rows[-1].seq), None)
+            looked_unix_ms = alive_unix_ms
+            if next_start is not None:
+                looked_unix_ms = _at(reader, next_start - 1, alive_unix_ms)
+            ours = bool(starts) and rows[0].seq > starts[-1]
+            found.append(_Left(known, ours, looked_unix_ms))
+    return found
+
+
+def _at(reader: StoreReader, seq: int, otherwise: int) -> int:
+    """When a row was written, in Unix milliseconds."""
+    stored = next(reader.rows(RowQuery(first_seq=seq, limit=1)), None)
+    return otherwise if stored is None else milliseconds(decode(stored.data).at)

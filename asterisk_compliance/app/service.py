@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from asterisk_compliance import __version__
+from asterisk_compliance.age import fingerprint
 from asterisk_compliance.app.agi_line import serve_call
 from asterisk_compliance.app.asking import ask_call
 from asterisk_compliance.app.call_task import unix_ms
-from asterisk_compliance.app.control import ControlSocket, Peer
+from asterisk_compliance.app.canary import Canary, canaries
+from asterisk_compliance.app.checkpointing import Checkpointing
+from asterisk_compliance.app.control import ControlSocket, Peer, Verb
 from asterisk_compliance.app.counted_rows import CountedRows
 from asterisk_compliance.app.do_not_call import change_list
 from asterisk_compliance.app.ears import AmiEars, AriEars
+from asterisk_compliance.app.erasing import Erasing
+from asterisk_compliance.app.evidence import evidence_verbs
 from asterisk_compliance.app.findings import changes_ahead
-from asterisk_compliance.app.health import health, troubles
+from asterisk_compliance.app.health import Found, Trouble, health, status_of, troubles
 from asterisk_compliance.app.health_server import health_server
+from asterisk_compliance.app.heartbeat import Heartbeat
 from asterisk_compliance.app.keeping import Keeping
 from asterisk_compliance.app.live import Live
 from asterisk_compliance.app.loading import Configuration, load_configuration, restart_needed
@@ -29,8 +36,15 @@ from asterisk_compliance.app.marks import mark_draft
 from asterisk_compliance.app.metrics import Metrics
 from asterisk_compliance.app.node import Node
 from asterisk_compliance.app.notices import Notices
+from asterisk_compliance.app.owned_log import owned_log
 from asterisk_compliance.app.policies import digest_of
+from asterisk_compliance.app.releasing import release_verbs
+from asterisk_compliance.app.retaining import Retaining, may_not_go
+from asterisk_compliance.app.sealing import Sealers
+from asterisk_compliance.app.standing import write_release
+from asterisk_compliance.app.storage_watch import StorageWatch
 from asterisk_compliance.app.systemd import Systemd
+from asterisk_compliance.app.watchdog import Released
 from asterisk_compliance.asterisk.ami import AmiAddress, AmiClient, AmiLimits
 from asterisk_compliance.asterisk.ari import AriClient
 from asterisk_compliance.asterisk.ari_address import AriAddress, AriLimits
@@ -43,10 +57,9 @@ from asterisk_compliance.domain.row_format import milliseconds, timestamp
 from asterisk_compliance.domain.rows import Draft, Kind
 from asterisk_compliance.errors import ConfigError, StoreError, StoreUnavailable
 from asterisk_compliance.ids import NodeName
-from asterisk_compliance.storage.audit_log import AuditLog
 from asterisk_compliance.storage.content import ContentStore
-from asterisk_compliance.storage.jsonl import JsonLines
 from asterisk_compliance.storage.reader import StoreReader
+from asterisk_compliance.storage.vault import open_vault
 
 AHEAD_DAYS = 90
 """So long before a rule begins or ends, the log says so at start."""
@@ -70,13 +83,24 @@ def limits_of(settings: LimitSettings) -> Limits:
 class Service:
     """Everything that one process does, from a checked configuration. :meth:`run` it."""
 
-    def __init__(self, configuration: Configuration, systemd: Systemd | None = None) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        systemd: Systemd | None = None,
+        watchdog: Sequence[str] = (),
+    ) -> None:
         self._configuration = configuration
         self._loaded_at_ms = unix_ms()
         self._systemd = systemd or Systemd()
         self._metrics = Metrics()
         self._notices = Notices(configuration.settings.limits.notices_max, self._metrics)
+        vault = configuration.settings.vault
+        self._sealers = Sealers(vault.recipients, most=vault.sealers, within_s=vault.seal_s)
         self._nodes: list[Node] = []
+        self._canaries: list[Canary] = []
+        with_ari = any(asterisk.ari for asterisk in configuration.settings.asterisk)
+        hung_s = configuration.settings.limits.watchdog_s
+        self._heartbeat = Heartbeat(hung_s, watchdog if with_ari else ())
 
     @property
     def _settings(self) -> Settings:
@@ -96,29 +120,36 @@ class Service:
             StoreError: the store or the vault cannot be used.
             ApplicationReplaced: another service took a Stasis application of ours.
         """
-        vault = self._settings.vault.recordings
-        try:
-            vault.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreUnavailable(f"{vault}: {error.strerror}") from None
-        async with self._audit_log() as rows:
+        open_vault(self._settings.vault.recordings)
+        async with owned_log(self._settings, self._metrics) as (rows, checkpoints):
             alive_unix_ms = await asyncio.to_thread(_last_row_at, self._settings.audit.store)
             self._nodes = [
                 self._node(asterisk, rows, alive_unix_ms) for asterisk in self._settings.asterisk
             ]
             nodes = tuple(self._configuration.policies)
             started = _draft(Kind.SERVICE_STARTED, version=__version__, nodes=nodes)
-            await self._introduce(rows, self._configuration, started)
+            await self._introduce(rows, self._configuration, started, *checkpoints.first_rows)
+            self._storage = StorageWatch(self._settings, rows, self._nodes)
+            await self._storage.look()
+            retaining = Retaining(rows, lambda: self._settings, self._metrics)
             live = 0
             try:
                 async with asyncio.TaskGroup() as tasks, contextlib.AsyncExitStack() as listening:
                     running = [tasks.create_task(node.run()) for node in self._nodes]
-                    running.append(tasks.create_task(self._control(rows).run()))
+                    control = self._control(rows, checkpoints, retaining)
+                    running.append(tasks.create_task(control.run()))
+                    running.append(tasks.create_task(self._heartbeat.run(self._released)))
+                    running.append(tasks.create_task(self._storage.run()))
+                    running.append(tasks.create_task(retaining.watch()))
                     if reload is not None:
                         running.append(tasks.create_task(self._reload_when(reload, rows)))
                     for settings, node in zip(self._settings.asterisk, self._nodes, strict=True):
                         await self._listen(settings, node, listening)
                     running.append(tasks.create_task(await self._show(rows, listening)))
+                    self._canaries = canaries(
+                        self._nodes, self._settings.canary, rows, self._notices, self._metrics
+                    )
+                    running += [tasks.create_task(canary.run()) for canary in self._canaries]
                     log.info("service_ready", version=__version__, nodes=len(self._nodes))
                     self._systemd.ready()
                     ready()
@@ -130,6 +161,7 @@ class Service:
                     for task in running:
                         task.cancel()
             finally:
+                await self._sealers.close()
                 await self._last_row(rows, live)
 
     async def reload(self, rows: CountedRows) -> None:
@@ -174,20 +206,6 @@ class Service:
         limits = self._settings.limits
         return limits.stop_s + limits.close_s + 1.0
 
-    @contextlib.asynccontextmanager
-    async def _audit_log(self) -> AsyncIterator[CountedRows]:
-        """The log and its JSON Lines: open, and closed in the order that loses no row."""
-        audit = self._settings.audit
-        rows = await AuditLog.open(audit.store)
-        lines = JsonLines(rows, audit.store, path=audit.jsonl)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(lines.run())
-            try:
-                yield CountedRows(rows, self._metrics)
-            finally:
-                await rows.close()
-                lines.close()
-
     async def _introduce(self, rows: CountedRows, new: Configuration, *first: Draft) -> None:
         """Say in the log by which rules and words calls are dealt with, before the first one."""
         content = ContentStore(new.settings.audit.store)
@@ -196,14 +214,19 @@ class Service:
             _draft(
                 Kind.CONFIG_LOADED,
                 digest=new.digest,
+                encryption=new.settings.vault.encryption,
                 policies=tuple(
                     f"{policy.name}:{policy.digest}"
                     for policies in new.policies.values()
                     for policy in policies.by_name.values()
                 ),
+                promises=tuple(promise.digest for promise in new.promises),
+                recipients=tuple(map(fingerprint, new.settings.vault.recipients)),
                 rules=digest_of(new.settings.every_rule),
             ),
         ]
+        for promise in new.promises:
+            await asyncio.to_thread(content.put, promise.encode())
         for policies in new.policies.values():
             for audio in policies.said:
                 await asyncio.to_thread(content.put, audio)
@@ -234,7 +257,9 @@ class Service:
             settings.spool_path,
             self._settings.vault.recordings,
             lambda recording, event: node.feed_recording(recording, event),  # noqa: PLW0108 - node comes below
+            self._sealers,
             close_s=self._settings.limits.close_s,
+            may_not_go=partial(may_not_go, self._settings.audit.store),
         )
         node = Node(
             settings,
@@ -246,6 +271,7 @@ class Service:
             notices=self._notices,
             events_per_call=self._settings.limits.events_per_call,
             store_s=self._settings.limits.store_s,
+            heartbeat=self._heartbeat,
             alive_unix_ms=alive_unix_ms,
         )
         if (ari := settings.ari) is not None:
@@ -275,13 +301,15 @@ class Service:
             await serve_call(node, session, node.policies.longest_prompt_ms / 1_000 + margin_s)
 
         limits = AgiLimits(header_s=agi.header_s, sessions=agi.connections_max, permit=agi.permit)
-        await listening.enter_async_context(FastAgiServer(agi.host, agi.port, handle, limits))
+        node.agi = FastAgiServer(agi.host, agi.port, handle, limits)
+        await listening.enter_async_context(node.agi)
 
     async def _show(
         self, rows: CountedRows, listening: contextlib.AsyncExitStack
     ) -> Coroutine[Any, Any, None]:
         """Let a monitor on this host ask; returns what keeps systemd informed."""
         self._metrics.registry.register(Live(lambda: self._nodes, rows, self._notices))
+        self._metrics.registry.register(self._storage)
         where = self._settings.health
         if where.port:
             server = health_server(
@@ -290,8 +318,19 @@ class Service:
             await listening.enter_async_context(server)
         return self._systemd.watch(lambda: rows.stuck_s, lambda: self._in_a_line(rows))
 
+    def _released(self, one: Released) -> None:
+        for node in self._nodes:
+            if node.node == one.node:
+                node.spawn(write_release(node, one.channel))
+
+    def _troubles(self, rows: CountedRows) -> list[Found]:
+        failing = filter(None, (canary.trouble for canary in self._canaries))
+        hanging = (Found(Trouble.WATCHDOG_DOWN),) if self._heartbeat.missing else ()
+        store_s = self._settings.limits.store_s
+        return [*troubles(self._nodes, rows, store_s, self._storage.places), *failing, *hanging]
+
     def _health(self, rows: CountedRows) -> Mapping[str, Any]:
-        found = troubles(self._nodes, rows, self._settings.limits.store_s)
+        found = self._troubles(rows)
         loaded = {
             "digest": self._configuration.digest,
             "loaded_at": timestamp(self._loaded_at_ms),
@@ -299,15 +338,18 @@ class Service:
         return {
             "version": __version__,
             "configuration": loaded,
-            **health(found, [_status(node) for node in self._nodes], rows),
+            **health(found, [status_of(node) for node in self._nodes], rows),
+            "canary": {canary.node.node: canary.last for canary in self._canaries},
         }
 
     def _in_a_line(self, rows: CountedRows) -> str:
-        found = troubles(self._nodes, rows, self._settings.limits.store_s)
+        found = self._troubles(rows)
         live = sum(len(node.calls) for node in self._nodes)
         return f"{live} live calls; {', '.join(map(str, found)) or 'all well'}"
 
-    def _control(self, rows: CountedRows) -> ControlSocket:
+    def _control(
+        self, rows: CountedRows, checkpoints: Checkpointing, retaining: Retaining
+    ) -> ControlSocket:
         async def status(_peer: Peer, _arguments: Mapping[str, str]) -> Mapping[str, Any]:
             return self._health(rows)
 
@@ -324,8 +366,17 @@ class Service:
                 rows, settings.audit.store, settings.rules.home, peer.user, arguments
             )
 
-        verbs = {"status": status, "mark": mark, "ask": ask, "do-not-call": do_not_call}
-        return ControlSocket(self._settings.service.socket, verbs)
+        verbs: dict[str, Verb] = {
+            "status": status,
+            "mark": mark,
+            "ask": ask,
+            "do-not-call": do_not_call,
+            "erase": Erasing(rows, lambda: self._settings).erase,
+            **release_verbs(rows, lambda: self._settings),
+            **evidence_verbs(rows, lambda: self._settings),
+            **retaining.verbs(),
+        }
+        return ControlSocket(self._settings.service.socket, verbs | checkpoints.verbs())
 
 
 def _last_row_at(store: Path) -> int:
@@ -333,19 +384,6 @@ def _last_row_at(store: Path) -> int:
     with StoreReader(store) as reader:
         at = reader.last_at()
     return unix_ms() if at is None else milliseconds(at)
-
-
-def _status(node: Node) -> Mapping[str, Any]:
-    phases: dict[str, int] = {}
-    for task in node.calls.values():
-        phases[task.call.phase] = phases.get(task.call.phase, 0) + 1
-    return {
-        "node": node.node,
-        "ari": node.ari.transport if node.ari else None,
-        "ami": node.ami.connected if node.ami else None,
-        "calls": phases,
-        "stopping": node.stopping,
-    }
 
 
 def _draft(kind: Kind, **detail: Any) -> Draft:

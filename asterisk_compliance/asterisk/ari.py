@@ -165,6 +165,10 @@ class AriClient:
         """How many RTP packets Asterisk has sent to the channel; ``None`` when it is gone."""
         return self.send(ari_requests.packets_sent(channel))
 
+    def packets(self, channel: ChannelId) -> asyncio.Future[tuple[int, int] | None]:
+        """RTP packets that Asterisk got from the channel and sent to it; ``None``: it is gone."""
+        return self.send(ari_requests.packets(channel))
+
     def bridge_channels(self, bridge: str) -> asyncio.Future[list[ChannelId] | None]:
         """Who is in a bridge, be it ours or the dialplan's; ``None`` when it is gone."""
         return self.send(ari_requests.bridge_channels(bridge))
@@ -262,6 +266,9 @@ class AriClient:
             why = AsteriskUnavailable(f"the event WebSocket of ARI was closed (code {code})")
         except AsteriskUnavailable as error:
             why = error
+        except (aiohttp.ClientError, OSError) as error:  # no pong can be written any more
+            kind = type(error).__name__
+            why = AsteriskUnavailable(f"the event WebSocket of ARI was lost ({kind})")
         finally:
             websocket.fail_all(why)
             http.fail_all(why)

@@ -6,7 +6,7 @@ joined into a string that Asterisk takes apart again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias, TypeVar
 from urllib.parse import quote
 
@@ -39,6 +39,7 @@ class Bridge(msgspec.Struct, frozen=True):
 
 class _Rtp(msgspec.Struct):
     txcount: int
+    rxcount: int = 0
 
 
 class _System(msgspec.Struct):
@@ -112,6 +113,33 @@ def hang_up(channel: ChannelId, reason: HangUpReason = "normal") -> Request[bool
     )
 
 
+def originate_local(
+    channel: ChannelId, other: ChannelId, *, place: str, then: str, variables: Mapping[str, str]
+) -> Request[None]:
+    """A call to ourselves, by a Local channel.
+
+    Its half ``other`` executes the dialplan at ``place``, as a caller does; when that answers, its
+    half ``channel`` executes ``then``. Both places are ``extension@context``. The variables are set
+    on both halves.
+    """
+    exten, _, context = then.partition("@")
+    return Request(
+        "originate",
+        "POST",
+        f"channels/{_id(channel)}",
+        _nothing,
+        content={
+            "endpoint": f"Local/{place}/n",
+            "extension": exten,
+            "context": context,
+            "priority": 1,
+            "otherChannelId": other,
+            "variables": dict(variables),
+        },
+        lane=channel,
+    )
+
+
 def snoop(
     application: str, channel: ChannelId, snoop_id: ChannelId, args: Sequence[str]
 ) -> Request[Channel | None]:
@@ -179,6 +207,15 @@ def packets_sent(channel: ChannelId) -> Request[int | None]:
     )
 
 
+def packets(channel: ChannelId) -> Request[tuple[int, int] | None]:
+    def counts(said: Answer) -> tuple[int, int]:
+        found = _decode(said, _Rtp)
+        return found.rxcount, found.txcount
+
+    path = f"channels/{_id(channel)}/rtp_statistics"
+    return Request("packets", "GET", path, counts, missing=lambda: None)
+
+
 def channels() -> Request[list[Channel]]:
     return Request("channels", "GET", "channels", lambda said: _decode(said, list[Channel]))
 
@@ -235,4 +272,7 @@ def _nothing(_: Answer) -> None:
 
 
 def _decode(said: Answer, shape: type[T]) -> T:
-    return msgspec.json.decode(said.body, type=shape)
+    try:
+        return msgspec.json.decode(said.body, type=shape)
+    except RecursionError:
+        raise ValueError("an answer is nested too deeply") from None

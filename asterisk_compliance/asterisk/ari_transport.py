@@ -284,7 +284,7 @@ class _Refusal(msgspec.Struct):
 
 def _reason(body: str) -> str:
     """Asterisk's own sentence (they are constants in C), if it looks like one."""
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         message = msgspec.json.decode(body, type=_Refusal).message
         if len(message) <= 120 and message.isascii() and message.isprintable():
             return message

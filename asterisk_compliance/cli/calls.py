@@ -62,7 +62,7 @@ def list_calls(
             call["decision"],
             call["reason"],
             call["purposes"],
-            " ".join(str(recording["level"]) for recording in recordings),
+            " ".join(map(_level, recordings)),
         )
         for call, recordings in calls
     )
@@ -95,6 +95,12 @@ def show(
         facts = ((key, value) for key, value in about.items() if value is not None)
         console.print(output.table((name, ""), facts))
     console.print(output.table(("seq", "at", "kind", "actor", "detail"), map(_cells, timeline)))
+
+
+def _level(recording: Entry) -> str:
+    """How far it came, and who alone told the caller, where it was not the service."""
+    told_by = recording["told_by"]
+    return f"{recording['level']} ({told_by})" if told_by else str(recording["level"])
 
 
 def _cells(row: Row) -> tuple[object, ...]:

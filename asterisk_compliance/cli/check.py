@@ -27,12 +27,24 @@ def check(
 
     Exit status: 1 with a finding that is an error, 2 if the configuration does not load.
     """
-    from asterisk_compliance.app.findings import Severity, rule_findings, wiring_findings
+    from asterisk_compliance.app.findings import (
+        Severity,
+        rule_findings,
+        sealing_findings,
+        wiring_findings,
+    )
+    from asterisk_compliance.app.key_findings import key_findings
     from asterisk_compliance.app.loading import load_configuration
+    from asterisk_compliance.app.retention_findings import retention_findings
+    from asterisk_compliance.app.storage_findings import storage_findings
 
     settings = load_configuration(config, secrets=False).settings
     findings = [
         *wiring_findings(settings),
+        *sealing_findings(settings),
+        *key_findings(settings),
+        *storage_findings(settings),
+        *retention_findings(settings),
         *rule_findings(settings, datetime.now(UTC), within),
     ]
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,9 @@ StoreOption: TypeAlias = Annotated[
     Path | None, typer.Option("--store", help="The store itself, instead of a configuration.")
 ]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+LONGEST_LINE = 256
+"""Of what is read instead of a number."""
 
 _AGO = re.compile(r"(\d{1,6})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -46,6 +50,14 @@ def store_directory(config: Path | None, store: Path | None) -> Path:
     from asterisk_compliance.config import load
 
     return Path(load(path, secrets=False).audit.store)
+
+
+def typed(number: str) -> str:
+    """A number from the command line; ``-`` is read from standard input.
+
+    Then no list of processes and no history of a shell has it.
+    """
+    return sys.stdin.readline(LONGEST_LINE).strip() if number == "-" else number
 
 
 def moment(text: str | None) -> str | None:

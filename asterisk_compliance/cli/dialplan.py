@@ -40,7 +40,7 @@ def render(
         if len(found) != 1:
             names = ", ".join(item.node for item in settings.asterisk)
             raise ConfigError(str(config), [f"say which Asterisk with --node: {names}"])
-        text = render_for(settings, found[0])
+        text = render_for(settings, found[0], str(config))
     if out is None:
         print_raw(text.encode().splitlines())
         return

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption, typed
 from asterisk_compliance.cli.mark import this_user
 from asterisk_compliance.cli.output import print_json, print_line, say, stdout, table
 from asterisk_compliance.errors import StoreUnavailable
@@ -19,7 +19,9 @@ app = typer.Typer(
 )
 
 _Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
-_Number = Annotated[str, typer.Argument(help="As it is dialled, or with a plus.")]
+_Number = Annotated[
+    str, typer.Argument(help="As it is dialled, or with a plus; - reads it from standard input.")
+]
 
 
 @app.command("add")
@@ -49,7 +51,7 @@ def check(number: _Number, config: _Config = DEFAULT_CONFIG, as_json: JsonOption
     from asterisk_compliance.storage.do_not_call import is_listed
 
     settings = load(config, secrets=False)
-    known = comparable(number, settings.rules.home)
+    known = comparable(typed(number), settings.rules.home)
     if not known:
         raise NoNumber("there is no digit in this number")
     may_call = not is_listed(settings.audit.store, known)
@@ -80,6 +82,7 @@ def _change(what: str, number: str, config: Path, *, as_json: bool) -> None:
     from asterisk_compliance.config import load
 
     settings = load(config, secrets=False)
+    number = typed(number)
     arguments = {"what": what, "number": number}
     answer = ask(settings.service.socket, "do-not-call", arguments)
     if answer is None:

@@ -18,12 +18,19 @@ from asterisk_compliance.cli import (
     check,
     dialplan,
     do_not_call,
+    evidence,
     explain,
+    holds,
+    init,
     mark,
+    persons,
     reconcile,
+    recordings,
+    retention,
     serve,
     sounds,
     status,
+    watchdog,
 )
 from asterisk_compliance.cli.output import print_line, say
 from asterisk_compliance.errors import ComplianceError
@@ -35,8 +42,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.command("init")(init.init)
 app.command("serve")(serve.serve)
 app.command("status")(status.status)
+app.command("watchdog")(watchdog.watchdog)
 app.command("check")(check.check)
 app.command("explain")(explain.explain)
 app.command("reconcile")(reconcile.reconcile)
@@ -45,6 +54,11 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(calls.app, name="calls")
 app.add_typer(dialplan.app, name="dialplan")
 app.add_typer(do_not_call.app, name="do-not-call")
+app.add_typer(evidence.app, name="evidence")
+app.add_typer(holds.app, name="holds")
+app.add_typer(recordings.app, name="recordings")
+app.add_typer(retention.app, name="retention")
+app.add_typer(persons.app, name="persons")
 app.add_typer(sounds.app, name="sounds")
 
 

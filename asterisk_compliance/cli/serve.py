@@ -37,8 +37,10 @@ def serve(
     from asterisk_compliance.app.service import Service
     from asterisk_compliance.app.systemd import Systemd
 
-    _log_to_stderr(as_json=log_json, verbose=verbose)
-    service = Service(load_configuration(config), Systemd(os.environ))
+    log_to_stderr(as_json=log_json, verbose=verbose)
+    watchdog = [sys.executable, "-m", "asterisk_compliance", "watchdog", "--config", str(config)]
+    watchdog += ["--log-json"] if log_json else []
+    service = Service(load_configuration(config), Systemd(os.environ), watchdog)
     uvloop.run(_until_told(service))
 
 
@@ -51,7 +53,8 @@ async def _until_told(service: Service) -> None:
     await service.run(stop, reload=reload)
 
 
-def _log_to_stderr(*, as_json: bool, verbose: bool) -> None:
+def log_to_stderr(*, as_json: bool, verbose: bool) -> None:
+    """For operators; it proves nothing."""
     renderer = (
         structlog.processors.JSONRenderer()
         if as_json

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from asterisk_compliance.domain.decision import DIALPLAN_REASONS
+from asterisk_compliance.domain.decision import DIALPLAN_REASONS, Reason
 
 _STATEMENT = re.compile(
     r"(?P<status>[A-Z_]{1,32}):(?P<reason>[A-Z_]{1,64}):[A-Z0-9_&]*:(?P<call>c-[0-9a-f]{28})?"
@@ -36,6 +36,11 @@ class Statement:
     def by_dialplan(self) -> bool:
         """Whether the routine itself gave the reason, because the service gave none."""
         return self.reason in DIALPLAN_REASONS
+
+    @property
+    def recorded_alone(self) -> bool:
+        """Whether the dialplan told the caller and recorded, because the service was not there."""
+        return self.reason == Reason.FALLBACK_NOTICE and not self.call
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,10 +33,8 @@ from asterisk_compliance.domain.call_capture import (
 )
 from asterisk_compliance.domain.call_company import (
     company_changed,
-    whisper_failed,
-    whisper_finished,
-    whisper_is_late,
-    whisper_started,
+    is_of_whisper,
+    whispered,
 )
 from asterisk_compliance.domain.call_failures import (
     events_lost,
@@ -45,6 +43,8 @@ from asterisk_compliance.domain.call_failures import (
     rows_late,
     rows_refused,
     stalled,
+    stopped_growing,
+    storage_changed,
 )
 from asterisk_compliance.domain.call_notice import (
     Stepped,
@@ -95,8 +95,6 @@ from asterisk_compliance.domain.events import (
     MixMonitorStarted,
     MuteChanged,
     MuteRefused,
-    PlaybackFinished,
-    PlaybackStarted,
     RecordingRemoved,
     Reentered,
     RowsLate,
@@ -107,6 +105,7 @@ from asterisk_compliance.domain.events import (
     TransferSeen,
     Unbridged,
 )
+from asterisk_compliance.domain.fault_events import FileStopped, StorageChanged
 from asterisk_compliance.domain.names import Deadline, Step
 from asterisk_compliance.domain.notice import CaptureFrom, Policy
 from asterisk_compliance.domain.recording import Capture
@@ -127,23 +126,34 @@ def arrive(call_id: CallId, arrival: Arrival, limits: Limits) -> Stepped:
         arrived_at_ms=arrival.at_ms,
         leg=arrival.leg,
         joins=arrival.joins,
+        synthetic=arrival.synthetic,
+        erases=arrival.synthetic,
         wiring=arrival.wiring,
         outside=arrival.outside,
         policy=policy,
         wording=wording,
         segment=Segment(0) if on_demand else Segment(),
+        no_storage=arrival.no_storage,
     )
     arrived = arrived_row(call, arrival)
     if not isinstance(arrival.policy, Policy):
         return then((arrived,), decide(call, arrival.policy))
     if arrival.stopping:
         return then((arrived,), decide(call, Reason.SERVICE_STOPPING))
+    if call.records_at_once and arrival.no_storage is not None:
+        return then((arrived,), _answered(arrival, decide(call, arrival.no_storage)))
     if arrival.overloaded:
         return then((arrived,), decide(call, Reason.OVERLOADED))
     assert wording is not None
     answer = () if arrival.answered else (Answer(),)
     begun = replace(call, introducing=arrival.policy.introduction is not None)
     return begun, (arrived, *answer, *opening(begun))
+
+
+def _answered(arrival: Arrival, decided: Stepped) -> Stepped:
+    """Who is told something is answered first."""
+    answers = decided[0].phase is Phase.TELLING and not arrival.answered
+    return then((Answer(),) if answers else (), decided)
 
 
 def strand(call_id: CallId, arrival: Arrival, limits: Limits, *, decided: bool) -> Stepped:
@@ -185,6 +195,8 @@ def step(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - one arm 
             return taking_in(call, event)
         case _ if call.phase is Phase.CLOSING:
             return call, ()
+        case StorageChanged(reason=reason):
+            return storage_changed(call, reason)
         case LookedAway(since_ms=since_ms):
             return replace(call, unseen_since_ms=since_ms), ()
         case CompanyChanged():
@@ -195,8 +207,8 @@ def step(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - one arm 
             return before_decision(call, event)
         case _ if call.phase is Phase.TELLING:
             return telling(call, event)
-        case _ if call.whispering is not None and _is_of_whisper(call, event):
-            return _whispered(call, event)
+        case _ if call.whispering is not None and is_of_whisper(call, event):
+            return whispered(call, event)
         case MuteChanged() | MuteRefused() | CaptureStopped() | CaptureGoesOn() | SegmentRefused():
             return _capture_answered(call, event)
         case _ if isinstance(event, Asked):
@@ -267,6 +279,9 @@ def _in_dialplan(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - 
             shown = () if call.pauses else (Announce(Status.RECORDING),)
             return growing, (row, ClearDeadline(Deadline.GROWTH), *shown)
 
+        case FileStopped(recording=recording, at_ms=at_ms) if recording == call.recording:
+            return stopped_growing(call, at_ms)
+
         case DeadlinePassed(deadline=Deadline.GROWTH) if call.awaits_audio and not call.stopping:
             return stalled(call)
 
@@ -317,29 +332,6 @@ def _is(call: Call, segment: Segment | None, recording: RecordingId) -> bool:
 def _is_unseen(call: Call) -> bool:
     """It was asked for, and nothing says yet that it runs."""
     return call.capture_is_open and not call.segment.began
-
-
-def _is_of_whisper(call: Call, event: Event) -> bool:
-    assert call.whispering is not None
-    match event:
-        case PlaybackStarted(playback=playback) | PlaybackFinished(playback=playback):
-            return playback == call.whispering.playback
-        case DeadlinePassed(deadline=Deadline.WHISPER) | CommandFailed(step=Step.WHISPER):
-            return True
-        case _:
-            return False
-
-
-def _whispered(call: Call, event: Event) -> Stepped:
-    match event:
-        case PlaybackStarted():
-            return whisper_started(call, event)
-        case PlaybackFinished():
-            return whisper_finished(call, event)
-        case DeadlinePassed(at_ms=at_ms):
-            return whisper_is_late(call, at_ms)
-        case _:
-            return whisper_failed(call, Reason.ASTERISK_REFUSED)
 
 
 # -- the end, and the clock --------------------------------------------------------------------

@@ -135,7 +135,7 @@ def _remove_earlier(call: Call) -> Stepped:
 def _start(call: Call, event: StartAsked) -> Stepped:
     """A recording on demand, under the rules of every other: who is not covered is told first."""
     wanted = replace(call, start_wanted=True)
-    if _is_barred(call) or not call.company.peers or must_stop(wanted):
+    if call.no_storage or _is_barred(call) or not call.company.peers or must_stop(wanted):
         return call, (anomaly_row("START_REFUSED"),)
     row = by(AppendRow(Kind.CAPTURE_ASKED, {"what": "start"}), event.by)
     return then((row,), admitted(wanted, event.at_ms))

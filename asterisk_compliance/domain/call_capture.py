@@ -193,7 +193,13 @@ def begin_segment(call: Call) -> Stepped:
     recording = recording_id(call.id, coming.number)
     requested = AppendRow(
         Kind.RECORDING_REQUESTED,
-        {"recording": recording, "capture": call.policy.capture, "others": coming.others},
+        {
+            "recording": recording,
+            "capture": call.policy.capture,
+            "others": coming.others,
+            "policy": call.policy.name,
+            "retention": call.policy.retention,
+        },
     )
     start = StartSegment(recording, call.options(others=coming.others))
     limit = SetDeadline(Deadline.SEGMENT, call.limits.segment_ms)

@@ -39,8 +39,15 @@ from asterisk_compliance.domain.commands import (
 )
 from asterisk_compliance.domain.company import Company, Cover, Peer
 from asterisk_compliance.domain.decision import Reason, Status
-from asterisk_compliance.domain.events import CompanyChanged, PlaybackFinished, PlaybackStarted
-from asterisk_compliance.domain.names import Deadline
+from asterisk_compliance.domain.events import (
+    CommandFailed,
+    CompanyChanged,
+    DeadlinePassed,
+    Event,
+    PlaybackFinished,
+    PlaybackStarted,
+)
+from asterisk_compliance.domain.names import Deadline, Step
 from asterisk_compliance.domain.notice import Consent, Duty, OnJoin, OnProblem, announcement_for
 from asterisk_compliance.domain.reasons import StopReason
 from asterisk_compliance.domain.rows import Kind
@@ -201,6 +208,30 @@ def _whisper(call: Call, whispering: Whispering, media: str = "") -> Stepped:
     limit = SetDeadline(Deadline.WHISPER, whispering.length_ms + call.limits.notice_margin_ms)
     begun = replace(call, whispering=whispering, playbacks=call.playbacks + 1)
     return begun, (Whisper(whispering.channel, whispering.playback, sound), limit)
+
+
+def is_of_whisper(call: Call, event: Event) -> bool:
+    """Whether it tells of what is being said to one party of this call."""
+    assert call.whispering is not None
+    match event:
+        case PlaybackStarted(playback=playback) | PlaybackFinished(playback=playback):
+            return playback == call.whispering.playback
+        case DeadlinePassed(deadline=Deadline.WHISPER) | CommandFailed(step=Step.WHISPER):
+            return True
+        case _:
+            return False
+
+
+def whispered(call: Call, event: Event) -> Stepped:
+    match event:
+        case PlaybackStarted():
+            return whisper_started(call, event)
+        case PlaybackFinished():
+            return whisper_finished(call, event)
+        case DeadlinePassed(at_ms=at_ms):
+            return whisper_is_late(call, at_ms)
+        case _:
+            return whisper_failed(call, Reason.ASTERISK_REFUSED)
 
 
 def whisper_started(call: Call, event: PlaybackStarted) -> Stepped:

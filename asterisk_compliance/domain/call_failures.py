@@ -17,6 +17,7 @@ from asterisk_compliance.domain.call_notice import (
     NO_MORE_WAITING,
     Stepped,
     decide,
+    stop_and_give_up,
     then,
     unrecorded,
 )
@@ -53,6 +54,35 @@ def stalled(call: Call) -> Stepped:
     if call.policy.on_recording_failure is OnProblem.CONTINUE:
         return stalled, (row, Announce(Status.FAILED))
     return failed_with(stalled, StopReason.NOT_GROWING, row)
+
+
+def stopped_growing(call: Call, at_ms: int) -> Stepped:
+    """It grew, and does not any more: a full disk, or a recorder that died."""
+    heard = call.keeps_all or (
+        call.bridged_at_ms is not None and at_ms - call.bridged_at_ms >= call.limits.growth_ms
+    )
+    if not heard or call.stopping or call.capture is not Capture.GROWING:
+        return call, ()
+    return stalled(call)
+
+
+def storage_changed(call: Call, reason: Reason | None) -> Stepped:
+    """What may not begin any more, and what ends where the call may not go on without it.
+
+    A recording that runs goes on while there is room, unless the policy wants more of a call
+    without one; files that are open can be written to although the directory cannot.
+    """
+    changed = replace(call, no_storage=reason)
+    if reason is None:
+        return changed, ()
+    if call.undecided and call.records_at_once:
+        return stop_and_give_up(changed, reason)
+    if not call.is_recorded or reason is not Reason.DISK_LOW:
+        return changed, ()
+    assert call.policy is not None
+    if call.policy.on_recording_failure is OnProblem.CONTINUE:
+        return changed, ()
+    return failed_with(changed, StopReason.DISK_LOW)
 
 
 def not_begun(call: Call, at_ms: int) -> Stepped:

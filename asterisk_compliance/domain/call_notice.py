@@ -42,6 +42,7 @@ from asterisk_compliance.domain.commands import (
 from asterisk_compliance.domain.decision import (
     ALLOWING,
     REFUSING,
+    UNSTORABLE,
     Decision,
     Next,
     Reason,
@@ -60,9 +61,9 @@ from asterisk_compliance.domain.events import (
     Reentered,
     ServiceStopping,
 )
+from asterisk_compliance.domain.fault_events import ServiceHung
 from asterisk_compliance.domain.names import Deadline, Step
 from asterisk_compliance.domain.notice import (
-    CaptureFrom,
     Consent,
     OnProblem,
     Prompt,
@@ -130,13 +131,13 @@ def before_decision(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912
             return _digit(call, event)
 
         case DeadlinePassed(deadline=Deadline.NOTICE) if call.phase is Phase.NOTICE:
-            return _stop_and_give_up(call, Reason.NOTICE_TIMED_OUT)
+            return stop_and_give_up(call, Reason.NOTICE_TIMED_OUT)
 
         case DeadlinePassed(deadline=Deadline.GRACE, at_ms=at_ms) if call.phase is Phase.ASKING:
             return _late(call, at_ms) or _grace_is_over(call)
 
         case DeadlinePassed(deadline=Deadline.STOP):
-            return _stop_and_give_up(call, Reason.SERVICE_STOPPING)
+            return stop_and_give_up(call, Reason.SERVICE_STOPPING)
 
         case LeftStasis():
             reason = Reason.HANGUP_IN_NOTICE if call.hanging_up else Reason.TAKEN_BACK
@@ -152,6 +153,9 @@ def before_decision(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912
 
         case EventsOverflowed():
             return give_up(call, Reason.EVENTS_OVERFLOWED)
+
+        case ServiceHung():
+            return stop_and_give_up(call, Reason.SERVICE_HUNG)
 
         case ServiceStopping():
             return call, (SetDeadline(Deadline.STOP, call.limits.stop_ms),)
@@ -226,7 +230,9 @@ def then(first: tuple[Command, ...], rest: Stepped) -> Stepped:
 
 _NEXT = {OnProblem.ALTERNATIVE: Next.ALTERNATIVE, OnProblem.END: Next.END}
 
-_CAN_BE_TOLD = REFUSING | {Reason.NOTICE_FAILED, Reason.NOTICE_CUT_SHORT, Reason.NOTICE_TIMED_OUT}
+_CAN_BE_TOLD = (
+    REFUSING | UNSTORABLE | {Reason.NOTICE_FAILED, Reason.NOTICE_CUT_SHORT, Reason.NOTICE_TIMED_OUT}
+)
 """Reasons after which the caller is still there, and Asterisk still plays what we ask for."""
 
 
@@ -330,7 +336,8 @@ def _given(call: Call) -> Stepped:
     return then(rows, decide(call, Reason.CONSENT_GIVEN))
 
 
-def _stop_and_give_up(call: Call, reason: Reason) -> Stepped:
+def stop_and_give_up(call: Call, reason: Reason) -> Stepped:
+    """The same while something plays that nobody needs to hear any more."""
     return then(_stop(call), give_up(call, reason))
 
 
@@ -348,7 +355,7 @@ def _allow(call: Call, reason: Reason) -> Stepped:
         notice=call.policy.notice.label(call.wording.language),
     )
     decided = replace(call, decision=allowed, phase=Phase.CONTINUING)
-    if not _captures_at_once(call):
+    if not call.records_at_once:
         return decided, (decision_row(allowed), Commit(), result(decided), Continue())
     segment = replace(call.segment, others=call.may_keep_others)
     capturing = replace(decided, capture=Capture.REQUESTED, segment=segment)
@@ -357,6 +364,8 @@ def _allow(call: Call, reason: Reason) -> Stepped:
         Kind.RECORDING_REQUESTED,
         capture=call.policy.capture,
         others=segment.others,
+        policy=call.policy.name,
+        retention=call.policy.retention,
     )
     return capturing, (
         decision_row(allowed),
@@ -367,14 +376,11 @@ def _allow(call: Call, reason: Reason) -> Stepped:
     )
 
 
-def _captures_at_once(call: Call) -> bool:
-    assert call.policy is not None
-    return not call.joins and call.policy.capture is not CaptureFrom.ON_DEMAND
-
-
 def _what_happens(call: Call, reason: Reason) -> OnProblem:
     if call.policy is None:
         return OnProblem.CONTINUE
+    if reason in UNSTORABLE:
+        return call.policy.on_recording_failure
     return call.policy.on_refusal if reason in REFUSING else call.policy.on_notice_failure
 
 

@@ -26,7 +26,9 @@ def arrived_row(call: Call, arrival: Arrival) -> AppendRow:
             "linkedid": arrival.linkedid,
             "policy": arrival.policy_name,
             "policy_digest": digest,
+            "queue": arrival.queue,
             "rules": arrival.rules,
+            "synthetic": arrival.synthetic,
         },
         actor=Actor.CALLER,
         party=party_id(call.id, 1),
@@ -95,12 +97,27 @@ def decision_row(decision: Decision) -> AppendRow:
 
 
 def verdict_rows(call: Call, recording: RecordingId, verdict: Verdict) -> tuple[AppendRow, ...]:
-    """What became of a recording, and what of it was lost."""
+    """What became of a recording, how it was sealed, and what of it was lost."""
     lost = tuple(
         AppendRow(Kind.AUDIO_LOST, {"recording": recording, "from_ms": begin, "to_ms": end})
         for begin, end in verdict.lost
     )
-    return (_verdict_row(call, recording, verdict), *lost)
+    return (_verdict_row(call, recording, verdict), *_sealed_rows(recording, verdict), *lost)
+
+
+def _sealed_rows(recording: RecordingId, verdict: Verdict) -> tuple[AppendRow, ...]:
+    if verdict.sealed is None:
+        return ()
+    row = AppendRow(
+        Kind.RECORDING_SEALED,
+        {
+            "recording": recording,
+            "bytes": verdict.sealed.size_bytes,
+            "recipients": verdict.sealed.recipients,
+            "sha256": verdict.sealed.sha256,
+        },
+    )
+    return (row,)
 
 
 def _verdict_row(call: Call, recording: RecordingId, verdict: Verdict) -> AppendRow:
@@ -124,6 +141,7 @@ def _verdict_row(call: Call, recording: RecordingId, verdict: Verdict) -> Append
                 call,
                 Kind.RECORDING_CLOSED,
                 blanked_ms=verdict.blanked_ms,
+                encryption="off" if verdict.sealed is None else "age",
                 expected_ms=verdict.expected_ms,
                 header_closed=verdict.header_closed,
                 length=verdict.length,

@@ -84,6 +84,9 @@ class Arrival:
             recording of its own.
         outside: The number of the party outside in one comparable form; empty if it has none.
         overloaded: So many notices play that this one cannot.
+        no_storage: Why nothing new can be kept.
+        synthetic: The service itself placed it, to see whether everything works.
+        queue: As the dialplan names it; empty if none.
     """
 
     channel: ChannelId
@@ -96,12 +99,15 @@ class Arrival:
     answered: bool = False
     stopping: bool = False
     overloaded: bool = False
+    no_storage: Reason | None = None
     facts: tuple[PersonalFact, ...] = ()
     rules: tuple[str, ...] = ()
     leg: Leg = Leg.CALLER
     joins: bool = False
     wiring: Wiring = Wiring()
     outside: str = ""
+    synthetic: bool = False
+    queue: str = ""
 
 
 class Then(StrEnum):
@@ -195,8 +201,9 @@ class Call:
         parties: How many have been numbered.
         start_wanted: Somebody asked for a recording, which waits until all are covered.
         unseen_since_ms: Nobody looked since then, and who is there now may have come since.
-        erases: The caller withdrew, and what was recorded before is deleted.
+        erases: The caller withdrew, or is synthetic; what was recorded is deleted.
         events_lost: Who is there is not known for certain any more.
+        no_storage: As in :class:`Arrival`.
     """
 
     id: CallId
@@ -206,6 +213,7 @@ class Call:
     arrived_at_ms: int
     leg: Leg = Leg.CALLER
     joins: bool = False
+    synthetic: bool = False
     wiring: Wiring = Wiring()
     phase: Phase = Phase.NOTICE
     policy: Policy | None = None
@@ -245,6 +253,7 @@ class Call:
     withdrawn: bool = False
     erases: bool = False
     events_lost: bool = False
+    no_storage: Reason | None = None
 
     @property
     def playback(self) -> PlaybackId:
@@ -299,6 +308,12 @@ class Call:
         """A capture is there and shall be, or will be as soon as it may."""
         there = self.capture_is_open or self.coming is not None or self.start_wanted
         return there and not self.stopping
+
+    @property
+    def records_at_once(self) -> bool:
+        """Its recording begins as soon as it may: nobody has to ask for one, or has another."""
+        on_demand = self.policy is None or self.policy.capture is CaptureFrom.ON_DEMAND
+        return not self.joins and not on_demand
 
     @property
     def keeps_all(self) -> bool:

@@ -51,14 +51,27 @@ class Reason(StrEnum):
     CONNECTION_LOST = "CONNECTION_LOST"
     SERVICE_RESTARTED = "SERVICE_RESTARTED"
     SERVICE_STOPPING = "SERVICE_STOPPING"
+    SERVICE_HUNG = "SERVICE_HUNG"
     STORE_FAILED = "STORE_FAILED"
+    DISK_LOW = "DISK_LOW"
+    STORAGE_NOT_WRITABLE = "STORAGE_NOT_WRITABLE"
     OVERLOADED = "OVERLOADED"
     EVENTS_OVERFLOWED = "EVENTS_OVERFLOWED"
     PARTY_LEFT = "PARTY_LEFT"
+    FALLBACK_NOTICE = "FALLBACK_NOTICE"
 
 
-ALLOWING = frozenset({Reason.NOTICE_COMPLETED, Reason.CONSENT_NOT_REFUSED, Reason.CONSENT_GIVEN})
+ALLOWING = frozenset(
+    {
+        Reason.NOTICE_COMPLETED,
+        Reason.CONSENT_NOT_REFUSED,
+        Reason.CONSENT_GIVEN,
+        Reason.FALLBACK_NOTICE,
+    }
+)
 REFUSING = frozenset({Reason.CONSENT_REFUSED, Reason.CONSENT_NOT_GIVEN})
+UNSTORABLE = frozenset({Reason.DISK_LOW, Reason.STORAGE_NOT_WRITABLE})
+"""There is no place for a recording: what follows is that of a recorder that failed."""
 
 DIALPLAN_REASONS = ("SERVICE_UNAVAILABLE", "SERVICE_TIMED_OUT", "EMERGENCY")
 """Reasons that only the dialplan gives, when the service gave none; they never stand in a row."""

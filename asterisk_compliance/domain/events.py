@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from asterisk_compliance.domain.commands import Command, Mute
 from asterisk_compliance.domain.company import Peer
+from asterisk_compliance.domain.fault_events import FileStopped, ServiceHung, StorageChanged
 from asterisk_compliance.domain.names import Deadline, Step
 from asterisk_compliance.domain.recording import Verdict
 from asterisk_compliance.domain.rows import Actor, PersonalFact
@@ -23,6 +24,8 @@ class Entry(StrEnum):
 
     ARI = "ari"
     AGI = "agi"
+    DIALPLAN = "dialplan"
+    """Not at all: the dialplan did alone what it could, and we hear of it afterwards."""
 
 
 class Leg(StrEnum):
@@ -349,6 +352,7 @@ Event: TypeAlias = (
     | LateRowsSettled
     | DeadlinePassed
     | ServiceStopping
+    | ServiceHung
     | EventsOverflowed
     | MixMonitorStarted
     | Bridged
@@ -359,6 +363,8 @@ Event: TypeAlias = (
     | DiallerGone
     | FileAppeared
     | FileGrew
+    | FileStopped
+    | StorageChanged
     | MuteChanged
     | MuteRefused
     | PauseAsked

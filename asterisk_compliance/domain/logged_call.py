@@ -56,14 +56,18 @@ class LoggedRecording:
 
     Attributes:
         outcome: ``closed``, ``empty``, ``missing``, ``unjudged``, or empty: not concluded.
-        sha256: Of the file in the vault, if it is ``closed``.
+        sha256: Of the file in the vault, if it is ``closed``: of the ciphertext, if it is sealed.
+        sealed: It was encrypted.
         removed: The log says that it was deleted from the vault.
+        disposing: Its disposal has begun, and nobody has written that it is over.
     """
 
     requested: bool = False
     outcome: str = ""
     sha256: str = ""
+    sealed: bool = False
     removed: bool = False
+    disposing: bool = False
 
 
 @dataclass(slots=True)
@@ -73,7 +77,7 @@ class LoggedCall:
     Attributes:
         channel: ``uniqueid`` of its channel; empty if no row says that it arrived.
         linkedid: Empty where none is known.
-        told: A row says that a notice was completed.
+        told: A row says that a notice was completed, as far as the dialplan can tell at least.
         reentered: The routine was entered again, and got the standing decision.
         ended_ms: Unix milliseconds; ``None``: not ended, as far as the log knows.
         ended_late: It ended at some time before that, and nobody saw it.
@@ -119,7 +123,7 @@ def fold(call: str, rows: Iterable[RowFact]) -> LoggedCall:
                 logged.channel = _text(detail.channel)
                 linkedid = _text(detail.linkedid)
                 logged.linkedid = "" if linkedid in _NO_LINKEDID else linkedid
-            case Kind.NOTICE_COMPLETED:
+            case Kind.NOTICE_COMPLETED | Kind.RECORDING_ADOPTED:
                 logged.told = True
             case Kind.DECISION:
                 logged.decisions.append(Decided(_text(detail.status), _text(detail.reason)))
@@ -137,10 +141,17 @@ def fold(call: str, rows: Iterable[RowFact]) -> LoggedCall:
 
 def _fold_recording(recording: LoggedRecording, row: RowFact) -> None:
     match row.kind:
-        case Kind.RECORDING_REQUESTED:
+        case Kind.RECORDING_REQUESTED | Kind.RECORDING_ADOPTED:
             recording.requested = True
-        case Kind.RECORDING_REMOVED:
+        case Kind.RECORDING_REMOVED | Kind.RECORDING_DISPOSED:
             recording.removed = True
+        case Kind.DISPOSAL_BEGUN:
+            recording.disposing = True
+        case Kind.RECORDING_SEALED:
+            recording.sealed = True
+            recording.sha256 = _text(row.detail.sha256)
+        case Kind.RECORDING_RELEASED | Kind.RECORDING_DRILLED | Kind.DISPOSAL_FAILED:
+            pass
         case _:
             recording.outcome = _OUTCOMES.get(row.kind, recording.outcome)  # type: ignore[call-overload]
             recording.sha256 = _text(row.detail.sha256) or recording.sha256

@@ -52,7 +52,7 @@ class Remembered:
         stopped_for: Why the last recording ended before the call; empty if it did not.
         changed_at_ms: Since when the company changed under the running recording.
         kept: Recordings that were closed, and not removed since.
-        erases: The caller withdrew, and what is kept of him goes.
+        erases: The caller withdrew, or is synthetic, and what is kept of him goes.
         covered, controller: Channels that were accepted as company, and those that stand for the
             controller.
         lives: How many lives of the service have followed it again.
@@ -119,6 +119,7 @@ def _arrived(row: Row) -> Remembered | None:
         leg=Leg(str(row.detail.get("leg", Leg.CALLER))),
         policy=str(row.detail.get("policy", "")),
         policy_digest=str(row.detail.get("policy_digest", "")),
+        erases=row.detail.get("synthetic") is True,
     )
 
 
@@ -138,6 +139,8 @@ def _after(call: Remembered, row: Row) -> Remembered:  # noqa: C901, PLR0912 - o
             return replace(call, decision=_decision(detail))
         case Kind.RECORDING_REQUESTED:
             return _asked(call, row)
+        case Kind.RECORDING_ADOPTED:
+            return _adopted(call, row)
         case Kind.RECORDING_STARTED | Kind.RECORDING_GROWING | Kind.RECORDING_STALLED:
             return _runs(call, row)
         case kind if kind in _CONCLUSIONS:
@@ -197,6 +200,12 @@ def _asked(call: Remembered, row: Row) -> Remembered:
         stopped_for="",
         changed_at_ms=None,
     )
+
+
+def _adopted(call: Remembered, row: Row) -> Remembered:
+    """The dialplan told the party and recorded it; whatever we had decided, it may be kept."""
+    allowed = {**row.detail, "status": Status.ALLOWED, "reason": Reason.FALLBACK_NOTICE}
+    return replace(_asked(call, row), decision=_decision(allowed))
 
 
 def _runs(call: Remembered, row: Row) -> Remembered:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import assert_never
 
+from asterisk_compliance.domain.periods import Period
 from asterisk_compliance.domain.purposes import PurposeCode
 
 
@@ -42,6 +43,14 @@ class OnProblem(StrEnum):
     """Say that it must be recorded, then let the dialplan offer another way."""
     END = "end"
     """Say that it must be recorded, then hang up."""
+
+
+class Fallback(StrEnum):
+    """What the dialplan does alone while the service is not there."""
+
+    UNRECORDED = "continue-unrecorded"
+    RECORD = "record"
+    """Play the notice, and record the caller's direction; the service adopts it later."""
 
 
 class Duty(StrEnum):
@@ -136,12 +145,16 @@ class Wording:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A versioned notice. Same id and version, same words: a change is a new version."""
+    """A versioned notice. Same id and version, same words: a change is a new version.
+
+    ``retention``: how long a recording is kept at most, by its words; ``None``: they do not say.
+    """
 
     id: str
     version: str
     purposes: tuple[PurposeCode, ...]
     wordings: Mapping[str, Wording]
+    retention: Period | None = None
 
     def label(self, language: str) -> str:
         """``id/version/language``, as it stands in ``COMPLIANCE_NOTICE`` and in rows."""
@@ -168,6 +181,7 @@ class Policy:
         pause_max_ms: Nobody pauses for longer; ``on_pause_forgotten`` follows.
         introduction: What is said before the notice, by language: who calls, and what for.
         do_not_call: Whoever refuses goes on the list of numbers that are not called again.
+        retention: How long its recordings are kept, as :meth:`~.retention.Told.texts` says it.
         digest: SHA-256 over everything else; rows name the policy by it.
     """
 
@@ -197,6 +211,7 @@ class Policy:
     on_withdrawal: OnWithdrawal = OnWithdrawal.KEEP
     introduction: Mapping[str, Prompt] | None = None
     do_not_call: bool = False
+    retention: tuple[str, ...] = ()
 
     def wording_for(self, channel_language: str) -> Wording:
         """The wording in the channel's language if the policy offers it, else in its first.

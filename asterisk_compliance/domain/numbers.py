@@ -120,3 +120,28 @@ def is_emergency(
 
 
 _PUNCTUATION = dict.fromkeys(map(ord, " -.()"))
+
+
+def notations(number: str, home: str | None) -> tuple[str, ...]:
+    """The digits of ``number`` in every way in which an Asterisk may have written it.
+
+    As it was typed, E.164, national with and without its prefix, and as it is dialled from abroad.
+    Without ``home``, or for what is no public number, only as it was typed.
+    """
+    typed = "".join(one for one in number[:LONGEST_NUMBER] if one in "0123456789")
+    parsed = _parse(number, home) if home else None
+    if parsed is None:
+        return (typed,) if typed else ()
+    international = format_number(parsed, PhoneNumberFormat.E164)[1:]
+    national = format_number(parsed, PhoneNumberFormat.NATIONAL)
+    written = (
+        typed,
+        international,
+        "".join(one for one in national if one in "0123456789"),
+        str(parsed.national_number),
+        *(prefix + international for prefix in _FROM_ABROAD),
+    )
+    return tuple(dict.fromkeys(written))
+
+
+_FROM_ABROAD = ("00", "010", "011")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -25,6 +25,9 @@ from asterisk_compliance.domain.notice import (
     Withdrawal,
     announcement_for,
 )
+from asterisk_compliance.domain.periods import Period
+from asterisk_compliance.domain.purposes import PurposeCode
+from asterisk_compliance.domain.retention import Told, told
 from asterisk_compliance.domain.terms import FIELDS, CallTerms, Terms
 
 
@@ -48,6 +51,7 @@ class PolicyPlan:
         notices: By what is asked of the party: a question needs other words than a notice.
         grace_ms, repeats_max: Where the party is asked; else they mean nothing.
         announcements: By kind and language; all that any call of it can need.
+        needed: How long purposes need a recording, where the configuration says it.
     """
 
     name: str
@@ -64,6 +68,7 @@ class PolicyPlan:
     on_withdrawal: OnWithdrawal = OnWithdrawal.KEEP
     introduction: Mapping[str, Prompt] | None = None
     do_not_call: bool = False
+    needed: Mapping[PurposeCode, Period] = field(default_factory=dict)
 
     def under(self, terms: CallTerms) -> Policy:
         """The policy of a call for which ``terms`` hold."""
@@ -72,9 +77,10 @@ class PolicyPlan:
         refused = announcement_for(terms.on_refusal, refused=True)
         if refused is not None and refused in self.announcements:
             needed |= {refused}  # staff may end a recording at a caller's wish
+        notice = self.notices[terms.consent]
         policy = Policy(
             self.name,
-            self.notices[terms.consent],
+            notice,
             self.languages,
             digest="",
             keys=self.keys,
@@ -87,7 +93,17 @@ class PolicyPlan:
             on_withdrawal=self.on_withdrawal,
             introduction=self.introduction,
             do_not_call=self.do_not_call,
-            **{field: getattr(terms, field) for field in FIELDS},
+            retention=self._told(notice, terms).texts(),
+            **{name: getattr(terms, name) for name in FIELDS},
         )
         body = msgspec.json.encode(policy, order="sorted")
         return replace(policy, digest=hashlib.sha256(body).hexdigest())
+
+    def _told(self, notice: Notice, terms: CallTerms) -> Told:
+        return told(
+            notice.purposes,
+            self.needed,
+            min_days=terms.retention_min_days,
+            max_days=terms.retention_max_days,
+            promised=(notice.retention, self.joined.retention if self.joined else None),
+        )

@@ -43,6 +43,7 @@ _NOTICE_STATES = {
 
 _LEVELS = {
     Kind.RECORDING_REQUESTED: "requested",
+    Kind.RECORDING_ADOPTED: "dialplan",
     Kind.RECORDING_STARTED: "started",
     Kind.RECORDING_GROWING: "growing",
     Kind.RECORDING_STALLED: "stalled",
@@ -50,6 +51,10 @@ _LEVELS = {
     Kind.RECORDING_MISSING: "missing",
     Kind.RECORDING_CLOSED: "closed",
     Kind.RECORDING_UNJUDGED: "unjudged",
+    Kind.RECORDING_SEALED: "sealed",
+    Kind.RECORDING_REMOVED: "removed",
+    Kind.DISPOSAL_BEGUN: "disposing",
+    Kind.RECORDING_DISPOSED: "disposed",
 }
 
 
@@ -68,7 +73,9 @@ def _call_columns(row: Row) -> dict[str, Column] | None:
     match row.kind:
         case Kind.CALL_ARRIVED:
             named = ("channel", "linkedid", "policy", "entry")
-            return {"arrived_at": row.at, **{name: _text(detail, name) for name in named}}
+            queue = detail.get("queue")
+            known: dict[str, Column] = {"queue": queue} if isinstance(queue, str) else {}
+            return {"arrived_at": row.at, **{name: _text(detail, name) for name in named}, **known}
         case Kind.NOTICE_STARTED | Kind.NOTICE_COMPLETED | Kind.NOTICE_INCOMPLETE:
             parts = [_text(detail, name) for name in ("notice", "version", "language")]
             columns: dict[str, Column] = {
@@ -83,6 +90,8 @@ def _call_columns(row: Row) -> dict[str, Column] | None:
                 "purposes": _joined(detail, "purposes"),
                 "decided_at": row.at,
             }
+        case Kind.CONSENT if detail.get("state") == "withdrawn":
+            return {"withdrawn": _text(detail, "earlier")}
         case Kind.CALL_CONTINUED:
             return {"continued_at": row.at}
         case Kind.CALL_ENDED:
@@ -103,14 +112,27 @@ def _recording_change(row: Row, call: str) -> Change | None:
     match row.kind:
         case Kind.RECORDING_REQUESTED:
             columns |= {"requested_at": row.at, "capture": _text(row.detail, "capture")}
+            columns |= _retention(row.detail)
+        case Kind.RECORDING_ADOPTED:
+            columns |= {"told_by": "dialplan", "capture": _text(row.detail, "capture")}
+            columns |= _retention(row.detail)
         case Kind.RECORDING_CLOSED:
             named = ("sha256", "rx_sha256", "tx_sha256", "rx", "tx", "length")
             columns |= {name: _text(row.detail, name) for name in named}
             columns["length_ms"] = _integer(row.detail, "length_ms")
             columns["whole"] = int(row.detail.get("whole") is True)
+        case Kind.RECORDING_SEALED:
+            columns["sealed_sha256"] = _text(row.detail, "sha256")
+            columns["sealed_bytes"] = _integer(row.detail, "bytes")
         case _:
             pass
     return Change("recordings", recording, columns)
+
+
+def _retention(detail: Mapping[str, object]) -> dict[str, Column]:
+    """Nothing, where a row of an earlier version says nothing."""
+    said = {"policy": _text(detail, "policy"), "retention": _joined(detail, "retention")}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _text(detail: Mapping[str, object], name: str) -> str | None:

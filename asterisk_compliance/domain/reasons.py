@@ -38,6 +38,8 @@ class StopReason(StrEnum):
     EVENTS_OVERFLOWED = "EVENTS_OVERFLOWED"
     NOT_GROWING = "NOT_GROWING"
     """No audio reached the disk, and the policy does not go on unrecorded."""
+    DISK_LOW = "DISK_LOW"
+    """The disk is about to be full, and the policy does not go on unrecorded."""
 
 
 FAILURES = frozenset(
@@ -46,6 +48,7 @@ FAILURES = frozenset(
         StopReason.STORE_FAILED,
         StopReason.EVENTS_OVERFLOWED,
         StopReason.NOT_GROWING,
+        StopReason.DISK_LOW,
     }
 )
 """Stops that are a failure of the recorder: ``on_recording_failure`` says what follows."""

@@ -51,9 +51,11 @@ class FoundFile:
 
     Attributes:
         name: Made of ids; empty for files of the vault that are not named as recordings are.
-        recording: Whose it is; empty likewise.
+        recording: Whose it is; empty likewise, and where the dialplan recorded it alone.
         call: The call of that recording; empty likewise.
+        alone_ms: When the channel was made of which the dialplan recorded it alone.
         whole: A recording of the vault, not what an interrupted run left beside it.
+        sealed: It is named as what is encrypted.
         count: How many files; more than one only where there is no name.
     """
 
@@ -61,7 +63,9 @@ class FoundFile:
     name: str = ""
     recording: str = ""
     call: str = ""
+    alone_ms: int | None = None
     whole: bool = True
+    sealed: bool = False
     count: int = 1
 
 
@@ -75,6 +79,9 @@ class Log(Protocol):
 
     def knows(self, channel: str) -> bool:
         """Whether a call arrived that has this ``uniqueid`` or ``linkedid``."""
+
+    def adopted(self, channel: str) -> bool:
+        """Whether a recording of this channel was adopted that the dialplan made alone."""
 
     def quarantined(self, file: str) -> bool:
         """Whether a row says that a file of this name was set aside."""
@@ -111,8 +118,9 @@ class View:
         return after and (self.until_ms is None or at_ms < self.until_ms)
 
 
-Stored = Callable[[str], str | None]
-"""Of a recording's file in the vault: its SHA-256, empty if it was not read, ``None``: no file."""
+Stored = Callable[[str, bool], str | None]
+"""Of a recording's file in the vault, and whether it is the sealed one that is meant: its SHA-256,
+empty if it was not read, ``None``: no file."""
 
 
 class Comparison:
@@ -163,7 +171,7 @@ class Comparison:
     def files(self, files: Iterable[FoundFile]) -> Iterator[Finding]:
         """Ask of each file what the log says of it."""
         for file in files:
-            if not file.call or self._view.covers(minted_ms(file.call)):
+            if self._view.covers(minted_ms(file.call) if file.call else file.alone_ms):
                 yield from self._once(*self._of_file(file))
 
     def _once(self, *findings: Finding) -> Iterator[Finding]:
@@ -196,6 +204,12 @@ class Comparison:
                 spoken_of = True
                 self._account_for(cdr)
                 yield _of_record(FindingId(statement.reason), cdr)
+            elif statement.recorded_alone:
+                spoken_of = True
+                self._account_for(cdr)
+                adopted = any(map(self._log.adopted, cdr.ids))
+                which = FindingId.FALLBACK_NOTICE if adopted else FindingId.FALLBACK_NOT_ADOPTED
+                yield _of_record(which, cdr)
             elif statement.call:
                 spoken_of = True
                 yield from self._of_statement(statement, cdr)
@@ -275,6 +289,10 @@ class Comparison:
 
     # -- files -----------------------------------------------------------------------------
 
+    def _may_be_alone(self, file: FoundFile) -> bool:
+        """Whether the dialplan may record it still, or the service adopt it any moment."""
+        return file.alone_ms is not None and self._view.now_ms - file.alone_ms < LATE_MS
+
     def _of_file(self, file: FoundFile) -> Iterator[Finding]:
         if not file.name:
             detail = f"{file.count} in the {file.place} with other names than recordings have"
@@ -284,7 +302,9 @@ class Comparison:
         if file.place is Place.QUARANTINE and self._log.quarantined(file.name):
             yield Finding(FindingId.FILE_QUARANTINED, file.call, recording=recording_id, file=where)
             return
-        call = self._log.call(file.call)
+        if file.place is Place.SPOOL and self._may_be_alone(file):
+            return
+        call = self._log.call(file.call) if file.call else None
         recording = call.recordings.get(file.recording) if call else None
         if call is None or recording is None:
             yield Finding(FindingId.FILE_UNKNOWN, file.call, recording=recording_id, file=where)
@@ -293,22 +313,28 @@ class Comparison:
             yield _of(FindingId.FILE_WITHOUT_NOTICE, call, recording=recording_id, file=where)
         lives = call.ended_ms is None and not recording.outcome
         if self._is_settled(call) and not lives and not _belongs(file, recording):
-            outcome = "removed" if recording.removed else recording.outcome or "not concluded"
-            detail = f"the log says: {outcome}"
+            detail = f"the log says: {_standing(recording)}"
             yield _of(FindingId.FILE_LEFT, call, recording=recording_id, file=where, detail=detail)
+
+
+def _standing(recording: LoggedRecording) -> str:
+    if recording.removed:
+        return "removed"
+    return "sealed" if recording.sealed else recording.outcome or "not concluded"
 
 
 def _belongs(file: FoundFile, recording: LoggedRecording) -> bool:
     """Whether a file should be where it is when its call is over."""
     kept = file.place is Place.VAULT and file.whole
-    return kept and recording.outcome == "closed" and not recording.removed
+    right = file.sealed is recording.sealed
+    return kept and right and recording.outcome == "closed" and not recording.removed
 
 
 def _of_vault(call: LoggedCall, stored: Stored) -> Iterator[Finding]:
     for name, recording in call.recordings.items():
-        if recording.outcome != "closed" or recording.removed:
+        if recording.outcome != "closed" or recording.removed or recording.disposing:
             continue
-        digest = stored(name)
+        digest = stored(name, recording.sealed)
         if digest is None:
             yield _of(FindingId.FILE_MISSING, call, recording=name)
         elif digest and digest != recording.sha256:

@@ -28,6 +28,8 @@ class FindingId(StrEnum):
     SERVICE_TIMED_OUT = "SERVICE_TIMED_OUT"
     EMERGENCY = "EMERGENCY"
     FILE_QUARANTINED = "FILE_QUARANTINED"
+    FALLBACK_NOTICE = "FALLBACK_NOTICE"
+    FALLBACK_NOT_ADOPTED = "FALLBACK_NOT_ADOPTED"
 
 
 EXPLAINED: Final = frozenset(
@@ -36,6 +38,7 @@ EXPLAINED: Final = frozenset(
         FindingId.SERVICE_TIMED_OUT,
         FindingId.EMERGENCY,
         FindingId.FILE_QUARANTINED,
+        FindingId.FALLBACK_NOTICE,
     }
 )
 
@@ -150,5 +153,13 @@ WORDS: dict[FindingId, Words] = {
     FindingId.FILE_QUARANTINED: Words(
         "a file that no call of the log knows, set aside by the service",
         "decide with the compliance officer what becomes of it",
+    ),
+    FindingId.FALLBACK_NOTICE: Words(
+        "told and recorded by the dialplan alone, and adopted",
+        "look whether the service was down as long as you think",
+    ),
+    FindingId.FALLBACK_NOT_ADOPTED: Words(
+        "told and recorded by the dialplan alone, and the log has no such recording",
+        "start the service; is its file in the spool or in quarantine? could Asterisk write it?",
     ),
 }

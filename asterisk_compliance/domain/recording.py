@@ -2,7 +2,8 @@
 
 "Recorded" is said in levels, each a row of its own: requested (the dialplan was asked),
 started (Asterisk says so), growing (bytes on disk), closed (complete, digested, both directions
-judged). A recording that was promised and is missing, short or one-sided is reported.
+judged), sealed (encrypted, as read again from the disk). A recording that was promised and is
+missing, short or one-sided is reported.
 
 Stretches of a recording are measured back from its end. Only the end can be dated: the audio hook
 begins at some moment after MixMonitor ran, and the time of a silent call can be missing inside.
@@ -202,13 +203,29 @@ class Track:
 
 
 @dataclass(frozen=True, slots=True)
+class Sealed:
+    """A recording in the vault, encrypted.
+
+    Attributes:
+        sha256: Of the ciphertext, as it was read again from the disk, hex.
+        size_bytes: Of the ciphertext.
+        recipients: Fingerprints of the public keys that it is encrypted to, in their order.
+    """
+
+    sha256: str
+    size_bytes: int
+    recipients: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """Both directions, and the joined recording.
 
     Attributes:
         rx, tx: From the channel (the caller) and to it (everybody else); ``None``: no file.
-        joined_sha256: Of the stereo WAV in the vault, hex; empty when nothing was joined.
+        joined_sha256: Of the stereo WAV before it is encrypted, hex; empty: nothing was joined.
         joined_bytes: Its size.
+        sealed: ``None``: the recording was not encrypted.
         lost: From and to, in ms of the file: the doubts in which the others cannot be heard.
             Shorter ones than :data:`SILENCE_COUNTS_FROM_MS` are left out.
     """
@@ -218,6 +235,7 @@ class Measured:
     joined_sha256: str = ""
     joined_bytes: int = 0
     lost: tuple[Span, ...] = ()
+    sealed: Sealed | None = None
 
     @property
     def blanked_ms(self) -> int:
@@ -232,6 +250,7 @@ class Verdict:
     Attributes:
         blanked_ms: What had to be blanked, summed over both directions.
         lost: Where the others should be heard and are not: from and to, in ms of the file.
+        sealed: How it was encrypted; ``None``: it was not.
     """
 
     outcome: Outcome
@@ -247,6 +266,7 @@ class Verdict:
     tx_sha256: str = ""
     blanked_ms: int = 0
     lost: tuple[Span, ...] = ()
+    sealed: Sealed | None = None
 
     @property
     def lost_ms(self) -> int:
@@ -297,6 +317,7 @@ def judge(measured: Measured, expected: Expected) -> Verdict:
         tx_sha256=tx.sha256 if tx else "",
         blanked_ms=measured.blanked_ms,
         lost=measured.lost,
+        sealed=measured.sealed,
     )
 
 

@@ -32,7 +32,15 @@ class Kind(StrEnum):
     ASTERISK_CONNECTED = "asterisk_connected"
     ASTERISK_DISCONNECTED = "asterisk_disconnected"
     EVENT_MALFORMED = "event_malformed"
+    STORAGE_FAILED = "storage_failed"
+    STORAGE_MENDED = "storage_mended"
+    SIGNING_KEY_SET = "signing_key_set"
+    SIGNING_KEY_ROTATED = "signing_key_rotated"
+    CHECKPOINT_NOT_SHIPPED = "checkpoint_not_shipped"
+    CHECKPOINT_SHIPPED = "checkpoint_shipped"
     MARK = "mark"
+    CANARY_PASSED = "canary_passed"
+    CANARY_FAILED = "canary_failed"
 
     CALL_ARRIVED = "call_arrived"
     NOTICE_STARTED = "notice_started"
@@ -43,10 +51,12 @@ class Kind(StrEnum):
     CALL_CONTINUED = "call_continued"
     CALL_REENTERED = "call_reentered"
     CALL_FOLLOWED = "call_followed"
+    CALL_RELEASED = "call_released"
     CALL_ENDED = "call_ended"
     ANOMALY = "anomaly"
 
     RECORDING_REQUESTED = "recording_requested"
+    RECORDING_ADOPTED = "recording_adopted"
     RECORDING_STARTED = "recording_started"
     RECORDING_GROWING = "recording_growing"
     RECORDING_STALLED = "recording_stalled"
@@ -54,8 +64,15 @@ class Kind(StrEnum):
     RECORDING_MISSING = "recording_missing"
     RECORDING_CLOSED = "recording_closed"
     RECORDING_UNJUDGED = "recording_unjudged"
+    RECORDING_SEALED = "recording_sealed"
     SPOOL_REMOVED = "spool_removed"
     RECORDING_REMOVED = "recording_removed"
+    RECORDING_RELEASED = "recording_released"
+    RECORDING_DRILLED = "recording_drilled"
+    EVIDENCE_EXPORTED = "evidence_exported"
+    DISPOSAL_BEGUN = "disposal_begun"
+    DISPOSAL_FAILED = "disposal_failed"
+    RECORDING_DISPOSED = "recording_disposed"
     CAPTURE_PAUSED = "capture_paused"
     CAPTURE_RESUMED = "capture_resumed"
     CAPTURE_STOPPED = "capture_stopped"
@@ -68,10 +85,16 @@ class Kind(StrEnum):
     DO_NOT_CALL_REMOVED = "do_not_call_removed"
     CALL_BLOCKED = "call_blocked"
 
+    RETENTION_RUN = "retention_run"
+    HOLD_PLACED = "hold_placed"
+    HOLD_RELEASED = "hold_released"
+
     PARTY_JOINED = "party_joined"
     PARTY_TOLD = "party_told"
     PARTY_NOT_TOLD = "party_not_told"
     CALL_DIVERTED = "call_diverted"
+
+    PERSON_ERASED = "person_erased"
 
 
 class Actor(StrEnum):
@@ -111,6 +134,9 @@ class Draft:
         role: That party's role (``caller``, ``agent``, ``staff``).
         listed: The number that a row about the list of numbers not to be called is about. Its
             keyed digest goes into that list, with the row; the number goes nowhere.
+        erases: The party whose values, salts and digests go with this row.
+        held: The number that a legal hold is about, in every notation; their keyed digests go to
+            the hold, with the row.
     """
 
     kind: Kind
@@ -123,3 +149,5 @@ class Draft:
     role: str | None = None
     facts: tuple[PersonalFact, ...] = ()
     listed: str = ""
+    erases: PartyId | None = None
+    held: tuple[str, ...] = ()

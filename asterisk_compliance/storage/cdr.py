@@ -149,7 +149,7 @@ def _cdr(where: Columns, values: _Values, *, is_first: bool) -> Cdr:
     if started is None:
         started = _moment_ms(_value(where, values, "start") or _value(where, values, "calldate"))
     lasted = _number(_value(where, values, "duration")) if is_first else None
-    covers = None if not is_first or started is None else started + int((lasted or 0) * 1_000)
+    covers = None if not is_first or started is None else started + _ms(lasted or 0)
     return Cdr(
         channel,
         linkedid,
@@ -196,6 +196,14 @@ def _number(text: str) -> float | None:
         return None
 
 
+def _ms(seconds: float) -> int:
+    """Nothing of what is no time at all: a file can say ``inf``."""
+    try:
+        return int(seconds * 1_000)
+    except (OverflowError, ValueError):
+        return 0
+
+
 def _moment_ms(text: str) -> int | None:
     """A time as Asterisk writes it: seconds since 1970, or a date in this machine's time zone."""
     seconds = _number(text)
@@ -223,6 +231,8 @@ def _records(
         raise ConfigError(str(path), [f"cannot be read: {error.strerror}"]) from error
     except sqlite3.Error as error:
         raise ConfigError(str(path), [f"cannot be read: {error}"]) from error
+    except UnicodeDecodeError as error:  # what SQLite says repeats bytes of the file
+        raise ConfigError(str(path), ["cannot be read: it is damaged"]) from error
 
 
 def _csv_records(
@@ -292,7 +302,10 @@ def _sqlite_records(
         )
         last = 0
         while records := db.execute(page, [last, _PAGE]).fetchall():
-            for last, *values in records:
+            for rowid, *values in records:
+                if rowid <= last:  # the same rows would come again and again
+                    raise ConfigError(str(path), ["cannot be read: its rows are in no order"])
+                last = rowid
                 yield last, where, ["" if value is None else str(value) for value in values]
 
 

@@ -17,6 +17,7 @@ from typing import overload
 from asterisk_compliance.domain.row_format import SALT_BYTES, search_digest
 from asterisk_compliance.domain.rows import Draft, PersonalFact
 from asterisk_compliance.errors import StoreUnavailable
+from asterisk_compliance.ids import PartyId
 from asterisk_compliance.storage.files import write_durably
 from asterisk_compliance.storage.schema import DATABASE
 
@@ -73,8 +74,8 @@ def keep(
     draft: Draft,
     salts: Mapping[PersonalFact, bytes],
 ) -> None:
-    """Write the values of row ``seq`` in its transaction."""
-    if draft.party is None or not draft.facts:
+    """Write the values of row ``seq`` in its transaction; of who was erased, none any more."""
+    if draft.party is None or not draft.facts or _is_erased(db, draft.party):
         return
     db.execute(
         "INSERT INTO parties (party, role, call) VALUES (?, ?, ?)"
@@ -92,6 +93,11 @@ def keep(
                 "INSERT OR IGNORE INTO party_digests (digest, party, field) VALUES (?, ?, ?)",
                 (digest, draft.party, fact.field),
             )
+
+
+def _is_erased(db: sqlite3.Connection, party: PartyId) -> bool:
+    sql = "SELECT 1 FROM parties WHERE party = ? AND erased_at NOT NULL"
+    return db.execute(sql, (party,)).fetchone() is not None
 
 
 def _utf8(text: str) -> bool:

@@ -26,13 +26,16 @@ from asterisk_compliance.ids import (
     RecordingId,
     call_id,
     call_of,
+    created_s,
     is_recording_id,
+    parse_fallback_name,
     parse_spool_name,
 )
+from asterisk_compliance.storage.alone import is_alone
 from asterisk_compliance.storage.quarantine import QUARANTINE
 from asterisk_compliance.storage.reader import StoreReader
-from asterisk_compliance.storage.recordings import vault_path
 from asterisk_compliance.storage.scratch import Scratch
+from asterisk_compliance.storage.vault import SEALED_SUFFIX, vault_path
 
 _PAGE = 10_000
 _OVERLAP_MS = 86_400_000
@@ -47,6 +50,11 @@ _LINKED = "SELECT linkedid FROM calls WHERE linkedid IS NOT channel AND linkedid
 _LINKED_SINCE = "SELECT 1 FROM calls WHERE linkedid = ? AND arrived_at >= ? LIMIT 1"
 _QUARANTINED = (
     "SELECT 1 FROM rows WHERE kind = 'file_quarantined' AND row ->> '$.detail.file' = ? LIMIT 1"
+)
+
+_ADOPTED = (
+    "SELECT 1 FROM recordings JOIN calls USING (call)"
+    " WHERE channel = ? AND told_by = 'dialplan' LIMIT 1"
 )
 
 _DECODER = msgspec.json.Decoder(RowFact)
@@ -102,6 +110,9 @@ class ReconcileReader:
             or bool(self._all(_LINKED_SINCE, channel, self._linked_until))
         )
 
+    def adopted(self, channel: str) -> bool:
+        return bool(self._all(_ADOPTED, channel))
+
     def quarantined(self, file: str) -> bool:
         return bool(self._all(_QUARANTINED, file))
 
@@ -131,6 +142,8 @@ def spool_files(spool: Path) -> Iterator[FoundFile]:
     for name in _names(spool):
         if parsed := parse_spool_name(name):
             yield FoundFile(Place.SPOOL, name, parsed[0], call_of(parsed[0]))
+        elif is_alone(name):
+            yield FoundFile(Place.SPOOL, name, alone_ms=_made_ms(name))
 
 
 def quarantined_files(vault: Path) -> Iterator[FoundFile]:
@@ -143,12 +156,21 @@ def quarantined_files(vault: Path) -> Iterator[FoundFile]:
     if not directory.exists():
         return
     for name in _names(directory):
-        recording = name.rpartition("-")[0]
+        plain = name.removesuffix(SEALED_SUFFIX)
+        recording = plain.rpartition("-")[0]
         if is_recording_id(recording):
             known = RecordingId(recording)
-            yield FoundFile(Place.QUARANTINE, name, known, call_of(known))
+            yield FoundFile(Place.QUARANTINE, plain, known, call_of(known))
+        elif is_alone(plain):
+            yield FoundFile(Place.QUARANTINE, plain, alone_ms=_made_ms(plain))
         else:
             yield FoundFile(Place.QUARANTINE)
+
+
+def _made_ms(name: str) -> int | None:
+    """When the channel was made that the dialplan recorded alone."""
+    parsed = parse_fallback_name(name)
+    return None if parsed is None else created_s(parsed[1]) * 1_000
 
 
 def vault_files(vault: Path) -> Iterator[FoundFile]:
@@ -164,21 +186,23 @@ def vault_files(vault: Path) -> Iterator[FoundFile]:
         stem = name.partition(".")[0]
         if is_recording_id(stem):
             recording = RecordingId(stem)
-            whole = vault_path(vault, recording).name == name
-            yield FoundFile(Place.VAULT, name, recording, call_of(recording), whole=whole)
+            sealed = vault_path(vault, recording, sealed=True).name == name
+            whole = sealed or vault_path(vault, recording).name == name
+            call = call_of(recording)
+            yield FoundFile(Place.VAULT, name, recording, call, whole=whole, sealed=sealed)
         else:
             others += 1
     if others:
         yield FoundFile(Place.VAULT, count=others)
 
 
-def stored(vault: Path, recording: str, *, digests: bool) -> str | None:
+def stored(vault: Path, recording: str, sealed: bool, *, digests: bool) -> str | None:
     """Of a recording's file in the vault: its SHA-256 in hex, empty unless ``digests``.
 
     Raises:
         StoreUnavailable: the file is there and cannot be read.
     """
-    path = vault_path(vault, RecordingId(recording))
+    path = vault_path(vault, RecordingId(recording), sealed=sealed)
     try:
         if not digests:
             return "" if path.exists() else None

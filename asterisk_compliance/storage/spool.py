@@ -7,6 +7,8 @@ not named by :func:`asterisk_compliance.ids.spool_name` are none of ours and are
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +17,15 @@ from typing import Protocol
 from asyncinotify import Inotify, Mask
 
 from asterisk_compliance.errors import StoreUnavailable
-from asterisk_compliance.ids import RecordingId, parse_spool_name, spool_name
+from asterisk_compliance.ids import (
+    RecordingId,
+    parse_fallback_name,
+    parse_spool_name,
+    spool_name,
+)
 from asterisk_compliance.storage.recordings import DIRECTIONS, has_audio, is_closed
 
+_MASK = Mask.CREATE | Mask.MODIFY | Mask.CLOSE_WRITE | Mask.ONLYDIR
 _POLL_S = 0.05
 """How often a file whose close was not reported is looked at while a call closes."""
 
@@ -29,12 +37,16 @@ class SpoolListener(Protocol):
 
     def file_grew(self, recording: RecordingId) -> None: ...
 
+    def file_closed_alone(self) -> None:
+        """One that the dialplan recorded alone."""
+
 
 @dataclass(slots=True)
 class _Seen:
     """What is known of one recording's files while its call lives."""
 
     grew: bool = False
+    moved_s: float = 0.0
     closed: set[str] = field(default_factory=set)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -55,6 +67,20 @@ class Spool:
     def forget(self, recording: RecordingId) -> None:
         self._seen.pop(recording, None)
 
+    def standing_still(self, for_s: float) -> list[RecordingId]:
+        """Followed recordings that grew, and whose files have not changed for so long."""
+        since_s = time.monotonic() - for_s
+        return [one for one, seen in self._seen.items() if seen.grew and seen.moved_s < since_s]
+
+    def expect_growth(self, recording: RecordingId) -> None:
+        """Report when it grows again."""
+        if recording in self._seen:
+            self._seen[recording].grew = False
+
+    def has_ended(self, recording: RecordingId) -> None:
+        """It is known from elsewhere that nobody writes its files any more."""
+        self._seen.setdefault(recording, _Seen()).closed.update(DIRECTIONS)
+
     def holds_open(self, recording: RecordingId, directions: Sequence[str] = DIRECTIONS) -> bool:
         """Whether a file of these directions is in the spool that Asterisk has not closed."""
         return any(
@@ -71,12 +97,17 @@ class Spool:
         """
         try:
             self._inotify = Inotify()
-            mask = Mask.CREATE | Mask.MODIFY | Mask.CLOSE_WRITE | Mask.ONLYDIR
-            self._inotify.add_watch(self.directory, mask)
+            self._inotify.add_watch(self.directory, _MASK)
         except OSError as error:
             self.close()
             hint = "the spool must exist and be readable by the service's user (docs/wiring.md)"
             raise StoreUnavailable(f"cannot watch the spool: {error.strerror}", hint=hint) from None
+
+    def watch_again(self) -> None:
+        """The directory was away, and may be another one now."""
+        if self._inotify is not None:
+            with contextlib.suppress(OSError):  # it is looked at again
+                self._inotify.add_watch(self.directory, _MASK)
 
     def close(self) -> None:
         if self._inotify is not None:
@@ -114,6 +145,8 @@ class Spool:
         return reported or is_closed(self.directory / spool_name(recording, direction))
 
     def _tell(self, name: str, mask: Mask) -> None:
+        if mask & Mask.CLOSE_WRITE and parse_fallback_name(name) is not None:
+            self._listener.file_closed_alone()
         parsed = parse_spool_name(name)
         if parsed is None:
             return
@@ -121,6 +154,7 @@ class Spool:
         seen = self._seen.get(recording)
         if seen is None:
             return
+        seen.moved_s = time.monotonic()
         if mask & Mask.CREATE:
             self._listener.file_appeared(recording)
         if not seen.grew and has_audio(self.directory / name):

@@ -22,7 +22,7 @@ from asterisk_compliance.storage.recordings import wav_header
 
 from .followed_site import Task
 from .handled_site import Wires
-from .serving import Serving, write_config
+from .serving import UNSEALED, Serving, write_config
 
 CALLER, AGENT, LATE = (ChannelId(f"1700000000.{number}") for number in (1, 2, 3))
 HALF, OTHER_HALF = ChannelId("1700000000.11"), ChannelId("1700000000.12")
@@ -144,8 +144,8 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def running(home: Path) -> AsyncIterator[Site]:
-    serving, asterisk = Serving(write_config(home)), Asterisk()
+async def running(home: Path, vault: str = UNSEALED, policy: str = "") -> AsyncIterator[Site]:
+    serving, asterisk = Serving(write_config(home, vault=vault, policy=policy)), Asterisk()
     async with serving.running():
         site = Site(serving, asterisk)
         node = site.node

@@ -60,17 +60,22 @@ store = "{home}/store"
 
 [vault]
 recordings = "{home}/recordings"
+{vault}
 
 [service]
 socket = "{home}/run/control.sock"
 """
 
 
-def write_config(home: Path, *, policy: str = "", rules: str = "") -> Path:
+UNSEALED = 'encryption = "off"'
+
+
+def write_config(home: Path, *, policy: str = "", rules: str = "", vault: str = UNSEALED) -> Path:
     """A configuration below ``home``, with the shipped prompts. Written whole, or not at all."""
     (home / "spool").mkdir(exist_ok=True)
     (home / "secret").write_text("secret")
-    text = CONFIG.format(home=home, sounds=catalogue.sounds(), policy=policy, rules=rules)
+    sounds = catalogue.sounds()
+    text = CONFIG.format(home=home, sounds=sounds, policy=policy, rules=rules, vault=vault)
     return write_whole(home / "compliance.toml", text)
 
 

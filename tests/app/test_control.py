@@ -17,7 +17,14 @@ import msgspec
 import pytest
 
 from asterisk_compliance.app import control
-from asterisk_compliance.app.control import LONGEST_REQUEST_BYTES, ControlSocket, Peer, ask
+from asterisk_compliance.app.control import (
+    LONGEST_REQUEST_BYTES,
+    ControlSocket,
+    Handed,
+    Peer,
+    ask,
+    ask_for_file,
+)
 from asterisk_compliance.app.marks import UnknownMark
 from asterisk_compliance.errors import ComplianceError, StoreUnavailable
 
@@ -37,7 +44,12 @@ async def hang(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
     return {}
 
 
-VERBS = {"echo": echo, "refuse": refuse, "hang": hang}
+async def hand(peer: Peer, arguments: Mapping[str, str]) -> Handed:
+    file = Path(arguments["file"]).open("rb")  # noqa: ASYNC230, SIM115 - the socket closes it
+    return Handed({"user": peer.user, "words": "x" * 5_000}, file)
+
+
+VERBS = {"echo": echo, "refuse": refuse, "hang": hang, "hand": hand}
 
 
 @pytest.fixture
@@ -254,3 +266,43 @@ def test_a_service_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_user_without_a_name_is_a_number() -> None:
     assert Peer(uid=2**31 - 7, pid=1).user == str(2**31 - 7)
+
+
+# -- a file that comes with the answer ---------------------------------------------------------
+
+
+async def test_a_file_is_handed_over_open_and_nothing_is_left_open_here(
+    server: asyncio.Task[None], path: Path, tmp_path: Path
+) -> None:
+    """Whoever asked may read it, though nobody else can open it: it is a descriptor, not a path."""
+    file = tmp_path / "sealed"
+    file.write_bytes(b"sealed bytes")
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    answered = await asyncio.to_thread(ask_for_file, path, "hand", {"file": str(file)})
+    assert answered is not None
+    answer, handed = answered
+    file.unlink()
+    assert answer == {"user": pwd.getpwuid(os.getuid()).pw_name, "words": "x" * 5_000}
+    with handed:
+        assert not os.get_inheritable(handed.fileno())
+        assert handed.read() == b"sealed bytes"
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+async def test_who_asks_for_no_file_is_left_with_none_open(
+    server: asyncio.Task[None], path: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "sealed").write_bytes(b"sealed bytes")
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    arguments = {"file": str(tmp_path / "sealed")}
+    assert (await asyncio.to_thread(ask, path, "hand", arguments)) is not None
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+async def test_an_answer_without_its_file_is_none(server: asyncio.Task[None], path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="handed out no file"):
+        await asyncio.to_thread(ask_for_file, path, "echo", {})
+
+
+def test_nobody_listens_for_who_wants_a_file(path: Path) -> None:
+    assert ask_for_file(path, "hand", {}) is None

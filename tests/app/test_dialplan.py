@@ -40,6 +40,7 @@ OWN = {
 ASTERISKS = {"AGIEXITONHANGUP", "DYNAMIC_FEATURES", "GOSUB_RESULT"}
 FUNCTIONS = {
     "CDR(userfield)",
+    "CDR_PROP(disable)",
     "CALLERID(num)",
     "CALLERID(name)",
     "CONNECTEDLINE(name)",
@@ -80,6 +81,7 @@ def test_the_contexts() -> None:
         "may-call",
         "monitor",
         "segment",
+        "canary",
         "agent",
         *(name.lower() for name in ASKED),
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from asterisk_compliance.age import new_identity
 from asterisk_compliance.app import findings as module
 from asterisk_compliance.app.findings import (
     Finding,
@@ -14,8 +15,10 @@ from asterisk_compliance.app.findings import (
     Severity,
     changes_ahead,
     rule_findings,
+    sealing_findings,
     wiring_findings,
 )
+from asterisk_compliance.app.retention_findings import retention_findings
 from asterisk_compliance.presets import shipped_presets
 from documented import page, sections, table
 from sample_settings import accepted, raw
@@ -144,9 +147,41 @@ def test_calls_that_never_reach_us_are_found_from_cdr_or_cel() -> None:
         assert "CALL_RECORDS_MISSING" not in {it.id for it in wiring_findings(named)}
 
 
+def test_whether_recordings_are_encrypted_and_to_whom_is_said() -> None:
+    """A second recipient is recommended; nothing at all has to be said in the configuration."""
+
+    def found(**vault: object) -> list[tuple[str, str, str]]:
+        return brief(sealing_findings(accepted(raw() | {"vault": {**raw()["vault"], **vault}})))
+
+    one, other = (new_identity()[1] for _ in range(2))
+    assert found() == [("ENCRYPTION_OFF", "warning", "vault.encryption")]
+    sealed = {"encryption": "age", "recipients": [one]}
+    assert found(**sealed) == [("ONE_RECIPIENT", "warning", "vault.recipients")]
+    assert found(**sealed | {"recipients": [one, other]}) == []
+
+
 def test_every_finding_is_documented_with_its_severity_and_no_other() -> None:
     lines = table(sections(page("commands.md"), 2)["asterisk-compliance check"])[1:]
     documented = {line[0].strip("`"): line[1].strip("`") for line in lines}
     assert set(documented) == set(map(str, FindingId))
     for one, severity in documented.items():
         assert severity in set(Severity), one
+
+
+@pytest.mark.parametrize(
+    ("tables", "lacking"),
+    [
+        ({}, "SERVICE and QUALITY"),
+        ({"purpose": [{"code": "SERVICE", "retention": "1 day"}]}, "QUALITY"),
+        ({"purpose": [{"code": c, "retention": "1 day"} for c in ("SERVICE", "QUALITY")]}, ""),
+        ({"policy": [raw()["policy"][0] | {"retention_max_days": 9}]}, ""),
+        ({"notice": [raw()["notice"][0] | {"retention": "1 day"}]}, ""),
+    ],
+)
+def test_recordings_that_nothing_ever_makes_due_are_said(
+    tables: dict[str, Any], lacking: str
+) -> None:
+    found = retention_findings(accepted(raw() | tables))
+    address = "policy[1].retention_max_days"
+    assert brief(found) == ([("RETENTION_MISSING", "warning", address)] if lacking else [])
+    assert not lacking or found[0].what.endswith(f"no period for {lacking}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from errno import EACCES
 from pathlib import Path
@@ -11,11 +12,13 @@ import pytest
 
 from asterisk_compliance.app.call_task import monotonic_ms
 from asterisk_compliance.app.keeping import Keeping
+from asterisk_compliance.app.sealing import COMMAND, Sealers
 from asterisk_compliance.domain.events import Event, FileAppeared, FileGrew, SpoolKept, SpoolRemoved
 from asterisk_compliance.domain.recording import Blank, Direction, Doubt, Expected, Outcome, Verdict
-from asterisk_compliance.ids import RecordingId, call_id, recording_id, spool_name
-from asterisk_compliance.storage.recordings import vault_path, wav_header
+from asterisk_compliance.ids import CallId, RecordingId, call_id, call_of, recording_id, spool_name
+from asterisk_compliance.storage.recordings import wav_header
 from asterisk_compliance.storage.spool import Spool
+from asterisk_compliance.storage.vault import vault_path
 
 RECORDING = recording_id(call_id(1_700_000_000_000, b"8 bytes!"), 1)
 WITHIN_S = 5.0
@@ -23,14 +26,32 @@ LOUD = b"\x00\x20\x00\xe0" * 4_000  # 1 s
 EXPECTED = Expected(1_000)
 
 
+SEALERS: list[Sealers] = []
+
+
+@pytest.fixture(autouse=True)
+async def no_process_is_left() -> AsyncIterator[None]:
+    yield
+    while SEALERS:
+        await SEALERS.pop().close()
+
+
 class Site:
     """A spool, a vault, and what the calls were told."""
 
-    def __init__(self, root: Path, close_s: float = WITHIN_S) -> None:
+    def __init__(
+        self, root: Path, close_s: float = WITHIN_S, command: tuple[str, ...] = COMMAND
+    ) -> None:
         self.spool, self.vault = root / "spool", root / "vault"
         self.told: asyncio.Queue[tuple[RecordingId, Event]] = asyncio.Queue()
+        self.sealers = Sealers(command=command)
+        SEALERS.append(self.sealers)
         self.keeping = Keeping(
-            self.spool, self.vault, lambda *told: self.told.put_nowait(told), close_s=close_s
+            self.spool,
+            self.vault,
+            lambda *told: self.told.put_nowait(told),
+            self.sealers,
+            close_s=close_s,
         )
 
     def write(self, direction: str, audio: bytes, *, samples: int | None = None) -> Path:
@@ -143,6 +164,15 @@ async def test_a_vault_that_cannot_be_written(site: Site) -> None:
     assert all(file.exists() for file in kept)
 
 
+async def test_where_nobody_can_seal_the_files_stay(tmp_path: Path) -> None:
+    for name in ("spool", "vault"):
+        (tmp_path / name).mkdir()
+    site = Site(tmp_path, close_s=0.05, command=(sys.executable, "-c", "raise SystemExit(1)"))
+    kept = [site.write(direction, LOUD) for direction in ("rx", "tx")]
+    assert await site.judge() == Verdict(Outcome.UNJUDGED, problem="SEALER")
+    assert all(file.exists() for file in kept)
+
+
 async def test_a_file_that_cannot_be_removed(site: Site) -> None:
     (site.spool / spool_name(RECORDING, "rx")).mkdir()
     assert await site.keeping.remove_spooled(RECORDING) == SpoolKept(RECORDING)
@@ -182,3 +212,29 @@ async def test_a_recording_is_removed_from_the_vault(site: Site) -> None:
 async def test_a_recording_that_cannot_be_removed(site: Site) -> None:
     vault_path(site.vault, RECORDING).mkdir()
     assert not await site.keeping.remove(RECORDING)
+
+
+async def test_what_somebody_holds_is_not_removed(tmp_path: Path) -> None:
+    asked: list[CallId] = []
+
+    def held(call: CallId) -> bool:
+        asked.append(call)
+        return len(asked) == 1
+
+    for name in ("spool", "vault"):
+        (tmp_path / name).mkdir()
+    file = vault_path(tmp_path / "vault", RECORDING)
+    file.write_bytes(b"audio")
+    keeping = Keeping(
+        tmp_path / "spool",
+        tmp_path / "vault",
+        lambda *_: None,
+        Sealers(),
+        close_s=WITHIN_S,
+        may_not_go=held,
+    )
+    assert not await keeping.remove(RECORDING)
+    assert file.exists()
+    assert await keeping.remove(RECORDING)
+    assert not file.exists()
+    assert asked == [call_of(RECORDING)] * 2

@@ -231,3 +231,37 @@ async def test_rows_are_stuck_only_while_some_wait_and_none_moves() -> None:
     await disk.store()
     assert rows.stuck_s == 0.0
     await asyncio.gather(*waiting)
+
+
+def test_a_synthetic_call_is_none_of_the_calls() -> None:
+    decided = row(Kind.DECISION, status="ALLOWED", reason="NOTICE_COMPLETED")
+    closed = row(Kind.RECORDING_CLOSED, **WHOLE | {"whole": False, "length": "short"})
+    rest = (row(Kind.NOTICE_COMPLETED), decided, closed, row(Kind.ANOMALY, code="STRANDED"))
+    metrics = counted(row(Kind.CALL_ARRIVED, synthetic=True), *rest)
+    allowed = {"status": "ALLOWED", "reason": "NOTICE_COMPLETED"}
+    assert value(metrics, "calls_total", **allowed) == 0
+    assert value(metrics, "notices_total", outcome="completed") == 0
+    assert value(metrics, "recordings_total", outcome="closed") == 0
+    assert value(metrics, "recording_flaws_total", flaw="short") == 0
+    assert value(metrics, "anomalies_total", code="STRANDED") == 1
+    assert value(metrics, "rows_total", kind="decision") == 1
+    real = counted(row(Kind.CALL_ARRIVED, synthetic=False), *rest)
+    assert value(real, "calls_total", **allowed) == 1
+    assert value(real, "recordings_total", outcome="closed") == 1
+
+
+def test_how_canaries_end() -> None:
+    passed, failed = row(Kind.CANARY_PASSED), row(Kind.CANARY_FAILED, reason="NO_FILE")
+    metrics = counted(row(Kind.CALL_ARRIVED, synthetic=True), passed, passed, failed)
+    assert value(metrics, "canary_passed_total", node="pbx1") == 2
+    assert value(metrics, "canary_failed_total", node="pbx1", reason="NO_FILE") == 1
+    assert value(metrics, "canary_passed_timestamp_seconds", node="pbx1") == 1_700_000_000.5
+
+
+def test_synthetic_calls_are_not_remembered_for_ever() -> None:
+    metrics = Metrics()
+    for number in range(1_000):
+        call = call_id(1_700_000_000_000 + number, b"8 bytes!")
+        detail: Mapping[str, Detail] = {"synthetic": True}
+        metrics.observe(Draft(Kind.CALL_ARRIVED, 0, NodeName("pbx1"), call, detail=detail))
+    assert len(metrics._synthetic) == 100

@@ -30,8 +30,14 @@ async def serving(tmp_path: Path) -> AsyncIterator[Serving]:
 
 
 async def test_the_first_rows_say_by_which_rules_calls_are_dealt_with(serving: Serving) -> None:
-    kinds = [row["kind"] for row in serving.rows()][:4]
-    assert kinds == ["service_started", "config_loaded", "notice_registered", "notice_registered"]
+    kinds = [row["kind"] for row in serving.rows()][:5]
+    assert kinds == [
+        "service_started",
+        "signing_key_set",
+        "config_loaded",
+        "notice_registered",
+        "notice_registered",
+    ]
     (loaded,) = serving.details("config_loaded")
     assert loaded["digest"] == hashlib.sha256(serving.config.read_bytes()).hexdigest()
     assert loaded["policies"] == [f"inbound:{serving.policies.by_name['inbound'].digest}"]

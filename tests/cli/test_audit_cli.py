@@ -99,11 +99,12 @@ def test_audit_verify_says_what_it_found_and_what_it_does_not_prove(store: Path)
     said = dict(line.split(None, 1) for line in result.stdout.splitlines()[:4])
     assert said["rows"] == "16"
     assert said["head"] == f"16:{said['root']}"
-    assert result.stdout.splitlines()[-1] == "INTACT"
+    assert result.stdout.splitlines()[-1] == "INTACT, level: tree"
     assert "2 commitments opened" in result.stderr
-    assert "not proven: the head is not signed" in result.stderr
+    assert "not proven: that the log was not rewritten as a whole" in result.stderr
     again = run(audit.app, store, "verify", "--expect", said["head"])
-    assert "the first 16 rows are those of the expected root" in again.stderr
+    assert "the first 16 rows are those of the expected head" in again.stderr
+    assert again.stdout.splitlines()[-1] == "INTACT, level: anchored elsewhere"
 
 
 def test_audit_verify_exits_1_and_names_the_row(store: Path) -> None:

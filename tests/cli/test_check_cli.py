@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from asterisk_compliance import catalogue
+from asterisk_compliance.age import new_identity
 from asterisk_compliance.app import findings
 from asterisk_compliance.cli.main import app
 from asterisk_compliance.errors import ConfigError
@@ -19,9 +20,10 @@ CONFIG = """
 [controller]
 name = "Example K.K."
 contact = "privacy@example.jp"
+fingerprint = "{fingerprint}"
 [[asterisk]]
 node = "pbx1"
-spool = "/var/spool/asterisk/compliance"
+spool = "{spool}"
 sounds = "{sounds}"
 ari = {{ user = "compliance", secret_env = "NOT_SET" }}
 ami = {{ user = "compliance", secret_env = "NOT_SET" }}
@@ -35,21 +37,32 @@ wording.ja.prompt = "notice-standard"
 name = "inbound"
 notice = "told"
 languages = ["ja"]
+retention_max_days = 90
 {rules}
 [audit]
 store = "/nowhere/store"
+checkpoints_to = ["stdout"]
 [vault]
 recordings = "/nowhere/recordings"
+{vault}
 [reconcile]
 cdr = ["/var/log/asterisk/cdr-csv/Master.csv"]
 """
 
 
-def config(tmp_path: Path, rules: str = "") -> Path:
+TWO = f"recipients = {[new_identity()[1] for _ in range(2)]}"
+
+
+def config(tmp_path: Path, rules: str = "", vault: str = TWO) -> Path:
     sounds = tmp_path / "sounds"
     shutil.copytree(str(catalogue.sounds()), sounds)
     file = tmp_path / "compliance.toml"
-    file.write_text(CONFIG.format(sounds=sounds, rules=rules), "utf-8")
+    file.write_text(
+        CONFIG.format(
+            spool=tmp_path, fingerprint="ab" * 32, sounds=sounds, rules=rules, vault=vault
+        ),
+        "utf-8",
+    )
     return file
 
 
@@ -75,6 +88,13 @@ def test_findings_as_text_and_as_json(tmp_path: Path) -> None:
     (finding,) = json.loads(run(file, "--json").stdout)
     assert set(finding) == {"id", "severity", "address", "what", "todo"}
     assert (finding["id"], finding["severity"]) == ("HOME_MISSING", "warning")
+
+
+def test_recordings_that_are_not_encrypted_are_said(tmp_path: Path) -> None:
+    result = run(config(tmp_path, vault='encryption = "off"'), "--json")
+    (finding,) = json.loads(result.stdout)
+    assert (finding["id"], finding["severity"]) == ("ENCRYPTION_OFF", "warning")
+    assert result.exit_code == 0
 
 
 def test_how_far_ahead_changes_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

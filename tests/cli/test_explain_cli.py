@@ -62,6 +62,7 @@ outside_prefixes = ["0"]
 store = "/nowhere/store"
 [vault]
 recordings = "/nowhere/recordings"
+encryption = "off"
 """
 TOKYO, BERLIN = "0312345678", "+4930123456"
 

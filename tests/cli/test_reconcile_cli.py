@@ -55,6 +55,7 @@ languages = ["ja"]
 store = "{here}/store"
 [vault]
 recordings = "{here}/vault"
+encryption = "off"
 {reconcile}
 """
 

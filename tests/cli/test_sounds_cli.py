@@ -44,6 +44,7 @@ dialplan_s = 60
 store = "/var/lib/asterisk-compliance/store"
 [vault]
 recordings = "/var/lib/asterisk-compliance/recordings"
+encryption = "off"
 """
 SAYS_ALL = "ご用件の確認と応対品質の向上のため、録音しています。"
 

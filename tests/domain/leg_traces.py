@@ -161,7 +161,14 @@ def begins(
 ) -> tuple[Command, ...]:
     """Asterisk is asked for a new pair of files, behind the row that says so."""
     return (
-        row(Kind.RECORDING_REQUESTED, recording, capture=capture, others=others),
+        row(
+            Kind.RECORDING_REQUESTED,
+            recording,
+            capture=capture,
+            others=others,
+            policy="inbound",
+            retention=(),
+        ),
         Commit(),
         StartSegment(recording, CaptureOptions(others=others)),
         SetDeadline(Deadline.SEGMENT, LIMITS.segment_ms),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from asterisk_compliance.ids import call_id
 BEGIN_MS = 1_795_507_200_000
 NOW_MS = BEGIN_MS + 86_400_000
 DIGEST = "ab" * 32
+SEALED_DIGEST = "5e" * 32
 
 
 @dataclass
@@ -33,6 +34,9 @@ class World:
 
     # -- as the log is asked ---------------------------------------------------------------
 
+    def stored(self, recording: str, sealed: bool) -> str | None:
+        return self.vault.get(f"{recording}{'.age' if sealed else ''}")
+
     def call(self, call: str) -> LoggedCall | None:
         return fold(call, self.rows[call]) if call in self.rows else None
 
@@ -46,6 +50,13 @@ class World:
         calls = (fold(call, rows) for call, rows in self.rows.items())
         return any(channel in {call.channel, call.linkedid} for call in calls)
 
+    def adopted(self, channel: str) -> bool:
+        calls = [(fold(call, rows), rows) for call, rows in self.rows.items()]
+        return any(
+            call.channel == channel and any(row.kind == "recording_adopted" for row in rows)
+            for call, rows in calls
+        )
+
     def quarantined(self, file: str) -> bool:
         return file in self.set_aside
 
@@ -54,7 +65,7 @@ class World:
         return [
             *comparison.cdrs(self.cdrs),
             *comparison.cel(self.cel),
-            *comparison.calls(filter(None, map(self.call, sorted(self.rows))), self.vault.get),
+            *comparison.calls(filter(None, map(self.call, sorted(self.rows))), self.stored),
             *comparison.files(self.files),
         ]
 
@@ -105,6 +116,11 @@ def vault_file(call: str) -> FoundFile:
     return FoundFile(Place.VAULT, f"{recording}.wav", recording, call)
 
 
+def sealed_file(call: str) -> FoundFile:
+    plain = vault_file(call)
+    return replace(plain, name=f"{plain.name}.age", sealed=True)
+
+
 def spool_file(call: str, direction: str = "rx") -> FoundFile:
     recording = recording_of(call)
     return FoundFile(Place.SPOOL, f"{recording}-{direction}.wav", recording, call)
@@ -130,6 +146,15 @@ def add_recorded(world: World, number: int) -> str:
     world.files.append(vault_file(call))
     world.vault[recording["recording"]] = DIGEST
     return call
+
+
+def seal(world: World, call: str) -> None:
+    """What was recorded of a call was sealed as well."""
+    recording = recording_of(call)
+    world.add_row(call, "recording_sealed", recording=recording, sha256=SEALED_DIGEST)
+    world.files[world.files.index(vault_file(call))] = sealed_file(call)
+    world.vault[f"{recording}.age"] = SEALED_DIGEST
+    del world.vault[recording]
 
 
 def add_unrecorded(world: World, number: int) -> None:
@@ -162,6 +187,25 @@ def add_outage(world: World, number: int) -> None:
     world.cel.append(Cdr(channel_of(number), channel_of(number), "in", answered=True))
 
 
+def add_fallback(world: World, number: int) -> str:
+    """The dialplan alone told the caller and recorded, and the service adopted that."""
+    call, at = id_of(number), BEGIN_MS + number * 60_000
+    recording = {"recording": recording_of(call)}
+    world.rows[call] = [
+        row_of("call_arrived", at, channel=channel_of(number), linkedid=""),
+        row_of("decision", at, status="ALLOWED", reason="FALLBACK_NOTICE"),
+        row_of("recording_adopted", at, **recording),
+        row_of("call_ended", at + 30_000, observed_late=True),
+        row_of("recording_closed", at + 31_000, **recording, sha256=DIGEST),
+        row_of("spool_removed", at + 31_000, **recording),
+    ]
+    world.cdrs.append(_cdr(number, Statement("ALLOWED", "FALLBACK_NOTICE")))
+    world.cel.append(Cdr(channel_of(number), channel_of(number), "in", answered=True))
+    world.files.append(vault_file(call))
+    world.vault[vault_file(call).name.removesuffix(".wav")] = DIGEST
+    return call
+
+
 def add_emergency(world: World, number: int) -> None:
     world.cdrs.append(_cdr(number, Statement("NOT_RECORDED", "EMERGENCY")))
 
@@ -178,6 +222,7 @@ def _cdr(number: int, *said: Statement) -> Cdr:
 
 KINDS = (
     add_recorded, add_unrecorded, add_outbound, add_outage, add_emergency, add_unanswered,
+    add_fallback,
 )  # fmt: skip
 
 

@@ -81,7 +81,9 @@ def test_a_call_arrives_and_hears_the_notice() -> None:
                 "linkedid": CHANNEL,
                 "policy": "inbound",
                 "policy_digest": "p" * 64,
+                "queue": "",
                 "rules": (),
+                "synthetic": False,
             },
             actor=Actor.CALLER,
             party=PARTY,
@@ -91,6 +93,15 @@ def test_a_call_arrives_and_hears_the_notice() -> None:
         Play(PLAYBACK, "sound:/prompts/ja/notice"),
         SetDeadline(Deadline.NOTICE, NOTICE_MS + LIMITS.notice_margin_ms),
     )
+
+
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_what_is_recorded_of_a_synthetic_call_goes(synthetic: bool) -> None:
+    call, commands = rules.arrive(CALL, arrival(synthetic=synthetic), LIMITS)
+    arrived = commands[0]
+    assert isinstance(arrived, AppendRow)
+    assert arrived.detail["synthetic"] is synthetic
+    assert (call.synthetic, call.erases) == (synthetic, synthetic)
 
 
 def test_a_channel_that_is_up_is_not_answered_again() -> None:
@@ -156,7 +167,13 @@ def test_a_completed_notice_allows_the_recording_behind_a_commit() -> None:
                 "status": Status.ALLOWED,
             },
         ),
-        of_recording(Kind.RECORDING_REQUESTED, capture=CaptureFrom.BRIDGED, others=True),
+        of_recording(
+            Kind.RECORDING_REQUESTED,
+            capture=CaptureFrom.BRIDGED,
+            others=True,
+            policy="inbound",
+            retention=(),
+        ),
         Commit(),
         ALLOWED,
         Continue(),

@@ -32,6 +32,7 @@ from asterisk_compliance.domain.events import (
     StopAsked,
     WithdrawalAsked,
 )
+from asterisk_compliance.domain.fault_events import ServiceHung, StorageChanged
 from asterisk_compliance.domain.names import Step
 from asterisk_compliance.domain.notice import Consent, OnProblem, OnWithdrawal
 from asterisk_compliance.domain.rows import Kind
@@ -115,6 +116,9 @@ STORIES = {
     ),
     "cannot be stopped": Story((*RECORDED, RowsRefused(), CaptureGoesOn(RECORDING))),
     "too many at once": Story((), {"overloaded": True}),
+    "the disk is about to be full": Story((), {"no_storage": Reason.DISK_LOW}),
+    "the spool is read-only": Story((STARTED, StorageChanged(Reason.STORAGE_NOT_WRITABLE))),
+    "nobody listened": Story((STARTED, ServiceHung(), LeftStasis(), GONE)),
     "the dialler gave up": Story((STARTED, DiallerGone(500), LeftStasis(), GONE)),
     "somebody came and was told": Story(
         (
@@ -151,12 +155,15 @@ NOT_OF_A_CALL = {
     Kind.ASTERISK_CONNECTED,
     Kind.ASTERISK_DISCONNECTED,
     Kind.EVENT_MALFORMED,
+    Kind.STORAGE_FAILED,
+    Kind.STORAGE_MENDED,
     Kind.MARK,
 }
 
 
 TOLD_ELSEWHERE = {
     Kind.CALL_FOLLOWED,  # of a call that an earlier life of the service began
+    Kind.CALL_RELEASED,  # by the watchdog
     Kind.FILE_QUARANTINED,
     Kind.INTRODUCTION_COMPLETED,  # of calls that we place
     Kind.CALL_BLOCKED,

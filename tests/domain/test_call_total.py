@@ -23,6 +23,7 @@ from asterisk_compliance.domain.commands import (
     StartSegment,
 )
 from asterisk_compliance.domain.company import Cover, Peer
+from asterisk_compliance.domain.decision import UNSTORABLE
 from asterisk_compliance.domain.events import (
     Bridged,
     By,
@@ -66,6 +67,7 @@ from asterisk_compliance.domain.events import (
     Unbridged,
     WithdrawalAsked,
 )
+from asterisk_compliance.domain.fault_events import FileStopped, ServiceHung, StorageChanged
 from asterisk_compliance.domain.names import Deadline, Step
 from asterisk_compliance.domain.notice import (
     AgentConsent,
@@ -118,7 +120,14 @@ peers = st.lists(
 events = st.one_of(
     *(
         st.builds(kind)
-        for kind in (Reentered, HangupRequested, LeftStasis, ServiceStopping, EventsOverflowed)
+        for kind in (
+            Reentered,
+            HangupRequested,
+            LeftStasis,
+            ServiceStopping,
+            ServiceHung,
+            EventsOverflowed,
+        )
     ),
     *(
         st.builds(kind, times)
@@ -139,7 +148,7 @@ events = st.one_of(
     ),
     *(
         st.builds(kind, recordings, times)
-        for kind in (FileAppeared, FileGrew, CaptureStopped, SegmentRefused)
+        for kind in (FileAppeared, FileGrew, FileStopped, CaptureStopped, SegmentRefused)
     ),
     *(st.builds(kind, recordings) for kind in (SpoolKept, CaptureGoesOn)),
     *(st.builds(kind, st.sampled_from(Mute), times) for kind in (MuteChanged, MuteRefused)),
@@ -150,6 +159,7 @@ events = st.one_of(
     st.builds(PlaybackFinished, playbacks, st.booleans(), times, st.none() | times),
     st.builds(CommandFailed, st.sampled_from(Step), st.booleans()),
     st.builds(RowsRefused, st.booleans(), undone),
+    st.builds(StorageChanged, st.sampled_from([*sorted(UNSTORABLE), None])),
     st.builds(RowsLate, undone),
     st.builds(LateRowsSettled, st.booleans(), undone),
     st.builds(DeadlinePassed, st.sampled_from(Deadline), times),

@@ -122,7 +122,7 @@ MUTANTS = {
         _except_for(PauseReason.JOINED),
         set(),
     ),
-    "told as soon as the whisper begins": (rules, "whisper_started", _told_at_its_start, set()),
+    "told as soon as the whisper begins": (company, "whisper_started", _told_at_its_start, set()),
     "'done' counts as a whole whisper": (
         company,
         "lasted_ms",

@@ -88,3 +88,16 @@ def test_how_long_a_call_is_over():
     call.ended_ms = AT_MS
     assert call.over_for(10, AT_MS + 10)
     assert not call.over_for(11, AT_MS + 10)
+
+
+def test_a_disposal_begins_and_ends() -> None:
+    about = {"recording": RECORDING}
+    closed = ("recording_closed", {**about, "sha256": "ab" * 32})
+    begun = ("disposal_begun", {**about, "files": [".wav " + "ab" * 32]})
+    failed = ("disposal_failed", about)
+    before = LoggedRecording(outcome="closed", sha256="ab" * 32)
+    one = fold(CALL, facts(closed, begun, failed)).recordings[RECORDING]
+    assert one == LoggedRecording(outcome="closed", sha256="ab" * 32, disposing=True)
+    over = fold(CALL, facts(closed, begun, ("recording_disposed", about))).recordings[RECORDING]
+    assert over == LoggedRecording(outcome="closed", sha256="ab" * 32, disposing=True, removed=True)
+    assert fold(CALL, facts(closed)).recordings[RECORDING] == before

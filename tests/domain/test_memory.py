@@ -91,6 +91,13 @@ def test_an_arrival_says_who_it_is() -> None:
     assert (call.decision, call.language, call.last_number) == (None, "", 0)
 
 
+@pytest.mark.parametrize(
+    ("detail", "erases"), [({}, False), ({"synthetic": False}, False), ({"synthetic": True}, True)]
+)
+def test_what_a_synthetic_call_left_goes(detail: dict[str, Detail], erases: bool) -> None:
+    assert known(replace(ARRIVED, detail={**ARRIVED.detail, **detail})).erases is erases
+
+
 @pytest.mark.parametrize("without", [{"channel": ""}, {"entry": "carrier pigeon"}])
 def test_without_its_arrival_nothing_is_known(without: dict[str, str]) -> None:
     strange = replace(ARRIVED, detail={**ARRIVED.detail, **without})

@@ -120,3 +120,42 @@ def test_details_of_another_type_leave_the_column_empty() -> None:
     change = project(row(draft(Kind.RECORDING_CLOSED, CALL, detail=detail)))
     assert change is not None
     assert change.columns["length_ms"] is None
+
+
+def test_how_long_a_recording_is_kept_is_listed_with_it() -> None:
+    recording = recording_id(CALL, 1)
+    told = {"policy": "inbound", "retention": ("QUALITY=6 months", "SERVICE")}
+    for kind in (Kind.RECORDING_REQUESTED, Kind.RECORDING_ADOPTED):
+        change = project(row(draft(kind, CALL, detail={"recording": recording, **told})))
+        assert change is not None
+        assert change.columns["policy"] == "inbound"
+        assert change.columns["retention"] == "QUALITY=6 months&SERVICE"
+
+
+@pytest.mark.parametrize("queue", ["", "sales"])
+def test_a_call_in_no_queue_is_another_thing_than_one_of_an_unknown_queue(queue: str) -> None:
+    change = project(row(draft(Kind.CALL_ARRIVED, CALL, detail={"queue": queue})))
+    assert change is not None
+    assert change.columns["queue"] == queue
+
+
+@pytest.mark.parametrize(
+    ("detail", "columns"),
+    [
+        ({"state": "withdrawn", "earlier": "delete"}, {"node": "pbx1", "withdrawn": "delete"}),
+        ({"state": "given"}, None),
+    ],
+)
+def test_what_becomes_of_what_was_withdrawn_is_listed_with_the_call(detail, columns) -> None:
+    change = project(row(draft(Kind.CONSENT, CALL, detail=detail)))
+    assert (change and change.columns) == columns
+
+
+@pytest.mark.parametrize(
+    ("kind", "level"),
+    [(Kind.DISPOSAL_BEGUN, "disposing"), (Kind.RECORDING_DISPOSED, "disposed")],
+)
+def test_a_disposal_is_a_level(kind: Kind, level: str) -> None:
+    change = project(row(draft(kind, CALL, detail={"recording": recording_id(CALL, 1)})))
+    assert change is not None
+    assert change.columns["level"] == level

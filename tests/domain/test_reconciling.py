@@ -21,6 +21,7 @@ from domain.reconciled_world import (
     NOW_MS,
     World,
     add_emergency,
+    add_fallback,
     add_outage,
     add_recorded,
     channel_of,
@@ -59,6 +60,15 @@ def cdr_says(**changed):
         world.cdrs[number] = replace(world.cdrs[number], statements=(replace(said, **changed),))
 
     return mutate
+
+
+def never_adopted(world, call):
+    world.cdrs.append(Cdr("1795507000.9", statements=(Statement("ALLOWED", "FALLBACK_NOTICE"),)))
+
+
+def alone_and_never_adopted(world, call):
+    name = f"d-{'0' * 16}-1795507000.9-rx.wav"
+    world.files.append(FoundFile(Place.SPOOL, name, alone_ms=1_795_507_000_000))
 
 
 def cdrs_garbled(world, call):
@@ -126,6 +136,8 @@ MUTATIONS = [
     (cdr_says(status="NOT_RECORDED"), "DECISION_DIFFERS"),
     (cdr_says(reason="CONSENT_GIVEN"), "DECISION_DIFFERS"),
     (cdr_says(call=id_of(999)), "CDR_WITHOUT_ROW"),
+    (never_adopted, "FALLBACK_NOT_ADOPTED"),
+    (alone_and_never_adopted, "FILE_UNKNOWN"),
     (cdrs_garbled, "CDR_UNREADABLE"),
     (rows_gone("decision"), "CALL_WITHOUT_DECISION"),
     (decided_twice, "CALL_WITH_TWO_DECISIONS"),
@@ -168,6 +180,25 @@ def test_every_finding_is_met_here_and_has_words():
 
 
 # -- what is explained -------------------------------------------------------------------------
+
+
+def test_what_the_dialplan_recorded_alone_is_explained_when_it_is_adopted():
+    world = World()
+    add_fallback(world, 1)
+    assert [finding.id for finding in world.compare()] == ["FALLBACK_NOTICE"]
+
+
+def test_a_file_that_the_dialplan_records_alone_may_be_of_a_live_call():
+    name = f"d-{'0' * 16}-{channel_of(1)}-rx.wav"
+    made_ms = int(channel_of(1).partition(".")[0]) * 1_000
+    world = World(files=[FoundFile(Place.SPOOL, name, alone_ms=made_ms)])
+    assert world.unexplained(now_ms=made_ms + LATE_MS - 1) == []
+    assert world.unexplained(now_ms=made_ms + LATE_MS) == ["FILE_UNKNOWN"]
+    assert world.unexplained(since_ms=made_ms + 1) == []
+    world.files = [replace(world.files[0], place=Place.QUARANTINE)]
+    assert world.unexplained(now_ms=made_ms) == ["FILE_UNKNOWN"]
+    world.set_aside.add(name)
+    assert world.unexplained(now_ms=made_ms) == []
 
 
 def test_outages_and_emergencies_are_explained_and_counted_once_a_call():

@@ -45,6 +45,7 @@ def test_the_demo_shows_what_it_says_and_keeps_it(tmp_path):
     inbound = summary["calls"][0]
     assert inbound["notice"]["completed"]
     assert inbound["notice"]["ended_at"] <= inbound["capture"]["first_sample_at"]
+    assert inbound["recording"].endswith(".wav.age")
     assert (output / inbound["recording"]).stat().st_size > 20_000
     assert all(call["audit"]["verified"] for call in summary["calls"])
     assert all(claim["holds"] for call in summary["calls"] for claim in call["claims"])
@@ -52,6 +53,12 @@ def test_the_demo_shows_what_it_says_and_keeps_it(tmp_path):
     config = ("--config", output / "compliance.toml")
     verified = run("-m", "asterisk_compliance", "audit", "verify", *config)
     assert "INTACT" in verified.stdout
+    key = ("--identity", output / "officer/officer.key")
+    drill = run("-m", "asterisk_compliance", "recordings", "drill", *key, *config)
+    assert "opened" in drill.stdout
+    bundle, public = output / "evidence.zip", output / "log-key.pub"
+    evidence = run("-m", "asterisk_compliance", "evidence", "verify", bundle, "--key", public)
+    assert evidence.stdout.splitlines()[-1].split() == ["VERDICT", "VERIFIED"]
     assert run("-m", "asterisk_compliance", "status", *config, check=False).returncode == 3
 
 

@@ -17,11 +17,14 @@ pytestmark = pytest.mark.asterisk
 LIMIT_S = 3.0
 """The routine's own limit in these tests: longer than the notice and its margin."""
 
+NO_WATCHDOG = "watchdog_s = 60"
+"""What the dialplan does alone; test_watchdog.py has the rest."""
+
 TIMED_OUT = "NOT_RECORDED:SERVICE_TIMED_OUT::"
 
 
 async def test_a_service_that_hangs_before_the_call_holds_nobody(set_the_scene):
-    scene = await set_the_scene(dialplan_s=LIMIT_S + 1.0)
+    scene = await set_the_scene(dialplan_s=LIMIT_S + 1.0, limits=NO_WATCHDOG)
     scene.site.service.suspend()
     leg = await scene.caller.dial("102", scene.port)
     agent = await scene.agent.next_call(LIMIT_S + 3)
@@ -33,7 +36,7 @@ async def test_a_service_that_hangs_before_the_call_holds_nobody(set_the_scene):
 
 
 async def test_a_service_that_hangs_in_the_notice_holds_nobody(set_the_scene):
-    scene = await set_the_scene(dialplan_s=LIMIT_S + 1.0)
+    scene = await set_the_scene(dialplan_s=LIMIT_S + 1.0, limits=NO_WATCHDOG)
     leg = await scene.caller.dial("102", scene.port)
     await leg.answered()
     await leg.until_heard(0.4)
@@ -90,7 +93,7 @@ async def test_a_hung_service_leaves_the_sites_own_limit_alone(set_the_scene):
     limited = EXTENSIONS.replace(
         "exten => 102,1,", "exten => 102,1,Set(TIMEOUT(absolute)=7)\n same => n,"
     )
-    scene = await set_the_scene(extensions=limited, dialplan_s=LIMIT_S + 1.0)
+    scene = await set_the_scene(extensions=limited, dialplan_s=LIMIT_S + 1.0, limits=NO_WATCHDOG)
     scene.site.service.suspend()
     leg = await scene.caller.dial("102", scene.port)
     agent = await scene.agent.next_call(LIMIT_S + 3)

@@ -6,7 +6,8 @@
     service-stopped  the service is stopped: the call reaches the agent at once, not recorded
 
 What happened comes from the telephones and the recording, what was written down from the log;
-``demo-output/summary.json`` has both, and the exit status is 0 only if all of it agrees.
+``demo-output/summary.json`` has both, and the exit status is 0 only if all of it agrees. The
+recording is sealed: the demo plays the compliance officer as well, whose key is in ``officer/``.
 """
 
 from __future__ import annotations
@@ -22,7 +23,15 @@ from pathlib import Path
 from typing import Any
 
 from asterisk_compliance.storage.verify import verify
-from lab.demo_output import install_prompts, leave_behind, make_output, shipped_audio
+from lab.demo_evidence import export_evidence
+from lab.demo_output import (
+    install_prompts,
+    leave_behind,
+    make_officer,
+    make_output,
+    opened,
+    shipped_audio,
+)
 from lab.demo_report import report
 from lab.hearing import (
     Capture,
@@ -74,6 +83,8 @@ class Telling:
     """One call of the demo: what the telephones and the audio say, and what the log says.
 
     Attributes:
+        recording: As it lies in the vault.
+        sha256: Of what the officer's key found in it.
         moments: What happened, as seconds since the INVITE and a sentence.
     """
 
@@ -86,6 +97,7 @@ class Telling:
     notice: NoticeHeard | None = None
     capture: Capture | None = None
     recording: Path | None = None
+    sha256: str = ""
     decision: str = ""
     reason: str = ""
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -100,8 +112,11 @@ class Telling:
 class Demo:
     """Plays the four calls on one site."""
 
-    def __init__(self, site: Site, caller: Phone, agent: Phone, search: NoticeSearch) -> None:
+    def __init__(
+        self, site: Site, caller: Phone, agent: Phone, search: NoticeSearch, officer: str
+    ) -> None:
         self._site = site
+        self._officer = officer
         self._caller = caller
         self._agent = agent
         self._search = search
@@ -221,7 +236,7 @@ class Demo:
         telling.decision, telling.reason = decided[0]["status"], decided[0]["reason"]
         closed = [row["detail"] for row in telling.rows if row["kind"] == "recording_closed"]
         if closed:
-            telling.recording = self._site.recordings / f"{closed[0]['recording']}.wav"
+            telling.recording = self._site.recordings / f"{closed[0]['recording']}.wav.age"
 
     def _listen(self, telling: Telling) -> None:
         """Read what was heard and what was kept back from the audio."""
@@ -229,9 +244,8 @@ class Demo:
         telling.notice = NoticeHeard.of(self._search, telling.leg.heard_pcm())
         if telling.recording is not None:
             schedules = {"caller": self._caller.schedule, "agent": self._agent.schedule}
-            telling.capture = Capture.read(
-                telling.recording, schedules, self._search, telling.began, ended
-            )
+            with opened(telling.recording, self._officer) as (wav, telling.sha256):
+                telling.capture = Capture.read(wav, schedules, self._search, telling.began, ended)
         telling.moments = list(_moments(telling))
 
     # -- claims --------------------------------------------------------------------------
@@ -255,12 +269,23 @@ class Demo:
                 f"{telling.capture.length_s:.2f} s of {bridged_s:.2f} s",
             ),
             Claim("the spool is empty again", not self._site.spooled(), "0 files"),
+            self._sealed(telling),
         ]
+
+    def _sealed(self, telling: Telling) -> Claim:
+        """What lies in the vault is in the age format, and holds what was closed."""
+        assert telling.recording is not None
+        name = "only the officer's key opens the recording"
+        (closed,) = [row["detail"] for row in telling.rows if row["kind"] == "recording_closed"]
+        there = [path.name for path in self._site.recordings.iterdir()]
+        sealed = telling.recording.read_bytes().startswith(b"age-encryption.org/v1\n")
+        holds = sealed and there == [telling.recording.name] and telling.sha256 == closed["sha256"]
+        return Claim(name, holds, f"{telling.recording.stat().st_size:,} bytes, sealed")
 
     def _nothing_kept(self, telling: Telling) -> Claim:
         """Nothing new in the vault, nothing at all in the spool."""
         kept = {path.name for path in self._site.recordings.glob("r-*")}
-        own = {f"r-{row['call'][2:]}-1.wav" for row in telling.rows}
+        own = {f"r-{row['call'][2:]}-1.wav.age" for row in telling.rows}
         left = self._site.spooled() + sorted(kept & own)
         if not telling.rows:  # nobody wrote about it: then only the first call may have left one
             left += sorted(kept)[1:]
@@ -323,6 +348,7 @@ def _at(row: dict[str, Any]) -> float:
 
 async def play(output: Path, language: str, talk_s: float) -> list[Telling]:
     """Place the four calls; leave everything they made in ``output``."""
+    officer, recipient = make_officer(output)
     other = "ja" if language == "en" else "en"
     async with AsyncExitStack() as stack:
         agent = await stack.enter_async_context(await Phone.open("agent", AGENT))
@@ -333,9 +359,10 @@ async def play(output: Path, language: str, talk_s: float) -> list[Telling]:
             policies=POLICIES.format(first=language, second=other),
             dialplan_s=20.0,
             install_prompts=install_prompts,
+            vault=f'recipients = ["{recipient}"]',
         )
         await stack.enter_async_context(site)
-        demo = Demo(site, caller, agent, NoticeSearch(shipped_audio(language)))
+        demo = Demo(site, caller, agent, NoticeSearch(shipped_audio(language)), officer)
         tellings = [
             await demo.inbound(talk_s),
             await demo.hangup(),
@@ -343,6 +370,8 @@ async def play(output: Path, language: str, talk_s: float) -> list[Telling]:
             await demo.service_stopped(),
         ]
         leave_behind(site, output)
+    inbound = tellings[0]
+    inbound.claims.append(await asyncio.to_thread(export_evidence, output, inbound.rows[0]["call"]))
     return tellings
 
 

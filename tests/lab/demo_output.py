@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from asterisk_compliance import catalogue
+from asterisk_compliance.age import decrypt, new_identity
 from lab.g711 import Pcm
 from lab.site import Site
 from lab.wav import read_wav
@@ -24,6 +28,26 @@ def make_output(output: Path) -> bool:
     output.mkdir(parents=True, exist_ok=True)
     (output / MARKER).write_text("Made by ./scripts/demo, which replaces it when run again.\n")
     return True
+
+
+def make_officer(output: Path) -> tuple[str, str]:
+    """The key pair of the demo's compliance officer, who keeps the private one elsewhere."""
+    identity, recipient = new_identity()
+    (output / "officer").mkdir(mode=0o700)
+    key = output / "officer/officer.key"
+    key.touch(mode=0o600)
+    key.write_text(f"# public key: {recipient}\n{identity}\n")
+    return identity, recipient
+
+
+@contextmanager
+def opened(sealed: Path, identity: str) -> Iterator[tuple[Path, str]]:
+    """A recording as the officer hears it, in a file that goes again; and its SHA-256."""
+    with tempfile.NamedTemporaryFile(suffix=".wav") as plain:
+        with sealed.open("rb") as file:
+            sha256 = decrypt(file, plain, identity).sha256
+        plain.flush()
+        yield Path(plain.name), sha256
 
 
 def install_prompts(sounds: Path) -> None:

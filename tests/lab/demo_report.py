@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from lab.demo_evidence import BUNDLE, KEY
+
 if TYPE_CHECKING:
     from lab.demo import Telling
 
@@ -96,10 +98,20 @@ def _draw(tellings: list[Telling], output: Path) -> None:
 
 def _say_where(console: Console, output: Path) -> None:
     config = f"--config {output.name}/compliance.toml"
-    console.print(f"Kept in {output.name}/: summary.json, rows.jsonl, recordings/, inbound.png")
+    kept = "summary.json, rows.jsonl, recordings/ (sealed), officer/ (the key), inbound.png"
+    console.print(f"Kept in {output.name}/: {kept}", soft_wrap=True)
+    console.print(f"Evidence of the first call: {BUNDLE}, and {KEY}, to verify it", soft_wrap=True)
     console.print("Try:")
-    for command in ("calls list", "audit verify", "audit list"):
+    drill = f"recordings drill --identity {output.name}/officer/officer.key"
+    for command in ("calls list", "audit verify", "audit list", drill):
         console.print(f"  {_command()} {command} {config}", soft_wrap=True)
+    bundle = f"{output.name}/{BUNDLE} --key {output.name}/{KEY}"
+    console.print(f"  {_command()} evidence verify {bundle}", soft_wrap=True)
+    console.print(
+        f"Or, with nothing but Python and cryptography: unzip {output.name}/{BUNDLE} -d evidence"
+        f" and python evidence/verify.py --key {output.name}/{KEY}; read evidence/report.html",
+        soft_wrap=True,
+    )
 
 
 def _command() -> str:

@@ -154,8 +154,9 @@ class Stage:
         at, then = (datetime.fromisoformat(row["at"]) for row in (one, other))
         return (then - at).total_seconds()
 
-    def search(self) -> NoticeSearch:
-        return NoticeSearch(read_wav(self.site.asterisk.sounds_here / "en/notice-test.wav")[0])
+    def search(self, language: str = "en") -> NoticeSearch:
+        prompt = self.site.asterisk.sounds_here / language / "notice-test.wav"
+        return NoticeSearch(read_wav(prompt)[0])
 
     async def end(self, leg: Leg) -> Kept:
         """One hangs up; what was kept of the call, once it is dealt with."""

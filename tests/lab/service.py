@@ -35,11 +35,16 @@ class ServiceFailed(RuntimeError):
 
 
 class ServiceProcess:
-    """The command ``asterisk-compliance serve`` as an ordinary user."""
+    """The command ``asterisk-compliance serve`` as an ordinary user.
+
+    Attributes:
+        options: Further options of the command, from the next start on.
+    """
 
     def __init__(self, config: Path, *, gid: int, log: Path) -> None:
         self.config = config
         self.log = log
+        self.options: tuple[str, ...] = ()
         self._gid = gid
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -57,7 +62,7 @@ class ServiceProcess:
         package = readable_package()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*become, str(command), "serve", "--config", str(self.config)],
+                [*become, str(command), "serve", "--config", str(self.config), *self.options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -79,6 +79,9 @@ wrapuptime = 0
 member => PJSIP/agent
 """
 
+UNSEALED = 'encryption = "off"'
+"""Most tests look at the audio."""
+
 _CONFIG = """
 [controller]
 name = "Lab"
@@ -118,6 +121,7 @@ store = "{state}/store"
 
 [vault]
 recordings = "{state}/recordings"
+{vault}
 
 [service]
 socket = "{state}/run/control.sock"
@@ -178,12 +182,14 @@ class Site:
         directory: Path | None = None,
         serve: bool = True,
         extra: Mapping[str, str] | None = None,
+        vault: str = UNSEALED,
         through: Callable[[Asterisk], Awaitable[Mapping[str, int]]] | None = None,
     ) -> Self:
         """Write everything, start Asterisk, and the service unless ``serve`` is false.
 
-        ``limits`` are further settings of that table, ``wiring`` of ``[[asterisk]]``. ``through``
-        may answer other ports for ``ari`` and ``ami``, such as those of cables.
+        ``limits`` are further settings of that table, ``wiring`` of ``[[asterisk]]``, ``vault`` of
+        ``[vault]``: recordings are not encrypted unless it says so. ``through`` may answer other
+        ports for ``ari`` and ``ami``, such as those of cables.
         """
         build = await asyncio.to_thread(obtain)
         keep = directory is not None
@@ -222,6 +228,7 @@ class Site:
                 dialplan_s=dialplan_s,
                 limits=limits,
                 wiring=wiring,
+                vault=vault,
             )
         )
         (install_prompts or install_test_prompts)(asterisk.sounds_here)

@@ -1,0 +1,158 @@
+"""Making a bundle of evidence for whoever asked: through the service, or with the store's lock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from asterisk_compliance import verify
+from asterisk_compliance.age import decrypt, plain
+from asterisk_compliance.app.bundle import Made, Taken, complete, make
+from asterisk_compliance.app.control import ask
+from asterisk_compliance.app.evidence import (
+    LoggedEvidence,
+    NoEvidence,
+    checked_draft,
+    logged_evidence,
+)
+from asterisk_compliance.app.releasing import KEPT, check_purpose
+from asterisk_compliance.app.signing import checkpoint_alone
+from asterisk_compliance.cli.releasing import Released, released
+from asterisk_compliance.config import Settings, load
+from asterisk_compliance.errors import SealingFailed, StoreUnavailable
+from asterisk_compliance.storage.proving import prove
+from asterisk_compliance.storage.reader import StoreReader
+from asterisk_compliance.storage.writer import StoreWriter
+
+LARGEST_BYTES = 1 << 30
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be exported.
+
+    Attributes:
+        identity: Text of the officer's file of identities, if recordings are to be opened.
+        recordings: Only these; empty: all that are kept.
+    """
+
+    call: str
+    purpose: str
+    identity: str | None = None
+    recordings: Collection[str] = ()
+
+
+def export(
+    config: Path, out: Path, wanted: Wanted, user: str, tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """Write a bundle to a new file that nobody else can read, or leave none.
+
+    Returns:
+        What was made: ``call``, ``seq`` of the row, ``manifest``, ``files``, ``bytes``, ``opened``,
+        ``key``, and ``notice_in_recording``.
+
+    Raises:
+        typer.BadParameter: the file is there already, or cannot be written.
+        ComplianceError: the service, the store or the vault refused, or an identity does not open.
+    """
+    settings = load(config, secrets=False)
+    check_purpose(settings, wanted.purpose)
+    chosen = _chosen(logged_evidence(settings.audit.store, wanted.call), wanted)
+    try:
+        opened = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise typer.BadParameter(str(error.strerror), param_hint="--out") from None
+    try:
+        with os.fdopen(opened, "wb") as file:
+            taken = [_taken(config, name, wanted, user, tell) for name in chosen]
+            found = logged_evidence(settings.audit.store, wanted.call)
+            made = make(settings.audit.store, found, taken, wanted.purpose, tell)
+            said, files = _bound(settings, found, made, wanted, user)
+            for _, piece in verify.archive(files):
+                file.write(piece)
+        _look_again(out, said["key"])
+    except OSError as error:
+        out.unlink(missing_ok=True)
+        raise StoreUnavailable(f"{out}: {error.strerror}") from None
+    except BaseException:
+        out.unlink(missing_ok=True)
+        raise
+    return {**said, "bytes": out.stat().st_size, "opened": bool(made.heard)}
+
+
+def _chosen(found: LoggedEvidence, wanted: Wanted) -> list[str]:
+    kept = [str(one["recording"]) for one in found.recordings if one["level"] in KEPT]
+    for name in wanted.recordings:
+        if name not in kept:
+            raise NoEvidence(f"{name} is no recording of this call that is kept")
+    sizes = {str(one["recording"]): one.get("sealed_bytes") or 0 for one in found.recordings}
+    chosen = [name for name in kept if not wanted.recordings or name in wanted.recordings]
+    if sum(int(sizes[name]) for name in chosen) > LARGEST_BYTES:
+        hint = "export one by one, with --recording"
+        raise NoEvidence("these recordings are too large for one bundle", hint=hint)
+    return chosen
+
+
+def _taken(
+    config: Path, recording: str, wanted: Wanted, user: str, tell: Callable[[str], None]
+) -> Taken:
+    with released(config, recording, wanted.purpose, user) as handed:
+        open_it = wanted.identity is not None or not handed.facts["sealed"]
+        tell(f"{'opening' if open_it else 'reading'} {recording}")
+        return Taken(recording, _bytes_of(handed, wanted.identity), open_it)
+
+
+def _bytes_of(handed: Released, identity: str | None) -> bytes:
+    """What was handed out, opened if it can be; it must be what the log says."""
+    out = BytesIO()
+    if identity is not None and handed.facts["sealed"]:
+        written, must_be = decrypt(handed.file, out, identity), handed.facts["sha256"]
+    else:
+        chunks = iter(lambda: handed.file.read(_CHUNK_BYTES), b"")
+        written, must_be = plain(chunks, out), handed.facts["kept_sha256"]
+    if written.sha256 != must_be:
+        raise SealingFailed("it is not what the log says", hint="run reconcile with --digests")
+    return out.getvalue()
+
+
+def _bound(
+    settings: Settings, found: LoggedEvidence, made: Made, wanted: Wanted, user: str
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Write the row that binds the files to the log, sign, and prove all rows."""
+    arguments = {"call": wanted.call, "purpose": wanted.purpose, "manifest": made.digest}
+    answer = ask(settings.service.socket, "evidence", arguments)
+    if answer is None:
+        with StoreWriter.open(settings.audit.store) as store:
+            seq = store.commit([checked_draft(settings, user, arguments)])[0].seq
+        checkpoint_alone(settings)
+    else:
+        seq = int(answer["seq"])
+        ask(settings.service.socket, "checkpoint", {})
+    with StoreReader(settings.audit.store) as reader:
+        proven = prove(reader, [*found.seqs, seq])
+    files = complete(made, proven, seq)
+    said = {
+        "call": wanted.call,
+        "files": len(files),
+        "key": proven.vkey,
+        "manifest": made.digest,
+        "notice_in_recording": {one.recording: one.found for one in made.heard},
+        "seq": seq,
+    }
+    return said, files
+
+
+def _look_again(out: Path, key: str) -> None:
+    """Nothing is handed out that its receiver would find to be wrong."""
+    check = verify.Check(str(out), key)
+    if check.wrong:
+        where, what = check.wrong[0]
+        hint = "audit verify and reconcile say more; after a rotation of the key, try again"
+        raise NoEvidence(f"the bundle would not verify: {where}: {what}", hint=hint)

@@ -1,0 +1,167 @@
+"""``asterisk-compliance retention``: what is due to be disposed of, and disposing of it."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption, moment
+from asterisk_compliance.cli.mark import this_user
+from asterisk_compliance.cli.output import print_json, print_line, say, stdout, table
+from asterisk_compliance.errors import StoreUnavailable
+
+app = typer.Typer(
+    help="How long recordings are kept: what is due, what is held, and disposing of it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+_Config: TypeAlias = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
+COLUMNS = ("due", "recording", "call", "ground", "rule", "period", "held by")
+SHOWN = 100
+"""Lines of a table; ``--json`` has them all."""
+
+
+@app.command("plan")
+def show_plan(
+    *,
+    at: Annotated[
+        str | None, typer.Option("--at", help="At this time instead of now; nothing is done.")
+    ] = None,
+    config: _Config = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what is due, what is held, and why; changes nothing.
+
+    Exit status 1 if something is overdue: it was due two days ago, and is still there.
+    """
+    from asterisk_compliance.config import load
+
+    found = _plan(load(config, secrets=False), at)
+    _print_plan(found, as_json=as_json)
+    if found.overdue:
+        raise typer.Exit(1)
+
+
+@app.command("run")
+def run(
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
+    config: _Config = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Dispose of what is due, in your name, and print how many went.
+
+    Through the running service; if it does not run, with the store's exclusive lock. Exit status 1
+    if something that is due could not be removed.
+    """
+    from asterisk_compliance.app.control import ask
+    from asterisk_compliance.config import load
+
+    settings = load(config, secrets=False)
+    found = _plan(settings, None)
+    if dry_run:
+        _print_plan(found, as_json=as_json)
+        return
+    if not yes and not _agreed(found):
+        raise typer.Exit(2)
+    answer = ask(settings.service.socket, "dispose", {"first": "yes"})
+    if answer is None:
+        answer = _dispose_alone(settings)
+    while answer["left"]:
+        say(f"{answer['left']:,} left")
+        further = ask(settings.service.socket, "dispose", {})
+        if further is None:
+            raise StoreUnavailable(
+                "the service stopped", hint="say it again: what was begun is brought to an end"
+            )
+        answer = further
+    if as_json:
+        print_json(answer)
+    else:
+        print_line(f"disposed of {answer['disposed']} recordings; {answer['failed']} failed")
+    if answer["failed"]:
+        say("error: some files could not be removed; the service's log says why")
+        say("hint: mend it, and say it again")
+        raise typer.Exit(1)
+
+
+def _plan(settings: Any, at: str | None) -> Any:
+    from asterisk_compliance.app.call_task import unix_ms
+    from asterisk_compliance.app.retention import plan, today_of
+    from asterisk_compliance.domain.row_format import milliseconds
+
+    when = moment(at)
+    at_ms = unix_ms() if when is None else milliseconds(when)
+    return plan(settings.audit.store, today_of(settings), at_ms)
+
+
+def _print_plan(found: Any, *, as_json: bool) -> None:
+    from asterisk_compliance.domain.row_format import timestamp
+
+    if as_json:
+        listed = {"due": found.due, "held": found.held}
+        print_json(
+            {
+                "summary": {"at": timestamp(found.at_ms), **found.counts()},
+                **{name: [one.as_json() for one in every] for name, every in listed.items()},
+            }
+        )
+        return
+    planned = [*found.due, *found.held]
+    stdout().print(table(COLUMNS, map(_cells, planned[:SHOWN])))
+    if len(planned) > SHOWN:
+        say(f"{len(planned) - SHOWN:,} more: --json prints them all")
+    for ground, count in _grounds(found.due):
+        say(f"{count:,} due: {ground}")
+    summary = found.counts()
+    say(
+        f"{summary['kept']:,} recordings: {summary['due']:,} due ({summary['overdue']:,} overdue),"
+        f" {summary['held']:,} held, {summary['undated']:,} without any period"
+    )
+
+
+def _grounds(due: Iterable[Any]) -> list[tuple[str, int]]:
+    return sorted(Counter(str(one.due.ground) for one in due).items())
+
+
+def _cells(one: Any) -> tuple[object, ...]:
+    said = one.as_json()
+    return (
+        said["due_at"],
+        one.recording,
+        one.call,
+        one.due.ground,
+        one.due.rule,
+        one.due.period or None,
+        " ".join(one.matters) or None,
+    )
+
+
+def _agreed(found: Any) -> bool:
+    """Ask, where somebody sits at a terminal; nobody else is asked, and nothing is done."""
+    if not sys.stdin.isatty():
+        say("error: this removes recordings for ever")
+        say("hint: look at it with --dry-run, then say --yes")
+        return False
+    _print_plan(found, as_json=False)
+    return typer.confirm(f"Dispose of {len(found.due)} recordings for ever?", err=True)
+
+
+def _dispose_alone(settings: Any) -> dict[str, Any]:
+    """With the store's exclusive lock: the service does not run."""
+    from asterisk_compliance.app.disposing import Run
+    from asterisk_compliance.storage.writer import StoreWriter
+
+    if not settings.audit.store.is_dir():
+        raise StoreUnavailable(f"{settings.audit.store}: there is no store yet")
+    with StoreWriter.open(settings.audit.store) as store:
+        begun = Run.begin(settings, lambda draft: store.commit([draft])[0].seq, this_user())
+        begun.go_on()
+    return dict(begun.answer())
