@@ -238,6 +238,7 @@ def test_a_closed_recording_leaves_the_spool_behind_its_row() -> None:
         of_recording(
             Kind.RECORDING_CLOSED,
             blanked_ms=0,
+            encryption="off",
             expected_ms=6_000,
             header_closed=True,
             length=Length.OK,
