@@ -11,6 +11,7 @@ from typing import Protocol, TypeAlias
 
 import structlog
 
+from asterisk_compliance.app.backlog import Backlog
 from asterisk_compliance.domain.commands import AppendRow, Command
 from asterisk_compliance.domain.rows import Draft
 from asterisk_compliance.errors import StoreError
@@ -26,7 +27,13 @@ def unix_ms() -> int:
 
 
 class Rows(Protocol):
-    """The audit log, as a call needs it."""
+    """The audit log, as a call needs it.
+
+    Attributes:
+        backlog: For rows that were refused.
+    """
+
+    backlog: Backlog
 
     def append(self, *drafts: Draft) -> asyncio.Future[int]:
         """Store all of them or none; resolves when they are durable."""
@@ -98,14 +105,19 @@ class CallRows:
         )
 
     def append(self, drafts: Sequence[Draft]) -> None:
-        """Nobody waits; if they are not stored, ``refused`` is called."""
-        self._append(drafts).add_done_callback(self._appended)
+        """Nobody waits; if they are not stored, ``refused`` is called, and they are kept."""
+        if self._rows.backlog.holds(self._call):
+            self._rows.backlog.keep(self._call, *drafts)
+        else:
+            self._append(drafts).add_done_callback(partial(self._appended, drafts))
 
     async def commit(self, drafts: Sequence[Draft], behind: Behind) -> Outcome:
         """Wait until they are durable, but not for ever: the log may hang with its disk.
 
         ``behind``: what depends on them.
         """
+        if self._rows.backlog.holds(self._call) and not await self._earlier_ones():
+            return Outcome.REFUSED
         done = self._append(drafts)
         await asyncio.wait({done}, timeout=self._wait_s)
         if not done.done():
@@ -125,6 +137,12 @@ class CallRows:
         if self._last is not None:
             await asyncio.wait({self._last}, timeout=self._wait_s)
 
+    async def _earlier_ones(self) -> bool:
+        """Whether what was kept of this call is stored by now."""
+        storing = asyncio.ensure_future(self._rows.backlog.stored())
+        await asyncio.wait({storing}, timeout=self._wait_s)
+        return not self._rows.backlog.holds(self._call)
+
     def _append(self, drafts: Sequence[Draft]) -> asyncio.Future[int]:
         try:
             self._last = self._rows.append(*drafts)
@@ -142,9 +160,11 @@ class CallRows:
         self._log.error("rows_refused", why=str(error), kinds=_kinds(drafts))
         return False
 
-    def _appended(self, done: asyncio.Future[int]) -> None:
+    def _appended(self, drafts: Sequence[Draft], done: asyncio.Future[int]) -> None:
         if not done.cancelled() and (error := done.exception()) is not None:
             self._log.error("rows_refused", why=str(error))
+            if isinstance(error, StoreError):
+                self._rows.backlog.keep(self._call, *drafts)
             self._refused()
 
     def _came_late(self, behind: Behind, done: asyncio.Future[int]) -> None:

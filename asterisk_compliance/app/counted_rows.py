@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
+from asterisk_compliance.app.backlog import Backlog
 from asterisk_compliance.app.metrics import Metrics
 from asterisk_compliance.domain.rows import Draft
 from asterisk_compliance.errors import StoreUnavailable
@@ -29,12 +30,14 @@ class CountedRows:
         size: Of the log, in rows, as far as rows of this life tell; 0 before the first.
         observers: Told of each row that is durable.
         refuses: The last rows were not stored.
+        backlog: Those of calls that will be, when it takes rows again.
     """
 
     def __init__(self, log: Log, metrics: Metrics) -> None:
         self.size = 0
         self.observers: list[Callable[[Draft], None]] = [metrics.observe]
         self.refuses = False
+        self.backlog = Backlog(self)
         self._log = log
         self._metrics = metrics
         self._moved_s = self._durable_s = time.monotonic()
@@ -84,4 +87,5 @@ class CountedRows:
 
     def _refused(self, drafts: tuple[Draft, ...]) -> None:
         self.refuses = True
+        self.backlog.refused()
         self._metrics.refused.inc(len(drafts))

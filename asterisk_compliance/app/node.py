@@ -112,6 +112,7 @@ class Node:
         self._settings = settings
         self.limits = limits
         self._rows = rows
+        self.owes = rows.backlog.holds
         self._adoption = Adoption(self, rows, keeping)
         self.store = store
         self._keeping = keeping

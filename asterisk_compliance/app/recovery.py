@@ -67,6 +67,7 @@ async def recover(node: Node, *, away_since_ms: int, alive_unix_ms: int) -> bool
     try:
         unfinished = await asyncio.to_thread(_unfinished, node, alive_unix_ms)
         left = [one for one in unfinished if one.known.id not in followed and one.is_before(before)]
+        left = [one for one in left if not node.owes(one.known.id)]
         if left:
             await _until_ami(node)
         channels, bridges = await _as_it_is(node, node.ari)

@@ -141,6 +141,7 @@ class Service:
                     running.append(tasks.create_task(self._heartbeat.run(self._released)))
                     running.append(tasks.create_task(self._storage.run()))
                     running.append(tasks.create_task(retaining.watch()))
+                    running.append(tasks.create_task(rows.backlog.run(self._recover)))
                     if reload is not None:
                         running.append(tasks.create_task(self._reload_when(reload, rows)))
                     for settings, node in zip(self._settings.asterisk, self._nodes, strict=True):
@@ -317,6 +318,10 @@ class Service:
             )
             await listening.enter_async_context(server)
         return self._systemd.watch(lambda: rows.stuck_s, lambda: self._in_a_line(rows))
+
+    def _recover(self) -> None:
+        for node in self._nodes:
+            node.spawn(node.recover())
 
     def _released(self, one: Released) -> None:
         for node in self._nodes:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from asterisk_compliance.app import call_task
+from asterisk_compliance.app.backlog import Backlog
 from asterisk_compliance.app.call_task import CallTask, monotonic_ms
 from asterisk_compliance.domain import call as rules
 from asterisk_compliance.domain.call_notice import Stepped
@@ -100,6 +101,7 @@ class Site:
     beside: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        self.backlog = Backlog(self)
         for answer in (self.disk, self.judging, self.muting, self.whispering):
             answer.set()
 

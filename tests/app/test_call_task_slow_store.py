@@ -84,7 +84,9 @@ async def test_rows_that_are_refused_late_leave_one_decision_too(site: Site) -> 
     site.disk.set()
     await live.until(lambda: not site.waiting)
     site.store_error = None
-    await end(live)
+    live.feed(ChannelGone(monotonic_ms()))
+    await live.over()
+    assert await site.backlog.stored()
     assert site.reasons() == [Reason.STORE_FAILED]
     assert site.rows(Kind.RECORDING_REQUESTED) == []
 

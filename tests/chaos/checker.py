@@ -148,7 +148,7 @@ class _Check:
 
     def _asterisk_died(self, dialled: Dialled) -> bool:
         return any(
-            fault.kind == "asterisk_killed"
+            fault.kind in {"asterisk_killed", "asterisk_restarted"}
             and fault.since <= dialled.until
             and dialled.since <= fault.until
             for fault in self.evidence.faults

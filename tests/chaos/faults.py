@@ -12,6 +12,7 @@ from pathlib import Path
 from asterisk_compliance.app.control import ask
 from asterisk_compliance.errors import ComplianceError
 from chaos.evidence import Fault
+from lab.disk import Disk
 from lab.proxy import Cable
 from lab.site import Site
 
@@ -58,16 +59,19 @@ class Faults:
         ari: Pipe,
         ami: Pipe,
         rng: random.Random,
+        disk: Disk,
         asterisk_died: Callable[[], None],
     ) -> None:
         self.done: list[Fault] = []
         self._site, self._ari, self._ami, self._rng = site, ari, ami, rng
-        self._asterisk_died = asterisk_died
+        self._disk, self._asterisk_died = disk, asterisk_died
         self._socket = site.directory / "state/run/control.sock"
         self._kinds: Mapping[str, Callable[[], Awaitable[None]]] = {
             "service_killed": self._kill_service,
             "service_suspended": self._suspend_service,
             "asterisk_killed": self._kill_asterisk,
+            "asterisk_restarted": self._restart_asterisk,
+            "disk_full": self._fill_disk,
             "ari_cut": lambda: self._cut(self._ari),
             "ami_cut": lambda: self._cut(self._ami),
             "ari_stalled": self._stall,
@@ -109,6 +113,17 @@ class Faults:
         await asyncio.sleep(self._rng.uniform(0.0, 0.5))
         await self._site.asterisk.start()
         await self._connected()
+
+    async def _restart_asterisk(self) -> None:
+        await self._site.asterisk.restart_now()
+        self._asterisk_died()
+        await self._connected()
+
+    async def _fill_disk(self) -> None:
+        """The one under the audit log."""
+        await asyncio.to_thread(self._disk.fill)
+        await asyncio.sleep(self._rng.uniform(0.5, 3.0))
+        await asyncio.to_thread(self._disk.empty)
 
     async def _cut(self, pipe: Pipe) -> None:
         pipe.cut()

@@ -17,9 +17,11 @@ from pathlib import Path
 from chaos.evidence import Dialled, Evidence, Side
 from chaos.faults import Faults, Pipe
 from lab.asterisk import Asterisk
+from lab.disk import mounted
 from lab.leg import CallFailed, Leg
 from lab.parties import install_prompts
 from lab.rtp import MediaClock
+from lab.service import SERVICE_UID
 from lab.sip import Phone
 from lab.site import TEST_POLICIES, Site
 from lab.tones import AGENT, AGENT2, CALLER
@@ -43,6 +45,8 @@ PAIRS = ("1", "2")
 _RING_S = 9.0
 _SETTLE_S = 25.0
 _FIRST_NUMBER = 5_000_000
+_STORE_MIB, _WATERMARK_MIB = 128, 8
+"""The audit log has a small disk of its own; its watermark is near its end."""
 
 
 @dataclass(slots=True)
@@ -185,8 +189,14 @@ async def run(directory: Path, *, calls: int, faults: int, seed: int) -> Evidenc
             policies=TEST_POLICIES,
             install_prompts=install_prompts,
             through=through,
+            limits=f"store_free_mib = {_WATERMARK_MIB}",
+            serve=False,
         )
         await stack.enter_async_context(site)
+        site.store.mkdir(mode=0o700)
+        shutil.chown(site.store, SERVICE_UID, site.asterisk.build.gid)
+        disk = await stack.enter_async_context(mounted(site.store, _STORE_MIB))
+        await site.service.start()
         stream = Stream(site, directory, calls)
 
         def asterisk_died() -> None:
@@ -194,7 +204,8 @@ async def run(directory: Path, *, calls: int, faults: int, seed: int) -> Evidenc
                 for leg in pair.legs:
                     leg.abandon()
 
-        broken = Faults(site, pipes["ari"], pipes["ami"], random.Random(seed), asterisk_died)
+        chance = random.Random(seed)
+        broken = Faults(site, pipes["ari"], pipes["ami"], chance, disk, asterisk_died)
         mended = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             for pair in pairs:

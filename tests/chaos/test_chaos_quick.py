@@ -18,12 +18,14 @@ from chaos.planted import PLANTED
 pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(170)]
 
 TESTS = Path(__file__).parents[1]
-CALLS, FAULTS, SEED = 12, 6, 4
+CALLS, FAULTS, SEED = 16, 8, 4
 KINDS = {
     "ami_cut",
     "ari_cut",
     "ari_stalled",
     "asterisk_killed",
+    "asterisk_restarted",
+    "disk_full",
     "service_killed",
     "service_suspended",
 }

@@ -87,8 +87,10 @@ async def test_a_full_store_holds_nobody_and_allows_nothing():
         assert await reasons(office) == []
         for leg in (runs, again):
             await leg.hang_up()
-        await office.site.until_ended(2)
+        await office.site.until_ended(3)
         assert len(promised(office)) == 2
+        refused = [("NOT_RECORDED", "STORE_FAILED")]
+        assert sorted(office.decisions())[2:] == refused, "told once the store took rows again"
         assert len(office.rows("recording_closed")) == 2
         assert office.site.spooled() == []
 

@@ -184,6 +184,9 @@ class Asterisk:
                 cwd="/",
                 umask=0o002,  # the service may share Asterisk's group, and cleans the spool
             )
+        await self._booted()
+
+    async def _booted(self) -> None:
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
                 for command, proof in _READY:
@@ -194,6 +197,22 @@ class Asterisk:
             message = f"Asterisk did not start: {error}\n{self._last_words()}"
             await self.kill()
             raise AsteriskFailed(message) from error
+
+    async def restart_now(self) -> None:
+        """``core restart now``: it hangs up every call, and becomes a new one in the same process.
+
+        Raises:
+            AsteriskFailed: it did not come back in time.
+        """
+        control = self.home / "run/asterisk.ctl"
+        before = control.stat().st_ctime_ns
+        with contextlib.suppress(AsteriskFailed, OSError):
+            await self.cli("core restart now")
+        async with asyncio.timeout(_START_TIMEOUT_S):
+            while not control.exists() or control.stat().st_ctime_ns == before:
+                self._running()
+                await asyncio.sleep(_POLL_S)
+        await self._booted()
 
     async def _answer(self, command: str) -> str:
         """What :meth:`cli` returns, or nothing as long as nobody listens."""

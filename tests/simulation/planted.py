@@ -68,7 +68,7 @@ def _instead(of: Any, name: str, by: Any) -> Callable[[], Any]:
 
 
 async def _commit_does_not_wait(rows: CallRows, drafts: Any, behind: Any) -> Outcome:
-    rows.append(drafts)
+    rows._append(drafts).add_done_callback(lambda done: done.exception())
     return Outcome.STORED
 
 

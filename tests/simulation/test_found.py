@@ -12,6 +12,7 @@ from app.followed_site import AGENT, CALLER
 from app.followed_site import Site as Followed
 from app.recovered_site import CALLER as RECORDED
 from app.recovered_site import Site, running
+from asterisk_compliance.app.backlog import Backlog
 from asterisk_compliance.app.call_task import unix_ms
 from asterisk_compliance.app.committing import CallRows
 from asterisk_compliance.domain.commands import AppendRow
@@ -72,6 +73,11 @@ async def test_a_call_is_over_when_its_last_row_is_stored() -> None:
     stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     class Slow:
+        refuses = False
+
+        def __init__(self) -> None:
+            self.backlog = Backlog(self)
+
         def append(self, *drafts: Draft) -> asyncio.Future[int]:
             return stored
 
