@@ -102,6 +102,15 @@ class Office:
     def notice_to(self, leg: Leg, prompt: str = "notice-test", language: str = "en") -> NoticeHeard:
         return NoticeHeard.of(self.search(prompt, language), leg.heard_pcm())
 
+    async def hears(self, leg: Leg, prompt: str, timeout_s: float = 8.0) -> None:
+        """Wait until a telephone has heard a prompt to its end.
+
+        To look takes time from the telephones, so it is done in a thread, and not often.
+        """
+        async with asyncio.timeout(timeout_s):
+            while not (await asyncio.to_thread(self.notice_to, leg, prompt)).completed:  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
+
     def heard(self, leg: Leg, speaker: str) -> list[tuple[float, float]]:
         """When what a telephone received of a voice was said."""
         heard = leg.heard_pcm()

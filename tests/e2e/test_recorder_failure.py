@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from e2e.steering import EXTENSIONS, policy, steered, until
+from e2e.steering import EXTENSIONS, policy, steered
 
 pytestmark = pytest.mark.asterisk
 
@@ -30,7 +30,7 @@ async def test_a_recording_that_does_not_grow_is_dealt_with_as_the_policy_says()
         await ended.ended()
         elsewhere = await office.called("outside")
         await elsewhere.until_heard(0.3)
-        await until(lambda: office.notice_to(told, "not-recorded").completed)
+        await office.hears(told, "not-recorded")
         await go_on.until_heard(0.3)
         await told.until_heard(0.3)
         assert [leg.is_over for leg in (go_on, told, alternative)] == [False] * 3

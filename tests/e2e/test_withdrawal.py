@@ -7,8 +7,7 @@ import time
 import pytest
 
 from e2e.office import Office
-from e2e.steering import EXTENSIONS, Recorded, policy, press, steered, until
-from lab.leg import Leg
+from e2e.steering import EXTENSIONS, Recorded, policy, press, steered
 from lab.tone_spans import find_spans
 
 pytestmark = pytest.mark.asterisk
@@ -47,11 +46,6 @@ def anomalies(office: Office) -> list[str]:
     return [one["code"] for one in office.details("anomaly")]
 
 
-async def hears(office: Office, leg: Leg, prompt: str) -> None:
-    """Wait until a telephone has heard a prompt to its end."""
-    await until(lambda: office.notice_to(leg, prompt).completed)
-
-
 async def test_the_caller_withdraws_by_a_code_but_not_while_a_card_number_is_given():
     async with steered(EXTENSIONS, policy(withdrawal="on")) as office:
         call = await Recorded.begin(office)
@@ -67,7 +61,7 @@ async def test_the_caller_withdraws_by_a_code_but_not_while_a_card_number_is_giv
         pressed = await press(call.customer, "*9*")
         await call.is_said("REFUSED")
         await call.is_said("REFUSED", who="agent")
-        await hears(office, call.customer, "refused")
+        await office.hears(call.customer, "refused")
         assert (await call.ask("start"))[:2] == (1, "REFUSED\n")
         await office.seen("anomaly", 2)
         await call.agent.until_heard(0.4)
@@ -92,7 +86,7 @@ async def test_without_the_policys_word_a_code_of_the_caller_is_nothing():
         assert withdrawals(office) == []
         pressed = await press(call.agent, "*55")
         await call.is_said("REFUSED")
-        await hears(office, call.customer, "refused")
+        await office.hears(call.customer, "refused")
         await call.end()
         assert withdrawals(office) == [("agent", "keep")]
         assert last_kept(call) - pressed < WITHIN_S
