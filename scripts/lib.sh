@@ -65,6 +65,12 @@ ensure_go() {
     fi
 }
 
+# ensure_mkfs: the tests make small file systems, to fill and to break them.
+ensure_mkfs() {
+    PATH=$PATH:/usr/sbin:/sbin command -v mkfs.ext4 >/dev/null 2>&1 ||
+        need "small file systems" e2fsprogs
+}
+
 # ensure_age: Debian's age, with which the tests open what we sealed.
 ensure_age() {
     command -v age >/dev/null 2>&1 || need "age" age
