@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import fields
 
@@ -151,6 +152,7 @@ def test_a_kind_is_documented_with_its_details_and_actor(kind):
 # -- names and links ---------------------------------------------------------------------------
 
 
+@functools.cache
 def _known_names() -> set[str]:
     return {
         *map(str, Kind),
@@ -167,6 +169,7 @@ def _known_names() -> set[str]:
     }
 
 
+@functools.cache
 def _known_codes() -> set[str]:
     return {
         *map(
