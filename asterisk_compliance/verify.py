@@ -99,9 +99,9 @@ class Key:
         return True
 
 
-def read_keys(rows: list[Any], given: str | None) -> tuple[list[Key], list[Key]]:
-    """All keys that the log names, in order, and those to trust: the one given, and whom it vouches for."""
-    keys, trusted = list[Key](), list[Key]()
+def read_keys(rows: list[Any], given: str | None) -> list[Key]:
+    """All keys that the log names, in order; the last is the given one, or one that it vouches for."""
+    keys, trusted = list[Key](), given is None
     wanted = given and (Key(given).fingerprint if "+" in given else given.strip().lower().replace(":", ""))
     for row in rows:
         detail, key = row["detail"], Key(row["detail"]["key"])
@@ -110,16 +110,16 @@ def read_keys(rows: list[Any], given: str | None) -> tuple[list[Key], list[Key]]
             if keys[-1].text != detail["earlier"] or not keys[-1].signed(text, unbase64(detail["signature"])):
                 raise ValueError("row %d: the key before has not signed that it hands over" % row["seq"])
         else:
-            trusted = []  # for this key no earlier one vouches
+            trusted = given is None  # for this key no earlier one vouches
         keys.append(key)
-        trusted += [key] if wanted in (None, key.fingerprint) or trusted else []
+        trusted = trusted or wanted == key.fingerprint
     if not trusted:
         raise ValueError("the key that was given does not vouch for the key of this log: its origin is another")
-    return keys, trusted
+    return keys
 
 
-def read_checkpoint(note: str, keys: list[Key], trusted: list[Key]) -> tuple[str, int, bytes]:
-    """Origin, number of rows and root; all signatures hold, the log's last key signed, and one to trust."""
+def read_checkpoint(note: str, keys: list[Key]) -> tuple[str, int, bytes]:
+    """Origin, number of rows and root; all signatures are by keys of the log, and one by its last."""
     text, _, below = note.rpartition("\n\n")
     origin, size, root = text.split("\n")
     known, signers = {(key.name, key.id): key for key in keys}, []
@@ -129,8 +129,8 @@ def read_checkpoint(note: str, keys: list[Key], trusted: list[Key]) -> tuple[str
         if dash != "\u2014" or key is None or not key.signed(text + "\n", unbase64(data)[4:]):
             raise ValueError("a signature is not by a key of this log, or not of this text")
         signers.append(key)
-    if not below.endswith("\n") or {keys[-1]} - set(signers) or not set(signers) & set(trusted) or keys[-1].name != origin:
-        raise ValueError("is not signed by the key of the log, or by none that is to be trusted")
+    if not below.endswith("\n") or keys[-1] not in signers or keys[-1].name != origin:
+        raise ValueError("is not signed by the last key of the log, or is of another log")
     return origin, int(size), unbase64(root)
 
 
@@ -179,9 +179,9 @@ class Check:
         rows, named, exported = (self._try(name, lambda name: read_rows(self.files[name]), name) or [] for name in names)
         manifest = self._try("manifest.json", self._check_manifest, exported)
         keys = self._try("keys.jsonl", read_keys, named, self.key)
-        point = keys and self._try("checkpoint.txt", lambda: read_checkpoint(self.files["checkpoint.txt"].decode(), *keys))
+        point = keys and self._try("checkpoint.txt", lambda: read_checkpoint(self.files["checkpoint.txt"].decode(), keys))
         if point:
-            self._try("proofs.json", self._check_proofs, dict(zip(names, (rows, named, exported))), keys[0][-1], *point)
+            self._try("proofs.json", self._check_proofs, dict(zip(names, (rows, named, exported))), keys[-1], *point)
         if manifest and rows and exported:
             for step in (self._check_call, self._check_order, self._check_others, self._check_audio):
                 self._try("rows.jsonl", step, rows, manifest, exported[0])
@@ -227,7 +227,7 @@ class Check:
                 allowed = detail["status"] == "ALLOWED"
                 self.checked.append("decision: %s, %s (%s, %s)" % (detail["status"], detail["reason"], said, row["at"]))
                 within = not told or set(detail["purposes"]) <= set(told["detail"]["purposes"])
-                self._need(within, "rows.jsonl", said + " decides for purposes that were not told")
+                self._need(within, "rows.jsonl", "PURPOSE: %s decides for some that were not told" % said)
             elif kind == "recording_adopted":
                 self.not_shown.append("that a notice was heard before %s: the dialplan recorded it alone" % detail["recording"])
             elif kind == "recording_requested":
@@ -238,8 +238,8 @@ class Check:
                     notice = (told["detail"]["notice"], ", ".join(told["detail"]["purposes"]), told["at"], told["seq"])
                     self.checked.append(text % (*notice, row["at"], said, detail["recording"]) + ": no sample is older")
             begun |= {detail["recording"]} if kind in ("recording_requested", "recording_adopted") else set()
-            late = not kind.startswith("recording_") or detail["recording"] in begun
-            self._need(late, "rows.jsonl", "ORDER: %s is about a recording that was not let begin before it" % said)
+            known = not kind.startswith("recording_") or detail["recording"] in begun
+            self._need(known, "rows.jsonl", "ORDER: %s is about a recording that was not let begin before it" % said)
 
     def _check_others(self, rows: list[Any], *_: Any) -> None:
         told = [row for row in rows if row["kind"] == "party_told"]

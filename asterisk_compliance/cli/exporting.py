@@ -31,6 +31,8 @@ from asterisk_compliance.storage.reader import StoreReader
 from asterisk_compliance.storage.writer import StoreWriter
 
 LARGEST_BYTES = 1 << 30
+AGAINST = ("ORDER", "PURPOSE")
+"""How the words begin of what rows themselves say against a call: that too is evidence."""
 _CHUNK_BYTES = 1 << 20
 
 
@@ -56,7 +58,7 @@ def export(
 
     Returns:
         What was made: ``call``, ``seq`` of the row, ``manifest``, ``files``, ``bytes``, ``opened``,
-        ``key``, and ``notice_in_recording``.
+        ``key``, ``notice_in_recording``, and ``findings``: what its rows say against the call.
 
     Raises:
         typer.BadParameter: the file is there already, or cannot be written.
@@ -77,7 +79,7 @@ def export(
             said, files = _bound(settings, found, made, wanted, user)
             for _, piece in verify.archive(files):
                 file.write(piece)
-        _look_again(out, said["key"])
+        said["findings"] = _looked_again(out, said["key"])
     except OSError as error:
         out.unlink(missing_ok=True)
         raise StoreUnavailable(f"{out}: {error.strerror}") from None
@@ -149,10 +151,16 @@ def _bound(
     return said, files
 
 
-def _look_again(out: Path, key: str) -> None:
-    """Nothing is handed out that its receiver would find to be wrong."""
+def _looked_again(out: Path, key: str) -> list[str]:
+    """Read the bundle as its receiver will; returns what it says against the call.
+
+    Raises:
+        NoEvidence: something is wrong with the bundle itself.
+    """
     check = verify.Check(str(out), key)
-    if check.wrong:
-        where, what = check.wrong[0]
-        hint = "audit verify and reconcile say more; after a rotation of the key, try again"
-        raise NoEvidence(f"the bundle would not verify: {where}: {what}", hint=hint)
+    findings = [what for _, what in check.wrong if what.startswith(AGAINST)]
+    for where, what in check.wrong:
+        if not what.startswith(AGAINST):
+            hint = "audit verify and reconcile say more; after a rotation of the key, try again"
+            raise NoEvidence(f"the bundle would not verify: {where}: {what}", hint=hint)
+    return findings

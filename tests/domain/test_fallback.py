@@ -61,19 +61,22 @@ TAKEN_BACK = replace(SEEN, decision=Decision(Status.NOT_RECORDED, Reason.TAKEN_B
 
 def test_a_policy_promises_one_thing_in_each_language() -> None:
     assert [one.language for one in (JA, EN)] == ["ja", "en"]
-    assert Promise(
-        node=NODE,
-        policy="inbound",
-        policy_digest="p" * 64,
-        language="ja",
-        notice="standard/1/ja",
-        purposes=(PurposeCode("SERVICE"),),
-        text_digest="t" * 64,
-        audio_digest="a" * 64,
-        length_ms=1_000,
-        capture=CaptureFrom.BRIDGED,
-        beep_s=15,
-    ) == JA
+    assert (
+        Promise(
+            node=NODE,
+            policy="inbound",
+            policy_digest="p" * 64,
+            language="ja",
+            notice="standard/1/ja",
+            purposes=(PurposeCode("SERVICE"),),
+            text_digest="t" * 64,
+            audio_digest="a" * 64,
+            length_ms=1_000,
+            capture=CaptureFrom.BRIDGED,
+            beep_s=15,
+        )
+        == JA
+    )
 
 
 def test_a_promise_is_read_as_it_was_kept() -> None:

@@ -1,0 +1,137 @@
+"""Evidence about one call: what of it stands in the log, and the row that binds a bundle to it.
+
+A bundle is handed out in this order, so that nothing in it can be exchanged later: rows of what is
+released, the files, their manifest, the row ``evidence_exported`` with the manifest's digest, a
+checkpoint that covers it, proofs. ``docs/evidence.md`` says what each file shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from asterisk_compliance.app.call_task import unix_ms
+from asterisk_compliance.app.control import Peer, Verb
+from asterisk_compliance.app.marks import staff
+from asterisk_compliance.app.releasing import Rows, check_purpose
+from asterisk_compliance.config import Settings
+from asterisk_compliance.domain.key_chain import KEY_KINDS
+from asterisk_compliance.domain.row_format import Row, decode
+from asterisk_compliance.domain.rows import Draft, Kind
+from asterisk_compliance.domain.signed_note import parse_verifier_key
+from asterisk_compliance.errors import ComplianceError
+from asterisk_compliance.ids import CallId, NodeName, is_call_id
+from asterisk_compliance.storage.reader import Entry, RowQuery, StoreReader
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class NoEvidence(ComplianceError):
+    """Nothing can be exported about this call, or not yet."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvidence:
+    """What the log has of one call.
+
+    Attributes:
+        lines: The canonical lines of its rows, in order; ``rows`` are the same, read.
+        key_lines: Those of the rows that name the log's keys.
+        recordings: Entries of its recordings, by segment.
+    """
+
+    call: CallId
+    lines: tuple[bytes, ...]
+    rows: tuple[Row, ...]
+    key_lines: tuple[bytes, ...]
+    recordings: tuple[Entry, ...]
+
+    @property
+    def node(self) -> NodeName:
+        return NodeName(self.rows[0].node)
+
+    @property
+    def key(self) -> str:
+        """Fingerprint of the log's key now; empty, if no row names one."""
+        named = [decode(line).detail.get("key") for line in self.key_lines]
+        return parse_verifier_key(str(named[-1])).fingerprint if named else ""
+
+    @property
+    def seqs(self) -> list[int]:
+        """Numbers of all these rows."""
+        return [decode(line).seq for line in (*self.key_lines, *self.lines)]
+
+    def of(self, kind: Kind) -> list[Row]:
+        """Its rows of one kind."""
+        return [row for row in self.rows if row.kind == kind]
+
+
+def logged_evidence(store: Path, call: str) -> LoggedEvidence:
+    """Read what the log has of a call that is over.
+
+    Raises:
+        NoEvidence: no row speaks of it, or it is not over.
+        StoreUnavailable: the log cannot be read.
+    """
+    if not is_call_id(call):
+        raise NoEvidence("this is no id of a call: c-…", hint="calls list names them")
+    with StoreReader(store) as reader:
+        lines = tuple(stored.data for stored in reader.rows(RowQuery(call=call)))
+        keys = (reader.rows(RowQuery(kind=kind)) for kind in KEY_KINDS)
+        key_lines = sorted((one.seq, one.data) for found in keys for one in found)
+        recordings = tuple(reader.recordings(call))
+    rows = tuple(map(decode, lines))
+    if not rows:
+        raise NoEvidence("no row speaks of this call", hint="calls list names those that are known")
+    if all(row.kind != Kind.CALL_ENDED for row in rows):
+        raise NoEvidence("the call is not over", hint="export it when it has ended")
+    return LoggedEvidence(
+        CallId(call), lines, rows, tuple(data for _, data in key_lines), recordings
+    )
+
+
+def exported_draft(found: LoggedEvidence, manifest: str, purpose: str, user: str) -> Draft:
+    """The row that binds a bundle to the log, by the SHA-256 of its manifest."""
+    who = staff(user)
+    return Draft(
+        Kind.EVIDENCE_EXPORTED,
+        unix_ms(),
+        found.node,
+        call=found.call,
+        actor=who.actor,
+        detail={"manifest": manifest, "purpose": purpose},
+        party=who.party,
+        role="staff",
+        facts=who.facts,
+    )
+
+
+def checked_draft(settings: Settings, user: str, arguments: Mapping[str, str]) -> Draft:
+    """The same, from what a command asks for: ``call``, ``purpose``, ``manifest``.
+
+    Raises:
+        NoSuchPurpose: the site knows no such purpose.
+        NoEvidence: there is no such call, it is not over, or that is no digest.
+    """
+    purpose = check_purpose(settings, arguments.get("purpose", ""))
+    manifest = arguments.get("manifest", "")
+    if not _SHA256.fullmatch(manifest):
+        raise NoEvidence("the manifest has no SHA-256")
+    found = logged_evidence(settings.audit.store, arguments.get("call", ""))
+    return exported_draft(found, manifest, purpose, user)
+
+
+def evidence_verbs(rows: Rows, settings: Callable[[], Settings]) -> dict[str, Verb]:
+    """What the control socket can be asked."""
+
+    async def exported(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+        draft = await asyncio.to_thread(checked_draft, settings(), peer.user, arguments)
+        return {"seq": await rows.append(draft)}
+
+    return {"evidence": exported}
