@@ -182,7 +182,7 @@ async def test_a_call_that_ends_while_we_ask_is_not_finished_again(site: Site) -
     del site.asterisk.there[CALLER]
     await site.node.recover()
     await site.serving.until(lambda: task.call.phase is Phase.OVER)
-    assert not site.node.follows(call)
+    await site.serving.until(lambda: not site.node.follows(call))
     assert site.kinds(call).count("call_ended") == 1
 
 

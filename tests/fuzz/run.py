@@ -76,7 +76,7 @@ def fuzz(target: type[Target], count: int, seed: int, patience: float = 1.0) -> 
 
     ``patience`` multiplies how long what spins, and what grows, may go on.
     """
-    with _quiet(), _watched(SPINS_S * patience) as progress:
+    with _quiet(), _only_ours(), _watched(SPINS_S * patience) as progress:
         try:
             return asyncio.run(_fuzz(target(), count, seed, progress, SETTLES_S * patience))
         except Spins:
@@ -214,6 +214,17 @@ def _watched(spins_s: float) -> Iterator[dict[str, int]]:
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, former)
+
+
+@contextmanager
+def _only_ours() -> Iterator[None]:
+    """What was there before is not looked at by each collection: in a long test run that spins."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @contextmanager
