@@ -77,7 +77,7 @@ class Backlog:
                     self._kept.appendleft((call, drafts))
                     return False
                 except ValueError as error:
-                    log.error("rows_lost", call=call, why=str(error))  # noqa: TRY400 - no defect here
+                    log.error("rows_lost", call=call, why=str(error))
                 self._of[call] -= len(drafts)
                 if not self._of[call]:
                     del self._of[call]
