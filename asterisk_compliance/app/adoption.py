@@ -108,7 +108,8 @@ class Adoption:
         left = await asyncio.to_thread(remembered, node.store, call)
         assert left is not None, "its rows are durable"
         now = Clock(monotonic_ms(), unix_ms())
-        node.begin(finish(left, limits=node.limits, now=now), AriLine(ari, channel))
+        stepped = finish(left, limits=node.limits, now=now, unseen_ms=0)  # it has no others
+        node.begin(stepped, AriLine(ari, channel))
 
     async def _set_aside(self, file: Alone) -> None:
         copied = await self._keeping.copy_aside(file.name)

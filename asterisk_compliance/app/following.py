@@ -81,17 +81,55 @@ class Following:
     Attributes:
         changes: How often AMI said that somebody entered or left a bridge.
         awake_ms: When this process was last seen not to stand still, on the monotonic clock.
+        away_since_ms: Since when nobody looked who is there; ``None``: somebody does.
+        blind_since_ms: Since when nobody tells us of bridges, either; it is not before that.
     """
 
     def __init__(self, node: Node, endpoints: Endpoints) -> None:
         self.changes = 0
         self.awake_ms: int | None = None
+        self.away_since_ms: int | None = None
+        self.blind_since_ms: int | None = None
+        self._losses = 0
         self._node = node
         self._endpoints = endpoints
         self._bridges = Bridges()
         self._watched: dict[ChannelId, ChannelId] = {}
         self._told: dict[ChannelId, dict[ChannelId, str]] = {}
         self._suspected: set[ChannelId] = set()
+
+    # -- when nobody looks ---------------------------------------------------------------
+
+    def lost(self) -> None:
+        """AMI is not there: from when this process was last awake until we look again, blind."""
+        now_ms = monotonic_ms()
+        since_ms = now_ms if self.awake_ms is None else min(now_ms, self.awake_ms)
+        self._losses += 1
+        if self.blind_since_ms is None:
+            self.blind_since_ms = since_ms
+        self.looked_away(since_ms)
+        for task in self._node.calls.values():
+            self.is_blind(task)
+
+    def looked_away(self, since_ms: int) -> None:
+        if self.away_since_ms is None or since_ms < self.away_since_ms:
+            self.away_since_ms = since_ms
+
+    def is_blind(self, task: CallTask) -> None:
+        """Tell a call so, if it is: whoever is believed to be there now, that was not looked at."""
+        if self.blind_since_ms is not None:
+            task.feed(LookedAway(self.blind_since_ms, blind=True))
+
+    def hears_again(self) -> None:
+        """Nobody can look who is there, since there is no ARI: that is so for calls from now on."""
+        if self.hearing is not None:
+            self.away_since_ms = self.blind_since_ms = None
+
+    @property
+    def hearing(self) -> int | None:
+        """Which connection tells us of bridges; ``None``: there is none, and should be."""
+        ami = self._node.ami
+        return self._losses if ami is None or ami.connected else None
 
     # -- bridges -------------------------------------------------------------------------
 
@@ -170,6 +208,7 @@ class Following:
             if self.awake_ms is not None and at_ms - self.awake_ms > STOOD_STILL_MS:
                 task.feed(LookedAway(self.awake_ms))  # it may have happened at any time since
             task.feed(CompanyChanged(at_ms, peers, two_party=basic))
+            self.is_blind(task)
         return unsure
 
     def _suspect(self, channel: ChannelId, at_ms: int) -> None:
@@ -196,9 +235,19 @@ class Following:
         return Peer(channel, Cover.REFUSED if refused else Cover.UNKNOWN)
 
     def refresh(
-        self, bridges: Iterable[Bridge], channels: Mapping[ChannelId, Channel], at_ms: int
+        self,
+        bridges: Iterable[Bridge],
+        channels: Mapping[ChannelId, Channel],
+        at_ms: int,
+        *,
+        hearing: int | None,
     ) -> None:
-        """Begin anew with what ARI says, and tell every call who is there, changed or not."""
+        """Begin anew with what ARI says, and tell every call who is there, changed or not.
+
+        ``hearing``: as it was before ARI was asked. If that is over, we are blind again.
+        """
+        heard = hearing is not None and hearing == self.hearing
+        self.away_since_ms = self.blind_since_ms = None if heard else at_ms
         self._bridges.clear()
         halves = {channel.name: channel.id for channel in channels.values()}
         for name, channel in halves.items():
@@ -217,6 +266,7 @@ class Following:
             peers = tuple(sorted(self._peer(one, name) for one, name in company.items()))
             basic = self._bridges.is_basic(channel)
             task.feed(CompanyChanged(at_ms, peers, two_party=basic))
+            self.is_blind(task)
 
     # -- what ARI says of it -------------------------------------------------------------
 

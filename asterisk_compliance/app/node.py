@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 
 from asterisk_compliance.app.adoption import Adoption
-from asterisk_compliance.app.call_task import CallTask, Rows, monotonic_ms, unix_ms
+from asterisk_compliance.app.call_task import CallTask, Rows, unix_ms
 from asterisk_compliance.app.following import Endpoints, Following
 from asterisk_compliance.app.growth import watch_growth
 from asterisk_compliance.app.hands import Hands
@@ -121,7 +121,6 @@ class Node:
         self._store_s = store_s
         self._heartbeat = heartbeat or Heartbeat(0.0)
         self._alive_unix_ms = alive_unix_ms
-        self._away_since_ms: int | None = None
         self._recovering = asyncio.Lock()
         self._tasks: asyncio.TaskGroup | None = None
         self._log = log.bind(node=self.node)
@@ -144,6 +143,7 @@ class Node:
                 if self.ari is not None:
                     tasks.create_task(self.ari.run())
                 if self.ami is not None:
+                    self.following.lost()
                     tasks.create_task(self.ami.run())
         finally:
             self._tasks = None
@@ -211,6 +211,7 @@ class Node:
         self._heartbeat.plays(self.node, call)
         self.calls[call.channel] = self._by_id[call.id] = task
         self.spawn(self._live(task, commands))
+        self.following.is_blind(task)
         if call.no_storage is not self.no_storage:
             task.feed(StorageChanged(self.no_storage))
         return task
@@ -253,20 +254,17 @@ class Node:
 
     async def recover(self) -> None:
         """Compare log, channels and spool, on every connect; one comparison at a time."""
+        if self.ari is None:
+            self.following.hears_again()
         if self.ari is None or self.ari.transport is None:
             return
         async with self._recovering:
-            now_ms, away_since_ms = monotonic_ms(), self._away_since_ms
-            since_ms = now_ms if away_since_ms is None else away_since_ms
-            told = self.ami is None or self.ami.connected
             await self._adoption.run()
-            if await recover(self, away_since_ms=since_ms, alive_unix_ms=self._alive_unix_ms):
-                self._away_since_ms = None if told else now_ms
+            await recover(self, alive_unix_ms=self._alive_unix_ms)
 
     def looked_away(self, since_ms: int) -> None:
-        """Nobody looked since then, on the monotonic clock; now somebody does."""
-        if self._away_since_ms is None or since_ms < self._away_since_ms:
-            self._away_since_ms = since_ms
+        """What happened since then, on the monotonic clock, we are told too late: look."""
+        self.following.looked_away(since_ms)
         self.spawn(self.recover())
 
     async def set_strangers_aside(self) -> None:
@@ -303,8 +301,7 @@ class Node:
     def ami_lost(self) -> None:
         """What AMI will not tell, ARI must: the end of every live call."""
         self.row(Kind.ASTERISK_DISCONNECTED, wire="ami")
-        if self._away_since_ms is None:
-            self._away_since_ms = monotonic_ms()
+        self.following.lost()
         for channel in self.calls:
             self._subscribe(channel)
 

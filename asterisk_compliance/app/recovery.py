@@ -30,7 +30,7 @@ from asterisk_compliance.domain.call_recovery import Clock, finish, follow_again
 from asterisk_compliance.domain.events import ChannelGone, FileAppeared, LookedAway
 from asterisk_compliance.domain.memory import Remembered, remember
 from asterisk_compliance.domain.notice import OnJoin, Policy
-from asterisk_compliance.domain.row_format import decode, milliseconds
+from asterisk_compliance.domain.row_format import Row, decode, milliseconds
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.errors import AsteriskError, StoreError
 from asterisk_compliance.ids import CallId, ChannelId, call_id
@@ -49,18 +49,22 @@ _LAST_MOMENT_MS = 500
 log = structlog.get_logger()
 
 
-async def recover(node: Node, *, away_since_ms: int, alive_unix_ms: int) -> bool:
+async def recover(node: Node, *, alive_unix_ms: int) -> bool:
     """Compare log, channels and spool of one Asterisk, and go on from there.
+
+    Where ARI alone was gone, AMI told of bridges all the time, and nobody could come unseen.
 
     Args:
         node: Connected to ARI.
-        away_since_ms: Since when nobody told us of bridges, on the monotonic clock.
         alive_unix_ms: When an earlier life of this service was last seen to live.
 
     Returns:
         Whether it could be done.
     """
     assert node.ari is not None
+    away_since_ms = node.following.away_since_ms
+    if away_since_ms is None:
+        away_since_ms = monotonic_ms()
     here = tuple(node.calls.items())  # who arrives while we ask is in no answer
     followed = {task.call.id for _, task in here}
     before = call_id(unix_ms(), bytes(8))
@@ -70,6 +74,7 @@ async def recover(node: Node, *, away_since_ms: int, alive_unix_ms: int) -> bool
         left = [one for one in left if not node.owes(one.known.id)]
         if left:
             await _until_ami(node)
+        hearing = node.following.hearing
         channels, bridges = await _as_it_is(node, node.ari)
     except (AsteriskError, StoreError) as error:
         log.warning("not_recovered", node=node.node, why=str(error))
@@ -80,10 +85,11 @@ async def recover(node: Node, *, away_since_ms: int, alive_unix_ms: int) -> bool
             task.feed(ChannelGone(now.at_ms))
         else:
             task.feed(LookedAway(away_since_ms))
+            node.following.is_blind(task)
     taken_up = [one for one in left if not node.follows(one.known.id)]
     for one in taken_up:
         _take_up(node, one, channels.get(one.known.channel), now)
-    node.following.refresh(bridges, channels, now.at_ms)
+    node.following.refresh(bridges, channels, now.at_ms, hearing=hearing)
     await node.set_strangers_aside()
     if taken_up:
         log.warning("calls_taken_up", node=node.node, calls=len(taken_up))
@@ -152,8 +158,9 @@ def _take_up(node: Node, left: _Left, channel: Channel | None, now: Clock) -> No
     assert node.ari is not None
     known = left.known
     line = AriLine(node.ari, known.channel)
+    unseen_ms = now.since_ms(left.looked_unix_ms - _LAST_MOMENT_MS)
     if channel is None:
-        node.begin(finish(known, limits=node.limits, now=now), line)
+        node.begin(finish(known, limits=node.limits, now=now, unseen_ms=unseen_ms), line)
         return
     if channel.dialplan.app_name == "Stasis":
         return  # it waits for us, and is sent on by whoever found it (ears.py)
@@ -163,7 +170,7 @@ def _take_up(node: Node, left: _Left, channel: Channel | None, now: Clock) -> No
         limits=node.limits,
         wiring=node.wiring,
         now=now,
-        unseen_ms=now.since_ms(left.looked_unix_ms - _LAST_MOMENT_MS),
+        unseen_ms=unseen_ms,
     )
     task = node.begin(stepped, line)
     node.spawn(_look_whether_gone(node, node.ari, known.channel))
@@ -204,6 +211,7 @@ def _unfinished(node: Node, alive_unix_ms: int) -> list[_Left]:
     found = []
     with StoreReader(node.store) as reader:
         starts = [row.seq for row in reader.rows(RowQuery(kind=Kind.SERVICE_STARTED))]
+        told = _told(reader, node)
         for call in reader.unfinished(node.node):
             rows = [decode(stored.data) for stored in reader.rows(RowQuery(call=call))]
             known = remember(rows)
@@ -213,9 +221,50 @@ def _unfinished(node: Node, alive_unix_ms: int) -> list[_Left]:
             looked_unix_ms = alive_unix_ms
             if next_start is not None:
                 looked_unix_ms = _at(reader, next_start - 1, alive_unix_ms)
+            blind_unix_ms = _blind_since(
+                rows, [one for one in told if one.seq < (next_start or one.seq + 1)]
+            )
+            if blind_unix_ms is not None:
+                looked_unix_ms = min(looked_unix_ms, blind_unix_ms)
             ours = bool(starts) and rows[0].seq > starts[-1]
             found.append(_Left(known, ours, looked_unix_ms))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """From that row on, AMI tells of bridges or does not."""
+
+    seq: int
+    at_unix_ms: int
+    hears: bool
+
+
+def _told(reader: StoreReader, node: Node) -> list[_Told]:
+    if node.ami is None:
+        return []
+    rows = [
+        decode(stored.data)
+        for kind in (Kind.SERVICE_STARTED, Kind.ASTERISK_CONNECTED, Kind.ASTERISK_DISCONNECTED)
+        for stored in reader.rows(RowQuery(kind=kind))
+    ]
+    ours = (
+        _Told(row.seq, milliseconds(row.at), row.kind == Kind.ASTERISK_CONNECTED)
+        for row in rows
+        if row.kind == Kind.SERVICE_STARTED
+        or (row.node == node.node and row.detail.get("wire") == "ami")
+    )
+    return sorted(ours, key=lambda one: one.seq)
+
+
+def _blind_since(rows: list[Row], told: list[_Told]) -> int | None:
+    """Since when nobody told of a call's bridges, and no row of the call says so."""
+    known = [row for row in rows if row.kind == Kind.CALL_FOLLOWED] or rows[:1]
+    before = [one for one in told if one.seq < known[-1].seq]
+    if before and not before[-1].hears:
+        return milliseconds(known[-1].at)
+    later = (one.at_unix_ms for one in told if one.seq > known[-1].seq and not one.hears)
+    return next(later, None)
 
 
 def _at(reader: StoreReader, seq: int, otherwise: int) -> int:

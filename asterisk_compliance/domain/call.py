@@ -63,6 +63,7 @@ from asterisk_compliance.domain.call_rows import (
     standing_result,
 )
 from asterisk_compliance.domain.call_state import Arrival, Call, Limits, Phase, Segment
+from asterisk_compliance.domain.call_unseen import blind_ms, ended_unseen, looked_away
 from asterisk_compliance.domain.commands import (
     Announce,
     Answer,
@@ -197,8 +198,8 @@ def step(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - one arm 
             return call, ()
         case StorageChanged(reason=reason):
             return storage_changed(call, reason)
-        case LookedAway(since_ms=since_ms):
-            return replace(call, unseen_since_ms=since_ms), ()
+        case LookedAway():
+            return looked_away(call, event), ()
         case CompanyChanged():
             return company_changed(call, event)
         case Bridged() | Unbridged() if call.undecided:
@@ -253,16 +254,16 @@ def _in_dialplan(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - 
             return replace(call, starts_owed=call.starts_owed - 1), ()
 
         case MixMonitorStarted(at_ms=at_ms) if call.coming is not None:
-            return segment_began(call, at_ms, "mixmonitor_start")
+            return segment_began(ended_unseen(call, at_ms), at_ms, "mixmonitor_start")
 
         case MixMonitorStarted(at_ms=at_ms) if _is_unseen(call):
             return started(call, at_ms, "mixmonitor_start")
 
         case FileAppeared(recording=recording, at_ms=at_ms) if _is(call, call.coming, recording):
-            return segment_began(_owed_a_start(call), at_ms, "file")
+            return segment_began(_owed_a_start(ended_unseen(call, at_ms)), at_ms, "file")
 
         case FileAppeared(recording=recording, at_ms=at_ms) if _is(call, call.missed, recording):
-            return began_late(_owed_a_start(call), at_ms)
+            return began_late(_owed_a_start(ended_unseen(call, at_ms)), at_ms)
 
         case FileAppeared(at_ms=at_ms) if _is_unseen(call):
             return started(_owed_a_start(call), at_ms, "file")
@@ -311,7 +312,8 @@ def _capture_answered(call: Call, event: Event) -> Stepped:
         case CaptureStopped(recording=recording, at_ms=at_ms) if (
             call.stopping and recording == call.recording and call.capture_is_open
         ):
-            return close_segment(replace(call, stopping=call.coming is not None), at_ms)
+            ended = replace(ended_unseen(call, at_ms), stopping=call.coming is not None)
+            return close_segment(ended, at_ms)
         case CaptureGoesOn(recording=recording):
             return call, (anomaly_row("CAPTURE_NOT_STOPPED", recording=recording),)
         case SegmentRefused(recording=recording, at_ms=at_ms) if _is(call, call.coming, recording):
@@ -345,8 +347,11 @@ def _end(call: Call, at_ms: int) -> Stepped:
         call, commands = give_up(call, Reason.HANGUP_IN_NOTICE, gone=True)
     if call.whispering is not None:
         commands = (*commands, EndWhisper())
-    call = _bridging(call, Unbridged(at_ms))
+    call = _bridging(ended_unseen(call, at_ms), Unbridged(at_ms))
     ended = AppendRow(Kind.CALL_ENDED, {"bridged_ms": call.bridged_ms})
+    if call.blind_since_ms is not None:
+        unseen_ms = blind_ms(call, at_ms)
+        ended = AppendRow(Kind.CALL_ENDED, {"bridged_ms": call.bridged_ms, "unseen_ms": unseen_ms})
     commands = (*commands, ended, ClearDeadline(Deadline.GROWTH))
     if call.capture_is_open:
         call, judging = close_segment(call, at_ms)

@@ -22,9 +22,9 @@ from asterisk_compliance.domain.call_capture import (
     unseen_detail,
 )
 from asterisk_compliance.domain.call_notice import EARLY_TOLERANCE_MS, Stepped, then
-from asterisk_compliance.domain.call_recovery import unseen
 from asterisk_compliance.domain.call_rows import lasted_ms, standing_status
 from asterisk_compliance.domain.call_state import Call, Then, Whispering
+from asterisk_compliance.domain.call_unseen import looks_again, seen_again, unseen
 from asterisk_compliance.domain.commands import (
     Announce,
     AppendRow,
@@ -59,8 +59,10 @@ LEFT_MS = 1_000
 
 def company_changed(call: Call, event: CompanyChanged) -> Stepped:
     """Somebody came or left. What the recording does follows from who is there now."""
+    looks = looks_again(call, event.at_ms)
     if call.decision is None:  # AMI is behind ARI, or before it: it counts when the call goes on
-        return replace(call, early=event if event.peers else None), ()
+        early = replace(call, early=event if event.peers else None)
+        return seen_again(early) if looks else early, ()
     call = replace(call, early=None)
     before = call.company
     known = {peer.channel for peer in before.peers} | before.covered
@@ -78,14 +80,14 @@ def company_changed(call: Call, event: CompanyChanged) -> Stepped:
     assert call.decision is not None
     if not call.decision.allowed:
         return replace(call, parties=1), _shown(call, newcomers)
-    call = unseen(call, event.at_ms)
+    call, gap = unseen(call, event.at_ms) if looks else (call, ())
     call, ended = _whisper_to_who_left(call)
     if newcomers and before.met and event.two_party and call.capture_is_open:
         at_ms = event.at_ms
         call = replace(call, heal_due=True) if call.wiring.segments else doubt(call, at_ms)
     looked, commands = admitted(call, event.at_ms)
-    looked = replace(looked, unseen_since_ms=None)
-    return looked, (*rows, *ended, *_shown(call, newcomers), *commands)
+    looked = seen_again(looked) if looks else looked
+    return looked, (*gap, *rows, *ended, *_shown(call, newcomers), *commands)
 
 
 def _shown(call: Call, newcomers: tuple[Peer, ...]) -> tuple[Command, ...]:

@@ -1,13 +1,12 @@
 """Calls that were there before this life of the service, or while it looked away.
 
-Rule 17: what was not seen is not taken for granted. Who is there when we look again, and is not
-         covered, may have been there since we looked away: nothing of the others is kept from
-         that moment on.
+Rule 17: what was not seen is not taken for granted (``call_unseen.py``).
 Rule 18: recovery can die at any moment and begin again: what is removed has its row already, and
          everything else can be done twice.
 
 A row is dated by the clock on the wall, a file by its own, which may stand still and never runs
-faster. So what came in behind a row lies in that many last milliseconds of the file.
+faster. So what came in behind a row lies in that many last milliseconds of the file. Of one that
+nobody saw end these are counted from its last write (``Expected.ended``).
 """
 
 from __future__ import annotations
@@ -20,8 +19,6 @@ from asterisk_compliance.domain.call_capture import (
     SLIP_AFTER_MS,
     SLIP_BEFORE_MS,
     ended_status,
-    slipping,
-    why_not_others,
 )
 from asterisk_compliance.domain.call_notice import Stepped, then
 from asterisk_compliance.domain.call_rows import decision_row
@@ -47,7 +44,7 @@ from asterisk_compliance.domain.events import Leg
 from asterisk_compliance.domain.memory import Left, Remembered
 from asterisk_compliance.domain.names import Deadline
 from asterisk_compliance.domain.notice import AgentConsent, CaptureFrom, Policy
-from asterisk_compliance.domain.reasons import PauseReason, StopReason
+from asterisk_compliance.domain.reasons import StopReason
 from asterisk_compliance.domain.recording import Blank, Capture, Expected, Tracks
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.ids import RecordingId, segment_of
@@ -104,27 +101,26 @@ def follow_again(
     call = _as_it_was(known, policy, limits, wiring, now)
     decided = () if known.decision else (decision_row(NOT_SEEN),)
     row = AppendRow(Kind.CALL_FOLLOWED, {"unseen_ms": unseen_ms})
-    taking = _taking_in(known, now, but={known.running, known.coming})
+    taking = _taking_in(known, now, unseen_ms, but={known.running, known.coming})
     call = replace(
         call,
         closing=frozenset(one.recording for one in taking),
         unseen_since_ms=now.at_ms - unseen_ms,
+        blind_since_ms=now.at_ms - unseen_ms,
+        blind_is_logged=True,
     )
     first = (*decided, row, *_stopped_now(call, known), FollowAgain(), *taking)
     if call.capture_is_open and known.stopped_at_ms is not None:
-        call = _not_kept(call, now.since_ms(known.stopped_at_ms), Tracks.BOTH, now)
+        call = _not_kept(call, now.since_ms(known.stopped_at_ms), now)
     if policy is None:
-        call = _without_policy(call, unseen_ms, now)
+        call = _without_policy(call)
     return then(first, _steered_again(call))
 
 
-def _without_policy(call: Call, unseen_ms: int, now: Clock) -> Call:
+def _without_policy(call: Call) -> Call:
     """Its purposes bind what is taken in; nobody looks any more who is there."""
     assert call.decision is not None
-    ended = replace(call, decision=replace(call.decision, status=Status.NOT_RECORDED))
-    if call.stopping and call.capture_is_open and call.segment.slipping_since_ms is None:
-        return _not_kept(ended, unseen_ms, Tracks.OTHERS, now)
-    return ended
+    return replace(call, decision=replace(call.decision, status=Status.NOT_RECORDED))
 
 
 def _stopped_now(call: Call, known: Remembered) -> tuple[Command, ...]:
@@ -136,10 +132,10 @@ def _stopped_now(call: Call, known: Remembered) -> tuple[Command, ...]:
     return AppendRow(Kind.CAPTURE_STOPPED, detail), Announce(Status.NOT_RECORDED)
 
 
-def _not_kept(call: Call, ago_ms: int, tracks: Tracks, now: Clock) -> Call:
+def _not_kept(call: Call, ago_ms: int, now: Clock) -> Call:
     """Since that long ago, until it has ended."""
     since_ms = call.file_ms(now.at_ms) - ago_ms
-    segment = replace(call.segment, slipping_since_ms=since_ms, slipping=tracks)
+    segment = replace(call.segment, slipping_since_ms=since_ms, slipping=Tracks.BOTH)
     return replace(call, segment=segment)
 
 
@@ -159,49 +155,16 @@ def _steered_again(call: Call) -> Stepped:
     return call, commands
 
 
-def unseen(call: Call, at_ms: int) -> Call:
-    """Who may not be kept, when we look again, may have been there since we looked away.
-
-    Whether the file went on meanwhile nobody knows: what lies before in it is blanked wider.
-    """
-    if call.unseen_since_ms is None or not call.capture_is_open:
-        return call
-    away_ms = at_ms - call.unseen_since_ms
-    looked = replace(call, segment=_undated(call, away_ms, at_ms))
-    if not call.segment.others or why_not_others(looked) in {None, PauseReason.TRANSFER}:
-        return looked
-    return slipping(looked, call.file_ms(at_ms) - away_ms, Tracks.OTHERS)
-
-
-def _undated(call: Call, away_ms: int, at_ms: int) -> Segment:
-    """What was heard of late may have been so since we looked away; the rest, see above."""
-    since_ms = call.segment.slipping_since_ms
-    if call.keeps_all:
-        early_ms = at_ms - away_ms
-        slips = [replace(one, from_ms=min(one.from_ms, early_ms)) for one in call.segment.slips]
-        earlier_ms = None if since_ms is None else min(since_ms, early_ms)
-    else:
-        slips = [
-            replace(one, from_ms=one.from_ms - away_ms, to_ms=one.to_ms + away_ms)
-            for one in call.segment.slips
-        ]
-        earlier_ms = None if since_ms is None else since_ms - away_ms
-    return replace(
-        call.segment,
-        slips=tuple(slips),
-        slipping_since_ms=earlier_ms,
-        partly_seen=call.segment.partly_seen or not call.keeps_all,
-    )
-
-
-def finish(known: Remembered, *, limits: Limits, now: Clock) -> Stepped:
-    """Deal with what a call left whose channel is gone."""
+def finish(known: Remembered, *, limits: Limits, now: Clock, unseen_ms: int) -> Stepped:
+    """Deal with what a call left whose channel is gone; arguments as of :func:`follow_again`."""
     call = _as_it_was(known, None, limits, Wiring(), now)
-    taking = _taking_in(known, now, but=set())
+    taking = _taking_in(known, now, unseen_ms, but=set())
     closing = frozenset(command.recording for command in taking)
     over = replace(call, phase=Phase.CLOSING, capture=Capture.NONE, coming=None, closing=closing)
     decided = () if known.decision else (decision_row(NOT_SEEN),)
-    ended = AppendRow(Kind.CALL_ENDED, {"bridged_ms": None, "observed_late": True})
+    ended = AppendRow(
+        Kind.CALL_ENDED, {"bridged_ms": None, "observed_late": True, "unseen_ms": unseen_ms}
+    )
     rows = (*decided, *(() if known.ended else (ended,)))
     if not taking:
         return replace(over, phase=Phase.OVER), (*rows, Forget())
@@ -312,15 +275,17 @@ _Taking = Judge | RemoveSpooled | RemoveRecording
 
 
 def _taking_in(
-    known: Remembered, now: Clock, *, but: set[RecordingId | None]
+    known: Remembered, now: Clock, unseen_ms: int, *, but: set[RecordingId | None]
 ) -> tuple[_Taking, ...]:
     """What is to be done with each recording that is not dealt with, ``but`` for those."""
     ended = (one for one in known.recordings.items() if one[0] not in but)
-    taking = (_take_in(known, recording, left, now) for recording, left in ended)
+    taking = (_take_in(known, recording, left, now, unseen_ms) for recording, left in ended)
     return tuple(one for one in taking if one is not None)
 
 
-def _take_in(known: Remembered, recording: RecordingId, left: Left, now: Clock) -> _Taking | None:
+def _take_in(
+    known: Remembered, recording: RecordingId, left: Left, now: Clock, unseen_ms: int
+) -> _Taking | None:
     match left:
         case Left.DEALT_WITH if known.erases and recording in known.kept:
             return RemoveRecording(recording)
@@ -329,17 +294,19 @@ def _take_in(known: Remembered, recording: RecordingId, left: Left, now: Clock) 
         case Left.JUDGED:
             return RemoveSpooled(recording)
         case Left.REQUESTED | Left.RUNNING:
-            return Judge(recording, _expected(known, recording, now))
+            return Judge(recording, _expected(known, recording, now, unseen_ms))
         case _ as never:
             assert_never(never)
 
 
-def _expected(known: Remembered, recording: RecordingId, now: Clock) -> Expected:
-    """Nobody knows when it ended, but that it was before now."""
+def _expected(known: Remembered, recording: RecordingId, now: Clock, unseen_ms: int) -> Expected:
+    """Nobody saw it end, and who was there since we looked away nobody will ever say."""
+    others = recording not in known.told_only
     blanks = []
-    if recording in known.tainted:
-        ago_ms = now.since_ms(known.tainted[recording]) + SLIP_BEFORE_MS
+    if others:
+        tainted_ms = known.tainted.get(recording, now.unix_ms)
+        ago_ms = max(unseen_ms, now.since_ms(tainted_ms)) + SLIP_BEFORE_MS
         blanks.append(Blank(ago_ms, 0, Tracks.OTHERS))
     if recording in {known.running, known.coming} and known.stopped_at_ms is not None:
         blanks.append(Blank(now.since_ms(known.stopped_at_ms), 0))
-    return Expected(None, others=recording not in known.told_only, blanks=tuple(blanks))
+    return Expected(None, others=others, blanks=tuple(blanks), asked_unix_ms=now.unix_ms)

@@ -201,6 +201,8 @@ class Call:
         parties: How many have been numbered.
         start_wanted: Somebody asked for a recording, which waits until all are covered.
         unseen_since_ms: Nobody looked since then, and who is there now may have come since.
+        blind_since_ms: Since then nobody told of bridges: somebody may have come and left.
+        blind_is_logged: There is a row of that already.
         erases: The caller withdrew, or is synthetic; what was recorded is deleted.
         events_lost: Who is there is not known for certain any more.
         no_storage: As in :class:`Arrival`.
@@ -250,6 +252,8 @@ class Call:
     parties: int = 1
     start_wanted: bool = False
     unseen_since_ms: int | None = None
+    blind_since_ms: int | None = None
+    blind_is_logged: bool = False
     withdrawn: bool = False
     erases: bool = False
     events_lost: bool = False

@@ -195,9 +195,15 @@ class TransferSeen:
 
 @dataclass(frozen=True, slots=True)
 class LookedAway:
-    """Nobody told us who is there since ``since_ms``; a :class:`CompanyChanged` follows."""
+    """Who is there was not known since ``since_ms``; a :class:`CompanyChanged` follows.
+
+    Attributes:
+        blind: Nobody told us of bridges, so who came and left nobody will ever say. Otherwise all
+            is told, in order, and only late: we stood still, and our connections lived on.
+    """
 
     since_ms: int
+    blind: bool = False
 
 
 @dataclass(frozen=True, slots=True)

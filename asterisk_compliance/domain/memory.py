@@ -47,7 +47,8 @@ class Remembered:
         coming: The one that was asked for in mid-call, and was not said to run.
         mute: Of the running one, as far as the others are concerned.
         told_only: Recordings that do not capture the others.
-        tainted: Recordings that ran while somebody was there who may not be kept, and since when.
+        tainted: Recordings that ran while somebody was there who may not be kept, or may have been
+            there while nobody looked, and since when.
         stopped_at_ms: The running or coming recording was told to stop.
         stopped_for: Why the last recording ended before the call; empty if it did not.
         changed_at_ms: Since when the company changed under the running recording.
@@ -163,9 +164,12 @@ def _after(call: Remembered, row: Row) -> Remembered:  # noqa: C901, PLR0912 - o
         case Kind.PARTY_TOLD:
             return replace(call, covered=call.covered | {_channel(row)})
         case Kind.CALL_FOLLOWED:
-            return replace(call, lives=call.lives + 1)
+            return replace(call, lives=call.lives + 1, tainted=_tainted(call, row))
         case Kind.CALL_ENDED:
-            return replace(call, ended=True)
+            unseen = "unseen_ms" in detail
+            return replace(
+                call, ended=True, tainted=_tainted(call, row) if unseen else call.tainted
+            )
         case _:
             return call
 

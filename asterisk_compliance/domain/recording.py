@@ -134,12 +134,36 @@ class Expected:
         others: Whether what was sent to the caller's channel was captured at all.
         blanks: What must not be kept of it.
         doubts: Where the others may have been lost.
+        asked_unix_ms: Nobody saw its end: ``blanks`` are measured back from that moment, on the
+            wall's clock (:meth:`ended`). ``None``: from its end.
     """
 
     length_ms: int | None
     others: bool = True
     blanks: tuple[Blank, ...] = ()
     doubts: tuple[Doubt, ...] = ()
+    asked_unix_ms: int | None = None
+
+    def ended(self, written_unix_ms: int) -> Expected:
+        """The same, for files whose last write was then: it is their end at the latest.
+
+        What lies D before the end of a file was said D before its last write, or earlier: what is
+        written was said before, and the file's clock may stand still and never runs faster. So
+        whatever was said since a moment M lies in the last ``written - M`` of it. What a killed
+        Asterisk had not written yet is not in the file. A write from the future dates nothing.
+        """
+        if self.asked_unix_ms is None:
+            return self
+        since_ms = max(0, self.asked_unix_ms - written_unix_ms)
+        blanks = (
+            replace(
+                blank,
+                from_end_ms=max(0, blank.from_end_ms - since_ms),
+                to_end_ms=max(0, blank.to_end_ms - since_ms),
+            )
+            for blank in self.blanks
+        )
+        return replace(self, blanks=tuple(blanks), asked_unix_ms=None)
 
     def found(self, length_ms: int, *, closed: bool) -> Expected:
         """The same for files that are so long: each blank covers every place where it may lie.

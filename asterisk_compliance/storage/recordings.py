@@ -121,7 +121,8 @@ def measure_and_join(
         there = [reader for reader in (rx, tx) if reader is not None]
         length = max((reader.samples for reader in there), default=0)
         closed = all(reader.closed for reader in there)
-        expected = expected.found(length // _PER_MS, closed=closed)
+        written_ms = max((reader.written_unix_ms for reader in there), default=0)
+        expected = expected.ended(written_ms).found(length // _PER_MS, closed=closed)
         joining = _Joining(
             length, [expected.blanked(length, _PER_MS, others=others) for others in (False, True)]
         )
@@ -256,6 +257,7 @@ class _Reader:
 
     Attributes:
         rest: Bytes behind the last whole sample, which are digested and not kept.
+        written_unix_ms: When it was last written to, rounded up.
     """
 
     file: BinaryIO
@@ -263,6 +265,7 @@ class _Reader:
     closed: bool
     digest: hashlib._Hash
     rest: int = 0
+    written_unix_ms: int = 0
 
     @classmethod
     def open(cls, path: Path, opened: ExitStack) -> _Reader | None:
@@ -271,7 +274,8 @@ class _Reader:
         except FileNotFoundError:
             return None
         header = file.read(WAV_HEADER_BYTES)
-        size = os.fstat(file.fileno()).st_size
+        status = os.fstat(file.fileno())
+        size, written_ms = status.st_size, -(-status.st_mtime_ns // 1_000_000)
         digest = hashlib.sha256(header)
         if len(header) < WAV_HEADER_BYTES:  # Asterisk died before it wrote the header
             return cls(file, 0, closed=False, digest=digest)
@@ -279,7 +283,8 @@ class _Reader:
         if fields[0] != b"RIFF" or fields[5:8] != (1, 1, SAMPLE_RATE) or fields[10] != 16:
             raise RecordingUnreadable(f"{path.name} is not 16-bit mono PCM at 8 kHz")
         data = size - WAV_HEADER_BYTES
-        return cls(file, data // 2, closed=fields[-1] == data, digest=digest, rest=data % 2)
+        closed = fields[-1] == data
+        return cls(file, data // 2, closed, digest, rest=data % 2, written_unix_ms=written_ms)
 
     def chunks(self) -> Iterator[Samples]:
         left = self.samples

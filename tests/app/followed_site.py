@@ -83,6 +83,7 @@ class Site:
     def __init__(self, endpoints: Endpoints | None = None) -> None:
         self.calls: dict[ChannelId, Task] = {}
         self.ari: TrueState | None = TrueState()
+        self.ami = None
         self.rows: list[tuple[Kind, dict[str, object]]] = []
         self.running: set[asyncio.Task[None]] = set()
         self.following = Following(cast("Node", self), endpoints or Endpoints())

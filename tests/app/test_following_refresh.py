@@ -39,7 +39,7 @@ def channel(one: ChannelId) -> Channel:
 
 def refresh(site: Site, *bridges: Bridge) -> None:
     there = channels(*(one for bridge in bridges for one in bridge.channels))
-    site.following.refresh(bridges, there, 1_000)
+    site.following.refresh(bridges, there, 1_000, hearing=site.following.hearing)
 
 
 async def test_a_call_is_told_who_is_there_though_nothing_changed(site: Site) -> None:
@@ -98,5 +98,5 @@ async def test_who_is_in_a_bridge_and_no_channel_is_not_there(site: Site) -> Non
     """Two answers, and a hang-up between them."""
     site.live(CALLER)
     bridge = Bridge("b1", (CALLER, AGENT), "basic")
-    site.following.refresh([bridge], channels(CALLER), 1_000)
+    site.following.refresh([bridge], channels(CALLER), 1_000, hearing=site.following.hearing)
     assert site.companies(CALLER) == [set()]

@@ -26,12 +26,9 @@ from asterisk_compliance.domain.rows import Draft, Kind
 from asterisk_compliance.ids import NodeName
 
 from .simulated_legs import Legs
-from .simulated_recorder import Fault, Presence
+from .simulated_recorder import UNIX_MS, Fault, Presence
 from .simulated_store import Store
 from .simulator import CALL
-
-UNIX_MS = 1_700_000_000_000
-"""The clock on the wall when the simulated one stands at 0."""
 
 
 class Killed(Exception):
@@ -136,6 +133,11 @@ class Mortal(Legs):
         self.met = bool(joined)
         for presence in self._presences():
             presence.domain_knows &= presence.channel in joined
+        for channel, (peer, presence) in self.there.items():
+            if not presence.domain_knows:  # of whoever is there from now on, nothing may be kept
+                self.there[channel] = peer, Presence(channel)
+        self.told_of.clear()
+        self.told_of.append([presence for _, presence in self.there.values()])
         self._nothing_is_on_its_way()
 
     def _presences(self) -> list[Presence]:
@@ -148,10 +150,15 @@ class Mortal(Legs):
         ]
         return [*heard, *(presence for _, presence in self.there.values())]
 
+    def _nobody_was_seen(self) -> None:
+        """Whoever was there meanwhile, the domain has to reckon with him."""
+        for presence in (one for there in self.told_of for one in there):
+            presence.domain_knows = True
+        self.told_of.clear()
+
     def _nothing_is_on_its_way(self) -> None:
         self.inbox.clear()
         self.outcomes.clear()
-        self.told_of.clear()
         self.waits.clear()
         concluded = {r.detail.get("recording") for r in self.store.rows if r.kind in _CONCLUSIONS}
         self.recorder.judged = [one for one in self.recorder.judged if one in concluded]
@@ -159,12 +166,14 @@ class Mortal(Legs):
     def comes_back(self, policy: Policy | None, unseen_ms: int) -> None:
         """Another life looks at the log, and at what is there."""
         self._nothing_is_on_its_way()
+        self._nobody_was_seen()
         assert self.call is not None
         self.lives += 1
         known, before = self.remembered(), self.call
         now = Clock(self.now_ms, UNIX_MS + self.now_ms)
+        unseen_ms += SLIP_BEFORE_MS
         if self.hung_up:
-            self.call, commands = finish(known, limits=self.limits, now=now)
+            self.call, commands = finish(known, limits=self.limits, now=now, unseen_ms=unseen_ms)
             self.perform(commands)
             self._hear_outcomes()
             return
@@ -174,7 +183,7 @@ class Mortal(Legs):
             limits=self.limits,
             wiring=before.wiring,
             now=now,
-            unseen_ms=unseen_ms + SLIP_BEFORE_MS,
+            unseen_ms=unseen_ms,
         )
         self.asked_mute = self.call.segment.mute
         self.perform(commands)
@@ -184,8 +193,8 @@ class Mortal(Legs):
     def looks_away(self, unseen_ms: int) -> None:
         """Nobody told of bridges meanwhile; now the same life looks again."""
         self.inbox.clear()
-        self.told_of.clear()
-        self.post(LookedAway(self.now_ms - unseen_ms))
+        self._nobody_was_seen()
+        self.post(LookedAway(self.now_ms - unseen_ms, blind=True))
         self._company_is_told()
 
     def _is_told_what_is_there(self, known: Remembered) -> None:

@@ -20,6 +20,10 @@ SILENT_MS = 40
 """No MixMonitor runs for so long when a recording begins anew (compliance-segment)."""
 
 
+UNIX_MS = 1_700_000_000_000
+"""The clock on the wall when the simulated one stands at 0."""
+
+
 @dataclass(eq=False)
 class Presence:
     """One stay of one party in the call, as it really is."""
@@ -58,6 +62,7 @@ class Files:
     bridged_only: bool
     stretches: list[Stretch] = field(default_factory=list)
     length_ms: int = 0
+    written_ms: int = 0
     in_spool: bool = True
 
     def write(self, ms: int, told: frozenset[Fault], others: frozenset[Fault]) -> None:
@@ -98,6 +103,7 @@ class Recorder:
     running: RecordingId | None = None
     mute: Mute = Mute.NONE
     stop_asked: bool = False
+    now_ms: int = 0
     judged: list[RecordingId] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     _wish: Mute | None = None
@@ -126,6 +132,7 @@ class Recorder:
         """Time passes, and who is there is heard."""
         first = min(ms, self._frame_left_ms) if self._wish is not None else ms
         for part in (first, ms - first):
+            self.now_ms += part
             if part:
                 self._write(part, bridged, frozenset(told), frozenset(others))
             if self._wish is not None:
@@ -140,6 +147,7 @@ class Recorder:
             return
         files = self.files[self.running]
         if bridged or not files.bridged_only:
+            files.written_ms = self.now_ms
             files.write(
                 ms,
                 NONE if self.mute is Mute.ALL else told,
@@ -153,6 +161,7 @@ class Recorder:
         files = self.files.get(recording)
         if files is None or not files.in_spool:
             return judge(Measured(None, None), expected)
+        expected = expected.ended(UNIX_MS + files.written_ms)
         self.kept += files.kept(expected)
         track = Track(files.length_ms, files.length_ms, "d" * 64, closed=True)
         return judge(Measured(track, track), expected)

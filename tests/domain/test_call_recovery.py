@@ -42,6 +42,7 @@ from asterisk_compliance.domain.events import (
     LookedAway,
     MuteChanged,
     SpoolRemoved,
+    Unbridged,
 )
 from asterisk_compliance.domain.memory import Left, Remembered
 from asterisk_compliance.domain.names import Deadline
@@ -53,7 +54,7 @@ from asterisk_compliance.ids import ChannelId, party_id, playback_id, recording_
 
 from .leg_traces import company, with_agent
 from .simulator import CALL, CHANNEL, LIMITS, policy
-from .traces import told
+from .traces import arrived, told
 
 ONE, TWO, THREE = (recording_id(CALL, number) for number in (1, 2, 3))
 AGENT, FRIEND = ChannelId("1700000001.1"), ChannelId("1700000001.2")
@@ -65,7 +66,9 @@ NOW = Clock(at_ms=50_000, unix_ms=1_700_000_100_000)
 UNSEEN_MS = 4_000
 EVER_MS = 10_000_000_000
 FOLLOWED = AppendRow(Kind.CALL_FOLLOWED, {"unseen_ms": UNSEEN_MS})
-LATE = AppendRow(Kind.CALL_ENDED, {"bridged_ms": None, "observed_late": True})
+LATE = AppendRow(
+    Kind.CALL_ENDED, {"bridged_ms": None, "observed_late": True, "unseen_ms": UNSEEN_MS}
+)
 BOTH_FILES = 2
 
 
@@ -93,7 +96,22 @@ def followed(
 
 
 def finished(**changed: object) -> tuple[Call, tuple[Command, ...]]:
-    return finish(known(**changed), limits=LIMITS, now=NOW)
+    return finish(known(**changed), limits=LIMITS, now=NOW, unseen_ms=UNSEEN_MS)
+
+
+def unseen_end(*blanks: Blank, since_ms: int = UNSEEN_MS) -> Expected:
+    """Of what nobody saw the end of."""
+    others = Blank(since_ms + SLIP_BEFORE_MS, 0, Tracks.OTHERS)
+    return Expected(None, blanks=(others, *blanks), asked_unix_ms=NOW.unix_ms)
+
+
+def gap(until_ms: int = 0, ago_ms: int = UNSEEN_MS) -> Slip:
+    """What nobody saw who is there, on the clock of the file."""
+    return Slip(until_ms - ago_ms - SLIP_BEFORE_MS, until_ms + SLIP_AFTER_MS, Tracks.OTHERS)
+
+
+def kinds(commands: tuple[Command, ...]) -> list[Kind]:
+    return [one.kind for one in commands if isinstance(one, AppendRow)]
 
 
 def looked(call: Call, *peers: Peer, at_ms: int = NOW.at_ms) -> tuple[Call, tuple[Command, ...]]:
@@ -132,7 +150,8 @@ def test_whom_the_log_knows_is_no_newcomer() -> None:
 def test_how_long_it_must_be_is_not_known_any_more() -> None:
     call, _ = looked(followed(known())[0], Peer(AGENT))
     _, commands = told(call, ChannelGone(60_000))
-    assert commands[-1] == Judge(ONE, Expected(None))
+    blank = Blank(10_000 + UNSEEN_MS + SLIP_BEFORE_MS, 10_000 - SLIP_AFTER_MS, Tracks.OTHERS)
+    assert commands[-1] == Judge(ONE, Expected(None, blanks=(blank,)))
 
 
 def test_where_staff_is_listed_only_staff_is_the_controller() -> None:
@@ -163,7 +182,8 @@ def test_what_was_told_to_stop_is_told_again_and_keeps_nothing_since() -> None:
     assert (call.stopping, call.ended_as) == (True, Status.REFUSED)
     call, commands = told(call, Bridged(50_000), CaptureStopped(ONE, 51_000))
     from_end_ms = 7_000 + SLIP_BEFORE_MS + 1_000
-    assert commands == (Judge(ONE, Expected(None, blanks=(Blank(from_end_ms, 0),))),)
+    others = Blank(UNSEEN_MS + SLIP_BEFORE_MS + 1_000, 0, Tracks.OTHERS)
+    assert commands == (Judge(ONE, Expected(None, blanks=(others, Blank(from_end_ms, 0)))),)
     assert not call.capture_is_open
 
 
@@ -241,7 +261,7 @@ def test_a_segment_that_was_asked_for_is_waited_for() -> None:
     assert (call.coming.number, call.next_number) == (2, 2)
     call, commands = told(call, FileAppeared(TWO, 50_500))
     assert call.recording == TWO
-    assert Judge(ONE, Expected(None)) in commands
+    assert [one.recording for one in commands if isinstance(one, Judge)] == [ONE]
 
 
 def test_a_recording_on_demand_is_waited_for() -> None:
@@ -297,7 +317,7 @@ def test_a_segment_that_was_taken_back_is_taken_back_again() -> None:
 def test_every_other_recording_is_dealt_with_where_it_was_left() -> None:
     left = {ONE: Left.JUDGED, TWO: Left.RUNNING, THREE: Left.RUNNING}
     call, commands = followed(known(recordings=left, running=THREE))
-    assert commands[1:4] == (FollowAgain(), RemoveSpooled(ONE), Judge(TWO, Expected(None)))
+    assert commands[1:4] == (FollowAgain(), RemoveSpooled(ONE), Judge(TWO, unseen_end()))
     assert call.closing == {ONE, TWO}
     call, _ = told(call, SpoolRemoved(ONE, BOTH_FILES), Judged(TWO, Verdict(Outcome.CLOSED)))
     assert call.closing == {TWO}
@@ -404,9 +424,8 @@ def test_a_recording_without_its_policy_that_does_not_stop_is_blanked_by_the_wal
     _, commands = told(call, CaptureGoesOn(ONE), ChannelGone(58_000))
     judged = commands[-1]
     assert isinstance(judged, Judge)
-    assert Blank(5_000 + SLIP_BEFORE_MS + 8_000, 8_000 - SLIP_AFTER_MS, Tracks.OTHERS) in (
-        judged.expected.blanks
-    )
+    tainted = Blank(5_000 + SLIP_BEFORE_MS + 8_000, 0, Tracks.OTHERS)
+    assert tainted in judged.expected.blanks
 
 
 # -- looking again -----------------------------------------------------------------------------
@@ -442,16 +461,19 @@ def test_nothing_of_the_others_is_blanked_where_it_is_not_captured() -> None:
     assert call.segment.slipping_since_ms is None
 
 
-def test_who_may_be_kept_may_have_been_there_too() -> None:
-    call, _ = looked(followed(known())[0], Peer(AGENT), Peer(FRIEND, Cover.TOLD))
+def test_whoever_is_there_now_somebody_else_may_have_come_and_left() -> None:
+    call, commands = looked(followed(known())[0], Peer(AGENT), Peer(FRIEND, Cover.TOLD))
     assert call.segment.slipping_since_ms is None
+    assert call.segment.slips == (gap(),)
+    assert Kind.CALL_FOLLOWED not in kinds(commands), "that has its row already"
 
 
-def test_a_call_that_was_followed_all_along_is_looked_at_again() -> None:
+def test_who_was_told_late_was_told_all() -> None:
+    """A process that stood still: nobody came and left without its being told."""
     call, _ = with_agent(LookedAway(6_000))
-    assert call.unseen_since_ms == 6_000
-    call, _ = told(call, company(9_000, Peer(AGENT)))
-    assert (call.segment.slips, call.unseen_since_ms) == ((), None)
+    assert (call.unseen_since_ms, call.blind_since_ms) == (6_000, None)
+    call, commands = told(call, company(9_000, Peer(AGENT)))
+    assert (call.segment.slips, call.unseen_since_ms, commands) == ((), None, ())
     call, _ = told(call, LookedAway(10_000), company(12_000, Peer(AGENT), Peer(FRIEND)))
     assert call.segment.slipping_since_ms == 8_000, "the call was bridged at 2,000"
 
@@ -467,8 +489,18 @@ def test_what_lies_before_is_blanked_wider_where_the_file_may_have_stood_still(
     call = replace(call, segment=replace(call.segment, slips=(slip,), slipping_since_ms=2_000))
     call, _ = told(call, LookedAway(6_000), company(9_000, Peer(AGENT)))
     segment: Segment = call.segment
-    assert segment.slips[0] == Slip(1_000 - wider_ms, 1_500 + wider_ms, Tracks.OTHERS)
+    assert segment.slips[0] == Slip(1_000, 1_500 + wider_ms, Tracks.OTHERS)
     assert segment.partly_seen == (wider_ms > 0), "how long the file must be"
+
+
+def test_a_file_that_was_not_seen_to_go_on_may_have_gone_on() -> None:
+    call, _ = with_agent(Unbridged(5_000))
+    slip = Slip(1_000, 1_500, Tracks.OTHERS)
+    call = replace(call, segment=replace(call.segment, slips=(slip,), slipping_since_ms=2_000))
+    call, _ = told(call, LookedAway(6_000), Bridged(9_000), company(9_000, Peer(AGENT)))
+    segment: Segment = call.segment
+    assert segment.slips[0] == Slip(1_000 - 3_000, 1_500 + 3_000, Tracks.OTHERS)
+    assert segment.slipping_since_ms == 2_000 - 3_000
 
 
 @pytest.mark.parametrize("open_since_ms", [None, 8_000])
@@ -482,6 +514,66 @@ def test_what_was_heard_of_late_may_have_been_so_since_we_looked_away(
     call, _ = told(call, LookedAway(6_000), company(9_000, Peer(AGENT)))
     assert call.segment.slips[0] == Slip(6_000, 7_500, Tracks.OTHERS)
     assert call.segment.slipping_since_ms == (open_since_ms and 6_000)
+
+
+def test_of_a_call_that_nobody_told_of_all_others_are_lost_for_that_time() -> None:
+    call, _ = with_agent(LookedAway(6_000, blind=True), LookedAway(7_000, blind=True))
+    call, commands = told(call, company(9_000, Peer(AGENT)))
+    assert call.segment.slips == (gap(7_000, 3_000),), "the call was bridged at 2,000"
+    assert commands == (AppendRow(Kind.CALL_FOLLOWED, {"unseen_ms": 3_000}),)
+    assert (call.unseen_since_ms, call.blind_since_ms) == (None, None)
+    _, commands = told(call, company(9_500, Peer(AGENT)))
+    assert commands == ()
+
+
+def test_what_was_told_late_may_be_longer_ago_than_what_was_not_told() -> None:
+    call, _ = with_agent(LookedAway(5_000), LookedAway(8_000, blind=True))
+    assert (call.unseen_since_ms, call.blind_since_ms) == (5_000, 8_000)
+    call, _ = told(call, company(9_000, Peer(AGENT)))
+    assert call.segment.slips == (gap(7_000, 1_000),)
+
+
+def test_who_was_there_before_does_not_tell_who_came_since() -> None:
+    call, _ = with_agent(LookedAway(6_000, blind=True))
+    call, commands = told(call, company(5_900, Peer(AGENT)))
+    assert (call.segment.slips, call.blind_since_ms, commands) == ((), 6_000, ())
+
+
+def test_who_is_there_uncovered_after_nobody_told_is_not_kept_on() -> None:
+    call, _ = with_agent(LookedAway(6_000, blind=True))
+    call, commands = told(call, company(9_000, Peer(AGENT), Peer(FRIEND)))
+    assert call.segment.slipping_since_ms == 4_000
+    assert kinds(commands)[:2] == [Kind.CALL_FOLLOWED, Kind.PARTY_JOINED]
+
+
+@pytest.mark.parametrize("others", [True, False])
+def test_a_recording_that_ends_while_nobody_tells_keeps_no_others_of_that_time(
+    others: bool,
+) -> None:
+    call, _ = with_agent(capture=CaptureFrom.NOTICE)
+    slip = Slip(3_000, 3_500, Tracks.BOTH)
+    call = replace(call, segment=replace(call.segment, others=others, slips=(slip,)))
+    _, commands = told(call, LookedAway(6_000, blind=True), ChannelGone(9_000))
+    (ended,) = (one for one in commands if isinstance(one, AppendRow))
+    assert ended.detail["unseen_ms"] == 3_000
+    (judged,) = (one for one in commands if isinstance(one, Judge))
+    wider = Blank(6_000, 9_000 - 3_500 - 3_000)  # it may have ended at 6,000
+    blind = Blank(3_000 + SLIP_BEFORE_MS, 0, Tracks.OTHERS)
+    assert judged.expected.blanks == ((wider, blind) if others else (wider,))
+
+
+def test_a_segment_that_is_followed_by_another_keeps_no_others_of_that_time() -> None:
+    call, _ = followed(known(**COMING))
+    _, commands = told(call, FileAppeared(TWO, 50_500))
+    blank = Blank(UNSEEN_MS + 500 + SLIP_BEFORE_MS, 0, Tracks.OTHERS)
+    assert Judge(ONE, Expected(None, blanks=(blank,))) in commands
+
+
+def test_a_notice_that_nobody_told_of_ends_in_a_call_that_is_seen() -> None:
+    call, _ = told(arrived(), LookedAway(500, blind=True), company(900))
+    assert (call.unseen_since_ms, call.blind_since_ms, call.early) == (None, None, None)
+    call, _ = told(call, LookedAway(1_500, blind=True), company(1_200, Peer(AGENT)))
+    assert call.blind_since_ms == 1_500
 
 
 def test_a_call_without_a_capture_has_nothing_to_blank() -> None:
@@ -510,7 +602,7 @@ def test_a_call_that_nobody_decided_was_not_recorded() -> None:
 
 
 def test_a_call_that_ended_before_is_not_said_twice() -> None:
-    assert finished(ended=True)[1] == (Judge(ONE, Expected(None)),)
+    assert finished(ended=True)[1] == (Judge(ONE, unseen_end()),)
     assert finished(**NOTHING, ended=True)[1] == (Forget(),)
 
 
@@ -520,8 +612,8 @@ def test_what_it_left_is_taken_in_and_then_it_is_over() -> None:
     assert commands == (
         LATE,
         RemoveSpooled(ONE),
-        Judge(TWO, Expected(None)),
-        Judge(THREE, Expected(None)),
+        Judge(TWO, unseen_end()),
+        Judge(THREE, unseen_end()),
     )
     assert (call.phase, call.closing) == (Phase.CLOSING, {ONE, TWO, THREE})
     call, _ = told(call, SpoolRemoved(ONE, BOTH_FILES), Judged(TWO, Verdict(Outcome.MISSING)))
@@ -537,10 +629,10 @@ def test_nothing_is_kept_of_whom_it_should_not_keep() -> None:
         tainted={TWO: ago(9_000)},
         stopped_at_ms=ago(2_000),
     )
-    blanks = (Blank(9_000 + SLIP_BEFORE_MS, 0, Tracks.OTHERS), Blank(2_000, 0))
+    alone = Expected(None, others=False, asked_unix_ms=NOW.unix_ms)
     assert commands[1:] == (
-        Judge(ONE, Expected(None, others=False)),
-        Judge(TWO, Expected(None, blanks=blanks)),
+        Judge(ONE, alone),
+        Judge(TWO, unseen_end(Blank(2_000, 0), since_ms=9_000)),
     )
 
 

@@ -223,9 +223,10 @@ def test_it_is_taken_in_under_the_purposes_that_were_told(known: Remembered | No
     left = logged(known)
     assert left.decision == ALLOWED
     (recording,) = left.recordings
-    call, commands = finish(left, limits=LIMITS, now=Clock(0, 1_700_000_100_000))
+    call, commands = finish(left, limits=LIMITS, now=Clock(0, 1_700_000_100_000), unseen_ms=0)
     (judged,) = (command for command in commands if isinstance(command, Judge))
-    assert judged == Judge(recording, Expected(None, others=False))
+    alone = Expected(None, others=False, asked_unix_ms=1_700_000_100_000)
+    assert judged == Judge(recording, alone)
     rows = [command.kind for command in commands if isinstance(command, AppendRow)]
     assert rows == [Kind.CALL_ENDED], "it has its decision"
     assert call.decision == ALLOWED

@@ -236,3 +236,25 @@ def test_how_much_is_covered(found: list[tuple[int, int]], begin: int, end: int)
 
 def test_spans_that_only_touch_stay_two() -> None:
     assert disjoint([(5, 9), (0, 5)]) == ((0, 5), (5, 9))
+
+
+@pytest.mark.parametrize(
+    ("written_ms", "left"),
+    [
+        (100_000, Blank(5_000, 2_000)),  # it was written to until we asked
+        (98_500, Blank(3_500, 500)),
+        (97_000, Blank(2_000, 0)),
+        (94_000, Blank(0, 0)),  # it ended before anything of that
+        (100_001, Blank(5_000, 2_000)),  # somebody set the clock back
+    ],
+)
+def test_of_a_file_that_nobody_saw_end_the_last_write_is_the_end(
+    written_ms: int, left: Blank
+) -> None:
+    expected = Expected(None, blanks=(Blank(5_000, 2_000),), asked_unix_ms=100_000)
+    assert expected.ended(written_ms) == Expected(None, blanks=(left,))
+
+
+def test_what_was_seen_to_end_is_dated_by_that() -> None:
+    expected = Expected(None, blanks=(Blank(5_000, 2_000),))
+    assert expected.ended(1) == expected

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import pytest
 
+from lab.asterisk import Asterisk
 from lab.hearing import NoticeHeard, notice_completed
 from lab.parties import OTHERS, TOLD, Stage, must_hold
+from lab.proxy import Cable
 from lab.wav import read_wav
 
 pytestmark = pytest.mark.asterisk
@@ -21,22 +24,23 @@ async def stage() -> AsyncIterator[Stage]:
 
 
 async def test_a_live_call_is_followed_again(stage):
+    """Whoever was with the caller meanwhile is not kept; what he said himself is."""
     caller, agent = await stage.connect("102")
     await stage.row("recording_started")
-    await agent.until_heard(0.5)
+    await agent.until_heard(1.2)
     began = time.monotonic() - 0.3
     await stage.site.service.kill()
+    killed = time.monotonic()
     await agent.until_heard(0.5)
+    back = time.monotonic()
     await stage.site.service.start()
     await stage.row("call_followed")
-    await agent.until_heard(0.5)
+    await agent.until_heard(1.2)
     until = time.monotonic() - 0.2
     kept = await stage.end(caller)
-    must_hold(
-        kept.no_notice(),
-        kept.all_of("caller", TOLD, began, until),
-        kept.all_of("agent", OTHERS, began, until),
-    )
+    must_hold(kept.no_notice(), kept.all_of("caller", TOLD, began, until, less_s=0.4))
+    assert kept.seconds("agent", OTHERS, killed, back) == 0
+    assert kept.seconds("agent", OTHERS, until - 0.5, until) > 0.3, "and then he is kept again"
     (closed,) = stage.details("recording_closed")
     assert closed["whole"]
     assert closed["length"] == "unknown"
@@ -46,16 +50,18 @@ async def test_a_live_call_is_followed_again(stage):
 async def test_a_call_that_ended_meanwhile_gets_its_rows(stage):
     caller, agent = await stage.connect("102")
     await stage.row("recording_started")
-    await agent.until_heard(0.5)
-    began = time.monotonic() - 0.3
+    await agent.until_heard(2.0)
+    began = time.monotonic() - 1.8
     await stage.site.service.kill()
+    killed = time.monotonic()
     await agent.until_heard(0.3)
     until = time.monotonic() - 0.1
     await caller.hang_up()
     await stage.site.service.start()
     await stage.row("spool_removed")
     kept = stage.kept()
-    must_hold(kept.all_of("caller", TOLD, began, until), kept.all_of("agent", OTHERS, began, until))
+    must_hold(kept.all_of("caller", TOLD, began, until, less_s=0.4))
+    assert kept.seconds("agent", OTHERS, killed, until) == 0
     (ended,) = stage.details("call_ended")
     assert ended["observed_late"]
     assert stage.details("recording_closed")[0]["whole"]
@@ -84,6 +90,53 @@ async def test_who_came_while_nobody_looked_is_not_kept(stage):
     )
     assert kept.seconds("agent2", OTHERS, notice.ended_at, time.monotonic()) > 0.4
     assert stage.details("recording_closed")[0]["blanked_ms"] > 600
+
+
+async def test_who_came_and_left_while_nobody_looked_is_not_kept(stage):
+    """The guest and the call are over before anybody looks; nobody says that he was there."""
+    caller, agent = await stage.connect("102")
+    await stage.row("recording_started")
+    await agent.until_heard(1.2)
+    await stage.site.service.kill()
+    assert await agent.transfer("202") == 200
+    agent2 = await stage.answered("agent2")
+    await agent2.until_heard(1.0)
+    left = time.monotonic()
+    await caller.hang_up()
+    await stage.site.service.start()
+    await stage.row("spool_removed")
+    kept = stage.kept()
+    must_hold(kept.nothing_of("agent2"))
+    assert kept.seconds("caller", TOLD, left - 0.8, left) > 0.4
+    assert not [one for one in stage.details("party_joined") if one["cover"] == "unknown"]
+
+
+async def test_who_came_and_left_while_ami_was_cut_is_not_kept():
+    """The service lives, and nobody tells it: only who is there before and after."""
+    async with AsyncExitStack() as stack:
+        cables = []
+
+        async def through(asterisk: Asterisk) -> dict[str, int]:
+            cables.append(await stack.enter_async_context(Cable(asterisk.ports.ami)))
+            return {"ami": cables[0].port}
+
+        stage = await stack.enter_async_context(Stage.set_up(through=through))
+        caller, agent = await stage.connect("102")
+        await stage.row("recording_started")
+        await agent.until_heard(1.2)
+        cables[0].cut()
+        await stage.site.service.until(lambda s: not s["nodes"][0]["ami"], 5)
+        assert await agent.transfer("202") == 200
+        agent2 = await stage.answered("agent2")
+        await agent2.until_heard(0.8)
+        left = time.monotonic()
+        assert await agent2.transfer("102") == 200
+        await stage.answered("agent")
+        cables[0].plug()
+        await stage.row("call_followed")
+        kept = await stage.end(caller)
+        must_hold(kept.nothing_of("agent2"))
+        assert kept.seconds("caller", TOLD, left - 0.6, left) > 0.3
 
 
 async def test_a_pause_outlives_the_service(stage):

@@ -45,7 +45,7 @@ async def test_a_service_that_starts_without_ami_tells_and_records():
         await office.site.until_ended()
         assert office.decisions() == [("ALLOWED", "NOTICE_COMPLETED")]
         closed = office.details("recording_closed")[0]
-        assert (closed["rx"], closed["tx"], closed["length"]) == ("heard", "heard", "unknown")
+        assert (closed["rx"], closed["tx"], closed["length"]) == ("heard", "not_kept", "unknown")
         cable.plug()
         await office.site.service.until(lambda status: status["reasons"] == [], 10)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,6 +117,7 @@ class Asterisk:
         notify: Callable[[str, Mask], None],
         truths: dict[str, Truth],
         told: Callable[[Channel, str], None] = lambda *_: None,
+        wall: Callable[[], float] = time.time,
         numbers: Iterable[int] | None = None,
     ) -> None:
         self.loop, self.life, self.spool, self.prompts = loop, life, spool, prompts
@@ -123,7 +125,7 @@ class Asterisk:
         self.bridges: dict[str, Bridge] = {}
         self.playbacks: dict[str, Playback] = {}
         self.truths = truths
-        self.told = told
+        self.told, self.wall = told, wall
         self.sounds_hang = False
         self.notify = notify
         self.numbers = itertools.count(1) if numbers is None else iter(numbers)
@@ -350,6 +352,7 @@ class Asterisk:
             monitor_id,
             self.notify,
             lambda: self._heard_on(channel),
+            self.wall,
             bridged_only=bridged,
             now_s=self.now_s,
         )

@@ -50,10 +50,6 @@ ANSWER_S = 0.1
 """The row of a resume is written when Asterisk's answer is there."""
 AT_ONCE_S = 0.3
 """Who has left before ARI confirmed him has no row, and another life does not know of him."""
-FIRST_MOMENT_S = 0.4
-"""While things change under who asks, he asks again, and what he saw first is forgotten."""
-LAST_MOMENT_S = 0.6
-"""Of what a life saw so shortly before it died there may be no row."""
 
 
 class Oracle:
@@ -224,10 +220,10 @@ class Oracle:
         kept = _samples(path)
         for stretch in truth.stretches:
             part = kept[stretch.begin : stretch.begin + stretch.samples]
-            unseen = self._unseen(truth)
+            at_once = self._left_at_once(truth)
             if self._store_failed and self._closed_by_another_life(truth.recording):
                 return  # what the rows would have said that were refused, nobody knows
-            for side, bits in ((0, stretch.not_kept_rx), (1, stretch.not_kept_tx & ~unseen)):
+            for side, bits in ((0, stretch.not_kept_rx), (1, stretch.not_kept_tx & ~at_once)):
                 bad = np.flatnonzero((part[:, side] >> SHIFT) & bits) if bits else ()
                 if len(bad):
                     at_s = stretch.at_s + bad[0] / RATE
@@ -277,30 +273,17 @@ class Oracle:
             row["kind"] == "service_started" and asked < row["seq"] < closed for row in self.rows
         )
 
-    def _unseen(self, truth: Truth) -> int:
-        """Whose coming nobody could see, or write down: known limits (docs/testing.md)."""
+    def _left_at_once(self, truth: Truth) -> int:
+        """Who left before he was confirmed: another life does not know (docs/testing.md)."""
+        if not self._closed_by_another_life(truth.recording):
+            return 0
         played = next(one for one in self.story.calls if one.channel.id == truth.channel)
-        looks = self._looks()
         joined = {r["detail"]["channel"] for r in self.rows if r["kind"] == "party_joined"}
-        restarted = self._closed_by_another_life(truth.recording)
-        unseen = 0
+        bits = 0
         for channel, since_s, until_s in played.presences(self.site.loop.now):
-            looked = any(began_s <= until_s and since_s <= ended_s for began_s, ended_s in looks)
-            at_once = channel.id not in joined and until_s - since_s < AT_ONCE_S
-            if not looked or (restarted and at_once):
-                unseen |= channel.party.bit
-        return unseen
-
-    def _looks(self) -> list[tuple[float, float]]:
-        """When somebody listened to AMI, had looked who is there, and lived to write it down."""
-        found = []
-        for asterisk in self.site.asterisks:
-            for heard_s, transport in asterisk.ami.heard_s:
-                ended_s = transport.wire.shut_s
-                looked = [at_s for at_s in asterisk.ari.looked_at_s if at_s >= heard_s]
-                begins_s = min(looked, default=ended_s) + FIRST_MOMENT_S
-                found.append((begins_s, ended_s - LAST_MOMENT_S))
-        return [(began_s, ended_s) for began_s, ended_s in found if began_s < ended_s]
+            if channel.id not in joined and until_s - since_s < AT_ONCE_S:
+                bits |= channel.party.bit
+        return bits
 
     # -- what is lost ------------------------------------------------------------------------
 

@@ -18,7 +18,13 @@ from asterisk_compliance.app.ears import AmiEars
 from asterisk_compliance.app.following import Endpoints
 from asterisk_compliance.app.hands import Hands
 from asterisk_compliance.app.keeping import Keeping
-from asterisk_compliance.domain import call_capture, call_company, call_notice
+from asterisk_compliance.domain import (
+    call_capture,
+    call_company,
+    call_notice,
+    call_recovery,
+    call_unseen,
+)
 from asterisk_compliance.domain.commands import (
     ClearDeadline,
     Commit,
@@ -137,6 +143,20 @@ def _nothing_is_blanked() -> Iterator[None]:
         yield
 
 
+_only_who_is_there_counts = _instead(call_unseen, "_not_kept_meanwhile", lambda call, _: call)
+
+
+@contextlib.contextmanager
+def _all_of_an_ended_call() -> Iterator[None]:
+    finish = recovery.finish
+
+    def trusting(*given: Any, unseen_ms: int, **more: Any) -> Any:
+        return finish(*given, unseen_ms=-call_recovery.SLIP_BEFORE_MS, **more)
+
+    with mock.patch.object(recovery, "finish", trusting):
+        yield
+
+
 @contextlib.contextmanager
 def _looks_from_the_last_row_on() -> Iterator[None]:
     with mock.patch.object(recovery, "_at", lambda _reader, _seq, otherwise: otherwise):
@@ -230,10 +250,24 @@ BUGS = (
     Bug("nothing is blanked", _nothing_is_blanked, "untold", likely=10),
     Bug(
         "nobody looks back after an outage",
-        _instead(call_company, "unseen", lambda call, _: call),
+        _instead(call_company, "unseen", lambda call, _: (call, ())),
         "untold",
         frozenset({Fault.AMI_DROP, Fault.KILL, Fault.STOP}),
         likely=23,
+    ),
+    Bug(
+        "who came and left while nobody was told of bridges is kept",
+        _only_who_is_there_counts,
+        "untold",
+        frozenset({Fault.AMI_DROP, Fault.KILL, Fault.STOP}),
+        likely=22,
+    ),
+    Bug(
+        "of a call that ended meanwhile all is kept",
+        _all_of_an_ended_call,
+        "untold",
+        frozenset({Fault.KILL, Fault.STOP}),
+        likely=101,
     ),
     Bug(
         "everybody who joins is taken for staff",

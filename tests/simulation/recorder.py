@@ -7,6 +7,7 @@ knows: when each stretch was said, and whether it may be kept.
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -20,10 +21,12 @@ from asterisk_compliance.storage.recordings import wav_header
 RATE, FRAME = 8_000, 160
 FLUSH_SAMPLES = 16_384
 """A file grows by so much at once: 32 KiB (docs/asterisk-facts.md, "MixMonitor")."""
+KERNEL_TICK_S = 0.004
 SHIFT = 6
 """The bit of the first party stands so high in a sample that it is loud enough to be sound."""
 
 Tell = Callable[[str, Mask], None]
+Wall = Callable[[], float]
 
 
 @dataclass(eq=False)
@@ -91,13 +94,14 @@ class MixMonitor:
         monitor_id: str,
         tell: Tell,
         heard: Callable[[], tuple[bool, Party, Iterable[Party]]],
+        wall: Wall,
         *,
         bridged_only: bool,
         now_s: float,
     ) -> None:
         self.id, self.truth = monitor_id, truth
         self.muted: set[str] = set()
-        self._heard, self._tell = heard, tell
+        self._heard, self._tell, self._wall = heard, tell, wall
         self._bridged_only = bridged_only
         self._since_s, self._carry = now_s, 0.0
         directions = ("rx", "tx") if truth.others else ("rx",)
@@ -105,6 +109,7 @@ class MixMonitor:
         self._pending: list[tuple[int, int, int]] = []
         for _, path in self._files:
             path.write_bytes(wav_header(0, 1))
+            self._dated(path)
             tell(path.name, Mask.CREATE)
             tell(path.name, Mask.MODIFY)
 
@@ -141,6 +146,7 @@ class MixMonitor:
                 file.write(struct.pack("<I", 36 + size))
                 file.seek(40)
                 file.write(struct.pack("<I", size))
+            self._dated(path)
             self._tell(path.name, Mask.MODIFY)
             self._tell(path.name, Mask.CLOSE_WRITE)
 
@@ -149,6 +155,11 @@ class MixMonitor:
         self.hear(now_s)
         for _, path in self._files:
             self._tell(path.name, Mask.CLOSE_WRITE)
+
+    def _dated(self, path: Path) -> None:
+        """As the kernel dates what was written: by the clock on the wall, up to 4 ms behind."""
+        at_s = self._wall() - KERNEL_TICK_S
+        os.utime(path, (at_s, at_s))
 
     def _flush(self, samples: int) -> None:
         if samples <= 0:
@@ -170,4 +181,5 @@ class MixMonitor:
                 continue
             with path.open("ab") as file:
                 file.write(np.concatenate(parts).tobytes())
+            self._dated(path)
             self._tell(path.name, Mask.MODIFY)

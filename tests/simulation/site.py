@@ -179,6 +179,7 @@ class Site:
             notify=self._notify,
             truths=self.truths,
             told=self._heard,
+            wall=self.wall,
             numbers=self._numbers,
         )
         self.asterisks.append(asterisk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,23 @@ def test_a_blank_of_the_others_leaves_the_caller_alone(spool: Path, vault: Path)
     measured = blanked(spool, vault, Blank(100, 50, Tracks.OTHERS))
     assert (silent(vault, 0), silent(vault, 1)) == ([], [(7_200, 7_600)])
     assert [track.blanked_ms for track in tracks(measured)] == [0, 50]
+
+
+def test_of_a_file_that_nobody_saw_end_the_last_write_says_when_that_was(
+    spool: Path, vault: Path
+) -> None:
+    """300 ms are asked for, 200 ms after the longer-written of the two files was written to."""
+    for name, written_s in ((RX, 1_700_000_000.0), (TX, 1_699_999_990.0)):
+        spooled(spool / name, np.full(8_000, 9_000, np.int16))
+        os.utime(spool / name, (written_s, written_s))
+    blanks = (Blank(300, 0, Tracks.OTHERS),)
+    measure_and_join(
+        spool,
+        RECORDING,
+        vault,
+        Expected(None, blanks=blanks, asked_unix_ms=1_700_000_000_200),
+    )
+    assert (silent(vault, 0), silent(vault, 1)) == ([], [(7_200, 8_000)])
 
 
 def test_blanks_that_overlap_are_counted_once(spool: Path, vault: Path) -> None:
