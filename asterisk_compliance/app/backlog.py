@@ -49,13 +49,18 @@ class Backlog:
         self._asked = asyncio.Event()
         self._storing = asyncio.Lock()
 
+    @property
+    def size(self) -> int:
+        """Rows that are not stored yet."""
+        return self._of.total()
+
     def holds(self, call: CallId) -> bool:
         """Whether rows of this call are not stored yet; whatever follows them has to wait."""
         return self._of[call] > 0
 
     def keep(self, call: CallId, *drafts: Draft) -> None:
         """Keep rows that belong together; all are stored later, or none."""
-        if self._of.total() + len(drafts) > self._most:
+        if self.size + len(drafts) > self._most:
             log.error("rows_lost", call=call, kinds=[draft.kind for draft in drafts])
             return
         self._kept.append((call, drafts))

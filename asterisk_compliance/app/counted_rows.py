@@ -56,6 +56,11 @@ class CountedRows:
         return asyncio.shield(done)  # who stops waiting does not stop the row
 
     @property
+    def owes(self) -> bool:
+        """Whether something that was seen is in no row yet that is durable."""
+        return self.refuses or bool(self._log.pending) or self.backlog.size > 0
+
+    @property
     def waiting(self) -> int:
         """Rows on their way to the disk."""
         return self._log.pending

@@ -15,6 +15,7 @@ import structlog
 from asterisk_compliance import __version__
 from asterisk_compliance.age import fingerprint
 from asterisk_compliance.app.agi_line import serve_call
+from asterisk_compliance.app.alive import keep_marking, last_marked_ms
 from asterisk_compliance.app.asking import ask_call
 from asterisk_compliance.app.call_task import unix_ms
 from asterisk_compliance.app.canary import Canary, canaries
@@ -142,6 +143,8 @@ class Service:
                     running.append(tasks.create_task(self._storage.run()))
                     running.append(tasks.create_task(retaining.watch()))
                     running.append(tasks.create_task(rows.backlog.run(self._recover)))
+                    marking = keep_marking(self._settings.audit.store, rows)
+                    running.append(tasks.create_task(marking))
                     if reload is not None:
                         running.append(tasks.create_task(self._reload_when(reload, rows)))
                     for settings, node in zip(self._settings.asterisk, self._nodes, strict=True):
@@ -388,7 +391,7 @@ def _last_row_at(store: Path) -> int:
     """When an earlier life of the service was last seen to live, in Unix milliseconds."""
     with StoreReader(store) as reader:
         at = reader.last_at()
-    return unix_ms() if at is None else milliseconds(at)
+    return unix_ms() if at is None else max(milliseconds(at), last_marked_ms(store) or 0)
 
 
 def _draft(kind: Kind, **detail: Any) -> Draft:
