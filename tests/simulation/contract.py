@@ -205,6 +205,7 @@ async def a_playback_is_stopped(talk: Talk) -> None:
     await talk.stop(ONE)
     await talk.heard.until("PlaybackFinished")
     await talk.ends()
+    await talk.heard.until("StasisEnd")
 
 
 async def two_sounds_one_behind_the_other(talk: Talk) -> None:
@@ -213,6 +214,7 @@ async def two_sounds_one_behind_the_other(talk: Talk) -> None:
     await talk.ask("play", talk.channel, TONE, TWO)
     await talk.heard.until("PlaybackFinished", 2)
     await talk.ends()
+    await talk.heard.until("StasisEnd")
 
 
 async def a_sound_is_missing(talk: Talk) -> None:
