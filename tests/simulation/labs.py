@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from asterisk_compliance.asterisk.backoff import Backoff
 from asterisk_compliance.ids import ChannelId
 from lab.asterisk import Asterisk as RealAsterisk
 
-from .contract import MONITOR, TONE, TONE_S, WITHIN_S, Listener, Script, Talk, Trace
+from .contract import MONITOR, TONE, TONE_S, Listener, Script, Talk, Trace
 from .recorder import Party
 from .site import Site
 from .stage import Stage
@@ -103,15 +102,9 @@ class RealLab(Clients):
         return ChannelId(channel)
 
     async def drop_ari(self) -> None:
-        """Until Asterisk has noticed."""
+        """Asterisk notices by itself, and tells nobody when."""
         await super().drop_ari()
-        url = f"{self._real.ari_url}/applications/compliance"
-        async with asyncio.timeout(WITHIN_S):
-            while True:
-                async with self._session.get(url) as answer:
-                    if answer.status == HTTPStatus.NOT_FOUND:
-                        return
-                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.3)
 
     async def hang_up(self, channel: ChannelId) -> None:
         url = f"{self._real.ari_url}/channels/far-{channel}"
