@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import select
 import signal
 import sys
 import threading
@@ -254,6 +255,9 @@ def test_who_stood_still_himself_begins_to_count_anew(
 
 
 def test_a_report_that_nobody_reads_holds_nothing_up(ari: tuple[Ari, AriAddress], dog: Dog) -> None:
+    ready = select.poll()
+    ready.register(dog.reports, select.POLLIN)
+    assert ready.poll(5_000), "from here on it has nothing to say that it would wait with"
     with suppress(BlockingIOError):
         while True:
             os.write(dog.ends[2], bytes(4_096))
