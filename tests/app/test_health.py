@@ -109,6 +109,9 @@ async def test_a_store_that_hangs_or_refuses_is_said(
         def full(*_drafts: object) -> None:
             raise StoreUnavailable("full")
 
+        await serving.until(
+            lambda: not rows.waiting
+        )  # one that is stored would say that it takes rows
         monkeypatch.setattr(rows._log, "append", full)
         node.row(Kind.EVENT_MALFORMED, wire="ari")
         assert await of_the_store(port) == ["STORE_REFUSES"]

@@ -24,6 +24,9 @@ from lab.wav import read_wav
 
 _GAP_S = 0.06
 """Of a notice that counts as heard, no more than this may be missing at a time."""
+_EDGE_S = 0.125
+"""So much may seem to be missing at its begin or its end: where packets were held up next to it,
+what is left there is too short to be recognised."""
 _HELD_UP_S = 0.3
 """So long a notice that counts as heard may pause, where a busy machine held packets up."""
 _SILENT = 60.0
@@ -86,12 +89,14 @@ def _playings(stretches: list[Stretch]) -> list[list[Stretch]]:
 
 
 def _is_whole(playing: list[Stretch], search: NoticeSearch) -> bool:
-    heard_until_s = search.audible_from_s
-    for stretch in playing:
+    if playing[0].notice_from_s > search.audible_from_s + _EDGE_S:
+        return False
+    heard_until_s = playing[0].notice_to_s
+    for stretch in playing[1:]:
         if stretch.notice_from_s > heard_until_s + _GAP_S:
             return False
         heard_until_s = max(heard_until_s, stretch.notice_to_s)
-    return heard_until_s >= search.audible_to_s - _GAP_S
+    return heard_until_s >= search.audible_to_s - _EDGE_S
 
 
 @dataclass(frozen=True, slots=True)
