@@ -26,12 +26,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from asterisk_compliance.age import new_identity
 from benchmarks.load_picture import draw
 from benchmarks.processes import cost_of
 from benchmarks.sipp import Callers
 from benchmarks.summary import surroundings
 from benchmarks.ways import DIALPLAN, EXTENSIONS, OURS, TALK_S, WAYS, Way
-from lab.site import TEST_NOTICE_S, Site
+from lab.site import TEST_NOTICE_S, UNSEALED, Site
 from lab.wav import write_wav
 
 OUT = Path(__file__).parent / "out"
@@ -114,14 +115,24 @@ async def measure(site: Site, way: Way, rate: float, seconds: float, wav: Path |
 
 
 async def run_all(
-    ways: Sequence[Way], rates: Sequence[float], rounds: int, seconds: float, *, media: bool
+    ways: Sequence[Way],
+    rates: Sequence[float],
+    rounds: int,
+    seconds: float,
+    *,
+    media: bool,
+    vault: str = UNSEALED,
 ) -> list[Run]:
-    """Every way at every rate, ``rounds`` times, in turns."""
+    """Every way at every rate, ``rounds`` times, in turns; ``vault``: settings of that table."""
     console = Console(stderr=True)
     async with AsyncExitStack() as stack:
         site = await stack.enter_async_context(
             await Site.open(
-                {}, extensions=EXTENSIONS, serve=False, extra={"rtp.conf": _ASTERISK_RTP}
+                {},
+                extensions=EXTENSIONS,
+                serve=False,
+                vault=vault,
+                extra={"rtp.conf": _ASTERISK_RTP},
             )
         )
         (site.asterisk.spool_here / "plain").mkdir(mode=0o777)
@@ -221,12 +232,16 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=10.0, help="of steady state")
     parser.add_argument("--media", action="store_true", help="the callers send audio")
+    parser.add_argument("--sealed", action="store_true", help="encrypt the recordings")
     parser.add_argument("--ways", default="1,2,3,4", help="first digits of what is dialled")
     asked = parser.parse_args(arguments)
     ways = [way for way in WAYS if way.exten[0] in asked.ways.split(",")]
     rates = [float(rate) for rate in asked.rates.split(",")]
     around = surroundings("python -m benchmarks load " + shlex.join(arguments))
-    runs = asyncio.run(run_all(ways, rates, asked.rounds, asked.seconds, media=asked.media))
+    vault = f'recipients = ["{new_identity()[1]}"]' if asked.sealed else UNSEALED
+    runs = asyncio.run(
+        run_all(ways, rates, asked.rounds, asked.seconds, media=asked.media, vault=vault)
+    )
     OUT.mkdir(exist_ok=True)
     result: dict[str, Any] = {"surroundings": around, "runs": [asdict(run) for run in runs]}
     console = Console(width=160)
