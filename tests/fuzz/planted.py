@@ -42,11 +42,11 @@ def forget() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """An error, whom to feed to find it, and how its finding begins."""
+    """An error, whom to feed to find it, and how its finding begins, in one way or another."""
 
     target: type[Target]
     plant: Callable[[], Any]
-    found: str
+    found: str | tuple[str, ...]
     inputs: int = 1_500
 
 
@@ -177,7 +177,9 @@ PLANTED = {
         AmiReading, _deaf_after_nonsense, "a good input is not served", 600
     ),
     "an answer that is nested too deeply": Planted(AriAnswers, _answers_too_deep, "RecursionError"),
-    "an answer that costs quadratic time": Planted(AgiAnswers, _answers_too_long, "slow", 2_000),
+    "an answer that costs quadratic time": Planted(
+        AgiAnswers, _answers_too_long, ("slow", "spins"), 2_000
+    ),
     "a key that is no character": Planted(AgiAnswers, _keys_of_any_size, "OverflowError", 3_000),
     "a request that is not UTF-8": Planted(
         ControlRequests, _requests_in_utf_8_only, "UnicodeDecodeError"
