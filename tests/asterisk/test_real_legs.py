@@ -128,7 +128,7 @@ async def test_a_bridge_of_the_dialplan_and_a_whisper_into_it(
         assert await ari.hang_up(SNOOP) is True
         assert (await ear.next(StasisEnd)).channel.id == SNOOP
         async with asyncio.timeout(20):
-            while await ari.hang_up(SNOOP):
+            while await ari.hang_up(SNOOP):  # noqa: ASYNC110 - of another process
                 await asyncio.sleep(0.02)
         assert await ari.channel(SNOOP) is not None  # shown until the whispered-to is gone
         second = await ari.snoop(channel, ChannelId("snoop-2"), ())
