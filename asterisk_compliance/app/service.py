@@ -253,6 +253,7 @@ class Service:
             log.warning("rule_changes", rule=change.rule, on=str(change.on), what=word)
 
     async def _last_row(self, rows: CountedRows, live: int) -> None:
+        await rows.backlog.stored()
         with contextlib.suppress(StoreUnavailable):
             await rows.append(_draft(Kind.SERVICE_STOPPED, live_calls=live))
 

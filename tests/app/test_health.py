@@ -12,13 +12,15 @@ import aiohttp
 import pytest
 from typer.testing import CliRunner
 
+from asterisk_compliance.app import backlog
 from asterisk_compliance.app.counted_rows import CountedRows
 from asterisk_compliance.app.health import Trouble
 from asterisk_compliance.app.health_server import CannotListen
 from asterisk_compliance.cli.main import app
 from asterisk_compliance.config import load
-from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.domain.rows import Draft, Kind
 from asterisk_compliance.errors import ConfigError, StoreUnavailable
+from asterisk_compliance.ids import NodeName, call_id
 
 from .serving import Serving, write_config, write_whole
 
@@ -119,6 +121,18 @@ async def test_a_store_that_hangs_or_refuses_is_said(
         node.row(Kind.EVENT_MALFORMED, wire="ari")
         await serving.until(lambda: not rows.refuses)
         assert await of_the_store(port) == []
+
+
+async def test_what_the_store_is_owed_is_stored_before_the_service_stops(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog, "TRY_AGAIN_S", 60.0)
+    call = call_id(1_700_000_000_000, b"8 bytes!")
+    async with serving.running():
+        rows = connected(serving)._rows
+        rows.backlog.keep(call, Draft(Kind.CALL_ENDED, 1_700_000_000_000, NodeName("pbx1"), call))
+    kinds = [row["kind"] for row in serving.rows()]
+    assert kinds[-2:] == ["call_ended", "service_stopped"]
 
 
 async def test_the_metrics_are_those_of_the_log(serving: Serving, port: int) -> None:
