@@ -138,20 +138,12 @@ class _Check:
 
     def _reached_us_or_not(self, dialled: Dialled) -> None:
         channel, said = self.cdrs.get(dialled.number, (dialled.channel, ""))
-        if channel in self.call_of or self._asterisk_died(dialled):
+        if channel in self.call_of or self.evidence.died_under(dialled):
             return
         if said.split(":")[1:2] and said.split(":")[1] in _REASONS:
             return
         self.report.without_decision.append(
             f"{dialled.number} (channel {channel or 'unknown'}) has no row, and its CDR {said!r}"
-        )
-
-    def _asterisk_died(self, dialled: Dialled) -> bool:
-        return any(
-            fault.kind in {"asterisk_killed", "asterisk_restarted"}
-            and fault.since <= dialled.until
-            and dialled.since <= fault.until
-            for fault in self.evidence.faults
         )
 
     # -- 2: files --------------------------------------------------------------------------

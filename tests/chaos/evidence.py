@@ -119,6 +119,19 @@ class Evidence:
         with file.open(newline="", errors="replace") as lines:
             return {line[1]: (line[-2], line[-1]) for line in csv.reader(lines) if len(line) > 3}
 
+    def died_under(self, dialled: Dialled) -> bool:
+        """Whether Asterisk itself was ended while this call was there."""
+        return any(
+            fault.kind in {"asterisk_killed", "asterisk_restarted"}
+            and fault.since <= dialled.until
+            and dialled.since <= fault.until
+            for fault in self.faults
+        )
+
+    def channel_of(self, dialled: Dialled) -> str:
+        """The caller's channel: as Asterisk recorded it, else as the agent's telephone was told."""
+        return self.cdrs().get(dialled.number, (dialled.channel, ""))[0]
+
     def files(self, below: str) -> list[Path]:
         return sorted(path for path in (self.directory / below).rglob("*") if path.is_file())
 

@@ -22,12 +22,7 @@ def first_kept(directory: Path) -> Path:
     """The longest recording of a call to which nothing happened that explains an error."""
     evidence = Evidence.read(directory)
     told = {channel for channel, _ in evidence.cdrs().values()}
-    killed = [fault for fault in evidence.faults if fault.kind == "asterisk_killed"]
-    died = {
-        call.channel
-        for call in evidence.calls
-        if any(one.since <= call.until and call.since <= one.until for one in killed)
-    }
+    died = {evidence.channel_of(call) for call in evidence.calls if evidence.died_under(call)}
 
     def is_plain(path: Path) -> bool:
         rows = {row["kind"]: row["detail"] for row in evidence.rows if _is_of(row, path)}

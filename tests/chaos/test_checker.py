@@ -12,7 +12,7 @@ import pytest
 
 from chaos.checker import check, summary
 from chaos.evidence import Dialled, Evidence, Fault, Side
-from chaos.planted import PLANTED
+from chaos.planted import PLANTED, first_kept
 from lab.prompt import write_notice
 from lab.tones import AGENT, AGENT2, CALLER, RATE, Schedule
 from lab.wav import read_wav, write_wav
@@ -140,14 +140,24 @@ def test_asterisk_s_own_record_explains_a_call_that_never_reached_us(
     assert (check(Evidence.read(tmp_path / "run")).findings == []) is explained
 
 
-def test_an_asterisk_that_was_killed_says_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ended", ["asterisk_killed", "asterisk_restarted"])
+def test_an_asterisk_that_was_killed_says_nothing(tmp_path: Path, ended: str) -> None:
     a_call(tmp_path / "run")
     PLANTED["no call at all"][0](tmp_path / "run")
     (tmp_path / "run/Master.csv").unlink()
     evidence = Evidence.read(tmp_path / "run")
     assert len(check(evidence).without_decision) == 1
-    evidence.faults.append(Fault("asterisk_killed", 1_004.0, 1_005.0))
+    evidence.faults.append(Fault(ended, 1_004.0, 1_005.0))
     assert check(evidence).findings == []
+
+
+@pytest.mark.parametrize("ended", ["asterisk_killed", "asterisk_restarted"])
+def test_nothing_is_planted_in_a_call_that_asterisk_ended(tmp_path: Path, ended: str) -> None:
+    evidence = a_call(tmp_path / "run")
+    evidence.faults.append(Fault(ended, 1_004.0, 1_005.0))
+    evidence.write()
+    with pytest.raises(ValueError):
+        first_kept(tmp_path / "run")
 
 
 @pytest.mark.parametrize(
