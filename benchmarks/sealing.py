@@ -201,7 +201,7 @@ async def _end_calls(
             running=recording,
         )
         now = Clock(monotonic_ms(), unix_ms())
-        node.begin(finish(known, limits=node.limits, now=now), AriLine(line, channel))
+        node.begin(finish(known, limits=node.limits, now=now, unseen_ms=0), AriLine(line, channel))
 
 
 async def _until_sealed(serving: Serving, count: int) -> None:

@@ -22,10 +22,7 @@ from asterisk_compliance.app.canary import Canary, canaries
 from asterisk_compliance.app.checkpointing import Checkpointing
 from asterisk_compliance.app.control import ControlSocket, Peer, Verb
 from asterisk_compliance.app.counted_rows import CountedRows
-from asterisk_compliance.app.do_not_call import change_list
 from asterisk_compliance.app.ears import AmiEars, AriEars
-from asterisk_compliance.app.erasing import Erasing
-from asterisk_compliance.app.evidence import evidence_verbs
 from asterisk_compliance.app.findings import changes_ahead
 from asterisk_compliance.app.health import Found, Trouble, health, status_of, troubles
 from asterisk_compliance.app.health_server import health_server
@@ -33,18 +30,17 @@ from asterisk_compliance.app.heartbeat import Heartbeat
 from asterisk_compliance.app.keeping import Keeping
 from asterisk_compliance.app.live import Live
 from asterisk_compliance.app.loading import Configuration, load_configuration, restart_needed
-from asterisk_compliance.app.marks import mark_draft
 from asterisk_compliance.app.metrics import Metrics
 from asterisk_compliance.app.node import Node
 from asterisk_compliance.app.notices import Notices
 from asterisk_compliance.app.owned_log import owned_log
 from asterisk_compliance.app.policies import digest_of
-from asterisk_compliance.app.releasing import release_verbs
 from asterisk_compliance.app.retaining import Retaining, may_not_go
 from asterisk_compliance.app.sealing import Sealers
 from asterisk_compliance.app.standing import write_release
 from asterisk_compliance.app.storage_watch import StorageWatch
 from asterisk_compliance.app.systemd import Systemd
+from asterisk_compliance.app.verbs import officer_verbs
 from asterisk_compliance.app.watchdog import Released
 from asterisk_compliance.asterisk.ami import AmiAddress, AmiClient, AmiLimits
 from asterisk_compliance.asterisk.ari import AriClient
@@ -362,28 +358,13 @@ class Service:
         async def status(_peer: Peer, _arguments: Mapping[str, str]) -> Mapping[str, Any]:
             return self._health(rows)
 
-        async def mark(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
-            draft = mark_draft(arguments.get("code", ""), peer.user)
-            return {"seq": await rows.append(draft)}
-
         async def ask(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
             return await ask_call(self._nodes, peer.user, arguments)
 
-        async def do_not_call(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
-            settings = self._settings
-            return await change_list(
-                rows, settings.audit.store, settings.rules.home, peer.user, arguments
-            )
-
         verbs: dict[str, Verb] = {
             "status": status,
-            "mark": mark,
             "ask": ask,
-            "do-not-call": do_not_call,
-            "erase": Erasing(rows, lambda: self._settings).erase,
-            **release_verbs(rows, lambda: self._settings),
-            **evidence_verbs(rows, lambda: self._settings),
-            **retaining.verbs(),
+            **officer_verbs(rows, lambda: self._settings, retaining),
         }
         return ControlSocket(self._settings.service.socket, verbs | checkpoints.verbs())
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption, typed
-from asterisk_compliance.cli.mark import this_user
 from asterisk_compliance.cli.output import print_json, print_line, say, stdout, table
-from asterisk_compliance.errors import StoreUnavailable
 
 app = typer.Typer(
     help="The list of numbers that are not called again.",
@@ -78,15 +76,9 @@ def show(config: _Config = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
 
 
 def _change(what: str, number: str, config: Path, *, as_json: bool) -> None:
-    from asterisk_compliance.app.control import ask
-    from asterisk_compliance.config import load
+    from asterisk_compliance.cli.acting import act
 
-    settings = load(config, secrets=False)
-    number = typed(number)
-    arguments = {"what": what, "number": number}
-    answer = ask(settings.service.socket, "do-not-call", arguments)
-    if answer is None:
-        answer = _change_alone(what, number, settings)
+    answer = act(config, "do-not-call", {"what": what, "number": typed(number)})
     if as_json:
         print_json(answer)
     elif answer["seq"] is not None:
@@ -94,19 +86,3 @@ def _change(what: str, number: str, config: Path, *, as_json: bool) -> None:
     if answer["seq"] is None:
         say("it is on the list already" if what == "add" else "it is not on the list")
         raise typer.Exit(1)
-
-
-def _change_alone(what: str, number: str, settings: Any) -> dict[str, Any]:
-    """With the store's exclusive lock: the service does not run."""
-    from asterisk_compliance.app.do_not_call import list_draft
-    from asterisk_compliance.storage.do_not_call import is_listed
-    from asterisk_compliance.storage.writer import StoreWriter
-
-    store = settings.audit.store
-    draft = list_draft(what, number, settings.rules.home, this_user())
-    if not store.is_dir():
-        raise StoreUnavailable(f"{store}: there is no store yet")
-    with StoreWriter.open(store) as writer:
-        if is_listed(store, draft.listed) is (what == "add"):
-            return {"seq": None}
-        return {"seq": writer.commit([draft])[0].seq}

@@ -9,7 +9,6 @@ import typer
 
 from asterisk_compliance.cli import output
 from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption
-from asterisk_compliance.cli.mark import this_user
 from asterisk_compliance.cli.recordings import IDENTITY, ServiceOption, read_identity
 
 app = typer.Typer(no_args_is_help=True, help="Evidence about one call, for somebody else.")
@@ -37,7 +36,7 @@ def export(
 
     text = None if identity is None else read_identity(identity)
     wanted = Wanted(call, purpose, text, tuple(recording or ()))
-    said = make(config, out, wanted, this_user(), output.say)
+    said = make(config, out, wanted, output.say)
     if any(said["notice_in_recording"].values()):
         output.say("warning: the notice is heard in a recording: read report.html")
     for finding in said["findings"]:

@@ -18,17 +18,16 @@ from asterisk_compliance.app.control import ask
 from asterisk_compliance.app.evidence import (
     LoggedEvidence,
     NoEvidence,
-    checked_draft,
     logged_evidence,
 )
 from asterisk_compliance.app.releasing import KEPT, check_purpose
 from asterisk_compliance.app.signing import checkpoint_alone
+from asterisk_compliance.cli.acting import act_with
 from asterisk_compliance.cli.releasing import Released, released
 from asterisk_compliance.config import Settings, load
 from asterisk_compliance.errors import SealingFailed, StoreUnavailable
 from asterisk_compliance.storage.proving import prove
 from asterisk_compliance.storage.reader import StoreReader
-from asterisk_compliance.storage.writer import StoreWriter
 
 LARGEST_BYTES = 1 << 30
 AGAINST = ("ORDER", "PURPOSE")
@@ -51,9 +50,7 @@ class Wanted:
     recordings: Collection[str] = ()
 
 
-def export(
-    config: Path, out: Path, wanted: Wanted, user: str, tell: Callable[[str], None]
-) -> dict[str, Any]:
+def export(config: Path, out: Path, wanted: Wanted, tell: Callable[[str], None]) -> dict[str, Any]:
     """Write a bundle to a new file that nobody else can read, or leave none.
 
     Returns:
@@ -73,10 +70,10 @@ def export(
         raise typer.BadParameter(str(error.strerror), param_hint="--out") from None
     try:
         with os.fdopen(opened, "wb") as file:
-            taken = [_taken(config, name, wanted, user, tell) for name in chosen]
+            taken = [_taken(config, name, wanted, tell) for name in chosen]
             found = logged_evidence(settings.audit.store, wanted.call)
             made = make(settings.audit.store, found, taken, wanted.purpose, tell)
-            said, files = _bound(settings, found, made, wanted, user)
+            said, files = _bound(settings, found, made, wanted)
             for _, piece in verify.archive(files):
                 file.write(piece)
         said["findings"] = _looked_again(out, said["key"])
@@ -102,10 +99,8 @@ def _chosen(found: LoggedEvidence, wanted: Wanted) -> list[str]:
     return chosen
 
 
-def _taken(
-    config: Path, recording: str, wanted: Wanted, user: str, tell: Callable[[str], None]
-) -> Taken:
-    with released(config, recording, wanted.purpose, user) as handed:
+def _taken(config: Path, recording: str, wanted: Wanted, tell: Callable[[str], None]) -> Taken:
+    with released(config, recording, wanted.purpose) as handed:
         open_it = wanted.identity is not None or not handed.facts["sealed"]
         tell(f"{'opening' if open_it else 'reading'} {recording}")
         return Taken(recording, _bytes_of(handed, wanted.identity), open_it)
@@ -125,18 +120,13 @@ def _bytes_of(handed: Released, identity: str | None) -> bytes:
 
 
 def _bound(
-    settings: Settings, found: LoggedEvidence, made: Made, wanted: Wanted, user: str
+    settings: Settings, found: LoggedEvidence, made: Made, wanted: Wanted
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Write the row that binds the files to the log, sign, and prove all rows."""
     arguments = {"call": wanted.call, "purpose": wanted.purpose, "manifest": made.digest}
-    answer = ask(settings.service.socket, "evidence", arguments)
-    if answer is None:
-        with StoreWriter.open(settings.audit.store) as store:
-            seq = store.commit([checked_draft(settings, user, arguments)])[0].seq
+    seq = int(act_with(settings, "evidence", arguments)["seq"])
+    if ask(settings.service.socket, "checkpoint", {}) is None:
         checkpoint_alone(settings)
-    else:
-        seq = int(answer["seq"])
-        ask(settings.service.socket, "checkpoint", {})
     with StoreReader(settings.audit.store) as reader:
         proven = prove(reader, [*found.seqs, seq])
     files = complete(made, proven, seq)

@@ -9,9 +9,7 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption, moment
-from asterisk_compliance.cli.mark import this_user
 from asterisk_compliance.cli.output import print_json, print_line, stdout, table
-from asterisk_compliance.errors import StoreUnavailable
 
 app = typer.Typer(
     help="Legal holds: what a matter needs is not disposed of until it is released.",
@@ -46,9 +44,11 @@ def place(
 
     A call must be as you say in everything that you say; calls that do not exist yet are held too.
     """
+    from asterisk_compliance.cli.acting import act
+
     if number == "-":  # so that no list of processes and no history of a shell has it
         number = sys.stdin.readline(256).strip()
-    answer = _ask(
+    answer = act(
         config,
         "hold",
         {
@@ -78,7 +78,9 @@ def release(
 
     Exit status 1 if nothing is held for it, or if it needs a second person and you placed it.
     """
-    answer = _ask(config, "release-hold", {"matter": matter, "hold": hold})
+    from asterisk_compliance.cli.acting import act
+
+    answer = act(config, "release-hold", {"matter": matter, "hold": hold})
     if as_json:
         print_json(answer)
     else:
@@ -118,26 +120,3 @@ def _cells(one: Any) -> tuple[object, ...]:
         one["until"],
         one["calls"],
     )
-
-
-def _ask(config: Path, verb: str, arguments: dict[str, str]) -> dict[str, Any]:
-    from asterisk_compliance.app.control import ask
-    from asterisk_compliance.config import load
-
-    settings = load(config, secrets=False)
-    answer = ask(settings.service.socket, verb, arguments)
-    return _alone(settings, verb, arguments) if answer is None else answer
-
-
-def _alone(settings: Any, verb: str, arguments: dict[str, str]) -> dict[str, Any]:
-    """With the store's exclusive lock: the service does not run."""
-    from asterisk_compliance.app import holding
-    from asterisk_compliance.storage.writer import StoreWriter
-
-    if not settings.audit.store.is_dir():
-        raise StoreUnavailable(f"{settings.audit.store}: there is no store yet")
-    do = {"hold": holding.place, "release-hold": holding.release}[verb]
-    with StoreWriter.open(settings.audit.store) as store:
-        return dict(
-            do(settings, lambda draft: store.commit([draft])[0].seq, this_user(), arguments)
-        )

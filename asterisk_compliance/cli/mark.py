@@ -11,7 +11,6 @@ import typer
 
 from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption
 from asterisk_compliance.cli.output import print_json, print_line
-from asterisk_compliance.errors import StoreUnavailable
 
 
 def mark(
@@ -26,19 +25,9 @@ def mark(
     Through the running service, which knows from the kernel who asks; if it does not run, with
     the store's exclusive lock.
     """
-    from asterisk_compliance.app.control import ask
-    from asterisk_compliance.app.marks import mark_draft
-    from asterisk_compliance.config import load
-    from asterisk_compliance.storage.writer import StoreWriter
+    from asterisk_compliance.cli.acting import act
 
-    settings = load(config, secrets=False)
-    answer = ask(settings.service.socket, "mark", {"code": code})
-    if answer is None:
-        draft = mark_draft(code, this_user())
-        if not settings.audit.store.is_dir():
-            raise StoreUnavailable(f"{settings.audit.store}: there is no store yet")
-        with StoreWriter.open(settings.audit.store) as store:
-            answer = {"seq": store.commit([draft])[0].seq}
+    answer = act(config, "mark", {"code": code})
     if as_json:
         print_json(answer)
     else:

@@ -9,7 +9,6 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption, typed
-from asterisk_compliance.cli.mark import this_user
 from asterisk_compliance.cli.output import print_json, print_line, say, stdout, table
 from asterisk_compliance.errors import StoreUnavailable
 
@@ -175,7 +174,7 @@ def _erase(
     settings: Any, parties: Sequence[Any], whom: Any, ground: str, authority: str
 ) -> dict[str, Any]:
     """Through the service, else alone; then look for copies in the store's files."""
-    from asterisk_compliance.app.control import ask
+    from asterisk_compliance.cli.acting import act_with
     from asterisk_compliance.storage.erasure import secrets_of, until_gone
 
     store = settings.audit.store
@@ -184,28 +183,11 @@ def _erase(
     wish = {**asked, "ground": ground, "authority": authority}
     done: dict[str, Any] = {"parties": 0, "values": 0, "seq": None, "left": 1}
     while done["left"]:
-        answer = ask(settings.service.socket, "erase", wish)
-        if answer is None:
-            answer = _erase_alone(store, parties, ground, authority)
+        answer = act_with(settings, "erase", wish)
         for name in ("parties", "values"):
             done[name] += answer[name]
         done["seq"], done["left"] = answer["seq"], answer["left"]
     return {**done, "copies_left": until_gone(store, sought, WIPED_WITHIN_S)}
-
-
-def _erase_alone(
-    store: Path, parties: Sequence[Any], ground: str, authority: str
-) -> dict[str, Any]:
-    """With the store's exclusive lock: the service does not run."""
-    from asterisk_compliance.app.erasing import PARTIES_PER_COMMIT, outcome, tombstones
-    from asterisk_compliance.storage.writer import StoreWriter
-
-    drafts = tombstones(parties, ground, authority, this_user())
-    seq: int | None = None
-    with StoreWriter.open(store) as writer:
-        for first in range(0, len(drafts), PARTIES_PER_COMMIT):
-            seq = writer.commit(drafts[first : first + PARTIES_PER_COMMIT])[-1].seq
-    return outcome(parties, seq)
 
 
 def _print_done(done: dict[str, Any], *, erased: bool) -> None:

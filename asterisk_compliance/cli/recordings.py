@@ -18,7 +18,6 @@ from asterisk_compliance.cli.context import (
     moment,
     store_directory,
 )
-from asterisk_compliance.cli.mark import this_user
 from asterisk_compliance.domain.row_format import Row, decode
 from asterisk_compliance.errors import ComplianceError, IdentityRefused
 from asterisk_compliance.ids import RecordingId, call_of, is_recording_id
@@ -115,7 +114,7 @@ def release(
     from asterisk_compliance.cli.releasing import released, write_new
 
     text = None if identity is None else read_identity(identity)
-    with released(config, recording, purpose, this_user()) as handed:
+    with released(config, recording, purpose) as handed:
         write_new(out, handed, text)
     _say_released(handed, json=json)
 
@@ -140,9 +139,9 @@ def drill(
 
     chosen = recording or any_sealed(store_directory(config, None)).recording
     text = read_identity(identity)
-    with released(config, chosen, DRILL, this_user()) as handed:
+    with released(config, chosen, DRILL) as handed:
         sha256, problem = open_in_mind(handed, text)
-    told = report(config, chosen, sha256, problem, this_user())
+    told = report(config, chosen, sha256, problem)
     opened = told["opened"] is True
     if json:
         output.print_json({"recording": chosen, **told})

@@ -12,18 +12,12 @@ from typing import Any, BinaryIO
 import typer
 
 from asterisk_compliance.age import Writable, Written, decrypt, plain
-from asterisk_compliance.app.control import ask, ask_for_file
 from asterisk_compliance.app.releasing import (
     DrillProblem,
-    check_purpose,
-    drill_draft,
-    find,
-    open_kept,
-    release_draft,
 )
+from asterisk_compliance.cli.acting import act, act_for_file
 from asterisk_compliance.config import load
 from asterisk_compliance.errors import IdentityRefused, SealingFailed, StoreUnavailable
-from asterisk_compliance.storage.writer import StoreWriter
 
 _CHUNK_BYTES = 1 << 20
 
@@ -42,40 +36,23 @@ class Released:
 
 
 @contextmanager
-def released(config: Path, recording: str, purpose: str, user: str) -> Iterator[Released]:
-    """Have a recording released, in the user's name; the row is durable when this yields.
+def released(config: Path, recording: str, purpose: str) -> Iterator[Released]:
+    """Have a recording released, in this user's name; the row is durable when this yields.
 
     Raises:
         ComplianceError: it was refused.
         StoreUnavailable, StoreLocked: nobody can write the row.
     """
-    settings = load(config, secrets=False)
     arguments = {"recording": recording, "purpose": purpose}
-    answered = ask_for_file(settings.service.socket, "release", arguments)
-    if answered is not None:
-        facts, file = answered
-    else:
-        check_purpose(settings, purpose)
-        kept = find(settings.audit.store, recording)
-        with StoreWriter.open(settings.audit.store) as store:
-            file = open_kept(settings.vault.recordings, kept)
-            facts = dict(kept.answer(store.commit([release_draft(kept, purpose, user)])[0].seq))
+    facts, file = act_for_file(load(config, secrets=False), "release", arguments)
     with file:
         yield Released(facts, file)
 
 
-def report(config: Path, recording: str, sha256: str, problem: str, user: str) -> dict[str, Any]:
+def report(config: Path, recording: str, sha256: str, problem: str) -> dict[str, Any]:
     """Have the outcome of a drill written down; returns ``opened`` and ``seq`` of the row."""
-    settings = load(config, secrets=False)
     arguments = {"recording": recording, "sha256": sha256, "problem": problem}
-    answer = ask(settings.service.socket, "drilled", arguments)
-    if answer is None:
-        kept = find(settings.audit.store, recording)
-        draft = drill_draft(kept, sha256, problem, user)
-        with StoreWriter.open(settings.audit.store) as store:
-            seq = store.commit([draft])[0].seq
-        answer = {"opened": draft.detail["opened"], "seq": seq}
-    return answer
+    return act(config, "drilled", arguments)
 
 
 def write_new(out: Path, handed: Released, identity: str | None) -> None:

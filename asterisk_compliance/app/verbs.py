@@ -1,0 +1,55 @@
+"""What an officer can ask for, of the running service or alone with the store's lock.
+
+Each verb is written once: :class:`~asterisk_compliance.app.service.Service` answers them on its
+socket, and a command performs the same verb itself while the service does not run
+(``cli/acting.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+from asterisk_compliance.app.control import Peer, Verb
+from asterisk_compliance.app.do_not_call import change_list
+from asterisk_compliance.app.erasing import Erasing
+from asterisk_compliance.app.evidence import evidence_verbs
+from asterisk_compliance.app.marks import mark_draft
+from asterisk_compliance.app.releasing import release_verbs
+from asterisk_compliance.app.retaining import Retaining
+from asterisk_compliance.config import Settings
+from asterisk_compliance.domain.rows import Draft
+
+
+class Rows(Protocol):
+    """The audit log, as far as an officer's work needs it."""
+
+    def append(self, *drafts: Draft) -> Awaitable[int]: ...
+
+
+def officer_verbs(
+    rows: Rows, settings: Callable[[], Settings], retaining: Retaining
+) -> dict[str, Verb]:
+    """Every verb that changes the log and needs no live call.
+
+    Args:
+        rows: The log.
+        settings: What holds at the moment of asking.
+        retaining: Of the same log.
+    """
+
+    async def mark(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+        return {"seq": await rows.append(mark_draft(arguments.get("code", ""), peer.user))}
+
+    async def do_not_call(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+        now = settings()
+        return await change_list(rows, now.audit.store, now.rules.home, peer.user, arguments)
+
+    return {
+        "mark": mark,
+        "do-not-call": do_not_call,
+        "erase": Erasing(rows, settings).erase,
+        **release_verbs(rows, settings),
+        **evidence_verbs(rows, settings),
+        **retaining.verbs(),
+    }
