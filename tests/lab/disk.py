@@ -6,6 +6,7 @@ Fullness and errors come from the kernel, as in the field; nobody's code is repl
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
 import subprocess
@@ -14,8 +15,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 MIB = 1 << 20
+_BLOCK = 4_096
 
 
 @dataclass(slots=True)
@@ -40,17 +43,23 @@ class Disk:
         return found.f_bavail * found.f_frsize
 
     def fill(self, *, leave_bytes: int = 0) -> None:
-        """Take all space but so much."""
+        """Take all space but so much; others may be writing meanwhile."""
         with self._ballast.open("ab") as file:
-            size = max(0, self.free_bytes - leave_bytes)
-            os.posix_fallocate(file.fileno(), file.tell(), size // 4_096 * 4_096)
+            share = 1
+            while (size := max(0, self.free_bytes - leave_bytes) // share) >= _BLOCK:
+                try:
+                    os.posix_fallocate(file.fileno(), _size(file), size // _BLOCK * _BLOCK)
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+                    share *= 2  # somebody was faster
         while not leave_bytes and self._takes_more():
             pass
 
     def _takes_more(self) -> bool:
         try:
             with self._ballast.open("ab", buffering=0) as file:
-                file.write(bytes(4_096))
+                file.write(bytes(_BLOCK))
                 os.fsync(file.fileno())
         except OSError:
             return False
@@ -90,6 +99,10 @@ async def mounted(directory: Path, size_mib: int) -> AsyncIterator[Disk]:
             await asyncio.to_thread(_run, "umount", "--lazy", str(directory))
     finally:
         shutil.rmtree(home)
+
+
+def _size(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_size
 
 
 def _run(*command: str) -> str:
