@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -14,6 +16,7 @@ from asterisk_compliance.errors import ComplianceError
 from chaos.evidence import Fault
 from lab.disk import Disk
 from lab.proxy import Cable
+from lab.service import ServiceFailed
 from lab.site import Site
 
 _READY_S, _POLL_S = 20.0, 0.05
@@ -51,6 +54,7 @@ class Faults:
 
     Attributes:
         done: What was broken, and when.
+        orders: The file by which the service's process disturbs itself.
     """
 
     def __init__(
@@ -65,9 +69,12 @@ class Faults:
         self.done: list[Fault] = []
         self._site, self._ari, self._ami, self._rng = site, ari, ami, rng
         self._disk, self._asterisk_died = disk, asterisk_died
+        self.orders = site.directory / "orders"
         self._socket = site.directory / "state/run/control.sock"
         self._kinds: Mapping[str, Callable[[], Awaitable[None]]] = {
             "service_killed": self._kill_service,
+            "service_killed_at_commit": self._kill_at_commit,
+            "clock_jumped": self._jump,
             "service_suspended": self._suspend_service,
             "asterisk_killed": self._kill_asterisk,
             "asterisk_restarted": self._restart_asterisk,
@@ -95,6 +102,30 @@ class Faults:
         await asyncio.sleep(self._rng.uniform(0.0, 1.5))
         await self._site.service.start(ready=False)
         await self._connected()
+
+    async def _kill_at_commit(self) -> None:
+        """At one of the next rows, before it is written or when it is durable."""
+        when, commits = self._rng.choice(("before", "after")), self._rng.randint(0, 30)
+        self._order(die=when, commits=commits)
+        with contextlib.suppress(ServiceFailed):  # so few commits in that time: kill it so
+            await self._site.service.ended()
+        self._order()
+        await self._site.service.kill()
+        await self._site.service.start(ready=False)
+        await self._connected()
+
+    async def _jump(self) -> None:
+        """The system's clock, back or ahead by up to two hours, and after a while back again."""
+        self._order(clock_ms=self._rng.choice((-1, 1)) * self._rng.randint(200, 7_200_000))
+        await asyncio.sleep(self._rng.uniform(0.5, 8.0))
+        self._order()
+
+    def _order(self, **said: object) -> None:
+        """What the service's process does to itself (``disturbed.py``)."""
+        new = self.orders.with_suffix(".new")
+        new.write_text(json.dumps(said))
+        new.chmod(0o644)
+        new.rename(self.orders)
 
     async def _connected(self) -> None:
         """Until the service is. Asked in a thread, so that the telephones lose no packet by it."""

@@ -41,6 +41,7 @@ exten => _20X,1,Dial(PJSIP/guest${EXTEN:2},20)
 """
 """The agent's telephone shows the caller's channel as his name: so recordings are told apart."""
 
+DISTURBED = Path(__file__).with_name("disturbed.py")
 PAIRS = ("1", "2")
 _RING_S = 9.0
 _SETTLE_S = 25.0
@@ -196,6 +197,7 @@ async def run(directory: Path, *, calls: int, faults: int, seed: int) -> Evidenc
         site.store.mkdir(mode=0o700)
         shutil.chown(site.store, SERVICE_UID, site.asterisk.build.gid)
         disk = await stack.enter_async_context(mounted(site.store, _STORE_MIB))
+        site.service.command = _disturbed(site)
         await site.service.start()
         stream = Stream(site, directory, calls)
 
@@ -219,6 +221,14 @@ async def run(directory: Path, *, calls: int, faults: int, seed: int) -> Evidenc
         evidence.write()
         await asyncio.to_thread(_collect, site, directory)
     return Evidence.read(directory)
+
+
+def _disturbed(site: Site) -> tuple[str, ...]:
+    """The service's command, from where its user can read it."""
+    copy = site.directory / DISTURBED.name
+    shutil.copyfile(DISTURBED, copy)
+    copy.chmod(0o644)
+    return (sys.executable, str(copy), str(site.directory / "orders"))
 
 
 async def _pair(stack: AsyncExitStack, number: str, seed: int) -> Pair:

@@ -18,15 +18,17 @@ from chaos.planted import PLANTED
 pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(170)]
 
 TESTS = Path(__file__).parents[1]
-CALLS, FAULTS, SEED = 16, 8, 4
+CALLS, FAULTS, SEED = 16, 10, 4
 KINDS = {
     "ami_cut",
     "ari_cut",
     "ari_stalled",
     "asterisk_killed",
     "asterisk_restarted",
+    "clock_jumped",
     "disk_full",
     "service_killed",
+    "service_killed_at_commit",
     "service_suspended",
 }
 

@@ -38,12 +38,14 @@ class ServiceProcess:
     """The command ``asterisk-compliance serve`` as an ordinary user.
 
     Attributes:
+        command: What is run, from the next start on.
         options: Further options of the command, from the next start on.
     """
 
     def __init__(self, config: Path, *, gid: int, log: Path) -> None:
         self.config = config
         self.log = log
+        self.command = (str(Path(sys.executable).with_name("asterisk-compliance")),)
         self.options: tuple[str, ...] = ()
         self._gid = gid
         self._process: subprocess.Popen[bytes] | None = None
@@ -55,14 +57,13 @@ class ServiceProcess:
 
     async def start(self, *, ready: bool = True) -> None:
         """Start it, and wait until it is connected to ARI and AMI."""
-        command = Path(sys.executable).with_name("asterisk-compliance")
         become = ["setpriv", "--pdeathsig=KILL"]
         if os.getuid() == 0:
             become += [f"--reuid={SERVICE_UID}", f"--regid={self._gid}", "--clear-groups"]
         package = readable_package()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*become, str(command), "serve", "--config", str(self.config), *self.options],
+                [*become, *self.command, "serve", "--config", str(self.config), *self.options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
