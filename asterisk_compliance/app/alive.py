@@ -2,7 +2,7 @@
 
 Whoever comes after a life that died must know since when nobody looked at the calls. The newest row
 tells that only where rows are written all the time; in a quiet hour it would be an hour ago. So
-every second, unless a row is still on its way to the disk, a file beside the log is marked with the
+every second, once the rows of until then are on the disk, a file beside the log is marked with the
 time. Nothing depends on it but how much is blanked: without it, it is more.
 """
 
@@ -23,16 +23,16 @@ EVERY_S = 1.0
 class Owing(Protocol):
     """The audit log, as far as it says whether all is stored."""
 
-    @property
-    def owes(self) -> bool: ...
+    async def owes_nothing(self, within_s: float) -> bool: ...
 
 
 async def keep_marking(store: Path, rows: Owing) -> NoReturn:
     """Mark that we live, as long as we do."""
     while True:
         await asyncio.sleep(EVERY_S)
-        if not rows.owes:
-            await asyncio.to_thread(_mark, store / MARK, unix_ms())
+        at_ms = unix_ms()
+        if await rows.owes_nothing(EVERY_S):
+            await asyncio.to_thread(_mark, store / MARK, at_ms)
 
 
 def last_marked_ms(store: Path) -> int | None:

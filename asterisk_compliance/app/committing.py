@@ -35,8 +35,11 @@ class Rows(Protocol):
 
     backlog: Backlog
 
-    def append(self, *drafts: Draft) -> asyncio.Future[int]:
-        """Store all of them or none; resolves when they are durable."""
+    def append(self, *drafts: Draft, patient: bool = False) -> asyncio.Future[int]:
+        """Store all of them or none; resolves when they are durable.
+
+        ``patient``: nobody waits for them, so they may wait for others.
+        """
         ...
 
 
@@ -109,7 +112,8 @@ class CallRows:
         if self._rows.backlog.holds(self._call):
             self._rows.backlog.keep(self._call, *drafts)
         else:
-            self._append(drafts).add_done_callback(partial(self._appended, drafts))
+            done = self._append(drafts, patient=True)
+            done.add_done_callback(partial(self._appended, drafts))
 
     async def commit(self, drafts: Sequence[Draft], behind: Behind) -> Outcome:
         """Wait until they are durable, but not for ever: the log may hang with its disk.
@@ -143,9 +147,9 @@ class CallRows:
         await asyncio.wait({storing}, timeout=self._wait_s)
         return not self._rows.backlog.holds(self._call)
 
-    def _append(self, drafts: Sequence[Draft]) -> asyncio.Future[int]:
+    def _append(self, drafts: Sequence[Draft], *, patient: bool = False) -> asyncio.Future[int]:
         try:
-            self._last = self._rows.append(*drafts)
+            self._last = self._rows.append(*drafts, patient=patient)
         except StoreError as error:
             self._last = asyncio.get_running_loop().create_future()
             self._last.set_exception(error)

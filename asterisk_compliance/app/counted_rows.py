@@ -20,7 +20,7 @@ class Log(Protocol):
     @property
     def pending(self) -> int: ...
 
-    def append(self, *drafts: Draft) -> asyncio.Future[int]: ...
+    def append(self, *drafts: Draft, patient: bool = False) -> asyncio.Future[int]: ...
 
 
 class CountedRows:
@@ -41,24 +41,29 @@ class CountedRows:
         self._log = log
         self._metrics = metrics
         self._moved_s = self._durable_s = time.monotonic()
+        self._last: asyncio.Future[int] | None = None
 
-    def append(self, *drafts: Draft) -> asyncio.Future[int]:
+    def append(self, *drafts: Draft, patient: bool = False) -> asyncio.Future[int]:
         """As :meth:`~asterisk_compliance.storage.audit_log.AuditLog.append`."""
         now_s = time.monotonic()
         if not self._log.pending:
             self._moved_s = now_s
         try:
-            done = self._log.append(*drafts)
+            done = self._log.append(*drafts, patient=patient)
         except StoreUnavailable:
             self._refused(drafts)
             raise
         done.add_done_callback(partial(self._settled, drafts, now_s))
+        self._last = done
         return asyncio.shield(done)  # who stops waiting does not stop the row
 
-    @property
-    def owes(self) -> bool:
-        """Whether something that was seen is in no row yet that is durable."""
-        return self.refuses or bool(self._log.pending) or self.backlog.size > 0
+    async def owes_nothing(self, within_s: float) -> bool:
+        """Whether all that was seen until now is in rows that are durable, or soon will be."""
+        if self._log.pending and self._last is not None:
+            await asyncio.wait({self._last}, timeout=within_s)
+            if not self._last.done():
+                return False
+        return not self.refuses and not self.backlog.size
 
     @property
     def waiting(self) -> int:

@@ -1,7 +1,8 @@
 """The audit log for asyncio: one writer thread, one transaction for all that waits (group commit).
 
 While one batch is on its way to the disk, the next one gathers. So a single row costs one fsync,
-and a thousand rows a second cost a few hundred.
+and a thousand rows a second cost a few hundred. Rows that nobody waits for are patient: they gather
+for a moment, so that most of a call's rows share the transaction of a row that matters.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,15 +25,25 @@ from asterisk_compliance.storage.writer import Group, Sign, Stored, StoreWriter
 
 QUEUE_ROWS = 10_000
 WIPE_AGAIN_S = 0.5
+LINGER_S = 0.05
+"""So long a patient row waits for others before it goes to the disk."""
 BATCH_ROWS = 1_000
 """Rows in one transaction at most: bounds how long the first of them waits for the last."""
 
 Subscriber: TypeAlias = Callable[[Sequence[Stored]], None]
 Checkpointed: TypeAlias = "asyncio.Future[StoredCheckpoint | None]"
-_Waiting: TypeAlias = tuple[tuple[Draft, ...], "asyncio.Future[int]"]
 _Outcome: TypeAlias = "Sequence[Group] | StoreError"
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Rows that belong together. ``until_s``: of the monotonic clock, how long they are patient."""
+
+    drafts: tuple[Draft, ...]
+    done: asyncio.Future[int]
+    until_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +68,9 @@ class AuditLog:
         self._pending = 0
         self._closing = False
         self._subscribers: list[Subscriber] = []
+        self._batch: list[_Waiting] = []
+        self._batch_rows = 0
+        self._until_s = 0.0
         self._stopped = self._loop.create_future()
         self._thread = threading.Thread(target=self._write, name="audit-log", daemon=True)
         self._thread.start()
@@ -78,8 +93,13 @@ class AuditLog:
         """Rows that were appended and are not yet durable."""
         return self._pending
 
-    def append(self, *drafts: Draft) -> asyncio.Future[int]:
+    def append(self, *drafts: Draft, patient: bool = False) -> asyncio.Future[int]:
         """Queue one row, or several that belong together: all are stored, or none.
+
+        Args:
+            drafts: In their order.
+            patient: Nobody waits for them, so they may wait for others: ``LINGER_S``, or until
+                a row comes that is not patient.
 
         Returns:
             Resolves with the ``seq`` of the last one once they are on disk. Fails with
@@ -101,7 +121,7 @@ class AuditLog:
             )
         future: asyncio.Future[int] = self._loop.create_future()
         self._pending += len(drafts)
-        self._queue.put((drafts, future))
+        self._queue.put(_Waiting(drafts, future, time.monotonic() + LINGER_S if patient else 0.0))
         return future
 
     def checkpoint(self, sign: Sign) -> Checkpointed:
@@ -135,31 +155,37 @@ class AuditLog:
         self._thread.join()
 
     def _write(self) -> None:
-        """The writer thread."""
+        """The writer thread. What it gathered stands in ``_batch``, never in its hands."""
         last = False
         while not last:
-            batch: list[_Waiting] = []
-            rows = 0
-            waiting = self._next()
-            while isinstance(waiting, tuple):
-                batch.append(waiting)
-                rows += len(waiting[0])
-                if rows >= BATCH_ROWS:
-                    break
-                try:
-                    waiting = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-            last = waiting is None
-            if batch:
-                outcome = self._commit([drafts for drafts, _ in batch])
-                self._tell(self._settle, batch, rows, outcome)
-            if isinstance(waiting, _Sign):
-                self._tell(_answer, waiting.done, self._signed(waiting.sign))
+            behind = self._gather()
+            last = behind is None
+            if self._batch:
+                batch, self._batch, self._batch_rows = self._batch, [], 0
+                outcome = self._commit([one.drafts for one in batch])
+                self._tell(self._settle, batch, outcome)
+            if isinstance(behind, _Sign):
+                self._tell(_answer, behind.done, self._signed(behind.sign))
             if self._queue.empty():
                 self._writer.tidy()
         self._writer.close()
         self._tell(self._stopped.set_result, None)
+
+    def _gather(self) -> _Waiting | _Sign | None:
+        """Fill the batch until it has to go to the disk; returns what came last."""
+        came: _Waiting | _Sign | None = self._batch[-1] if self._batch else self._next()
+        while isinstance(came, _Waiting):
+            if not self._batch or self._batch[-1] is not came:
+                self._until_s = min(self._until_s, came.until_s) if self._batch else came.until_s
+                self._batch.append(came)
+                self._batch_rows += len(came.drafts)
+            if self._batch_rows >= BATCH_ROWS:
+                break
+            try:
+                came = self._queue.get(timeout=max(0.0, self._until_s - time.monotonic()))
+            except queue.Empty:
+                break
+        return came
 
     def _next(self) -> _Waiting | _Sign | None:
         """Wait for work; where bytes of somebody who was erased are left, try again meanwhile."""
@@ -190,8 +216,9 @@ class AuditLog:
         except RuntimeError:
             _log.warning("audit_loop_gone", hint="the loop ended before the log was closed")
 
-    def _settle(self, batch: Sequence[_Waiting], rows: int, outcome: _Outcome) -> None:
+    def _settle(self, batch: Sequence[_Waiting], outcome: _Outcome) -> None:
         """On the loop: answer those who wait, then tell the subscribers."""
+        rows = sum(len(one.drafts) for one in batch)
         self._pending -= rows
         if isinstance(outcome, StoreError):
             _log.error("audit_rows_lost", rows=rows, why=str(outcome))
@@ -199,15 +226,15 @@ class AuditLog:
         else:
             results = outcome
         stored: list[Stored] = []
-        for (_, future), result in zip(batch, results, strict=True):
+        for one, result in zip(batch, results, strict=True):
             if isinstance(result, list):
                 stored += result
-            if future.done():  # cancelled by who waited; the rows stand
+            if one.done.done():  # cancelled by who waited; the rows stand
                 continue
             if isinstance(result, list):
-                future.set_result(result[-1].seq)
+                one.done.set_result(result[-1].seq)
             else:
-                future.set_exception(result)
+                one.done.set_exception(result)
         for subscriber in self._subscribers if stored else ():
             try:
                 subscriber(stored)

@@ -33,6 +33,8 @@ FEED_ROWS = 10_000
 """Rows kept in memory while the file is slow; beyond, they are read from the store again."""
 CHUNK_ROWS = 1_000
 RETRY_AFTER_S = 5.0
+GATHER_S = 0.1
+"""So long rows gather for one write; whoever reads the file is so far behind at most."""
 
 _TAIL_BYTES = 65_536
 
@@ -114,6 +116,7 @@ class JsonLines:
         try:
             while True:
                 rows = self._from_feed()
+                fed = bool(rows)
                 if not rows and (self._feed or not caught_up):
                     rows = await asyncio.to_thread(self._from_store)
                     caught_up = not rows
@@ -122,6 +125,8 @@ class JsonLines:
                     await out.write(b"".join(row.data + b"\n" for row in rows))
                     await out.flush()
                     self.next_seq = rows[-1].seq + 1
+                    if fed and not self._closing:
+                        await asyncio.sleep(GATHER_S)
                 elif self._closing:
                     return
                 else:

@@ -134,7 +134,7 @@ class Site:
 
     # the log
 
-    def append(self, *drafts: Draft) -> asyncio.Future[int]:
+    def append(self, *drafts: Draft, patient: bool = False) -> asyncio.Future[int]:
         if self.full_at_once:
             raise StoreUnavailable("rows wait for the disk")
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()

@@ -35,7 +35,7 @@ class Rows:
     stuck_s: float = 0.0
     refuses: bool = False
 
-    def append(self, *drafts: Draft) -> asyncio.Future[int]:
+    def append(self, *drafts: Draft, patient: bool = False) -> asyncio.Future[int]:
         if self.refuses:
             raise StoreUnavailable("full")
         self.kept += drafts

@@ -205,7 +205,7 @@ class Disk:
         self.waiting: list[asyncio.Future[int]] = []
         self.pending = 0
 
-    def append(self, *drafts: Draft) -> asyncio.Future[int]:
+    def append(self, *drafts: Draft, patient: bool = False) -> asyncio.Future[int]:
         self.pending += len(drafts)
         self.waiting.append(asyncio.get_running_loop().create_future())
         return self.waiting[-1]

@@ -78,7 +78,7 @@ async def test_a_call_is_over_when_its_last_row_is_stored() -> None:
         def __init__(self) -> None:
             self.backlog = Backlog(self)
 
-        def append(self, *drafts: Draft) -> asyncio.Future[int]:
+        def append(self, *drafts: Draft, patient: bool = False) -> asyncio.Future[int]:
             return stored
 
     call = call_id(unix_ms(), b"8 bytes!")

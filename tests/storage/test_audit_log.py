@@ -12,6 +12,7 @@ import pytest
 from asterisk_compliance.domain.row_format import decode
 from asterisk_compliance.domain.rows import Draft, Kind
 from asterisk_compliance.errors import LogBroken, StoreLocked, StoreUnavailable
+from asterisk_compliance.storage import audit_log
 from asterisk_compliance.storage.audit_log import AuditLog
 from asterisk_compliance.storage.reader import StoreReader
 from asterisk_compliance.storage.schema import DATABASE
@@ -42,6 +43,42 @@ async def test_rows_keep_the_order_in_which_they_were_appended(tmp_path: Path) -
     assert [decode(row.data).detail["n"] for row in rows] == list(range(3000))
     assert len(batches) < 300  # many rows, few transactions
     assert verify(tmp_path).intact
+
+
+async def test_patient_rows_go_with_the_first_that_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_log, "LINGER_S", 60.0)
+    log = await AuditLog.open(tmp_path)
+    batches: list[Sequence[Stored]] = []
+    log.on_commit(batches.append)
+    patient = [log.append(MARK, patient=True) for _ in range(5)]
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await asyncio.shield(patient[0])
+    async with asyncio.timeout(10.0):
+        assert await log.append(MARK) == 5
+        assert await asyncio.gather(*patient) == list(range(5))
+    assert len(batches) == 1
+    await log.close()
+
+
+async def test_patience_has_an_end(tmp_path: Path) -> None:
+    log = await AuditLog.open(tmp_path)
+    async with asyncio.timeout(10.0):
+        assert await log.append(MARK, patient=True) == 0
+    await log.close()
+
+
+async def test_patient_rows_are_stored_at_the_end_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_log, "LINGER_S", 60.0)
+    log = await AuditLog.open(tmp_path)
+    patient = log.append(MARK, patient=True)
+    async with asyncio.timeout(10.0):
+        await log.close()
+    assert patient.result() == 0
 
 
 async def test_closing_makes_durable_what_was_appended(tmp_path: Path) -> None:
@@ -173,6 +210,7 @@ import asyncio, pathlib, sys
 sys.path.insert(0, sys.argv[2])
 from sample_rows import draft
 from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.storage import audit_log
 from asterisk_compliance.storage.audit_log import AuditLog
 
 async def main():
