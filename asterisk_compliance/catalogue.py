@@ -14,6 +14,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
+from asterisk_compliance.domain.notice import ToldBy
 from asterisk_compliance.domain.purposes import Purpose, PurposeCode
 from asterisk_compliance.domain.wording import PromptKind
 
@@ -37,6 +38,12 @@ class ShippedPrompt:
     sha256: Mapping[str, str]
     kind: PromptKind
     digits: Mapping[str, str]
+
+    @property
+    def told_by(self) -> ToldBy:
+        """A notice that says no purpose leaves them to the published page."""
+        says_none = self.kind is not PromptKind.ANNOUNCEMENT and not self.purposes
+        return ToldBy.PUBLICATION if says_none else ToldBy.NOTICE
 
 
 def sounds() -> Traversable:

@@ -21,8 +21,20 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from asterisk_compliance.config_checks import disagreements, unreadable_secrets
+from asterisk_compliance.config_export import ExportSettings
+from asterisk_compliance.config_hearing import (
+    AnswerSettings,
+    HearingSettings,
+    hearing_disagreements,
+)
+from asterisk_compliance.config_incidents import IncidentSettings
 from asterisk_compliance.config_limits import LimitSettings
+from asterisk_compliance.config_past_calls import PastCallsSettings
+from asterisk_compliance.config_provisions import ProvisionSettings
+from asterisk_compliance.config_publish import ControllerSettings, PublicationSettings
+from asterisk_compliance.config_requests import RequestSettings
 from asterisk_compliance.config_retention import RetentionSettings
+from asterisk_compliance.config_roles import RoleSettings, UseSettings, role_disagreements
 from asterisk_compliance.config_rules import own_rules, rule_disagreements
 from asterisk_compliance.config_tables import (
     AgiSettings,
@@ -32,7 +44,6 @@ from asterisk_compliance.config_tables import (
     AsteriskSettings,
     AuditSettings,
     CanarySettings,
-    ControllerSettings,
     EmergencySettings,
     HealthSettings,
     KeySettings,
@@ -54,23 +65,33 @@ __all__ = [
     "AgiSettings",
     "AmiSettings",
     "AnnouncementSettings",
+    "AnswerSettings",
     "AriSettings",
     "AsteriskSettings",
     "AuditSettings",
     "CanarySettings",
     "ControllerSettings",
     "EmergencySettings",
+    "ExportSettings",
     "HealthSettings",
+    "HearingSettings",
+    "IncidentSettings",
     "KeySettings",
     "LimitSettings",
     "NoticeSettings",
+    "PastCallsSettings",
     "PolicySettings",
+    "ProvisionSettings",
+    "PublicationSettings",
     "PurposeSettings",
     "ReconcileSettings",
+    "RequestSettings",
     "RetentionSettings",
+    "RoleSettings",
     "RulesSettings",
     "ServiceSettings",
     "Settings",
+    "UseSettings",
     "VaultSettings",
     "WordingSettings",
     "decode",
@@ -84,6 +105,7 @@ class Settings(Table):
     """There is no default for a secret, a notice or a purpose: silence is not a policy."""
 
     controller: ControllerSettings
+    publication: PublicationSettings = PublicationSettings()
     asterisk: tuple[AsteriskSettings, ...]
     purpose: tuple[PurposeSettings, ...] = ()
     notice: tuple[NoticeSettings, ...]
@@ -96,6 +118,15 @@ class Settings(Table):
     vault: VaultSettings
     service: ServiceSettings = ServiceSettings()
     retention: RetentionSettings = RetentionSettings()
+    requests: RequestSettings = RequestSettings()
+    role: tuple[RoleSettings, ...] = ()
+    use: UseSettings = UseSettings()
+    past_calls: PastCallsSettings = PastCallsSettings()
+    provisions: ProvisionSettings = ProvisionSettings()
+    export: ExportSettings = ExportSettings()
+    answers: AnswerSettings = AnswerSettings()
+    hearing: HearingSettings | None = None
+    incidents: IncidentSettings = IncidentSettings()
     reconcile: ReconcileSettings = ReconcileSettings()
     health: HealthSettings = HealthSettings()
     canary: CanarySettings = CanarySettings()
@@ -117,6 +148,7 @@ class _Shape:
 
 _SHAPES: Mapping[str, _Shape] = {
     "controller": _Shape(ControllerSettings),
+    "publication": _Shape(PublicationSettings, required=False),
     "asterisk": _Shape(AsteriskSettings, many=True),
     "purpose": _Shape(PurposeSettings, many=True, required=False),
     "notice": _Shape(NoticeSettings, many=True),
@@ -128,6 +160,15 @@ _SHAPES: Mapping[str, _Shape] = {
     "vault": _Shape(VaultSettings),
     "service": _Shape(ServiceSettings, required=False),
     "retention": _Shape(RetentionSettings, required=False),
+    "requests": _Shape(RequestSettings, required=False),
+    "role": _Shape(RoleSettings, many=True, required=False),
+    "use": _Shape(UseSettings, required=False),
+    "past_calls": _Shape(PastCallsSettings, required=False),
+    "provisions": _Shape(ProvisionSettings, required=False),
+    "export": _Shape(ExportSettings, required=False),
+    "answers": _Shape(AnswerSettings, required=False),
+    "hearing": _Shape(HearingSettings, required=False),
+    "incidents": _Shape(IncidentSettings, required=False),
     "reconcile": _Shape(ReconcileSettings, required=False),
     "health": _Shape(HealthSettings, required=False),
     "canary": _Shape(CanarySettings, required=False),
@@ -191,6 +232,8 @@ def parse(
     problems += wrong
     problems += disagreements(raw, tables)
     problems += rule_disagreements(raw, tables, rules)
+    problems += role_disagreements(tables)
+    problems += hearing_disagreements(tables)
     if secrets:
         problems += unreadable_secrets(tables)
     if problems:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from asterisk_compliance.domain.notice import CaptureFrom, Consent, Fallback
-
-DRILL = "DRILL"
-"""The purpose of a drill. Nobody listens, so nobody was told; no notice can have it."""
+from asterisk_compliance.domain.notice import CaptureFrom, Consent, Fallback, ToldBy
+from asterisk_compliance.domain.use import OWN_CODES
 
 SERVICE_NODE = "service"
 """``node`` of rows that are about no single Asterisk."""
+
+
+NOTICE_KEYS = ("notice", "notice_opt_out", "notice_opt_in", "notice_joined")
+"""Where a policy names notices."""
 
 
 def disagreements(raw: Mapping[str, Any], tables: Mapping[str, Any]) -> Iterator[str]:
@@ -21,7 +23,7 @@ def disagreements(raw: Mapping[str, Any], tables: Mapping[str, Any]) -> Iterator
     yield from _canary_disagreements(raw, tables)
     yield from _fallback_disagreements(tables)
     for number, purpose in tables.get("purpose", {}).items():
-        if purpose.code == DRILL:
+        if purpose.code in OWN_CODES:
             yield f"purpose[{number}].code: this code is the service's own"
     for number, asterisk in tables.get("asterisk", {}).items():
         if asterisk.node == SERVICE_NODE:
@@ -35,7 +37,13 @@ def disagreements(raw: Mapping[str, Any], tables: Mapping[str, Any]) -> Iterator
 
 
 def _doubles(raw: Mapping[str, Any]) -> Iterator[str]:
-    keys = {"asterisk": "node", "purpose": "code", "notice": "id", "policy": "name"}
+    keys = {
+        "asterisk": "node",
+        "purpose": "code",
+        "notice": "id",
+        "policy": "name",
+        "role": "name",
+    }
     for key, name in keys.items():
         yield from _repeated(key, name, raw)
 
@@ -44,7 +52,7 @@ def _policy_disagreements(raw: Mapping[str, Any], tables: Mapping[str, Any]) -> 
     notices = {notice.id: notice for notice in tables.get("notice", {}).values()}
     declared = [item.get("id") for item in items(raw, "notice")]
     for number, policy in tables.get("policy", {}).items():
-        for key in ("notice", "notice_opt_out", "notice_opt_in", "notice_joined"):
+        for key in NOTICE_KEYS:
             chosen = getattr(policy, key)
             if chosen is None:
                 continue
@@ -85,8 +93,20 @@ def _fallback_disagreements(tables: Mapping[str, Any]) -> Iterator[str]:
             continue
         for asterisk in without:
             yield f"policy[{number}].fallback: asterisk[{asterisk}] has no ARI to adopt by"
+        for key, notice in _its_notices(policy, tables):
+            if notice.purposes_told_by is ToldBy.PUBLICATION:
+                what = f"its {key} tells purposes by publication"
+                yield f"policy[{number}].fallback: {what}, and the dialplan alone looks at no date"
         if policy.sales.introduction is not None:
             yield f"policy[{number}].fallback: the dialplan alone says no sales.introduction"
+
+
+def _its_notices(policy: Any, tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The right ones among the notices of a policy, by their keys."""
+    notices = {notice.id: notice for notice in tables.get("notice", {}).values()}
+    for key in NOTICE_KEYS:
+        if getattr(policy, key) in notices:
+            yield key, notices[getattr(policy, key)]
 
 
 def _untold_purposes(number: int, policy: Any, notices: Mapping[str, Any]) -> Iterator[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from datetime import date
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -36,6 +35,7 @@ from asterisk_compliance.domain.notice import (
     OnPauseForgotten,
     OnProblem,
     OnWithdrawal,
+    ToldBy,
     Withdrawal,
 )
 from asterisk_compliance.domain.numbers import COUNTRIES
@@ -103,16 +103,6 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ControllerSettings(Table):
-    """Who is responsible for the recordings (APPI Article 32, GDPR Article 13)."""
-
-    name: Annotated[str, Field(min_length=1)]
-    contact: Annotated[str, Field(min_length=1)]
-    page: str = ""
-    published: date | None = None
-    fingerprint: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
-
-
 class _Login(Table):
     """A user of Asterisk. The secret comes from a file or the environment, never from here."""
 
@@ -175,7 +165,7 @@ class AsteriskSettings(Table):
     ``spool`` and ``sounds`` are paths as *Asterisk* sees them; ``…_here`` are the same
     directories as this service sees them, where that differs. ``staff`` and ``consenting`` are
     patterns of endpoints, such as ``PJSIP/agent-*``; ``segments`` says that ``features.conf`` is
-    wired (docs/wiring.md).
+    wired (docs/wiring.md). ``dialplan`` is its extensions.conf, which ``check`` reads.
     """
 
     node: Name
@@ -188,6 +178,7 @@ class AsteriskSettings(Table):
     sounds_here: AbsolutePath | None = None
     staff: tuple[EndpointPattern, ...] = ()
     consenting: tuple[EndpointPattern, ...] = ()
+    dialplan: AbsolutePath | None = None
     segments: bool = True
     show_agents: bool = True
     show_in_name: bool = False
@@ -222,6 +213,7 @@ class NoticeSettings(Table):
     id: Name
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")]
     purposes: Annotated[tuple[Code, ...], Field(min_length=1)]
+    purposes_told_by: ToldBy = ToldBy.NOTICE
     retention: PeriodText | None = None
     wording: Annotated[Mapping[Language, WordingSettings], Field(min_length=1)]
 

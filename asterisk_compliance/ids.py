@@ -7,6 +7,8 @@ pure domain can name a playback or a recording before it exists, and a file name
     p-0193a5c2f7e14b6d90f1a2b3c4d5-1  its first playback
     r-0193a5c2f7e14b6d90f1a2b3c4d5-1  its first recording segment
     y-0193a5c2f7e14b6d90f1a2b3c4d5-1  its first party
+    l-0193a5c2f7e14b6d90f1a2b3c4d5    a copy that is lent to be heard by telephone
+    q-0193a5c2f7e14b6d90f1a2b3c4d5    what a person asked for about recordings of him
 
 What the dialplan recorded alone (docs/decisions/0009) is named by what it promised and by the
 channel, until it is adopted; the call's id then follows from the channel.
@@ -28,8 +30,13 @@ CallId = NewType("CallId", str)
 PlaybackId = NewType("PlaybackId", str)
 RecordingId = NewType("RecordingId", str)
 PartyId = NewType("PartyId", str)
+LoanId = NewType("LoanId", str)
+RequestId = NewType("RequestId", str)
+"""Printed on the receipt that the person gets: who shows it can ask, also when nobody knows him."""
 
 _CALL = re.compile(r"c-[0-9a-f]{28}")
+_LOAN = re.compile(r"l-[0-9a-f]{28}")
+_REQUEST = re.compile(r"q-[0-9a-f]{28}")
 _RECORDING = re.compile(r"r-[0-9a-f]{28}-[1-9][0-9]{0,3}")
 _SPOOLED = re.compile(rf"({_RECORDING.pattern})-(rx|tx)\.wav")
 _UNIQUEID = re.compile(r"(?:[A-Za-z0-9_.-]{1,64}-)?([0-9]{9,11})\.[0-9]{1,10}")
@@ -49,6 +56,24 @@ def is_call_id(text: str) -> bool:
 
 def is_recording_id(text: str) -> bool:
     return _RECORDING.fullmatch(text) is not None
+
+
+def loan_id(at_ms: int, chance: bytes) -> LoanId:
+    """Build the id of a loan, as :func:`call_id` does."""
+    return LoanId(f"l-{call_id(at_ms, chance)[2:]}")
+
+
+def is_loan_id(text: str) -> bool:
+    return _LOAN.fullmatch(text) is not None
+
+
+def request_id(at_ms: int, chance: bytes) -> RequestId:
+    """Build the id of a request, as :func:`call_id` does."""
+    return RequestId(f"q-{call_id(at_ms, chance)[2:]}")
+
+
+def is_request_id(text: str) -> bool:
+    return _REQUEST.fullmatch(text) is not None
 
 
 def playback_id(call: CallId, number: int) -> PlaybackId:
@@ -105,6 +130,12 @@ def created_s(channel: ChannelId) -> int:
     match = _UNIQUEID.fullmatch(channel)
     assert match is not None
     return int(match[1])
+
+
+def channel_created_s(text: str) -> int | None:
+    """When Asterisk made the channel with this ``uniqueid``, in Unix seconds, if it tells."""
+    match = _UNIQUEID.fullmatch(text)
+    return int(match[1]) if match else None
 
 
 def fallback_call_id(node: NodeName, channel: ChannelId) -> CallId:

@@ -1,4 +1,4 @@
-"""What the package ships as rules: presets of places, and the emergency numbers.
+"""What the package ships as rules: presets of places, emergency numbers, duties after a leak.
 
 A preset is a file of ``data/presets``: rules, each with its source and with how sure that is;
 those under ``examples`` nobody has verified. ``docs/policies.md`` explains both, and how a site
@@ -20,6 +20,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from asterisk_compliance.domain.leak_duties import LeakRule
 from asterisk_compliance.domain.matching import Match
 from asterisk_compliance.domain.numbers import COUNTRIES
 from asterisk_compliance.domain.policy_rules import Rule
@@ -96,6 +97,7 @@ _STRICT = ConfigDict(extra="forbid", strict=True)
 _RULE: TypeAdapter[tuple[Rule]] = TypeAdapter(tuple[Rule], config=_STRICT)
 _ABOUT: TypeAdapter[tuple[About]] = TypeAdapter(tuple[About], config=_STRICT)
 _NUMBER: TypeAdapter[tuple[EmergencyNumber]] = TypeAdapter(tuple[EmergencyNumber], config=_STRICT)
+_LEAK: TypeAdapter[tuple[LeakRule]] = TypeAdapter(tuple[LeakRule], config=_STRICT)
 _T = TypeVar("_T")
 
 
@@ -186,6 +188,20 @@ def emergency_numbers(countries: Iterable[str] = ()) -> frozenset[str]:
         for entry in shipped_emergency_numbers()
         if entry.default or entry.countries & wanted
     )
+
+
+@cache
+def shipped_leak_rules() -> tuple[LeakRule, ...]:
+    """What laws ask after a leak; a rule for each revision."""
+    raw = tomllib.loads((_data() / "leak_duties.toml").read_text("utf-8"))
+    problems: list[str] = []
+    rules = [
+        rule
+        for position, item in enumerate(raw["rule"], 1)
+        for rule in _read(_LEAK, item, f"rule[{position}]", problems)
+    ]
+    assert not problems, problems
+    return tuple(rules)
 
 
 def _data() -> Traversable:

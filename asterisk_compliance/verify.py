@@ -39,8 +39,7 @@ def archive(files: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
 def read_bundle(path: str) -> dict[str, bytes]:
     """The files of a directory, or of an archive that is byte for byte what `archive` makes of them."""
     if os.path.isdir(path):
-        found = (file for file in Path(path).rglob("*") if not file.is_dir())
-        return {file.relative_to(path).as_posix(): file.read_bytes() for file in found}
+        return {file.relative_to(path).as_posix(): file.read_bytes() for file in Path(path).rglob("*") if not file.is_dir()}
     with zipfile.ZipFile(path) as packed, open(path, "rb") as file:
         if any(info.compress_type or info.file_size > os.path.getsize(path) for info in packed.infolist()):
             raise ValueError("is not as it was written: compressed")
@@ -218,16 +217,17 @@ class Check:
         self.checked.append("%d rows of call %s, exported for the purpose %s at %s (row %d)" % said)
 
     def _check_order(self, rows: list[Any], *_: Any) -> None:
-        told: Any = None
-        allowed, begun = False, set[str]()
+        told, heard, allowed, begun = dict[str, Any](), set[str](), False, set[str]()
         for row in rows:
             kind, detail, said = row["kind"], row["detail"], "row %d" % row["seq"]
             told = row if kind == "notice_completed" else told
+            heard = set(detail["purposes"]) if kind in ("notice_completed", "recording_adopted") else heard
             if kind == "decision":
-                allowed = detail["status"] == "ALLOWED"
-                self.checked.append("decision: %s, %s (%s, %s)" % (detail["status"], detail["reason"], said, row["at"]))
-                within = not told or set(detail["purposes"]) <= set(told["detail"]["purposes"])
-                self._need(within, "rows.jsonl", "PURPOSE: %s decides for some that were not told" % said)
+                allowed, how = detail["status"] == "ALLOWED", ", purposes told by publication" * (detail.get("told_by") == "publication")
+                self.checked.append("decision: %s, %s%s (%s, %s)" % (detail["status"], detail["reason"], how, said, row["at"]))
+                self._need(not told or {*detail["purposes"]} <= heard, "rows.jsonl", "PURPOSE: %s decides for what was not told" % said)
+            elif kind == "recording_released" and detail["purpose"] not in ("DRILL", "RIGHTS", *heard):
+                self._need(detail.get("ground"), "rows.jsonl", "PURPOSE: %s hands out for what was not told" % said)
             elif kind == "recording_adopted":
                 self.not_shown.append("that a notice was heard before %s: the dialplan recorded it alone" % detail["recording"])
             elif kind == "recording_requested":

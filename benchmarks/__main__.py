@@ -1,4 +1,4 @@
-"""python -m benchmarks [load | latency | audit-log | sealing | retention | quick | …] [options].
+"""python -m benchmarks [load | latency | audit-log | sealing | search | quick | …] [options].
 
 Without a name all run but two: ``quick`` is a part of ``load``, and ``audit-log-sqlalchemy``
 needs a package that the project does not.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-ALL = ("load", "latency", "audit-log", "sealing", "retention")
+ALL = ("load", "latency", "audit-log", "sealing", "retention", "search")
 NAMES = (*ALL, "quick", "audit-log-sqlalchemy")
 
 

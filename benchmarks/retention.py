@@ -4,13 +4,16 @@
 
 The store has the tables that plans and searches read, filled as the rows of recorded calls would
 fill them, and no rows. Three years of calls and two days, in four groups of what was told, each
-recording kept.
-Times are medians of five: by the clock, and of the processor.
+recording kept; of each caller the number. Times are medians of five: by the clock, and of the
+processor. Memory is what it needs at most beyond what the process had.
+
+For what becomes of persons a third of the recordings counts as gone for a while.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import random
 import shutil
@@ -18,11 +21,15 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import Any, TypeAlias
+from types import SimpleNamespace
+from typing import Any, TypeAlias, cast
 from zoneinfo import ZoneInfo
 
+from asterisk_compliance.app.outliving import due_persons
 from asterisk_compliance.app.retention import plan
+from asterisk_compliance.config import Settings
 from asterisk_compliance.domain.periods import read_period
 from asterisk_compliance.domain.purposes import PurposeCode
 from asterisk_compliance.domain.retention import Today
@@ -50,6 +57,7 @@ COLUMNS = {
                    "policy", "retention"),
     "parties": ("party", "role", "call"),
     "party_digests": ("digest", "party", "field"),
+    "party_values": ("seq", "field", "party", "salt", "value"),
 }  # fmt: skip
 BATCH = 10_000
 REPEATS = 5
@@ -86,7 +94,8 @@ def _entry(number: int, count: int, key: bytes, chance: random.Random) -> dict[s
     purposes = "&".join(text.partition("=")[0] for text in told if text[0].isupper())
     recording, party = recording_id(call, 1), party_id(call, 1)
     at, ended = timestamp(began_ms), timestamp(began_ms + 70_000)
-    digest = search_digest(key, "number", f"813{chance.randrange(10**8):08}")
+    caller = f"813{chance.randrange(10**8):08}"
+    digest = search_digest(key, "number", caller)
     decided = ("ALLOWED", "NOTICE_COMPLETED", purposes, at)
     return {
         "calls": (call, "pbx1", f"{began_ms // 1_000}.1", policy, "", at, *decided, ended),
@@ -95,6 +104,7 @@ def _entry(number: int, count: int, key: bytes, chance: random.Random) -> dict[s
         ),
         "parties": (party, "caller", call),
         "party_digests": (digest, party, "number"),
+        "party_values": (number * 11, "number", party, chance.randbytes(16), caller),
     }  # fmt: skip
 
 
@@ -129,16 +139,60 @@ def measure(store: Path, count: int) -> dict[str, Any]:
     return results
 
 
+def measure_persons(store: Path) -> dict[str, Any]:
+    """Whose time is over: while everything is kept, on the first night, and on any other."""
+    period, tokyo = read_period("1 year"), ZoneInfo("Asia/Tokyo")
+    settings = SimpleNamespace(
+        retention=SimpleNamespace(erase_persons=period),
+        requests=SimpleNamespace(keep_requesters=None),
+        rules=SimpleNamespace(time_zone=tokyo),
+    )
+    day_ms = 86_400_000
+    third, yesterday = NOW_MS - 2 * SPAN_MS // 3, NOW_MS - 2 * SPAN_MS // 3 - day_ms
+
+    def due() -> list[Any]:
+        with StoreReader(store) as reader:
+            return list(due_persons(reader, cast("Settings", settings), NOW_MS))
+
+    gone = "UPDATE recordings SET level = 'disposed' WHERE call < ?"
+    erased = "UPDATE parties SET erased_at = '2026-11-23T15:10:00.000Z' WHERE party < ?"
+    results = {"persons, everything is kept": _timed(due)}
+    with closing(schema.open_for_writing(store)) as db:
+        db.execute(gone, (f"c-{third:012x}",))
+        results["persons, a third on the first night"] = _timed(due)
+        db.execute(erased, (f"y-{yesterday:012x}",))
+        results["persons, a day is due"] = _timed(due)
+        db.execute("UPDATE recordings SET level = 'closed'")
+        db.execute("UPDATE parties SET erased_at = NULL")
+    return results
+
+
 def _timed(work: Callable[[], Any]) -> dict[str, Any]:
     clock, processor, result = [], [], None
+    memory = 0
     for _ in range(REPEATS):
+        result = None
+        before = _reset_peak_kib()
         began, cpu_began = time.perf_counter(), time.process_time()
         result = work()
         clock.append(time.perf_counter() - began)
         processor.append(time.process_time() - cpu_began)
+        memory = max(memory, _status_kib("VmHWM") - before)
     sizes = result.counts() if hasattr(result, "counts") else len(result)
     ms, cpu_ms = (round(statistics.median(times) * 1_000, 2) for times in (clock, processor))
-    return {"ms": ms, "cpu_ms": cpu_ms, "found": sizes}
+    return {"ms": ms, "cpu_ms": cpu_ms, "found": sizes, "mib": round(memory / 1_024)}
+
+
+def _reset_peak_kib() -> int:
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")  # proc_pid_clear_refs(5): resets VmHWM
+    return _status_kib("VmRSS")
+
+
+def _status_kib(field: str) -> int:
+    status = Path("/proc/self/status").read_text()
+    (line,) = [one for one in status.splitlines() if one.startswith(f"{field}:")]
+    return int(line.split()[1])
 
 
 def main(options: list[str]) -> None:
@@ -155,9 +209,10 @@ def main(options: list[str]) -> None:
             print(f"made {chosen.calls:,} calls in {took_s:.0f} s", flush=True)
         size = sum(path.stat().st_size for path in store.iterdir() if path.is_file())
         print(f"the store has {size / 1e9:.2f} GB")
-        for name, result in measure(store, chosen.calls).items():
+        for name, result in {**measure(store, chosen.calls), **measure_persons(store)}.items():
             found = json.dumps(result["found"])
-            print(f"{name}: {result['ms']} ms, of the processor {result['cpu_ms']} ms: {found}")
+            took = f"{result['ms']} ms, of the processor {result['cpu_ms']} ms"
+            print(f"{name}: {took}, {result['mib']} MiB: {found}")
     finally:
         if not chosen.keep and chosen.store is None:
             shutil.rmtree(home)

@@ -22,6 +22,7 @@ from asterisk_compliance.app.metrics import Metrics
 from asterisk_compliance.app.notices import Notices
 from asterisk_compliance.app.storage_watch import StorageWatch
 from asterisk_compliance.config import PolicySettings, Settings
+from asterisk_compliance.domain.periods import Period
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.domain.terms import DEFAULTS, FIELDS
 
@@ -294,7 +295,7 @@ def _default(value: object) -> str:
             return "none"
         case bool():
             return f"`{str(value).lower()}`"
-        case str() | Path():
+        case str() | Path() | Period():
             return f'`"{value}"`'
         case ZoneInfo():
             return f'`"{value.key}"`'

@@ -67,11 +67,11 @@ def a_recorded_call(call: CallId, at_ms: int = AT_MS) -> list[Draft]:
 def an_unrecorded_call(call: CallId, at_ms: int = AT_MS) -> list[Draft]:
     """Four rows: the caller hung up in the notice."""
     notice = {"notice": "standard/1/ja"}
-    decision = {"status": "NOT_RECORDED", "reason": "NOTICE_INCOMPLETE", "purposes": ()}
+    decision = {"status": "NOT_RECORDED", "reason": "HANGUP_IN_NOTICE", "purposes": ()}
     return [
         draft(Kind.CALL_ARRIVED, call, at_ms, detail={"policy": "inbound", "entry": "ari"}),
         draft(Kind.NOTICE_STARTED, call, at_ms + 2, detail=notice),
-        draft(Kind.NOTICE_INCOMPLETE, call, at_ms + 900, detail={"reason": "CALLER_LEFT"}),
+        draft(Kind.NOTICE_INCOMPLETE, call, at_ms + 900, detail={"reason": "HANGUP_IN_NOTICE"}),
         draft(Kind.DECISION, call, at_ms + 901, detail=decision),
     ]
 

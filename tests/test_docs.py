@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import Counter
 from dataclasses import fields
+from enum import StrEnum
 
 import pytest
 
@@ -15,10 +17,14 @@ from asterisk_compliance.app.marks import Mark
 from asterisk_compliance.app.metrics import FLAWS
 from asterisk_compliance.app.releasing import DrillProblem
 from asterisk_compliance.app.remaining import Places, remainders
+from asterisk_compliance.app.request_watch import STATES as REQUEST_STATES
 from asterisk_compliance.app.result import (
     CANARY_VARIABLE,
+    HEARING_VARIABLE,
+    LAST_CALL_VARIABLE,
     MAY_CALL_VARIABLE,
     MIXMONITOR_ID_VARIABLE,
+    PAST_CALLS_VARIABLE,
     RESULT_VARIABLE,
     RESULT_VARIABLES,
     SEGMENT_VARIABLE,
@@ -27,18 +33,38 @@ from asterisk_compliance.app.result import (
 from asterisk_compliance.app.shipping import Obstacle
 from asterisk_compliance.app.storage_watch import Problem
 from asterisk_compliance.catalogue import shipped_purposes
-from asterisk_compliance.config_checks import DRILL
+from asterisk_compliance.domain import request_codes
 from asterisk_compliance.domain.canary import CanaryReason
 from asterisk_compliance.domain.decision import DIALPLAN_REASONS, Reason, Status
+from asterisk_compliance.domain.dialplan_findings import FindingId as DialplanFindingId
+from asterisk_compliance.domain.dialplan_findings import severity_of
+from asterisk_compliance.domain.due import Basis, Regime
 from asterisk_compliance.domain.erasure import Ground, Hindrance
+from asterisk_compliance.domain.hearing_state import HearingReason, LoanEnd
+from asterisk_compliance.domain.hearing_state import Outcome as HearingOutcome
+from asterisk_compliance.domain.incidents import Item as ReportItem
+from asterisk_compliance.domain.incidents import Outcome as LeakOutcome
+from asterisk_compliance.domain.incidents import Place as LeakPlace
+from asterisk_compliance.domain.leak_duties import Category, Freed, Standing, Step
 from asterisk_compliance.domain.matching import Match
 from asterisk_compliance.domain.policy_rules import Rule
+from asterisk_compliance.domain.provisions import (
+    SOURCES,
+    AbroadBasis,
+    Item,
+    ProvisionGround,
+    ProvisionProblem,
+)
+from asterisk_compliance.domain.provisions_received import ReceivedGround
 from asterisk_compliance.domain.reasons import PauseReason, StopReason
 from asterisk_compliance.domain.reconciling_findings import FindingId as ReconcileFindingId
 from asterisk_compliance.domain.recording import Direction, Length
 from asterisk_compliance.domain.retention import Ground as DisposalGround
 from asterisk_compliance.domain.rows import Actor, Kind
 from asterisk_compliance.domain.terms import Terms
+from asterisk_compliance.domain.use import OWN_CODES, Action, UseGround, UseReason
+from asterisk_compliance.domain.use import SOURCES as USE_SOURCES
+from asterisk_compliance.domain.use import Refusal as UseRefusal
 from asterisk_compliance.presets import About
 from documented import (
     PACKAGE,
@@ -53,6 +79,7 @@ from documented import (
     page,
     pages,
     sections,
+    table,
     text_of,
     without_code,
 )
@@ -62,8 +89,9 @@ from lab.rootfs import obtain
 NOT_OURS = frozenset(
     """
     app_exec app_mixmonitor app_playback app_stack app_stasis chan_pjsip hand_over mixmonitor_start
-    erased_at last_durable_s party_digests party_values res_agi res_ari res_stasis send_pai
-    send_rpid tree_blocks
+    erased_at last_day last_durable_s party_digests party_values record_conference res_agi res_ari
+    res_stasis send_pai send_rpid tree_blocks audit_log content_hash created_at lawful_basis
+    updated_at
     """.split()  # noqa: SIM905 - easier to read
 )
 """Names with an underscore that the pages mention and that are no kind, detail or setting."""
@@ -84,6 +112,12 @@ NOT_OUR_CODES = frozenset(
 # -- closed lists ------------------------------------------------------------------------------
 
 KINDS_PAGE = "audit-kinds.md"
+REQUEST_CODES = {
+    str(code)
+    for codes in (Basis, *vars(request_codes).values())
+    if isinstance(codes, type) and issubclass(codes, StrEnum) and codes not in {StrEnum, Regime}
+    for code in codes
+}
 
 
 @pytest.mark.parametrize(
@@ -98,6 +132,18 @@ KINDS_PAGE = "audit-kinds.md"
         ("Shipping problems", set(Obstacle)),
         ("Canary reasons", set(CanaryReason)),
         ("Grounds of disposal", set(DisposalGround)),
+        ("Hearing reasons", set(HearingReason)),
+        ("Ends of loans", set(LoanEnd)),
+        ("Actions of use", set(Action)),
+        ("Reasons of use", set(UseReason)),
+        ("Grounds of use", set(UseGround)),
+        ("Refusals of use", set(UseRefusal)),
+        ("Codes of requests", REQUEST_CODES),
+        ("Leak categories", set(Category)),
+        ("Leak places", set(LeakPlace)),
+        ("Leak steps", set(Step)),
+        ("Leak outcomes", set(LeakOutcome)),
+        ("Report items", set(ReportItem)),
     ],
 )
 def test_a_closed_list_is_documented_whole_and_nothing_else(section, values):
@@ -114,6 +160,15 @@ def test_every_verdict_value_is_documented():
     headings = {"length", "rx", "tx", "problem"}
     documented = first_cells(values) - headings
     assert documented == {*map(str, Length), *map(str, Direction), *keyword_values("problem")}
+
+
+def test_every_finding_about_a_dialplan_is_documented_with_its_severity_and_an_example():
+    bodies = sections(page("findings.md"), 3)
+    assert list(bodies) == list(map(str, DialplanFindingId)), "in the order of the list"
+    for one in DialplanFindingId:
+        said, *example = bodies[one].strip().split("\n\n    ")
+        assert said.startswith(f"{severity_of(one).capitalize()}. "), one
+        assert len(example) == 1, one
 
 
 def test_every_storage_problem_is_documented():
@@ -160,6 +215,8 @@ def _known_names() -> set[str]:
         *(name for model in TABLES.values() for name in model.model_fields),
         *(field.name for shape in (Terms, Match, Rule, About) for field in fields(shape)),
         *map(str, Direction),
+        *map(str, Standing),
+        *REQUEST_STATES,
         *keyword_values("evidence"),
         *first_arguments("consent_row"),
         *metrics(),
@@ -184,27 +241,65 @@ def _known_codes() -> set[str]:
                 *Ground,
                 *Hindrance,
                 *DisposalGround,
+                *Action,
+                *UseReason,
+                *UseGround,
+                *UseRefusal,
+                *Category,
+                *LeakPlace,
+                *Step,
+                *LeakOutcome,
+                *ReportItem,
+                *Freed,
+                *ProvisionGround,
+                *ReceivedGround,
+                *ProvisionProblem,
+                *AbroadBasis,
+                *Item,
                 *shipped_purposes(),
             ],
         ),
+        *REQUEST_CODES,
         *anomaly_codes(),
         *map(str, [*FindingId, *Trouble, *CanaryReason, *Obstacle, *Problem, *DrillProblem]),
-        DRILL,
-        *map(str, ReconcileFindingId),
+        *OWN_CODES,
+        *map(str, [*ReconcileFindingId, *DialplanFindingId]),
         *keyword_values("problem"),
         *RESULT_VARIABLES,
         RESULT_VARIABLE,
         MIXMONITOR_ID_VARIABLE,
         SEGMENT_VARIABLE,
         SHOWN_VARIABLE,
+        LAST_CALL_VARIABLE,
+        PAST_CALLS_VARIABLE,
         MAY_CALL_VARIABLE,
         CANARY_VARIABLE,
+        HEARING_VARIABLE,
+        *map(str, [*HearingReason, *HearingOutcome, *LoanEnd]),
         *NOT_OUR_CODES,
     }
 
 
 def _remainders() -> set[str]:
     return {one.id for one in remainders([], Places(ROOT, ROOT))}
+
+
+def test_every_word_of_a_provision_is_documented_with_its_source():
+    body = sections(page("provisions.md"), 2)
+    grounds, bases = re.split(r"\*\*Abroad\*\*", body["Grounds"])
+    assert first_cells(grounds) == set(map(str, ProvisionGround))
+    assert first_cells(bases) == set(map(str, AbroadBasis))
+    assert first_cells(body["Items"]) == set(map(str, Item))
+    assert first_cells(body["What is wrong with a record"]) == set(map(str, ProvisionProblem))
+    assert first_cells(body["What others provide to you"]) == set(map(str, ReceivedGround))
+    lines = {cells[0].strip("`"): cells[2] for cells in table(grounds)[1:]}
+    assert lines == {str(ground): source for ground, source in SOURCES.items()}
+
+
+def test_every_ground_of_use_is_documented_with_its_source():
+    lines = table(sections(page(KINDS_PAGE), 2)["Grounds of use"])[1:]
+    documented = {cells[0].strip("`"): cells[2] for cells in lines}
+    assert documented == {str(ground): source for ground, source in USE_SOURCES.items()}
 
 
 def test_everything_that_an_erasure_leaves_is_documented():
@@ -242,6 +337,19 @@ def test_every_relative_link_leads_somewhere(path):
         if anchor:
             headings = re.findall(r"(?m)^#+ +(.+)$", text_of(goal))
             assert anchor in map(_anchor, headings), f"{target}"
+
+
+def test_the_japanese_readme_shows_the_same_commands_links_and_tables():
+    english, japanese = (text_of(ROOT / name) for name in ("README.md", "README.ja.md"))
+    for pattern in (
+        r"(?ms)^```\w+\n.*?^```",
+        r"\]\((?!README)([^)\s]+)\)",
+        r"(?m)^#+ ",
+        r"(?m)^\|",
+    ):
+        found = Counter(re.findall(pattern, english))
+        assert found == Counter(re.findall(pattern, japanese))
+        assert found.total() > 3
 
 
 def test_decisions_are_numbered_without_gaps_and_say_what_would_change_our_mind():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from asterisk_compliance.ids import (
     call_id,
     call_of,
+    channel_created_s,
     is_call_id,
     is_recording_id,
     parse_spool_name,
@@ -84,3 +85,17 @@ def test_files_that_are_none_of_ours(name: str) -> None:
 @given(st.text(max_size=60))
 def test_any_name_can_stand_in_a_spool(name: str) -> None:
     assert parse_spool_name(name) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "made_s"),
+    [
+        ("1795507200.12", 1_795_507_200),
+        ("pbx-1-1795507200.12", 1_795_507_200),
+        ("1795507200", None),
+        ("' OR 1", None),
+        ("", None),
+    ],
+)
+def test_a_uniqueid_tells_when_its_channel_was_made(text: str, made_s: int | None) -> None:
+    assert channel_created_s(text) == made_s

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from asterisk_compliance.catalogue import shipped_prompts
+from asterisk_compliance.domain.notice import ToldBy
 from asterisk_compliance.domain.spoken import EXPRESSIONS, fold, keys_spoken
 from asterisk_compliance.domain.wording import PromptKind, Severity, lint
 from shipped import PURPOSES
@@ -29,9 +30,12 @@ SHORT = {"notice-short", "joined"}
 """Notices that are as short as an announcement."""
 LONGEST_MS = 12_000
 LONGEST_SHORT_MS = 5_000
+POINTING = {"notice-published", "joined-published"}
+"""Notices that leave their purposes to the published page."""
 DIGITS = {
     "notice-opt-out": {"refuse": "9"},
     "notice-opt-in": {"accept": "1", "refuse": "2"},
+    "hearing-code": {"end": "#"},
 }
 RECORDING = re.compile("録音|record", re.IGNORECASE)
 
@@ -166,7 +170,8 @@ def test_purpose_is_said_before_the_word_for_recording(prompt: dict[str, Any]) -
 def test_notices_are_for_service_and_quality_and_announcements_for_nothing(
     prompt: dict[str, Any],
 ) -> None:
-    told = [] if prompt["kind"] == "announcement" else ["SERVICE", "QUALITY"]
+    says_none = prompt["kind"] == "announcement" or prompt["id"] in POINTING
+    told = [] if says_none else ["SERVICE", "QUALITY"]
     assert prompt["purposes"] == told
 
 
@@ -204,6 +209,7 @@ def test_the_linter_finds_no_error(prompt: dict[str, Any]) -> None:
         length_ms=prompt["duration_ms"],
         kind=PromptKind(prompt["kind"]),
         digits=prompt.get("digits", {}),
+        pointers={} if prompt["id"] in POINTING else None,
     )
     assert [f for f in findings if f.severity is Severity.ERROR] == []
 
@@ -211,6 +217,7 @@ def test_the_linter_finds_no_error(prompt: dict[str, Any]) -> None:
 @each_prompt
 def test_the_catalogue_has_what_the_manifest_says(prompt: dict[str, Any]) -> None:
     entry = shipped_prompts()[prompt["id"], prompt["language"]]
+    assert (entry.told_by is ToldBy.PUBLICATION) is (entry.id in POINTING)
     assert (entry.kind, entry.digits) == (prompt["kind"], prompt.get("digits", {}))
     assert (entry.text, entry.length_ms) == (prompt["text"], prompt["duration_ms"])
 

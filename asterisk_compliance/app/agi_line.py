@@ -88,8 +88,11 @@ class AgiLine:
         self._stopped = playback
         self._session.interrupt()
 
+    def set_variable(self, name: str, value: str) -> asyncio.Future[None]:
+        return self._queue(lambda: self._session.set_variable(name, value))
+
     def hand_over(self, result: str) -> asyncio.Future[None]:
-        return self._queue(lambda: self._session.set_variable(RESULT_VARIABLE, result))
+        return self.set_variable(RESULT_VARIABLE, result)
 
     def go_on(self) -> asyncio.Future[None]:
         return self._queue(None)
@@ -198,6 +201,7 @@ async def serve_call(node: Node, session: AgiSession, limit_s: float) -> None:
         language=session.language,
         stopping=node.stopping,
         rules=applied.rules,
+        published=applied.published,
         wiring=node.wiring,
         queue=values.get("queue", ""),
         outside=node.policies.comparable(

@@ -28,6 +28,7 @@ from asterisk_compliance.app.evidence_audio import (
 )
 from asterisk_compliance.app.evidence_report import Heard, Words, report
 from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.domain.use import Use
 from asterisk_compliance.errors import StoreError
 from asterisk_compliance.storage.content import ContentStore
 from asterisk_compliance.storage.proving import Proven
@@ -96,7 +97,7 @@ def make(
     store: Path,
     found: LoggedEvidence,
     taken: Sequence[Taken],
-    purpose: str,
+    use: Use,
     tell: Callable[[str], None],
 ) -> Made:
     """Everything but the row of the export and its proofs.
@@ -105,7 +106,7 @@ def make(
         store: Where the words and the audio of notices are.
         found: The call, with the rows of what was released.
         taken: Its recordings, as far as they are handed out.
-        purpose: For which.
+        use: What for.
         tell: Told what takes long.
     """
     content = Content()
@@ -115,7 +116,7 @@ def make(
     content.files |= {
         "README.txt": _README.format(call=found.call).encode(),
         "keys.jsonl": _lines(found.key_lines),
-        "report.html": report(found, purpose, heard, _words(content, found), content.absent),
+        "report.html": report(found, use, heard, _words(content, found), content.absent),
         "rows.jsonl": _lines(found.lines),
         "verify.py": Path(verify.__file__).read_bytes(),
     }

@@ -13,7 +13,7 @@ import structlog
 
 from asterisk_compliance.app.backlog import Backlog
 from asterisk_compliance.domain.commands import AppendRow, Command
-from asterisk_compliance.domain.rows import Draft
+from asterisk_compliance.domain.rows import Draft, Kind
 from asterisk_compliance.errors import StoreError
 from asterisk_compliance.ids import CallId, NodeName
 
@@ -186,4 +186,6 @@ def _role(row: AppendRow) -> str | None:
     """Of the party whom the row is about; staff act under the id of their own party."""
     if row.party is None:
         return None
+    if row.kind is Kind.PARTY_JOINED:
+        return "agent"
     return "staff" if row.actor == row.party else "caller"

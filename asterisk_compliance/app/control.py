@@ -12,7 +12,7 @@ import pwd
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,17 +31,26 @@ _CREDENTIALS = struct.Struct("3i")
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Who is at the other end of the socket, as the kernel knows it."""
+    """Who is at the other end of the socket, as the kernel knows it.
+
+    Attributes:
+        name: Of the user, where somebody has looked it up: a directory on the network can be slow.
+    """
 
     uid: int
     pid: int
+    name: str = ""
 
     @property
     def user(self) -> str:
-        try:
-            return pwd.getpwuid(self.uid).pw_name
-        except KeyError:
-            return str(self.uid)
+        return self.name or _user(self.uid)
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,7 +106,10 @@ class ControlSocket:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(REQUEST_S):
-                answer = await self._answer(await reader.readuntil(b"\n"), _peer(writer))
+                line = await reader.readuntil(b"\n")
+                peer = _peer(writer)
+                name = await asyncio.to_thread(_user, peer.uid)
+                answer = await self._answer(line, replace(peer, name=name))
                 if isinstance(answer, Handed):
                     _hand(writer, answer)
                 else:

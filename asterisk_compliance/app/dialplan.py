@@ -11,12 +11,16 @@ from pathlib import PurePath
 import jinja2
 
 from asterisk_compliance import catalogue
+from asterisk_compliance.app.hearing import ARGUMENT
 from asterisk_compliance.app.promises import Rendered, promised
 from asterisk_compliance.app.prompts import policies_for
 from asterisk_compliance.app.result import (
     CANARY_VARIABLE,
+    HEARING_VARIABLE,
+    LAST_CALL_VARIABLE,
     MAY_CALL_VARIABLE,
     MIXMONITOR_ID_VARIABLE,
+    PAST_CALLS_VARIABLE,
     RESULT_VARIABLE,
     RESULT_VARIABLES,
     SEGMENT_VARIABLE,
@@ -74,6 +78,7 @@ def render(
     emergency: Iterable[str],
     spool: PurePath,
     promises: Iterable[Rendered] = (),
+    hearing_s: float | None = None,
 ) -> str:
     """The text of ``compliance.conf``.
 
@@ -85,6 +90,7 @@ def render(
         spool: The directory of running recordings, as Asterisk sees it.
         promises: What it records alone while the service is not there; those of a policy
             together, in the order of its languages.
+        hearing_s: How long a call may hear recordings; ``None`` leaves that routine out.
     """
     if agi is not None and not _ADDRESS.fullmatch(agi):
         raise ConfigError("dialplan", ["agi.host: must be a name or an IPv4 address"])
@@ -105,12 +111,16 @@ def render(
         callee=CALLEE,
         dialled=DIALLED,
         emergency="|".join(sorted(emergency)),
+        hearing=HEARING_VARIABLE,
+        hearing_argument=ARGUMENT,
+        hearing_s=None if hearing_s is None else f"{hearing_s:g}",
         printable=PRINTABLE,
         queue_characters=r"A-Za-z0-9_.\x2d",
         result=RESULT_VARIABLE,
         segment=SEGMENT_VARIABLE,
         spool=spool,
         variables=RESULT_VARIABLES,
+        past_calls=f"{PAST_CALLS_VARIABLE},{LAST_CALL_VARIABLE}",
         mixmonitor_id=MIXMONITOR_ID_VARIABLE,
         fallback_reason=Reason.FALLBACK_NOTICE,
         promises=_in_dialplan(promises),
@@ -189,13 +199,14 @@ def render_for(
         application=asterisk.ari.application if asterisk.ari else "compliance",
         agi=f"{asterisk.agi.host}:{asterisk.agi.port}" if asterisk.agi else None,
         limit_s=settings.limits.dialplan_s,
-        emergency=_with_prefixes(settings),
+        emergency=emergency_with_prefixes(settings),
         spool=asterisk.spool,
         promises=promised(asterisk, settings, policies) if policies else (),
+        hearing_s=settings.hearing.call_s if settings.hearing and asterisk.ari else None,
     )
 
 
-def _with_prefixes(settings: Settings) -> set[str]:
+def emergency_with_prefixes(settings: Settings) -> set[str]:
     """Every way in which a caller of this site dials an emergency number."""
     chosen = settings.emergency
     numbers = emergency_numbers() if chosen.numbers is None else chosen.numbers

@@ -5,23 +5,27 @@
     3  the files are removed, opening fails     nothing is there: only the row is missing
     4  row ``recording_disposed``               done
 
-Dying behind any step leaves what is on the right, and the next run goes on from there. One run at a
-time, and no hold is placed between 1 and 3: whoever places one waits, see :class:`Disposal`.
+Dying behind any step leaves what is on the right, and the next run goes on from there. Then the
+persons go whose time is over (``outliving.py``), each in the transaction of its row. One run at a
+time, and no hold is placed between 1 and 3: whoever places one waits, see
+:class:`~.retaining.Retaining`.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
 from asterisk_compliance.app.call_task import unix_ms
 from asterisk_compliance.app.marks import staff
+from asterisk_compliance.app.outliving import Leaving, due_persons
 from asterisk_compliance.app.retention import Plan, Planned, plan, today_of
 from asterisk_compliance.config import Settings
 from asterisk_compliance.config_checks import SERVICE_NODE
@@ -38,8 +42,15 @@ FILES_AT_ONCE = 200
 
 log = structlog.get_logger()
 
-Commit = Callable[[Draft], int]
-"""Makes a row durable, and returns its number; raises ``StoreError`` if it is not."""
+
+class Commit(Protocol):
+    """Makes rows durable, all of them or none, and returns the number of the last one.
+
+    Raises:
+        StoreError: they are not.
+    """
+
+    def __call__(self, *drafts: Draft) -> int: ...
 
 
 class Outcome(StrEnum):
@@ -74,6 +85,8 @@ class Run:
         by: The party that ordered it.
         left: What is still to be done.
         done: How often each outcome, so far.
+        leaving: The persons whose time is over, who go after the recordings.
+        erased: How many of them went, so far.
     """
 
     places: Places
@@ -81,6 +94,8 @@ class Run:
     by: PartyId
     left: list[Planned]
     done: Counter[Outcome] = field(default_factory=Counter)
+    leaving: Leaving | None = None
+    erased: int = 0
 
     @classmethod
     def begin(cls, settings: Settings, commit: Commit, user: str, now_ms: int | None = None) -> Run:
@@ -97,10 +112,14 @@ class Run:
         """
         at_ms = unix_ms() if now_ms is None else now_ms
         planned = plan(settings.audit.store, today_of(settings), at_ms)
-        draft = run_draft(planned, user)
-        commit(draft)
+        with StoreReader(settings.audit.store) as reader:
+            parties = [one.party for one in due_persons(reader, settings, at_ms)]
+        draft = run_draft(planned, len(parties), user)
+        number = commit(draft)
         assert draft.party is not None
-        return cls(Places.of(settings), commit, draft.party, list(planned.due))
+        zone = settings.rules.time_zone
+        leaving = Leaving(parties, draft.party, f"RETENTION-{number}", at_ms, zone)
+        return cls(Places.of(settings), commit, draft.party, list(planned.due), leaving=leaving)
 
     def go_on(self, for_s: float | None = None) -> None:
         """Dispose of what is left, for so long; without it, of everything.
@@ -121,6 +140,18 @@ class Run:
                         return
             finally:
                 del self.left[:dealt_with]
+        while self.leaving is not None and self.leaving.left:
+            self._erase(self.leaving)
+            if until is not None and time.monotonic() >= until:
+                return
+
+    def _erase(self, leaving: Leaving) -> None:
+        with StoreReader(self.places.store) as reader:
+            some, rows = leaving.some(reader)
+        if rows:
+            self.commit(*rows)
+            self.erased += len(rows)
+        del leaving.left[: len(some)]
 
     def _dispose(self, one: Planned, files: Sequence[Path]) -> Outcome:
         with StoreReader(self.places.store) as reader:
@@ -192,10 +223,12 @@ class Run:
 
     def answer(self) -> Mapping[str, int]:
         """How far it is."""
-        return {**{outcome: self.done[outcome] for outcome in Outcome}, "left": len(self.left)}
+        done = {str(outcome): self.done[outcome] for outcome in Outcome}
+        left = len(self.left) + (len(self.leaving.left) if self.leaving else 0)
+        return {**done, "erased": self.erased, "left": left}
 
 
-def run_draft(planned: Plan, user: str) -> Draft:
+def run_draft(planned: Plan, persons: int, user: str) -> Draft:
     """The row that says who ordered a run, and what it found to do."""
     who = staff(user)
     return Draft(
@@ -208,6 +241,7 @@ def run_draft(planned: Plan, user: str) -> Draft:
             "due": len(planned.due),
             "held": len(planned.held),
             "kept": planned.kept,
+            "persons": persons,
         },
         party=who.party,
         role="staff",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from asterisk_compliance.app import do_not_call, hands
+from asterisk_compliance.app import do_not_call, hands, hearing
 from asterisk_compliance.app.arrivals import outside_number, parse_arguments, personal_facts
 from asterisk_compliance.app.asking import asked_event
 from asterisk_compliance.app.call_task import monotonic_ms
@@ -57,6 +57,8 @@ class AriEars:
 
     def on_disconnected(self, why: AsteriskUnavailable) -> None:
         self._node.ari_lost()
+        if self._node.hearing is not None:
+            self._node.hearing.lost()
 
     def on_malformed(self, why: str) -> None:
         self._node.row(Kind.EVENT_MALFORMED, wire="ari")
@@ -64,6 +66,8 @@ class AriEars:
     def on_event(self, event: ari.CallEvent, received_monotonic: float) -> None:
         self._node.events["ari", type(event).__name__] += 1
         at_ms = int(received_monotonic * 1_000)
+        if self._node.hearing is not None and self._node.hearing.hear(event, at_ms):
+            return
         match event:
             case ari.StasisStart(channel=channel, args=arguments):
                 self._entered(channel, arguments, at_ms)
@@ -159,6 +163,7 @@ class AriEars:
             answered=channel.state == "Up",
             stopping=self._node.stopping,
             rules=applied.rules,
+            published=applied.published,
             leg=leg,
             joins=leg is Leg.CALLEE and self._node.joins(channel.id, dialler, linkedid),
             wiring=self._node.wiring,
@@ -196,9 +201,11 @@ class AriEars:
                 log.warning("stranger_not_continued", channel=channel, why=str(error))
 
     async def _continue_stranger(self, channel: ChannelId) -> None:
-        """Let ``channel`` go on unless a notice plays on it, or it is only subscribed to."""
+        """Let ``channel`` go on unless we lead it, or it is only subscribed to."""
         known = self._node.calls.get(channel)
         if known is not None and known.call.phase is Phase.NOTICE:
+            return
+        if self._node.hearing is not None and channel in self._node.hearing:
             return
         found = await self._ari.channel(channel)
         if found is None or found.dialplan.app_name != "Stasis":
@@ -207,7 +214,7 @@ class AriEars:
             if channel not in self._node.hands.whispers:
                 self._node.hands.hang_up(channel)
             return
-        if found.dialplan.context == do_not_call.ROUTINE:
+        if found.dialplan.context in {do_not_call.ROUTINE, hearing.ROUTINE}:
             await self._ari.continue_in_dialplan(channel)
             return
         log.warning("stranger_continued", node=self._node.node, channel=channel)

@@ -17,12 +17,21 @@ from typing import Any
 from asterisk_compliance.app.call_task import unix_ms
 from asterisk_compliance.app.control import Peer, Verb
 from asterisk_compliance.app.marks import staff
-from asterisk_compliance.app.releasing import Rows, check_purpose
+from asterisk_compliance.app.permitting import (
+    Judged,
+    judged,
+    reference_of,
+    refused,
+    refused_draft,
+    use_of,
+)
+from asterisk_compliance.app.releasing import Rows
 from asterisk_compliance.config import Settings
 from asterisk_compliance.domain.key_chain import KEY_KINDS
 from asterisk_compliance.domain.row_format import Row, decode
 from asterisk_compliance.domain.rows import Draft, Kind
 from asterisk_compliance.domain.signed_note import parse_verifier_key
+from asterisk_compliance.domain.use import Action, Use
 from asterisk_compliance.errors import ComplianceError
 from asterisk_compliance.ids import CallId, NodeName, is_call_id
 from asterisk_compliance.storage.reader import Entry, RowQuery, StoreReader
@@ -96,7 +105,9 @@ def logged_evidence(store: Path, call: str) -> LoggedEvidence:
     )
 
 
-def exported_draft(found: LoggedEvidence, manifest: str, purpose: str, user: str) -> Draft:
+def exported_draft(
+    found: LoggedEvidence, manifest: str, use: Use, permitted: Judged, user: str
+) -> Draft:
     """The row that binds a bundle to the log, by the SHA-256 of its manifest."""
     who = staff(user)
     return Draft(
@@ -105,33 +116,56 @@ def exported_draft(found: LoggedEvidence, manifest: str, purpose: str, user: str
         found.node,
         call=found.call,
         actor=who.actor,
-        detail={"manifest": manifest, "purpose": purpose},
+        detail={
+            "allowed_by": permitted.role,
+            "ground": use.ground,
+            "manifest": manifest,
+            "purpose": use.purpose,
+            "reason": use.reason,
+        },
         party=who.party,
         role="staff",
-        facts=who.facts,
+        facts=(*who.facts, *reference_of(use)),
     )
 
 
-def checked_draft(settings: Settings, user: str, arguments: Mapping[str, str]) -> Draft:
-    """The same, from what a command asks for: ``call``, ``purpose``, ``manifest``.
+async def export(
+    rows: Rows, settings: Settings, user: str, arguments: Mapping[str, str]
+) -> Mapping[str, int]:
+    """Write the row of a bundle, on the command line's behalf, if there may be one.
+
+    Its recordings were released before, each by itself. Without them nobody's voice is in it, and
+    what was told is not asked: that nothing was told, or recorded, is evidence too.
+
+    Args:
+        rows: The log.
+        settings: Where the store is, which purposes there are, and which roles.
+        user: Who asks, as the kernel knows it.
+        arguments: ``call``, ``manifest``, and each field of
+            :class:`~asterisk_compliance.domain.use.Use` but ``action``.
 
     Raises:
-        NoSuchPurpose: the site knows no such purpose.
+        UseRefused: behind the row that says so.
         NoEvidence: there is no such call, it is not over, or that is no digest.
+        NoSuchUse: what was asked for is none.
     """
-    purpose = check_purpose(settings, arguments.get("purpose", ""))
+    use = use_of(settings, {**arguments, "action": Action.EVIDENCE})
     manifest = arguments.get("manifest", "")
     if not _SHA256.fullmatch(manifest):
         raise NoEvidence("the manifest has no SHA-256")
-    found = logged_evidence(settings.audit.store, arguments.get("call", ""))
-    return exported_draft(found, manifest, purpose, user)
+    call = arguments.get("call", "")
+    found = await asyncio.to_thread(logged_evidence, settings.audit.store, call)
+    permitted = await asyncio.to_thread(judged, settings, user, use, found.call, None)
+    if permitted.refusal is not None:
+        await rows.append(refused_draft(use, permitted, found.call, found.node, "", user))
+        raise refused(permitted)
+    return {"seq": await rows.append(exported_draft(found, manifest, use, permitted, user))}
 
 
 def evidence_verbs(rows: Rows, settings: Callable[[], Settings]) -> dict[str, Verb]:
     """What the control socket can be asked."""
 
     async def exported(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
-        draft = await asyncio.to_thread(checked_draft, settings(), peer.user, arguments)
-        return {"seq": await rows.append(draft)}
+        return await export(rows, settings(), peer.user, arguments)
 
     return {"evidence": exported}

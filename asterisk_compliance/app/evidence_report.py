@@ -12,8 +12,10 @@ from markupsafe import Markup
 from asterisk_compliance.app.evidence import LoggedEvidence
 from asterisk_compliance.app.evidence_audio import Sought
 from asterisk_compliance.app.evidence_picture import Band, Outline, draw
+from asterisk_compliance.domain.notice import ToldBy
 from asterisk_compliance.domain.row_format import Row, milliseconds
 from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.domain.use import Use
 
 _PAGE = Path(__file__).with_name("evidence_report.html")
 _SIDES = ("caller", "other side")
@@ -53,7 +55,7 @@ class Words:
 
 def report(
     found: LoggedEvidence,
-    purpose: str,
+    use: Use,
     heard: Sequence[Heard],
     words: Sequence[Words],
     absent: Sequence[Mapping[str, str]],
@@ -62,7 +64,7 @@ def report(
 
     Args:
         found: The call.
-        purpose: For which the bundle is made.
+        use: What the bundle is made for.
         heard: Recordings that were opened.
         words: Notices that were heard to their end.
         absent: ``path`` and ``why`` of what is not in the bundle.
@@ -70,7 +72,7 @@ def report(
     page = Environment(autoescape=True, trim_blocks=True).from_string(_PAGE.read_text("utf-8"))
     text = page.render(
         call=found.call,
-        facts=list(_facts(found, purpose)),
+        facts=list(_facts(found, use)),
         order=list(_order(found)),
         picture=Markup(_picture(found, heard)),  # noqa: S704 - made of numbers and ids
         began=found.rows[0].at,
@@ -84,7 +86,7 @@ def report(
     return text.encode()
 
 
-def _facts(found: LoggedEvidence, purpose: str) -> Iterator[tuple[str, str, str]]:
+def _facts(found: LoggedEvidence, use: Use) -> Iterator[tuple[str, str, str]]:
     first = found.rows[0]
     yield "Log, node", "ログ", f"{first.log}, {first.node}"
     if found.key:
@@ -101,11 +103,25 @@ def _facts(found: LoggedEvidence, purpose: str) -> Iterator[tuple[str, str, str]
         yield "Notice", "告知", f"{row.detail.get('notice')}, for {_joined(row, 'purposes')}"
     for row in found.of(Kind.DECISION):
         yield "Decision", "判定", f"{row.detail.get('status')}, {row.detail.get('reason')}"
+        if row.detail.get("told_by") == ToldBy.PUBLICATION:
+            said = f"{_joined(row, 'purposes')}, by publication: the notice names the page"
+            yield "Purposes told", "利用目的の公表", said
     for entry in found.recordings:
         length = entry.get("length_ms")
         lasts = f", {length / 1000:.1f} s" if isinstance(length, int) else ""
         yield "Recording", "録音", f"{entry['recording']}: {entry['level']}{lasts}"
-    yield "Exported for", "出力目的", purpose
+    for row in found.of(Kind.RECORDING_RELEASED):
+        yield "Handed out", "提供", _used(row)
+    for row in found.of(Kind.USE_REFUSED):
+        yield "Refused", "拒否", f"{_used(row)}: {row.detail.get('refusal')}"
+    ground = f", on the ground {use.ground}" if use.ground else ""
+    yield "Exported for", "出力目的", f"{use.purpose}, because of {use.reason}{ground}"
+
+
+def _used(row: Row) -> str:
+    """Who it was stands in no row; what for, and on which ground, does."""
+    said = [row.detail.get(name) for name in ("recording", "action", "purpose", "ground")]
+    return f"{', '.join(str(one) for one in said if one)} ({row.at}, row {row.seq})"
 
 
 def _order(found: LoggedEvidence) -> Iterator[str]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from asterisk_compliance.config import Settings
+from asterisk_compliance.domain.dialplan_findings import FindingId as DialplanFindingId
 from asterisk_compliance.domain.policy_rules import Change, Rule, upcoming
 from asterisk_compliance.presets import PresetStatus, shipped_presets
 
@@ -39,10 +40,20 @@ class FindingId(StrEnum):
     ENCRYPTION_OFF = "ENCRYPTION_OFF"
     ONE_RECIPIENT = "ONE_RECIPIENT"
     RETENTION_MISSING = "RETENTION_MISSING"
+    REQUESTS_OVERDUE = "REQUESTS_OVERDUE"
+    INCIDENTS_OVERDUE = "INCIDENTS_OVERDUE"
+    HEARING_DIRECTORY = "HEARING_DIRECTORY"
     KEY_NOT_THE_PUBLISHED = "KEY_NOT_THE_PUBLISHED"
     KEY_UNUSABLE = "KEY_UNUSABLE"
     KEY_NOT_PUBLISHED = "KEY_NOT_PUBLISHED"
     CHECKPOINTS_STAY_HERE = "CHECKPOINTS_STAY_HERE"
+    ROLES_MISSING = "ROLES_MISSING"
+    ACCOUNT_UNKNOWN = "ACCOUNT_UNKNOWN"
+    ROLE_IDLE = "ROLE_IDLE"
+    PAST_CALLS_IDLE = "PAST_CALLS_IDLE"
+    NOT_PUBLISHED_YET = "NOT_PUBLISHED_YET"
+    PAGE_INCOMPLETE = "PAGE_INCOMPLETE"
+    PAGE_CHANGED = "PAGE_CHANGED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +66,7 @@ class Finding:
         todo: What the operator can do, one sentence.
     """
 
-    id: FindingId
+    id: FindingId | DialplanFindingId
     severity: Severity
     address: str
     what: str

@@ -54,6 +54,9 @@ _NOBODY_HEARS = frozenset({"holding", "parking"})
 _NO_SUCH_SOURCE = 422
 """ARI's answer to a subscription to a channel that is gone."""
 
+LONGEST_ENDPOINT = 128
+"""Characters of the name of an endpoint by which its calls can be found."""
+
 log = structlog.get_logger()
 
 
@@ -65,13 +68,18 @@ class Endpoints:
     consenting: Sequence[str] = ()
 
     def peer(self, channel: ChannelId, name: str) -> Peer:
-        cover = Cover.STAFF if _is_among(name, self.staff) else Cover.UNKNOWN
-        return Peer(channel, cover, _is_among(name, self.consenting))
+        endpoint = _endpoint(name)
+        cover = Cover.STAFF if _is_among(endpoint, self.staff) else Cover.UNKNOWN
+        consenting = _is_among(endpoint, self.consenting)
+        return Peer(channel, cover, consenting, endpoint[:LONGEST_ENDPOINT])
 
 
-def _is_among(name: str, patterns: Iterable[str]) -> bool:
+def _endpoint(name: str) -> str:
     """``name`` is an endpoint, a hyphen and a number: the number is Asterisk's."""
-    endpoint = name.rpartition("-")[0].partition(";")[0] or name
+    return name.rpartition("-")[0].partition(";")[0] or name
+
+
+def _is_among(endpoint: str, patterns: Iterable[str]) -> bool:
     return any(fnmatch.fnmatchcase(endpoint, pattern) for pattern in patterns)
 
 

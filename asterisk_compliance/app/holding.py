@@ -100,19 +100,31 @@ def read_wish(arguments: Mapping[str, str]) -> Wish:
     """A hold as the command line passes it on: empty values say nothing, times are as in rows.
 
     Raises:
-        BadHold: there is no such call.
+        BadHold: there is no such call, or no such time.
     """
     call = arguments.get("call", "")
     if call and not is_call_id(call):
         raise BadHold("this is no id of a call: c-…")
-    since, until = arguments.get("since", ""), arguments.get("until", "")
+    try:
+        since, until = (_moment_ms(arguments.get(name, "")) for name in ("since", "until"))
+    except (ValueError, TypeError):
+        raise BadHold("this is no time", hint="2026-11-24T08:00:00.000Z") from None
     criteria = Criteria(
         call=CallId(call) if call else None,
         queue=arguments.get("queue", ""),
-        since_ms=milliseconds(since) if since else None,
-        until_ms=milliseconds(until) if until else None,
+        since_ms=since,
+        until_ms=until,
     )
     return Wish(arguments.get("matter", ""), criteria, arguments.get("number", ""))
+
+
+def _moment_ms(text: str) -> int | None:
+    """Raises ValueError or TypeError: it is no time that a row can say."""
+    if not text:
+        return None
+    ms = milliseconds(text)
+    timestamp(ms)
+    return ms
 
 
 def place(

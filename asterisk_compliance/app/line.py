@@ -23,6 +23,10 @@ class Line(Protocol):
 
     def stop_playback(self, playback: PlaybackId) -> None: ...
 
+    def set_variable(self, name: str, value: str) -> asyncio.Future[None]:
+        """For the dialplan, which goes on when we let it; afterwards nobody may answer."""
+        ...
+
     def hand_over(self, result: str) -> asyncio.Future[None]: ...
 
     def go_on(self) -> asyncio.Future[None]:
@@ -55,8 +59,11 @@ class AriLine:
         stopped = self._ari.stop_playback(self._channel, playback)
         stopped.add_done_callback(lambda done: done.cancelled() or done.exception())
 
+    def set_variable(self, name: str, value: str) -> asyncio.Future[None]:
+        return self._ari.set_variable(self._channel, name, value)
+
     def hand_over(self, result: str) -> asyncio.Future[None]:
-        return self._ari.set_variable(self._channel, RESULT_VARIABLE, result)
+        return self.set_variable(RESULT_VARIABLE, result)
 
     def go_on(self) -> asyncio.Future[None]:
         return self._ari.continue_in_dialplan(self._channel, self._priority)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from asterisk_compliance.app.hearing_prompts import said_by
 from asterisk_compliance.app.policies import Policies
 from asterisk_compliance.app.promises import promised
 from asterisk_compliance.app.prompts import policies_for
 from asterisk_compliance.config import Settings, decode, read
 from asterisk_compliance.domain.fallback import Promise
+from asterisk_compliance.domain.hearing_state import Said
 from asterisk_compliance.errors import ConfigError
 
 RELOADABLE = frozenset(
     {
         "controller",
+        "publication",
         "purpose",
         "notice",
         "policy",
@@ -25,6 +28,11 @@ RELOADABLE = frozenset(
         "rule",
         "emergency",
         "retention",
+        "requests",
+        "role",
+        "use",
+        "past_calls",
+        "answers",
         "reconcile",
     }
 )
@@ -38,12 +46,14 @@ class Configuration:
     Attributes:
         digest: SHA-256 of the file's bytes, hex.
         policies: By node.
+        hearing: What is said to who hears by telephone, by node and language.
     """
 
     source: Path
     settings: Settings
     digest: str
     policies: Mapping[str, Policies]
+    hearing: Mapping[str, Mapping[str, Said]] = field(default_factory=dict)
 
     @property
     def promises(self) -> list[Promise]:
@@ -65,15 +75,18 @@ def load_configuration(source: Path, *, secrets: bool = True) -> Configuration:
     content = read(source)
     settings = decode(content, source=str(source), secrets=secrets)
     policies: dict[str, Policies] = {}
+    hearing: dict[str, Mapping[str, Said]] = {}
     problems: list[str] = []
     for asterisk in settings.asterisk:
         try:
             policies[asterisk.node] = policies_for(asterisk, settings, str(source))
         except ConfigError as error:
             problems += error.problems
+        hearing[asterisk.node] = said_by(asterisk, settings, problems)
     if problems:
         raise ConfigError(str(source), list(dict.fromkeys(problems)))
-    return Configuration(source, settings, hashlib.sha256(content).hexdigest(), policies)
+    digest = hashlib.sha256(content).hexdigest()
+    return Configuration(source, settings, digest, policies, hearing)
 
 
 def restart_needed(before: Settings, after: Settings) -> Iterator[str]:

@@ -128,6 +128,18 @@ class Metrics:
             ["state"],
             registry=registry,
         )
+        self.requests = Gauge(
+            "compliance_requests",
+            "Requests of people that wait for an answer.",
+            ["right", "state"],
+            registry=registry,
+        )
+        self.incidents = Gauge(
+            "compliance_incidents",
+            "Incidents that are not closed, by their most urgent duty.",
+            ["state"],
+            registry=registry,
+        )
         self.checkpoints = Counter(
             "compliance_checkpoints", "Checkpoints that were signed.", registry=registry
         )

@@ -21,10 +21,12 @@ from asterisk_compliance.app.call_task import CallTask, Rows, unix_ms
 from asterisk_compliance.app.following import Endpoints, Following
 from asterisk_compliance.app.growth import watch_growth
 from asterisk_compliance.app.hands import Hands
+from asterisk_compliance.app.hearing import HearingCalls
 from asterisk_compliance.app.heartbeat import Heartbeat
 from asterisk_compliance.app.keeping import Keeping
 from asterisk_compliance.app.line import Line
 from asterisk_compliance.app.notices import Notices
+from asterisk_compliance.app.past_calls import PastCalls
 from asterisk_compliance.app.policies import Policies
 from asterisk_compliance.app.recovery import look_again_after_standing_still, recover
 from asterisk_compliance.app.result import encode_result
@@ -33,7 +35,7 @@ from asterisk_compliance.asterisk.ari import AriClient
 from asterisk_compliance.asterisk.fastagi import FastAgiServer
 from asterisk_compliance.config import AsteriskSettings
 from asterisk_compliance.domain import call as rules
-from asterisk_compliance.domain.call_notice import Stepped
+from asterisk_compliance.domain.call_decision import Stepped
 from asterisk_compliance.domain.call_state import Arrival, Call, Limits, Phase, Wiring
 from asterisk_compliance.domain.commands import Command, HandOver
 from asterisk_compliance.domain.decision import Reason
@@ -60,7 +62,6 @@ log = structlog.get_logger()
 _ON_ITS_WAY_S = 0.06
 """The end of a whisper arrives so much later than Asterisk reports: a conference mixes it first."""
 
-
 _BUSY = frozenset({Phase.NOTICE, Phase.ASKING, Phase.TELLING, Phase.CONTINUING, Phase.CLOSING})
 """Phases that a stopping service waits for; a call in the dialplan goes on without us."""
 
@@ -74,7 +75,7 @@ class Node:
         no_storage: Why nothing new is kept.
         policies: What an arriving call can ask for; exchanged when the configuration is reloaded.
         synthetic: Channels of calls that the service itself is placing.
-        ari, ami, agi: The connections, ``None`` where the site has none; set before :meth:`run`.
+        hearing, ari, ami, agi: ``None`` where the site has none; set before :meth:`run`.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Node:
         self.calls: dict[ChannelId, CallTask] = {}
         self.events: Counter[tuple[str, str]] = Counter()
         self.synthetic: set[ChannelId] = set()
+        self.hearing: HearingCalls | None = None
         self.agi: FastAgiServer | None = None
         self.ari: AriClient | None = None
         self.ami: AmiClient | None = None
@@ -112,6 +114,7 @@ class Node:
         self._settings = settings
         self.limits = limits
         self._rows = rows
+        self.past_calls = PastCalls(self, rows)
         self.owes = rows.backlog.holds
         self._adoption = Adoption(self, rows, keeping)
         self.store = store
@@ -218,6 +221,7 @@ class Node:
 
     def _stepped(self, before: Call, event: Event, after: Call) -> None:
         self._notices.stepped(before, event, after)
+        self.past_calls.stepped(before, after)
         self._heartbeat.plays(self.node, after)
 
     async def _live(self, task: CallTask, commands: tuple[Command, ...]) -> None:

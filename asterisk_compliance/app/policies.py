@@ -20,6 +20,7 @@ from asterisk_compliance.domain.notice import Notice, Policy, Wording
 from asterisk_compliance.domain.numbers import comparable
 from asterisk_compliance.domain.policy_plan import PolicyPlan
 from asterisk_compliance.domain.policy_rules import Rule, resolve
+from asterisk_compliance.domain.publication import NOT_PUBLISHED, Publication
 from asterisk_compliance.domain.reachable import Reach, applying_to, lowest, reachable
 from asterisk_compliance.domain.terms import CallTerms, settled
 
@@ -40,10 +41,12 @@ class Applied:
     Attributes:
         policy: Or the reason why there is none.
         rules: Ids of the rules that applied, sorted.
+        published: The purposes stand on their page, on the day of the call.
     """
 
     policy: Policy | Reason
     rules: tuple[str, ...] = ()
+    published: bool = True
 
 
 class Policies:
@@ -53,6 +56,7 @@ class Policies:
         by_name: The policies where no rule applies but those that apply to every call.
         plans: The same, before the terms of a call are known.
         said: Prompts to which rows point and which are no notices, as bytes.
+        publication: The page on which purposes are published.
     """
 
     def __init__(
@@ -62,10 +66,12 @@ class Policies:
         rules: Sequence[Rule] = (),
         home: str | None = None,
         said: Sequence[bytes] = (),
+        publication: Publication = NOT_PUBLISHED,
     ) -> None:
         self.plans = plans
         self.registered = tuple(registered)
         self.said = tuple(said)
+        self.publication = publication
         self._rules = {name: applying_to(rules, name) for name in plans}
         self.by_name = {
             name: plan.under(settled(lowest(self._rules[name], plan.site)))
@@ -87,6 +93,11 @@ class Policies:
         built = (policy for (of, _), policy in self._built.items() if of == name)
         known = (self.by_name[name], *built) if name in self.by_name else ()
         return next((policy for policy in known if policy.digest == digest), None)
+
+    @property
+    def home(self) -> str | None:
+        """Country of the site, if it is known."""
+        return self._home
 
     def comparable(self, number: str) -> str:
         """A number in the form in which it is compared with others of this site."""
@@ -120,20 +131,22 @@ class Policies:
         if name not in self.plans:
             return Applied(Reason.POLICY_UNKNOWN)
         rules = self._rules[name]
+        now = at or datetime.now(UTC)
+        published = self.publication.holds_at(now)
         if not rules:
-            return Applied(self.by_name[name])
+            return Applied(self.by_name[name], published=published)
         facts = facts_of(
             asked,
             number=number,
             dialled=dialled,
             language=language,
             home=self._home,
-            at=at or datetime.now(UTC),
+            at=now,
         )
         resolution = resolve(rules, facts, self.plans[name].site)
         if resolution.conflicts:
             return Applied(Reason.RULES_CONFLICT, resolution.applied)
-        return Applied(self._policy(name, resolution.terms), resolution.applied)
+        return Applied(self._policy(name, resolution.terms), resolution.applied, published)
 
     def _policy(self, name: str, terms: CallTerms) -> Policy:
         built = self._built.get((name, terms))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import urlsplit
 
 from asterisk_compliance.app.policies import Policies, Registered
 from asterisk_compliance.app.prompt_checks import (
@@ -31,10 +32,12 @@ from asterisk_compliance.domain.notice import (
     Keys,
     Notice,
     Prompt,
+    ToldBy,
     Wording,
 )
 from asterisk_compliance.domain.periods import Period
 from asterisk_compliance.domain.policy_plan import PolicyPlan
+from asterisk_compliance.domain.publication import Publication, unpointed
 from asterisk_compliance.domain.purposes import Purpose, PurposeCode, unnamed
 from asterisk_compliance.domain.reachable import Reach, applying_to, reachable
 from asterisk_compliance.errors import ConfigError, RecordingUnreadable
@@ -84,12 +87,21 @@ def policies_for(asterisk: AsteriskSettings, settings: Settings, source: str) ->
             if code not in purposes
         ]
         known = [purposes[code] for code in asked if code in purposes]
+        to_say = known if entry.purposes_told_by is ToldBy.NOTICE else []
         found = {
-            language: _wording(asterisk, entry, language, wording, known, problems, address)
+            language: _wording(asterisk, entry, language, wording, to_say, problems, address)
             for language, wording in entry.wording.items()
         }
         wordings = {language: pair[0] for language, pair in found.items() if pair is not None}
-        notice = Notice(entry.id, entry.version, tuple(asked), wordings, entry.retention)
+        problems += _unpointed(entry, wordings, settings, address)
+        notice = Notice(
+            entry.id,
+            entry.version,
+            tuple(asked),
+            wordings,
+            entry.retention,
+            entry.purposes_told_by,
+        )
         notices[entry.id] = notice
         registered += [Registered(notice, *pair) for pair in found.values() if pair is not None]
     plans: dict[str, PolicyPlan] = {}
@@ -120,7 +132,42 @@ def policies_for(asterisk: AsteriskSettings, settings: Settings, source: str) ->
         plans[plan.name] = plan
     if problems:
         raise ConfigError(source, problems)
-    return Policies(plans, registered, settings.every_rule, settings.rules.home, spoken)
+    return Policies(
+        plans,
+        registered,
+        settings.every_rule,
+        settings.rules.home,
+        spoken,
+        publication_of(settings),
+    )
+
+
+def publication_of(settings: Settings) -> Publication:
+    """Where the purposes are published, and since when."""
+    controller = settings.controller
+    return Publication(controller.page, controller.published, settings.rules.time_zone)
+
+
+def pointers(settings: Settings, language: str) -> Mapping[str, Sequence[str]]:
+    """How a notice of this site can name who records, and the page: as :func:`unpointed` asks."""
+    own, controller = settings.publication, settings.controller
+    host = urlsplit(controller.page).hostname or ""
+    return {
+        "controllers": (controller.name, own.name.get(language, "")),
+        "pages": (*own.named.get(language, ()), host),
+    }
+
+
+def _unpointed(
+    entry: NoticeSettings, wordings: Mapping[str, Wording], settings: Settings, address: str
+) -> Iterator[str]:
+    """Each thing that a notice which leaves its purposes to the page must say, and does not."""
+    if entry.purposes_told_by is ToldBy.NOTICE:
+        return
+    for language, wording in wordings.items():
+        for what in unpointed(wording.text, language, **pointers(settings, language)):
+            where = f"{address}.wording.{language}"
+            yield f'{where}: notice "{entry.id}" does not say {what} in {language}'
 
 
 def _introduction(
@@ -136,12 +183,12 @@ def _introduction(
         return None
     said: dict[str, Prompt] = {}
     for language in settings.languages:
-        read = _read(asterisk, language, name, problems, f"{address}.sales.introduction")
+        read = read_prompt(asterisk, language, name, problems, f"{address}.sales.introduction")
         if read is not None:
             audio, length_ms = read
             spoken.append(audio)
             digest = hashlib.sha256(audio).hexdigest()
-            said[language] = Prompt(_media(asterisk, language, name), length_ms, digest)
+            said[language] = Prompt(media_of(asterisk, language, name), length_ms, digest)
     return said
 
 
@@ -162,17 +209,18 @@ def _announcements(
     for kind, why in sorted(announcements_reached(reach).items()):
         for language in settings.languages:
             where = f"{address}.announcements.{kind.replace('-', '_')}"
-            read = _read(asterisk, language, files[kind], problems, f"{where}: {why}".rstrip(": "))
+            where = f"{where}: {why}".rstrip(": ")
+            read = read_prompt(asterisk, language, files[kind], problems, where)
             if read is not None:
-                prompt = Prompt(_media(asterisk, language, files[kind]), read[1])
+                prompt = Prompt(media_of(asterisk, language, files[kind]), read[1])
                 said.setdefault(kind, {})[language] = prompt
     # An agent may end the recording for a caller who cannot do so himself: said if it is there.
     for kind in may_be_refused(reach) - said.keys():
         unheard: list[str] = []
         found = {
-            language: Prompt(_media(asterisk, language, files[kind]), read[1])
+            language: Prompt(media_of(asterisk, language, files[kind]), read[1])
             for language in settings.languages
-            if (read := _read(asterisk, language, files[kind], unheard, "")) is not None
+            if (read := read_prompt(asterisk, language, files[kind], unheard, "")) is not None
         }
         said |= {kind: found} if found else {}
     return said
@@ -188,7 +236,7 @@ def _wording(
     address: str,
 ) -> tuple[Wording, bytes] | None:
     where = f"{address}.wording.{language}"
-    read = _read(asterisk, language, settings.prompt, problems, f"{where}.prompt")
+    read = read_prompt(asterisk, language, settings.prompt, problems, f"{where}.prompt")
     if read is None:
         return None
     audio, length_ms = read
@@ -205,16 +253,16 @@ def _wording(
         f'{where}: notice "{entry.id}" does not say purpose {code} in {language}'
         for code in missing
     ]
-    media = _media(asterisk, language, settings.prompt)
+    media = media_of(asterisk, language, settings.prompt)
     text_digest = hashlib.sha256(text.encode()).hexdigest()
     return Wording(language, text, media, length_ms, text_digest, audio_digest), audio
 
 
-def _media(asterisk: AsteriskSettings, language: str, prompt: str) -> str:
+def media_of(asterisk: AsteriskSettings, language: str, prompt: str) -> str:
     return f"sound:{asterisk.sounds / language / prompt}"
 
 
-def _read(
+def read_prompt(
     asterisk: AsteriskSettings, language: str, prompt: str, problems: list[str], where: str
 ) -> tuple[bytes, int] | None:
     """The 8 kHz file of a prompt and its length in ms; the 16 kHz one must be as long.

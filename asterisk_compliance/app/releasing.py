@@ -1,11 +1,10 @@
 """Releasing recordings: who and for which purpose is a row before any byte is handed out.
 
 What is handed out is what lies in the vault: sealed bytes, which only an identity opens that is
-not here. Whether this purpose was told to this caller is not asked yet.
+not here. Whether it may be used so is asked before (``permitting.py``); who may not gets a row too.
 
-For whoever needs a recording with its facts (a command, a bundle of evidence): :func:`find` says
-what the log knows of it, :func:`open_kept` opens its bytes, and :func:`release_draft` is the row
-that has to be durable between the two and the first byte that leaves.
+:func:`find` says what the log knows of a recording, :func:`open_kept` opens its bytes, and
+:func:`release_draft` is the row that has to be durable between the two and the first byte.
 """
 
 from __future__ import annotations
@@ -21,10 +20,18 @@ from typing import Any, BinaryIO, Protocol
 from asterisk_compliance.app.call_task import unix_ms
 from asterisk_compliance.app.control import Handed, Peer, Verb
 from asterisk_compliance.app.marks import staff
-from asterisk_compliance.app.prompts import purposes_of
+from asterisk_compliance.app.permitting import (
+    Judged,
+    judged,
+    provision_number,
+    reference_of,
+    refused,
+    refused_draft,
+    use_of,
+)
 from asterisk_compliance.config import Settings
-from asterisk_compliance.config_checks import DRILL
 from asterisk_compliance.domain.rows import Draft, Kind
+from asterisk_compliance.domain.use import Action, Use
 from asterisk_compliance.errors import ComplianceError, StoreUnavailable
 from asterisk_compliance.ids import CallId, NodeName, RecordingId, is_recording_id
 from asterisk_compliance.storage.reader import Entry, RecordingQuery, StoreReader
@@ -54,8 +61,14 @@ class NoSuchRecording(ComplianceError):
     hint = "recordings list names those that are kept"
 
 
-class NoSuchPurpose(ComplianceError):
-    exit_code = 2
+class NotInVault(StoreUnavailable):
+    """The log says that it is kept, and we do not find it, or may not read it.
+
+    That is so of one recording, not of the store.
+    """
+
+    exit_code = 1
+    hint = "only the service's user may read the vault; is it missing? run reconcile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,30 +149,16 @@ def open_kept(vault: Path, kept: Kept) -> BinaryIO:
     """Its bytes, as they lie in the vault. To be given to nobody before the row is durable.
 
     Raises:
-        StoreUnavailable: the file is not there, or we may not read it.
+        NotInVault: the file is not there, or we may not read it.
     """
     try:
         return open_recording(vault, kept.recording, sealed=kept.sealed)
     except OSError as error:
-        hint = "only the service's user may read the vault; is it missing? run reconcile"
-        raise StoreUnavailable(f"{kept.recording}: {error.strerror}", hint=hint) from None
+        raise NotInVault(f"{kept.recording}: {error.strerror}") from None
 
 
-def check_purpose(settings: Settings, purpose: str) -> str:
-    """A purpose that the site knows.
-
-    Raises:
-        NoSuchPurpose: it knows no such code.
-    """
-    known = {*purposes_of(settings), DRILL}
-    if purpose not in known:
-        hint = f"one of {', '.join(sorted(known))}"
-        raise NoSuchPurpose("there is no such purpose", hint=hint)
-    return purpose
-
-
-def release_draft(kept: Kept, purpose: str, user: str) -> Draft:
-    """The row that says who gets it, and for which purpose; durable before a byte leaves."""
+def release_draft(kept: Kept, use: Use, found: Judged, user: str) -> Draft:
+    """The row that says who gets it, and what for; durable before a byte leaves."""
     who = staff(user)
     return Draft(
         Kind.RECORDING_RELEASED,
@@ -168,14 +167,21 @@ def release_draft(kept: Kept, purpose: str, user: str) -> Draft:
         call=kept.call,
         actor=who.actor,
         detail={
-            "purpose": purpose,
+            "action": use.action,
+            "allowed_by": found.role,
+            "ground": use.ground,
+            "provision": provision_number(use),
+            "purpose": use.purpose,
+            "reason": use.reason,
             "recording": kept.recording,
+            "request": use.request,
             "sealed": kept.sealed,
             "sha256": kept.kept_sha256,
+            "told": found.told,
         },
         party=who.party,
         role="staff",
-        facts=who.facts,
+        facts=(*who.facts, *reference_of(use)),
     )
 
 
@@ -225,23 +231,29 @@ def release_verbs(rows: Rows, settings: Callable[[], Settings]) -> dict[str, Ver
 async def release(
     rows: Rows, settings: Settings, user: str, arguments: Mapping[str, str]
 ) -> Handed:
-    """Release a recording on the command line's behalf.
+    """Release a recording on the command line's behalf, if it may be used so.
 
     Args:
         rows: The log.
-        settings: Where store and vault are, and which purposes there are.
+        settings: Where store and vault are, which purposes there are, and which roles.
         user: Who asks, as the kernel knows it.
-        arguments: ``recording`` and ``purpose``.
+        arguments: ``recording``, and each field of :class:`~asterisk_compliance.domain.use.Use`.
 
     Raises:
-        NoSuchRecording, NoSuchPurpose, StoreUnavailable: nothing is handed out.
+        UseRefused: behind the row that says so.
+        NoSuchRecording, NoSuchUse, StoreUnavailable: nothing is handed out.
     """
-    purpose = check_purpose(settings, arguments.get("purpose", ""))
-    recording = arguments.get("recording", "")
-    kept = await asyncio.to_thread(find, settings.audit.store, recording)
+    use = use_of(settings, arguments)
+    kept = await asyncio.to_thread(find, settings.audit.store, arguments.get("recording", ""))
+    if use.action is Action.DRILL and not kept.sealed:
+        raise NoSuchRecording("this recording is not sealed: no key opens it")
+    found = await asyncio.to_thread(judged, settings, user, use, kept.call, kept.recording)
+    if found.refusal is not None:
+        await rows.append(refused_draft(use, found, kept.call, kept.node, kept.recording, user))
+        raise refused(found)
     file = await asyncio.to_thread(open_kept, settings.vault.recordings, kept)
     try:
-        seq = await rows.append(release_draft(kept, purpose, user))
+        seq = await rows.append(release_draft(kept, use, found, user))
     except BaseException:
         file.close()
         raise

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asterisk_compliance.domain.erasure import KeptParty
+from asterisk_compliance.domain.rows import Kind
 
 LOGS = Path("/var/log/asterisk")
 """Where Asterisk writes unless it was told otherwise (``astlogdir``)."""
@@ -119,6 +120,12 @@ def _ours(parties: Sequence[KeptParty], places: Places) -> Iterator[Remainder]:
         f"decide on each: {' '.join(places.recordings)}" if places.recordings else "there is none",
     )
     yield Remainder(
+        "handed_out",
+        "copies that left the vault or the store, and third parties who received something",
+        tuple(command for one in parties if one.call for command in _handed_out(one.call)),
+        "delete what is yours; tell the recipients that the person is erased (GDPR Article 19)",
+    )
+    yield Remainder(
         "do_not_call",
         "a keyed digest, if the person is on the list of numbers not to be called again",
         (f"asterisk-compliance do-not-call check {NUMBER}",),
@@ -156,6 +163,12 @@ def _ours(parties: Sequence[KeptParty], places: Places) -> Iterator[Remainder]:
         (),
         "delete snapshots; keep the store on an encrypted volume",
     )
+
+
+def _handed_out(call: str) -> Iterator[str]:
+    yield f"asterisk-compliance provisions list --names --call {call}"
+    for kind in (Kind.RECORDING_RELEASED, Kind.CALL_EXPORTED, Kind.EVIDENCE_EXPORTED):
+        yield f"asterisk-compliance audit list --kind {kind} --call {call}"
 
 
 def _verify(places: Places) -> str:

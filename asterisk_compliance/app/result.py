@@ -20,8 +20,16 @@ SHOWN_VARIABLE = "COMPLIANCE_SHOWN"
 """On an agent's channel: the status of the call that it is in."""
 MAY_CALL_VARIABLE = "COMPLIANCE_MAY_CALL"
 """On a channel that asked: whether a number may be called, ``yes``, ``no`` or ``unknown``."""
+HEARING_VARIABLE = "COMPLIANCE_HEARING"
+"""On a channel that wanted to hear a recording: what came of it."""
 CANARY_VARIABLE = "COMPLIANCE_CANARY"
 """On a synthetic call of the service itself: the policy that it asks for."""
+PAST_CALLS_VARIABLE = "COMPLIANCE_PAST_CALLS"
+LAST_CALL_VARIABLE = "COMPLIANCE_LAST_CALL"
+"""How often the number of the channel called before, and when last; if the site wants it.
+
+The routines empty them: a site may have given them to another channel, which brings them along.
+"""
 FEATURE_OF_SEGMENTS = "compliancesegment"
 FEATURE_OF_WITHDRAWAL = "compliancewithdraw"
 """What the told party's channel may do (``features.conf``); the agent's has features of its own."""

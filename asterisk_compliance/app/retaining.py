@@ -4,34 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Awaitable, Callable, Mapping
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
 from asterisk_compliance.app.call_task import unix_ms
 from asterisk_compliance.app.control import Peer, Verb
-from asterisk_compliance.app.disposing import Commit, Run
+from asterisk_compliance.app.disposing import Commit, Places, Run
 from asterisk_compliance.app.holding import place, release
 from asterisk_compliance.app.metrics import Metrics
-from asterisk_compliance.app.retention import plan, today_of
+from asterisk_compliance.app.retention import Planned, plan, today_of
 from asterisk_compliance.config import Settings
 from asterisk_compliance.domain.rows import Draft
 from asterisk_compliance.errors import StoreError, StoreUnavailable
-from asterisk_compliance.ids import CallId
+from asterisk_compliance.ids import CallId, PartyId
 from asterisk_compliance.storage.holds import is_held
 from asterisk_compliance.storage.reader import StoreReader
 
 LOOK_S = 3_600.0
 """So often the numbers are made anew."""
-STEP_S = 2.0
-"""A run answers after so long, and is asked to go on."""
+PLAN_S, STEP_S = 1.0, 2.0
+"""Planning, and then a run, answers after so long, and is asked to go on."""
 ROW_S = 60.0
 """A row that takes longer than this to become durable counts as not stored."""
 
 log = structlog.get_logger()
+_Done = TypeVar("_Done")
 
 
 class Rows(Protocol):
@@ -48,6 +50,10 @@ class Retaining:
         settings: What holds at the moment of asking.
         metrics: Where the numbers go.
         now_ms: The clock, in Unix milliseconds.
+
+    Attributes:
+        holds_stand: Held by whoever looks at the holds and then removes or erases something:
+            meanwhile nobody places or releases one, so a hold that is printed is in force.
     """
 
     def __init__(
@@ -61,7 +67,8 @@ class Retaining:
         self._settings = settings
         self._metrics = metrics
         self._now_ms = now_ms
-        self._one_at_a_time = asyncio.Lock()
+        self.holds_stand = asyncio.Lock()
+        self._planning: asyncio.Future[Run] | None = None
         self._run: Run | None = None
 
     def verbs(self) -> Mapping[str, Verb]:
@@ -77,36 +84,73 @@ class Retaining:
         """Begin a run (``first`` = ``yes``), or go on with it.
 
         Returns:
-            How often each outcome in this run, and how many are ``left``: ask again for them.
+            How often each outcome in this run, how many persons were ``erased``, and how many of
+            both are ``left``: ask again for them. While it is still ``planning``, nothing of that.
 
         Raises:
             StoreError: the log cannot be read or written; what was begun is finished next time.
         """
-        async with self._one_at_a_time:
-            commit = self._commit()
-            if self._run is None or arguments.get("first") == "yes":
-                begin = partial(Run.begin, self._settings(), commit, peer.user, self._now_ms())
-                self._run = await asyncio.to_thread(begin)
+        async with self.holds_stand:
+            first = arguments.get("first") == "yes"
+            if self._run is None or first:
+                self._run = await self._planned(peer.user, anew=first)
             run = self._run
-            await asyncio.to_thread(run.go_on, STEP_S)
-        if not run.left:
+            if run is None:
+                return {"planning": True, "left": 1}
+            await _to_its_end(partial(run.go_on, STEP_S))
+        if not run.answer()["left"]:
             self._run = None
             await self._count()
         return run.answer()
 
+    async def _planned(self, user: str, *, anew: bool) -> Run | None:
+        """A new run; ``None``: whoever asks again gets it. A million recordings take minutes.
+
+        ``anew``: not one that is ready, and that nobody asked for again: it is somebody else's.
+        """
+        if anew and self._planning is not None and self._planning.done():
+            self._planning.exception()
+            self._planning = None
+        if self._planning is None:
+            begin = partial(Run.begin, self._settings(), self._commit(), user, self._now_ms())
+            self._planning = asyncio.get_running_loop().run_in_executor(None, begin)
+        done, _ = await asyncio.wait({self._planning}, timeout=PLAN_S)
+        if not done:
+            return None
+        planned, self._planning = self._planning, None
+        return planned.result()
+
     async def hold(self, peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         """Place a hold; arguments and errors as of :func:`~.holding.place`."""
-        async with self._one_at_a_time:
-            return await asyncio.to_thread(
-                place, self._settings(), self._commit(), peer.user, arguments
+        async with self.holds_stand:
+            return await _to_its_end(
+                partial(place, self._settings(), self._commit(), peer.user, arguments)
             )
 
     async def release_hold(self, peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         """Release holds; arguments and errors as of :func:`~.holding.release`."""
-        async with self._one_at_a_time:
-            return await asyncio.to_thread(
-                release, self._settings(), self._commit(), peer.user, arguments
+        async with self.holds_stand:
+            return await _to_its_end(
+                partial(release, self._settings(), self._commit(), peer.user, arguments)
             )
+
+    async def dispose_of(self, some: Sequence[Planned], by: PartyId) -> Run:
+        """Dispose of some recordings, whatever their periods say; those that are held stay.
+
+        Args:
+            some: Of which somebody decided that they go.
+            by: The party that ordered it, who stands in a row of his own.
+
+        Returns:
+            How far it came; it ends after a while.
+
+        Raises:
+            StoreError: as of :meth:`dispose`.
+        """
+        async with self.holds_stand:
+            run = Run(Places.of(self._settings()), self._commit(), by, list(some))
+            await _to_its_end(partial(run.go_on, STEP_S))
+        return run
 
     async def _count(self) -> None:
         settings = self._settings()
@@ -124,16 +168,33 @@ class Retaining:
         """For a worker thread: append on the loop, and wait until the row is durable."""
         loop = asyncio.get_running_loop()
 
-        async def append(draft: Draft) -> int:
-            return await self._rows.append(draft)
+        async def append(drafts: Sequence[Draft]) -> int:
+            return await self._rows.append(*drafts)
 
-        def commit(draft: Draft) -> int:
+        def commit(*drafts: Draft) -> int:
             try:
-                return asyncio.run_coroutine_threadsafe(append(draft), loop).result(ROW_S)
+                return asyncio.run_coroutine_threadsafe(append(drafts), loop).result(ROW_S)
             except concurrent.futures.TimeoutError:
                 raise StoreUnavailable("a row did not become durable in time") from None
 
         return commit
+
+
+async def _to_its_end(work: Callable[[], _Done]) -> _Done:
+    """Perform ``work`` in a thread; who is cancelled meanwhile still waits until it is over.
+
+    A thread cannot be stopped: it would go on removing when the holds may change again.
+    """
+    working = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        while not working.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({working})
+        if not working.cancelled():
+            working.exception()
+        raise
 
 
 def may_not_go(store: Path, call: CallId) -> bool:

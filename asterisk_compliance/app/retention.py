@@ -157,7 +157,7 @@ def _candidates(
         log.of_group(group, due_before(group.policy or "", group.told, today, at_ms))
         for group in groups
     )
-    for kept in chain(log.withdrawn(), chain.from_iterable(found)):
+    for kept in chain(chain.from_iterable(found), log.withdrawn()):
         why_now = due(kept, today)
         if why_now is not None and kept.recording not in seen:
             seen.add(kept.recording)

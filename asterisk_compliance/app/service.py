@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from typing import Any
 import structlog
 
 from asterisk_compliance import __version__
-from asterisk_compliance.age import fingerprint
 from asterisk_compliance.app.agi_line import serve_call
 from asterisk_compliance.app.alive import keep_marking, last_marked_ms
 from asterisk_compliance.app.asking import ask_call
@@ -23,10 +21,12 @@ from asterisk_compliance.app.checkpointing import Checkpointing
 from asterisk_compliance.app.control import ControlSocket, Peer, Verb
 from asterisk_compliance.app.counted_rows import CountedRows
 from asterisk_compliance.app.ears import AmiEars, AriEars
-from asterisk_compliance.app.findings import changes_ahead
 from asterisk_compliance.app.health import Found, Trouble, health, status_of, troubles
 from asterisk_compliance.app.health_server import health_server
+from asterisk_compliance.app.hearing_lending import Hearings
 from asterisk_compliance.app.heartbeat import Heartbeat
+from asterisk_compliance.app.incidents import Incidents
+from asterisk_compliance.app.introducing import introduce
 from asterisk_compliance.app.keeping import Keeping
 from asterisk_compliance.app.live import Live
 from asterisk_compliance.app.loading import Configuration, load_configuration, restart_needed
@@ -34,7 +34,7 @@ from asterisk_compliance.app.metrics import Metrics
 from asterisk_compliance.app.node import Node
 from asterisk_compliance.app.notices import Notices
 from asterisk_compliance.app.owned_log import owned_log
-from asterisk_compliance.app.policies import digest_of
+from asterisk_compliance.app.request_watch import RequestWatch
 from asterisk_compliance.app.retaining import Retaining, may_not_go
 from asterisk_compliance.app.sealing import Sealers
 from asterisk_compliance.app.standing import write_release
@@ -54,12 +54,8 @@ from asterisk_compliance.domain.row_format import milliseconds, timestamp
 from asterisk_compliance.domain.rows import Draft, Kind
 from asterisk_compliance.errors import ConfigError, StoreError, StoreUnavailable
 from asterisk_compliance.ids import NodeName
-from asterisk_compliance.storage.content import ContentStore
 from asterisk_compliance.storage.reader import StoreReader
 from asterisk_compliance.storage.vault import open_vault
-
-AHEAD_DAYS = 90
-"""So long before a rule begins or ends, the log says so at start."""
 
 log = structlog.get_logger()
 
@@ -125,10 +121,14 @@ class Service:
             ]
             nodes = tuple(self._configuration.policies)
             started = _draft(Kind.SERVICE_STARTED, version=__version__, nodes=nodes)
-            await self._introduce(rows, self._configuration, started, *checkpoints.first_rows)
+            await introduce(rows, self._configuration, started, *checkpoints.first_rows)
             self._storage = StorageWatch(self._settings, rows, self._nodes)
             await self._storage.look()
             retaining = Retaining(rows, lambda: self._settings, self._metrics)
+            self._incidents = Incidents(rows, lambda: self._settings)
+            self._hearings = Hearings(rows, lambda: self._configuration, self._nodes)
+            self._requests = RequestWatch(rows, lambda: self._settings, self._metrics)
+            rows.observers += [self._requests.observe, self._hearings.observe]
             live = 0
             try:
                 async with asyncio.TaskGroup() as tasks, contextlib.AsyncExitStack() as listening:
@@ -137,7 +137,10 @@ class Service:
                     running.append(tasks.create_task(control.run()))
                     running.append(tasks.create_task(self._heartbeat.run(self._released)))
                     running.append(tasks.create_task(self._storage.run()))
+                    running.append(tasks.create_task(self._hearings.run()))
                     running.append(tasks.create_task(retaining.watch()))
+                    running.append(tasks.create_task(self._incidents.watch(self._metrics)))
+                    running.append(tasks.create_task(self._requests.run()))
                     running.append(tasks.create_task(rows.backlog.run(self._recover)))
                     marking = keep_marking(self._settings.audit.store, rows)
                     running.append(tasks.create_task(marking))
@@ -157,6 +160,7 @@ class Service:
                     log.info("service_stopping")
                     self._systemd.stopping()
                     await asyncio.gather(*(node.drain(self._drain_s) for node in self._nodes))
+                    await self._hearings.stop()
                     live = sum(len(node.calls) for node in self._nodes)
                     for task in running:
                         task.cancel()
@@ -180,7 +184,7 @@ class Service:
             log.error("reload_refused", problems=problems)
             await rows.append(_draft(Kind.CONFIG_REFUSED, problems=len(problems)))
             return
-        await self._introduce(rows, new)
+        await introduce(rows, new)
         for node in self._nodes:
             node.policies = new.policies[node.node]
         self._configuration = new
@@ -205,48 +209,6 @@ class Service:
     def _drain_s(self) -> float:
         limits = self._settings.limits
         return limits.stop_s + limits.close_s + 1.0
-
-    async def _introduce(self, rows: CountedRows, new: Configuration, *first: Draft) -> None:
-        """Say in the log by which rules and words calls are dealt with, before the first one."""
-        content = ContentStore(new.settings.audit.store)
-        drafts = [
-            *first,
-            _draft(
-                Kind.CONFIG_LOADED,
-                digest=new.digest,
-                encryption=new.settings.vault.encryption,
-                policies=tuple(
-                    f"{policy.name}:{policy.digest}"
-                    for policies in new.policies.values()
-                    for policy in policies.by_name.values()
-                ),
-                promises=tuple(promise.digest for promise in new.promises),
-                recipients=tuple(map(fingerprint, new.settings.vault.recipients)),
-                rules=digest_of(new.settings.every_rule),
-            ),
-        ]
-        for promise in new.promises:
-            await asyncio.to_thread(content.put, promise.encode())
-        for policies in new.policies.values():
-            for audio in policies.said:
-                await asyncio.to_thread(content.put, audio)
-            for entry in policies.registered:
-                await asyncio.to_thread(content.put, entry.wording.text.encode())
-                await asyncio.to_thread(content.put, entry.audio)
-                drafts.append(
-                    _draft(
-                        Kind.NOTICE_REGISTERED,
-                        audio_digest=entry.wording.audio_digest,
-                        length_ms=entry.wording.length_ms,
-                        notice=entry.notice.label(entry.wording.language),
-                        purposes=entry.notice.purposes,
-                        text_digest=entry.wording.text_digest,
-                    )
-                )
-        await rows.append(*drafts)
-        for change in changes_ahead(new.settings.every_rule, datetime.now(UTC), AHEAD_DAYS):
-            word = "begins" if change.begins else "ends"
-            log.warning("rule_changes", rule=change.rule, on=str(change.on), what=word)
 
     async def _last_row(self, rows: CountedRows, live: int) -> None:
         await rows.backlog.stored()
@@ -275,6 +237,7 @@ class Service:
             heartbeat=self._heartbeat,
             alive_unix_ms=alive_unix_ms,
         )
+        node.past_calls.settings = lambda: self._settings.past_calls
         if (ari := settings.ari) is not None:
             address = AriAddress(
                 ari.url, ari.application, ari.user, ari.secret().get_secret_value()
@@ -345,6 +308,8 @@ class Service:
             "configuration": loaded,
             **health(found, [status_of(node) for node in self._nodes], rows),
             "canary": {canary.node.node: canary.last for canary in self._canaries},
+            "requests": self._requests.standing,
+            "incidents": self._incidents.standing,
         }
 
     def _in_a_line(self, rows: CountedRows) -> str:
@@ -364,7 +329,9 @@ class Service:
         verbs: dict[str, Verb] = {
             "status": status,
             "ask": ask,
+            **self._hearings.verbs(),
             **officer_verbs(rows, lambda: self._settings, retaining),
+            **self._incidents.verbs(),  # so that its watch and who is asked take turns
         }
         return ControlSocket(self._settings.service.socket, verbs | checkpoints.verbs())
 

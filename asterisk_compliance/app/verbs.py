@@ -10,12 +10,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
+from asterisk_compliance.app.answering_rows import answering_verbs
+from asterisk_compliance.app.carrying_out import CarryingOut
 from asterisk_compliance.app.control import Peer, Verb
 from asterisk_compliance.app.do_not_call import change_list
 from asterisk_compliance.app.erasing import Erasing
 from asterisk_compliance.app.evidence import evidence_verbs
+from asterisk_compliance.app.exporting_calls import export_verbs
+from asterisk_compliance.app.incidents import Incidents
 from asterisk_compliance.app.marks import mark_draft
+from asterisk_compliance.app.past_calls import past_calls_verbs
+from asterisk_compliance.app.provisions import provision_verbs
+from asterisk_compliance.app.provisions_received import received_verbs
 from asterisk_compliance.app.releasing import release_verbs
+from asterisk_compliance.app.requesting import Requesting
 from asterisk_compliance.app.retaining import Retaining
 from asterisk_compliance.config import Settings
 from asterisk_compliance.domain.rows import Draft
@@ -45,11 +53,21 @@ def officer_verbs(
         now = settings()
         return await change_list(rows, now.audit.store, now.rules.home, peer.user, arguments)
 
+    requesting = Requesting(rows, settings)
+    carrying_out = CarryingOut(rows, settings, retaining, requesting.one_at_a_time)
     return {
         "mark": mark,
         "do-not-call": do_not_call,
-        "erase": Erasing(rows, settings).erase,
+        "erase": Erasing(rows, settings, retaining.holds_stand).erase,
         **release_verbs(rows, settings),
+        **answering_verbs(rows, settings),
         **evidence_verbs(rows, settings),
+        **past_calls_verbs(rows, settings),
+        **provision_verbs(rows, settings),
+        **received_verbs(rows, settings),
+        **export_verbs(rows, settings),
+        **requesting.verbs(),
+        **carrying_out.verbs(),
+        **Incidents(rows, settings).verbs(),
         **retaining.verbs(),
     }

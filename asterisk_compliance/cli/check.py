@@ -21,31 +21,49 @@ def check(
     config: Annotated[
         Path, typer.Option("--config", "-c", help="The configuration file.")
     ] = DEFAULT_CONFIG,
+    dialplan: Annotated[
+        str | None,
+        typer.Option("--dialplan", help="The site's extensions.conf; - is standard input."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Load the configuration and its prompts, and say what else there is to know.
 
     Exit status: 1 with a finding that is an error, 2 if the configuration does not load.
     """
+    from asterisk_compliance.app.call_task import unix_ms
+    from asterisk_compliance.app.dialplan_findings import dialplan_findings
     from asterisk_compliance.app.findings import (
         Severity,
         rule_findings,
         sealing_findings,
         wiring_findings,
     )
+    from asterisk_compliance.app.hearing_findings import hearing_findings
+    from asterisk_compliance.app.incident_findings import incident_findings
     from asterisk_compliance.app.key_findings import key_findings
     from asterisk_compliance.app.loading import load_configuration
+    from asterisk_compliance.app.publication_findings import publication_findings
+    from asterisk_compliance.app.request_findings import request_findings
     from asterisk_compliance.app.retention_findings import retention_findings
     from asterisk_compliance.app.storage_findings import storage_findings
+    from asterisk_compliance.app.use_findings import use_findings
 
-    settings = load_configuration(config, secrets=False).settings
+    configuration = load_configuration(config, secrets=False)
+    settings = configuration.settings
     findings = [
         *wiring_findings(settings),
         *sealing_findings(settings),
         *key_findings(settings),
         *storage_findings(settings),
         *retention_findings(settings),
+        *use_findings(settings),
+        *request_findings(settings, unix_ms()),
+        *incident_findings(settings, unix_ms()),
+        *hearing_findings(settings),
+        *publication_findings(configuration, datetime.now(UTC)),
         *rule_findings(settings, datetime.now(UTC), within),
+        *dialplan_findings(settings, dialplan, str(config)),
     ]
     if as_json:
         print_json(findings)
@@ -54,10 +72,11 @@ def check(
         lines = [(one.id, one.severity, one.address, one.what, one.todo) for one in findings]
         stdout().print(table(columns, lines))
     found = [one.severity for one in findings]
-    counts = [_count(found.count(severity), severity) for severity in Severity]
+    counts = [count(found.count(severity), severity) for severity in Severity]
     say(f"{config} loads: {', '.join(counts)}")
     raise typer.Exit(1 if Severity.ERROR in found else 0)
 
 
-def _count(number: int, what: str) -> str:
+def count(number: int, what: str) -> str:
+    """Such as ``1 error`` and ``2 errors``."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -60,11 +60,11 @@ def typed(number: str) -> str:
     return sys.stdin.readline(LONGEST_LINE).strip() if number == "-" else number
 
 
-def moment(text: str | None) -> str | None:
+def moment(text: str | None, zone: tzinfo = UTC) -> str | None:
     """A time from the command line as it stands in rows.
 
-    ISO 8601, UTC unless it says another zone (``2026-11-24``, ``2026-11-24T09:00+09:00``), or how
-    long ago (``90s``, ``15m``, ``2h``, ``7d``, ``4w``).
+    ISO 8601, in ``zone`` unless it says another one (``2026-11-24``, ``2026-11-24T09:00+09:00``),
+    or how long ago (``90s``, ``15m``, ``2h``, ``7d``, ``4w``).
 
     Raises:
         typer.BadParameter: it is neither.
@@ -76,9 +76,22 @@ def moment(text: str | None) -> str | None:
         return timestamp(max(0, int(seconds * 1000)))
     try:
         when = datetime.fromisoformat(text)
-        at = when if when.tzinfo else when.replace(tzinfo=UTC)
+        at = when if when.tzinfo else when.replace(tzinfo=zone)
         return timestamp(int(at.timestamp() * 1000))
     except (ValueError, OverflowError):
         raise typer.BadParameter(
             f"{text!r} is no time; write 2026-11-24, 2026-11-24T09:00+09:00, or 2h (ago)"
         ) from None
+
+
+def duration_ms(text: str | None) -> int | None:
+    """How long, from the command line, in milliseconds: ``90s``, ``5m``, ``2h``.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    if text is None:
+        return None
+    if (said := _AGO.fullmatch(text)) is None:
+        raise typer.BadParameter(f"{text!r} is no length of time; write 90s, 5m or 2h")
+    return int(said[1]) * _SECONDS[said[2]] * 1_000

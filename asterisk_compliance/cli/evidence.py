@@ -10,16 +10,33 @@ import typer
 from asterisk_compliance.cli import output
 from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption
 from asterisk_compliance.cli.recordings import IDENTITY, ServiceOption, read_identity
+from asterisk_compliance.cli.using import (
+    GroundOption,
+    PurposeOption,
+    ReasonOption,
+    ReferenceOption,
+    listed,
+    read_once,
+    use_for,
+)
+from asterisk_compliance.domain.use import Action
 
 app = typer.Typer(no_args_is_help=True, help="Evidence about one call, for somebody else.")
 
 
 @app.command()
 def export(
-    call: Annotated[str, typer.Argument(help="Id of the call: c-…")],
+    calls: Annotated[
+        list[str], typer.Argument(metavar="CALL…", help="Ids: c-…; - reads standard input.")
+    ],
     *,
-    out: Annotated[Path, typer.Option("--out", help="Where to write it, a zip; a new file.")],
-    purpose: Annotated[str, typer.Option("--purpose", help="For which purpose: a code.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="A new file, a zip; a directory, for several or from -.")
+    ],
+    purpose: PurposeOption,
+    reason: ReasonOption,
+    ground: GroundOption = "",
+    reference: ReferenceOption = "",
     identity: Annotated[str | None, typer.Option("--identity", help=IDENTITY)] = None,
     recording: Annotated[
         list[str] | None, typer.Option("--recording", help="Only this one; all, unless given.")
@@ -31,16 +48,19 @@ def export(
 
     Recordings are in it as they are sealed; or opened, with --identity.
     """
-    from asterisk_compliance.cli.exporting import Wanted
+    from asterisk_compliance.cli.exporting import Wanted, export_each
     from asterisk_compliance.cli.exporting import export as make
 
+    read_once(*calls, reference, identity)
     text = None if identity is None else read_identity(identity)
-    wanted = Wanted(call, purpose, text, tuple(recording or ()))
+    use = use_for(Action.EVIDENCE, purpose, reason, ground, reference)
+    if calls == ["-"] or len(calls) > 1 or out.is_dir():
+        if recording:
+            raise typer.BadParameter("of one call only", param_hint="--recording")
+        export_each(config, listed(calls), out, Wanted("", use, text), output.say, json=json)
+        return
+    wanted = Wanted(calls[0], use, text, tuple(recording or ()))
     said = make(config, out, wanted, output.say)
-    if any(said["notice_in_recording"].values()):
-        output.say("warning: the notice is heard in a recording: read report.html")
-    for finding in said["findings"]:
-        output.say(f"warning: {finding}")
     if json:
         output.print_json(said)
         return

@@ -39,6 +39,8 @@ def explain(
     Needs no Asterisk, no secret and no prompt, and changes nothing.
     """
     from asterisk_compliance.app.arrivals import facts_of, parse_arguments
+    from asterisk_compliance.app.prompts import publication_of
+    from asterisk_compliance.app.told import notices_heard, relies_on_page
     from asterisk_compliance.config import load
     from asterisk_compliance.domain import explaining
     from asterisk_compliance.domain.decision import Reason
@@ -74,6 +76,9 @@ def explain(
             settings.emergency.outside_prefixes,
         ),
         notice=chosen.notice_for(resolution.terms.consent),
+        purposes=explaining.told_by_publication(publication_of(settings), facts.at)
+        if relies_on_page(notices_heard(settings, chosen, [resolution.terms.consent]))
+        else "",
     )
     if as_json:
         print_json(explanation)

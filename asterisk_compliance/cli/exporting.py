@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,16 @@ from asterisk_compliance.app.evidence import (
     NoEvidence,
     logged_evidence,
 )
-from asterisk_compliance.app.releasing import KEPT, check_purpose
+from asterisk_compliance.app.permitting import arguments_of, use_of
+from asterisk_compliance.app.releasing import KEPT
 from asterisk_compliance.app.signing import checkpoint_alone
 from asterisk_compliance.cli.acting import act_with
-from asterisk_compliance.cli.releasing import Released, released
+from asterisk_compliance.cli.releasing import Released, make_directory, released
+from asterisk_compliance.cli.using import for_each
 from asterisk_compliance.config import Settings, load
+from asterisk_compliance.domain.use import Use
 from asterisk_compliance.errors import SealingFailed, StoreUnavailable
+from asterisk_compliance.ids import is_call_id
 from asterisk_compliance.storage.proving import prove
 from asterisk_compliance.storage.reader import StoreReader
 
@@ -40,12 +44,13 @@ class Wanted:
     """What is to be exported.
 
     Attributes:
+        use: What for; its action is ``EVIDENCE``.
         identity: Text of the officer's file of identities, if recordings are to be opened.
         recordings: Only these; empty: all that are kept.
     """
 
     call: str
-    purpose: str
+    use: Use
     identity: str | None = None
     recordings: Collection[str] = ()
 
@@ -62,7 +67,7 @@ def export(config: Path, out: Path, wanted: Wanted, tell: Callable[[str], None])
         ComplianceError: the service, the store or the vault refused, or an identity does not open.
     """
     settings = load(config, secrets=False)
-    check_purpose(settings, wanted.purpose)
+    use_of(settings, arguments_of(wanted.use))
     chosen = _chosen(logged_evidence(settings.audit.store, wanted.call), wanted)
     try:
         opened = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
@@ -72,7 +77,7 @@ def export(config: Path, out: Path, wanted: Wanted, tell: Callable[[str], None])
         with os.fdopen(opened, "wb") as file:
             taken = [_taken(config, name, wanted, tell) for name in chosen]
             found = logged_evidence(settings.audit.store, wanted.call)
-            made = make(settings.audit.store, found, taken, wanted.purpose, tell)
+            made = make(settings.audit.store, found, taken, wanted.use, tell)
             said, files = _bound(settings, found, made, wanted)
             for _, piece in verify.archive(files):
                 file.write(piece)
@@ -83,7 +88,37 @@ def export(config: Path, out: Path, wanted: Wanted, tell: Callable[[str], None])
     except BaseException:
         out.unlink(missing_ok=True)
         raise
+    if any(said["notice_in_recording"].values()):
+        tell("warning: the notice is heard in a recording: read report.html")
+    for finding in said["findings"]:
+        tell(f"warning: {finding}")
     return {**said, "bytes": out.stat().st_size, "opened": bool(made.heard)}
+
+
+def export_each(
+    config: Path,
+    calls: Iterable[str],
+    out: Path,
+    wanted: Wanted,
+    tell: Callable[[str], None],
+    *,
+    json: bool,
+) -> None:
+    """A bundle of each call, by itself, into a directory, which is made if need be.
+
+    Raises:
+        typer.Exit: one was refused, or failed.
+        StoreError: nothing can be written any more, there or in the log.
+    """
+    make_directory(out)
+
+    def one(call: str) -> Mapping[str, Any]:
+        if not is_call_id(call):
+            raise typer.BadParameter("this is no id of a call: c-…")
+        file = out / f"{call}.zip"
+        return {**export(config, file, replace(wanted, call=call), tell), "file": str(file)}
+
+    for_each(calls, one, json=json)
 
 
 def _chosen(found: LoggedEvidence, wanted: Wanted) -> list[str]:
@@ -100,7 +135,7 @@ def _chosen(found: LoggedEvidence, wanted: Wanted) -> list[str]:
 
 
 def _taken(config: Path, recording: str, wanted: Wanted, tell: Callable[[str], None]) -> Taken:
-    with released(config, recording, wanted.purpose) as handed:
+    with released(config, recording, wanted.use) as handed:
         open_it = wanted.identity is not None or not handed.facts["sealed"]
         tell(f"{'opening' if open_it else 'reading'} {recording}")
         return Taken(recording, _bytes_of(handed, wanted.identity), open_it)
@@ -123,7 +158,7 @@ def _bound(
     settings: Settings, found: LoggedEvidence, made: Made, wanted: Wanted
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Write the row that binds the files to the log, sign, and prove all rows."""
-    arguments = {"call": wanted.call, "purpose": wanted.purpose, "manifest": made.digest}
+    arguments = {**arguments_of(wanted.use), "call": wanted.call, "manifest": made.digest}
     seq = int(act_with(settings, "evidence", arguments)["seq"])
     if ask(settings.service.socket, "checkpoint", {}) is None:
         checkpoint_alone(settings)

@@ -43,27 +43,37 @@ def place(
     """Hold what a matter needs, in your name, and print the hold's number.
 
     A call must be as you say in everything that you say; calls that do not exist yet are held too.
+    A day, or a time without a zone, is the site's.
     """
-    from asterisk_compliance.cli.acting import act
+    from asterisk_compliance.app.call_task import unix_ms
+    from asterisk_compliance.cli.acting import act_with
+    from asterisk_compliance.config import load
+    from asterisk_compliance.domain.row_format import timestamp
 
+    settings = load(config, secrets=False)
+    zone = settings.rules.time_zone
     if number == "-":  # so that no list of processes and no history of a shell has it
         number = sys.stdin.readline(256).strip()
-    answer = act(
-        config,
+    before = moment(until, zone) or ""
+    answer = act_with(
+        settings,
         "hold",
         {
             "matter": matter,
             "call": call,
             "number": number,
             "queue": queue,
-            "since": moment(since) or "",
-            "until": moment(until) or "",
+            "since": moment(since, zone) or "",
+            "until": before,
         },
     )
     if as_json:
         print_json(answer)
-    else:
-        print_line(f"hold {answer['hold']}: {answer['calls']} calls today, and those to come")
+        return
+    calls = "1 call" if answer["calls"] == 1 else f"{answer['calls']:,} calls"
+    to_come = not call and (not before or before > timestamp(unix_ms()))
+    more = " today, and those to come" if to_come else ""
+    print_line(f"hold {answer['hold']}: {calls}{more}")
 
 
 @app.command("release")

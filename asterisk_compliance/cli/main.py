@@ -20,12 +20,17 @@ from asterisk_compliance.cli import (
     do_not_call,
     evidence,
     explain,
+    export,
     holds,
+    incidents,
     init,
     mark,
     persons,
+    provisions,
+    publish,
     reconcile,
     recordings,
+    requests,
     retention,
     serve,
     sounds,
@@ -55,10 +60,15 @@ app.add_typer(calls.app, name="calls")
 app.add_typer(dialplan.app, name="dialplan")
 app.add_typer(do_not_call.app, name="do-not-call")
 app.add_typer(evidence.app, name="evidence")
+app.add_typer(export.app, name="export")
 app.add_typer(holds.app, name="holds")
+app.add_typer(incidents.app, name="incidents")
 app.add_typer(recordings.app, name="recordings")
+app.add_typer(requests.app, name="requests")
 app.add_typer(retention.app, name="retention")
 app.add_typer(persons.app, name="persons")
+app.add_typer(provisions.app, name="provisions")
+app.add_typer(publish.app, name="publish")
 app.add_typer(sounds.app, name="sounds")
 
 

@@ -10,12 +10,14 @@ from typing import IO
 import msgspec
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 PIPE_COLUMNS = 240
 """Width where there is no terminal: a line is for ``grep``, not to be folded."""
 
+_ANY_WIDTH = 10_000
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -61,6 +63,32 @@ def table(columns: Sequence[str], lines: Iterable[Sequence[object]], *, title: s
         result.add_column(column, overflow="fold")
     for line in lines:
         result.add_row(*(Text(_printable("" if cell is None else str(cell))) for cell in line))
+    return result
+
+
+def fitted(
+    columns: Sequence[str], lines: Iterable[Sequence[object]], spare: Sequence[str]
+) -> Table:
+    """A table that fits the terminal, so that no id is folded; what is left out, stderr says.
+
+    Args:
+        columns: As of :func:`table`.
+        lines: As of :func:`table`.
+        spare: Columns that can be left out, the first ones first.
+    """
+    console, every = stdout(), [tuple(line) for line in lines]
+    wide = console.options.update(width=_ANY_WIDTH)
+    left_out = 0
+    while True:
+        places = [at for at, name in enumerate(columns) if name not in spare[:left_out]]
+        cut = [[line[at] for at in places] for line in every]
+        result = table([columns[at] for at in places], cut)
+        needed = Measurement.get(console, wide, result).maximum
+        if needed <= console.width or left_out == len(spare):
+            break
+        left_out += 1
+    if left_out:
+        say(f"the terminal is too narrow for {', '.join(spare[:left_out])}: --json has all")
     return result
 
 

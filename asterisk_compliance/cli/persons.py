@@ -109,7 +109,9 @@ def erase(
 
     settings, whom = _asked(config, party, number, user)
     with _reader(settings) as reader:
-        planned = plan(reader, whom, settings.rules.home, unix_ms())
+        rules = settings.rules
+        keep = settings.provisions.keep
+        planned = plan(reader, whom, rules.home, unix_ms(), rules.time_zone, keep)
         check(reader, planned, ground, authority)
         places = _places(settings, reader, planned.parties)
     parties = planned.parties

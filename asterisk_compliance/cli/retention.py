@@ -42,8 +42,9 @@ def show_plan(
     """
     from asterisk_compliance.config import load
 
-    found = _plan(load(config, secrets=False), at)
-    _print_plan(found, as_json=as_json)
+    settings = load(config, secrets=False)
+    found = _plan(settings, at)
+    _print_plan(found, _persons(settings, found.at_ms), as_json=as_json)
     if found.overdue:
         raise typer.Exit(1)
 
@@ -65,17 +66,19 @@ def run(
     from asterisk_compliance.config import load
 
     settings = load(config, secrets=False)
-    found = _plan(settings, None)
-    if dry_run:
-        _print_plan(found, as_json=as_json)
-        return
-    if not yes and not _agreed(found):
-        raise typer.Exit(2)
+    if dry_run or not yes:
+        found = _plan(settings, None)
+        persons = _persons(settings, found.at_ms)
+        if dry_run:
+            _print_plan(found, persons, as_json=as_json)
+            return
+        if not _agreed(found, persons):
+            raise typer.Exit(2)
     answer = ask(settings.service.socket, "dispose", {"first": "yes"})
     if answer is None:
         answer = _dispose_alone(settings)
     while answer["left"]:
-        say(f"{answer['left']:,} left")
+        say("planning" if "planning" in answer else f"{answer['left']:,} left")
         further = ask(settings.service.socket, "dispose", {})
         if further is None:
             raise StoreUnavailable(
@@ -86,6 +89,8 @@ def run(
         print_json(answer)
     else:
         print_line(f"disposed of {answer['disposed']} recordings; {answer['failed']} failed")
+        if answer["erased"]:
+            print_line(f"erased {answer['erased']} persons whose time is over")
     if answer["failed"]:
         say("error: some files could not be removed; the service's log says why")
         say("hint: mend it, and say it again")
@@ -97,12 +102,25 @@ def _plan(settings: Any, at: str | None) -> Any:
     from asterisk_compliance.app.retention import plan, today_of
     from asterisk_compliance.domain.row_format import milliseconds
 
-    when = moment(at)
+    when = moment(at, settings.rules.time_zone)
     at_ms = unix_ms() if when is None else milliseconds(when)
     return plan(settings.audit.store, today_of(settings), at_ms)
 
 
-def _print_plan(found: Any, *, as_json: bool) -> None:
+def _persons(settings: Any, at_ms: int) -> list[dict[str, object]]:
+    """Who would be erased then: parties, and since when they are due."""
+    from asterisk_compliance.app.outliving import due_persons
+    from asterisk_compliance.domain.row_format import timestamp
+    from asterisk_compliance.storage.reader import StoreReader
+
+    with StoreReader(settings.audit.store) as reader:
+        return [
+            {"call": one.call, "due_at": timestamp(one.due_ms), "party": one.party}
+            for one in sorted(due_persons(reader, settings, at_ms), key=lambda one: one.due_ms)
+        ]
+
+
+def _print_plan(found: Any, persons: list[dict[str, object]], *, as_json: bool) -> None:
     from asterisk_compliance.domain.row_format import timestamp
 
     if as_json:
@@ -111,6 +129,7 @@ def _print_plan(found: Any, *, as_json: bool) -> None:
             {
                 "summary": {"at": timestamp(found.at_ms), **found.counts()},
                 **{name: [one.as_json() for one in every] for name, every in listed.items()},
+                "persons": persons,
             }
         )
         return
@@ -120,6 +139,8 @@ def _print_plan(found: Any, *, as_json: bool) -> None:
         say(f"{len(planned) - SHOWN:,} more: --json prints them all")
     for ground, count in _grounds(found.due):
         say(f"{count:,} due: {ground}")
+    if persons:
+        say(f"{len(persons):,} persons due: nothing is kept of them but what identifies them")
     summary = found.counts()
     say(
         f"{summary['kept']:,} recordings: {summary['due']:,} due ({summary['overdue']:,} overdue),"
@@ -144,14 +165,17 @@ def _cells(one: Any) -> tuple[object, ...]:
     )
 
 
-def _agreed(found: Any) -> bool:
+def _agreed(found: Any, persons: list[dict[str, object]]) -> bool:
     """Ask, where somebody sits at a terminal; nobody else is asked, and nothing is done."""
     if not sys.stdin.isatty():
         say("error: this removes recordings for ever")
         say("hint: look at it with --dry-run, then say --yes")
         return False
-    _print_plan(found, as_json=False)
-    return typer.confirm(f"Dispose of {len(found.due)} recordings for ever?", err=True)
+    _print_plan(found, persons, as_json=False)
+    what = f"{len(found.due)} recordings"
+    if persons:
+        what += f", and of what identifies {len(persons)} persons,"
+    return typer.confirm(f"Dispose of {what} for ever?", err=True)
 
 
 def _dispose_alone(settings: Any) -> dict[str, Any]:
@@ -162,6 +186,6 @@ def _dispose_alone(settings: Any) -> dict[str, Any]:
     if not settings.audit.store.is_dir():
         raise StoreUnavailable(f"{settings.audit.store}: there is no store yet")
     with StoreWriter.open(settings.audit.store) as store:
-        begun = Run.begin(settings, lambda draft: store.commit([draft])[0].seq, this_user())
+        begun = Run.begin(settings, lambda *rows: store.commit(rows)[-1].seq, this_user())
         begun.go_on()
     return dict(begun.answer())

@@ -13,7 +13,7 @@ from asterisk_compliance import catalogue
 from asterisk_compliance.app.policies import Policies
 from asterisk_compliance.cli.context import JsonOption
 from asterisk_compliance.cli.output import print_json, say, stdout, table
-from asterisk_compliance.domain.notice import Consent
+from asterisk_compliance.domain.notice import Consent, ToldBy
 from asterisk_compliance.domain.wording import Finding, PromptKind, Severity, lint
 from asterisk_compliance.errors import ConfigError
 
@@ -125,6 +125,7 @@ def _shipped() -> Iterator[_Linted]:
             length_ms=prompt.length_ms,
             kind=prompt.kind,
             digits=prompt.digits,
+            pointers={} if prompt.told_by is ToldBy.PUBLICATION else None,
         )
         yield _Linted(prompt.id, prompt.language, findings)
 
@@ -134,7 +135,7 @@ def _configured(path: Path) -> Iterator[_Linted]:
 
     What a wording has to say of keys follows from the policies that use its notice.
     """
-    from asterisk_compliance.app.prompts import policies_for, purposes_of
+    from asterisk_compliance.app.prompts import pointers, policies_for, purposes_of
     from asterisk_compliance.config import load
 
     settings = load(path, secrets=False)
@@ -156,6 +157,9 @@ def _configured(path: Path) -> Iterator[_Linted]:
                 length_ms=wording.length_ms,
                 kind=kind,
                 digits=digits,
+                pointers=pointers(settings, wording.language)
+                if notice.told_by is ToldBy.PUBLICATION
+                else None,
             )
             yield _Linted(notice.id, wording.language, findings)
 

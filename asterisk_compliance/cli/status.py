@@ -51,6 +51,12 @@ def status(
             f"{store['rows']} rows, {store['waiting']} on their way to the disk, "
             f"the last one {store['last_durable_s']:.0f} s ago"
         )
+        requests = answer.get("requests", {})
+        if requests.get("overdue") or requests.get("due_soon"):
+            print_line(f"requests: {requests['overdue']} overdue, {requests['due_soon']} due soon")
+        leaks = answer.get("incidents", {})
+        if leaks.get("overdue") or leaks.get("due_soon"):
+            print_line(f"incidents: {leaks['overdue']} overdue, {leaks['due_soon']} due soon")
         for reason in answer["reasons"]:
             print_line(f"not well: {reason}")
     raise typer.Exit(0 if answer["ok"] else 1)

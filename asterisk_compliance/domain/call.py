@@ -3,10 +3,11 @@
 Rule 1: every transition lives in the modules ``call*.py``, and nowhere else.
 Rule 2: nothing here awaits, reads a clock, or knows that ARI, AMI and AGI exist. Facts come
         in as events; what shall be done goes out as commands, in order.
-Rules 3 and 4 (the notice, the decision) are in ``call_notice.py``, 6 to 8 (what is captured) in
-``call_capture.py``, 9 to 11 (everybody else) in ``call_company.py``, 12 to 14 (what people ask
-for in mid-call) in ``call_asked.py``, 15 and 16 (what fails) in ``call_failures.py``, 17 and 18
-(what nobody saw) in ``call_recovery.py``.
+Rule 3 (the notice) is in ``call_notice.py``, 4 (the decision) in ``call_decision.py``, 6 to 8 (what
+is captured) in ``call_capture.py``, 9 to 11 (everybody else) in ``call_company.py``, 12 to 14
+(what people ask for in mid-call) in ``call_asked.py``, 15 and 16 (what fails) in
+``call_failures.py``, 17 and 18 (what nobody saw) in ``call_recovery.py``, and the rule for what is
+published in ``publication.py``.
 Rule 5: what cannot be taken back stands behind a ``Commit``, its row before it.
 
 The *phase* says where the channel is; what is known of the recording runs beside it, and follows
@@ -36,6 +37,7 @@ from asterisk_compliance.domain.call_company import (
     is_of_whisper,
     whispered,
 )
+from asterisk_compliance.domain.call_decision import Stepped, decide, then
 from asterisk_compliance.domain.call_failures import (
     events_lost,
     mute_refused,
@@ -46,15 +48,7 @@ from asterisk_compliance.domain.call_failures import (
     stopped_growing,
     storage_changed,
 )
-from asterisk_compliance.domain.call_notice import (
-    Stepped,
-    before_decision,
-    decide,
-    give_up,
-    opening,
-    telling,
-    then,
-)
+from asterisk_compliance.domain.call_notice import before_decision, give_up, opening, telling
 from asterisk_compliance.domain.call_rows import (
     anomaly_row,
     arrived_row,
@@ -108,7 +102,7 @@ from asterisk_compliance.domain.events import (
 )
 from asterisk_compliance.domain.fault_events import FileStopped, StorageChanged
 from asterisk_compliance.domain.names import Deadline, Step
-from asterisk_compliance.domain.notice import CaptureFrom, Policy
+from asterisk_compliance.domain.notice import CaptureFrom, Policy, ToldBy
 from asterisk_compliance.domain.recording import Capture
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.ids import CallId, RecordingId, recording_id
@@ -141,6 +135,8 @@ def arrive(call_id: CallId, arrival: Arrival, limits: Limits) -> Stepped:
         return then((arrived,), decide(call, arrival.policy))
     if arrival.stopping:
         return then((arrived,), decide(call, Reason.SERVICE_STOPPING))
+    if not _purposes_are_told(arrival, arrival.policy):
+        return then((arrived,), _answered(arrival, decide(call, Reason.NOT_PUBLISHED)))
     if call.records_at_once and arrival.no_storage is not None:
         return then((arrived,), _answered(arrival, decide(call, arrival.no_storage)))
     if arrival.overloaded:
@@ -149,6 +145,11 @@ def arrive(call_id: CallId, arrival: Arrival, limits: Limits) -> Stepped:
     answer = () if arrival.answered else (Answer(),)
     begun = replace(call, introducing=arrival.policy.introduction is not None)
     return begun, (arrived, *answer, *opening(begun))
+
+
+def _purposes_are_told(arrival: Arrival, policy: Policy) -> bool:
+    """By the notice that follows, or by the page that it names (rule 21)."""
+    return policy.told_by is ToldBy.NOTICE or arrival.published
 
 
 def _answered(arrival: Arrival, decided: Stepped) -> Stepped:

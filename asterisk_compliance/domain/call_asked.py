@@ -12,7 +12,7 @@ from typing import assert_never
 
 from asterisk_compliance.domain.call_capture import settle, stop, wanted_mute
 from asterisk_compliance.domain.call_company import admitted, must_stop, say
-from asterisk_compliance.domain.call_notice import Stepped, then
+from asterisk_compliance.domain.call_decision import Stepped, then
 from asterisk_compliance.domain.call_rows import (
     anomaly_row,
     consent_row,

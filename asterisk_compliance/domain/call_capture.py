@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeAlias, assert_never
 
-from asterisk_compliance.domain.call_notice import Stepped, then
+from asterisk_compliance.domain.call_decision import Stepped, then
 from asterisk_compliance.domain.call_rows import anomaly_row, recording_row, verdict_rows
 from asterisk_compliance.domain.call_state import Call, Phase, Segment, Slip
 from asterisk_compliance.domain.commands import (

@@ -21,7 +21,8 @@ from asterisk_compliance.domain.call_capture import (
     stop,
     unseen_detail,
 )
-from asterisk_compliance.domain.call_notice import EARLY_TOLERANCE_MS, Stepped, then
+from asterisk_compliance.domain.call_decision import Stepped, then
+from asterisk_compliance.domain.call_notice import EARLY_TOLERANCE_MS
 from asterisk_compliance.domain.call_rows import lasted_ms, standing_status
 from asterisk_compliance.domain.call_state import Call, Then, Whispering
 from asterisk_compliance.domain.call_unseen import looks_again, seen_again, unseen
@@ -50,8 +51,10 @@ from asterisk_compliance.domain.events import (
 from asterisk_compliance.domain.names import Deadline, Step
 from asterisk_compliance.domain.notice import Consent, Duty, OnJoin, OnProblem, announcement_for
 from asterisk_compliance.domain.reasons import StopReason
-from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.domain.rows import Kind, PersonalFact
 from asterisk_compliance.ids import PlaybackId, playback_id
+
+_OWN = frozenset({"staff", "assumed"})
 
 LEFT_MS = 1_000
 """How long a party whose whisper failed may take to be seen to have left."""
@@ -166,11 +169,17 @@ def must_stop(call: Call) -> StopReason | None:
 
 
 def _joined_row(call: Call, peer: Peer, how: str, at_ms: int) -> AppendRow:
+    """The controller's own people are to be found again by their endpoints; nobody else is."""
     party = call.party(call.parties)
-    return AppendRow(
+    row = AppendRow(
         Kind.PARTY_JOINED,
         {"channel": peer.channel, "cover": how, "party": party, **unseen_detail(call, at_ms)},
     )
+    if how not in _OWN or not peer.endpoint:
+        return row
+    endpoint = PersonalFact("endpoint", peer.endpoint, peer.endpoint)
+    others = {name: value for name, value in row.detail.items() if name != "party"}
+    return replace(row, detail=others, party=party, facts=(endpoint,))
 
 
 # -- whispers ----------------------------------------------------------------------------------

@@ -13,14 +13,8 @@ from typing import assert_never
 
 from asterisk_compliance.domain.call_capture import segment_did_not_begin, stop
 from asterisk_compliance.domain.call_company import say
-from asterisk_compliance.domain.call_notice import (
-    NO_MORE_WAITING,
-    Stepped,
-    decide,
-    stop_and_give_up,
-    then,
-    unrecorded,
-)
+from asterisk_compliance.domain.call_decision import Stepped, decide, then, unrecorded
+from asterisk_compliance.domain.call_notice import NO_MORE_WAITING, stop_and_give_up
 from asterisk_compliance.domain.call_rows import anomaly_row, decision_row, recording_row, result
 from asterisk_compliance.domain.call_state import Call, Phase
 from asterisk_compliance.domain.commands import (

@@ -1,8 +1,7 @@
-"""A call before it is decided: the notice, the question, and the one decision.
+"""A call before it is decided: the notice, and the question.
 
 Rule 3: a call may be recorded only after its notice was *completed* (guarantee G1), and the
         rule for that is :func:`shortcoming`; and after the consent that its policy asks for.
-Rule 4: every call gets exactly one initial decision (guarantee G2), in :func:`decide`.
 
     NOTICE ──▶ ASKING ──▶ decided ──▶ TELLING ──▶ CONTINUING
        └───────────────────▲  └──────────────────────▲
@@ -16,38 +15,27 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
+from asterisk_compliance.domain.call_decision import Stepped, decide, then
 from asterisk_compliance.domain.call_rows import (
     anomaly_row,
     completed_row,
     consent_row,
-    decision_row,
     do_not_call_row,
     introduced_row,
     lasted_ms,
-    recording_row,
-    result,
 )
 from asterisk_compliance.domain.call_state import Call, Phase
 from asterisk_compliance.domain.commands import (
     AppendRow,
     ClearDeadline,
     Command,
-    Commit,
     Continue,
     HangUp,
     Play,
     SetDeadline,
     StopPlayback,
 )
-from asterisk_compliance.domain.decision import (
-    ALLOWING,
-    REFUSING,
-    UNSTORABLE,
-    Decision,
-    Next,
-    Reason,
-    Status,
-)
+from asterisk_compliance.domain.decision import Reason
 from asterisk_compliance.domain.events import (
     CommandFailed,
     DeadlinePassed,
@@ -63,14 +51,7 @@ from asterisk_compliance.domain.events import (
 )
 from asterisk_compliance.domain.fault_events import ServiceHung
 from asterisk_compliance.domain.names import Deadline, Step
-from asterisk_compliance.domain.notice import (
-    Consent,
-    OnProblem,
-    Prompt,
-    Wording,
-    announcement_for,
-)
-from asterisk_compliance.domain.recording import Capture
+from asterisk_compliance.domain.notice import Consent, Wording
 from asterisk_compliance.domain.rows import Kind
 
 EARLY_TOLERANCE_MS = 40
@@ -81,8 +62,6 @@ NO_MORE_WAITING = (
     ClearDeadline(Deadline.GRACE),
     ClearDeadline(Deadline.STOP),
 )
-
-Stepped = tuple[Call, tuple[Command, ...]]
 
 
 def shortcoming(call: Call, finished: PlaybackFinished) -> Reason | None:
@@ -189,51 +168,11 @@ def telling(call: Call, event: Event) -> Stepped:
             return call, ()
 
 
-def decide(call: Call, reason: Reason, *, gone: bool = False) -> Stepped:
-    """The one initial decision, its row, and the way back into the dialplan.
-
-    ``gone``: the channel has left our application, so there is nobody to hand a result to.
-    """
-    assert call.decision is None, "a call is decided once"
-    if reason in ALLOWING:
-        return _allow(call, reason)
-    decision = unrecorded(call, reason)
-    decided = replace(call, decision=decision, phase=Phase.CONTINUING)
-    row = decision_row(decision)
-    if gone:
-        return decided, (row,)
-    said = _announcement(call, reason)
-    if said is None:
-        return decided, (row, result(decided), Continue())
-    told = replace(decided, phase=Phase.TELLING, playbacks=call.playbacks + 1)
-    limit = SetDeadline(Deadline.TELL, said.length_ms + call.limits.notice_margin_ms)
-    return told, (row, result(told), Play(told.playback, said.media), limit)
-
-
-def unrecorded(call: Call, reason: Reason) -> Decision:
-    """The decision not to record, with what the policy wants to happen next."""
-    status = Status.REFUSED if reason in REFUSING else Status.NOT_RECORDED
-    return Decision(status, reason, next=_NEXT.get(_what_happens(call, reason), Next.CONTINUE))
-
-
 def give_up(call: Call, reason: Reason, lasted: int = 0, *, gone: bool = False) -> Stepped:
     """Nothing comes of the notice or of the question: say how far it came, and decide."""
     row = AppendRow(Kind.NOTICE_INCOMPLETE, {"reason": reason, "lasted_ms": lasted})
     rows = (row,) if call.phase is Phase.NOTICE else ()
     return then((*rows, *NO_MORE_WAITING), decide(call, reason, gone=gone))
-
-
-def then(first: tuple[Command, ...], rest: Stepped) -> Stepped:
-    call, commands = rest
-    return call, first + commands
-
-
-_NEXT = {OnProblem.ALTERNATIVE: Next.ALTERNATIVE, OnProblem.END: Next.END}
-
-_CAN_BE_TOLD = (
-    REFUSING | UNSTORABLE | {Reason.NOTICE_FAILED, Reason.NOTICE_CUT_SHORT, Reason.NOTICE_TIMED_OUT}
-)
-"""Reasons after which the caller is still there, and Asterisk still plays what we ask for."""
 
 
 def opening(call: Call) -> tuple[Command, ...]:
@@ -343,53 +282,6 @@ def stop_and_give_up(call: Call, reason: Reason) -> Stepped:
 
 def _stop(call: Call) -> tuple[Command, ...]:
     return (StopPlayback(call.playback),) if call.phase is Phase.NOTICE else ()
-
-
-def _allow(call: Call, reason: Reason) -> Stepped:
-    assert call.policy is not None
-    assert call.wording is not None
-    allowed = Decision(
-        Status.ALLOWED,
-        reason,
-        purposes=call.policy.notice.purposes,
-        notice=call.policy.notice.label(call.wording.language),
-    )
-    decided = replace(call, decision=allowed, phase=Phase.CONTINUING)
-    if not call.records_at_once:
-        return decided, (decision_row(allowed), Commit(), result(decided), Continue())
-    segment = replace(call.segment, others=call.may_keep_others)
-    capturing = replace(decided, capture=Capture.REQUESTED, segment=segment)
-    requested = recording_row(
-        capturing,
-        Kind.RECORDING_REQUESTED,
-        capture=call.policy.capture,
-        others=segment.others,
-        policy=call.policy.name,
-        retention=call.policy.retention,
-    )
-    return capturing, (
-        decision_row(allowed),
-        requested,
-        Commit(),
-        result(capturing),
-        Continue(),
-    )
-
-
-def _what_happens(call: Call, reason: Reason) -> OnProblem:
-    if call.policy is None:
-        return OnProblem.CONTINUE
-    if reason in UNSTORABLE:
-        return call.policy.on_recording_failure
-    return call.policy.on_refusal if reason in REFUSING else call.policy.on_notice_failure
-
-
-def _announcement(call: Call, reason: Reason) -> Prompt | None:
-    """What the caller is told, in the language he was last spoken to."""
-    kind = announcement_for(_what_happens(call, reason), refused=reason in REFUSING)
-    if kind is None or call.policy is None or call.wording is None or reason not in _CAN_BE_TOLD:
-        return None
-    return call.policy.announcements[kind][call.wording.language]
 
 
 def _go(call: Call) -> Stepped:

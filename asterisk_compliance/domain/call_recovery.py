@@ -20,7 +20,7 @@ from asterisk_compliance.domain.call_capture import (
     SLIP_BEFORE_MS,
     ended_status,
 )
-from asterisk_compliance.domain.call_notice import Stepped, then
+from asterisk_compliance.domain.call_decision import Stepped, then
 from asterisk_compliance.domain.call_rows import decision_row
 from asterisk_compliance.domain.call_state import Call, Limits, Phase, Segment, Slip, Wiring
 from asterisk_compliance.domain.commands import (

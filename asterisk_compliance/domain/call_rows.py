@@ -92,6 +92,7 @@ def decision_row(decision: Decision) -> AppendRow:
             "purposes": decision.purposes,
             "reason": decision.reason,
             "status": decision.status,
+            "told_by": decision.told_by or "",
         },
     )
 

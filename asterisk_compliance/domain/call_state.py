@@ -85,6 +85,7 @@ class Arrival:
         outside: The number of the party outside in one comparable form; empty if it has none.
         overloaded: So many notices play that this one cannot.
         no_storage: Why nothing new can be kept.
+        published: The purposes stand on their page, on the day of the call.
         synthetic: The service itself placed it, to see whether everything works.
         queue: As the dialplan names it; empty if none.
     """
@@ -100,6 +101,7 @@ class Arrival:
     stopping: bool = False
     overloaded: bool = False
     no_storage: Reason | None = None
+    published: bool = True
     facts: tuple[PersonalFact, ...] = ()
     rules: tuple[str, ...] = ()
     leg: Leg = Leg.CALLER

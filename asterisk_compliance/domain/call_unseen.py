@@ -18,7 +18,7 @@ from asterisk_compliance.domain.call_capture import (
     slipping,
     why_not_others,
 )
-from asterisk_compliance.domain.call_notice import Stepped
+from asterisk_compliance.domain.call_decision import Stepped
 from asterisk_compliance.domain.call_state import Call, Segment, Slip
 from asterisk_compliance.domain.commands import AppendRow
 from asterisk_compliance.domain.events import LookedAway

@@ -7,7 +7,7 @@ it is covered; the rules are in ``call_company.py``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from asterisk_compliance.ids import ChannelId
@@ -31,11 +31,13 @@ class Peer:
 
     Attributes:
         consenting: The site has this agent's consent on file.
+        endpoint: As Asterisk names it, ``PJSIP/anna``; empty if that is not known.
     """
 
     channel: ChannelId
     cover: Cover = Cover.UNKNOWN
     consenting: bool = False
+    endpoint: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

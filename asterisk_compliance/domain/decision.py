@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from asterisk_compliance.domain.notice import ToldBy
 from asterisk_compliance.domain.purposes import PurposeCode
 
 
@@ -57,6 +58,7 @@ class Reason(StrEnum):
     STORAGE_NOT_WRITABLE = "STORAGE_NOT_WRITABLE"
     OVERLOADED = "OVERLOADED"
     EVENTS_OVERFLOWED = "EVENTS_OVERFLOWED"
+    NOT_PUBLISHED = "NOT_PUBLISHED"
     PARTY_LEFT = "PARTY_LEFT"
     FALLBACK_NOTICE = "FALLBACK_NOTICE"
 
@@ -73,7 +75,7 @@ REFUSING = frozenset({Reason.CONSENT_REFUSED, Reason.CONSENT_NOT_GIVEN})
 UNSTORABLE = frozenset({Reason.DISK_LOW, Reason.STORAGE_NOT_WRITABLE})
 """There is no place for a recording: what follows is that of a recorder that failed."""
 
-DIALPLAN_REASONS = ("SERVICE_UNAVAILABLE", "SERVICE_TIMED_OUT", "EMERGENCY")
+DIALPLAN_REASONS = ("SERVICE_UNAVAILABLE", "SERVICE_TIMED_OUT", "EMERGENCY", "HEARING")
 """Reasons that only the dialplan gives, when the service gave none; they never stand in a row."""
 
 
@@ -87,13 +89,17 @@ class Next(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The result of deciding. ``purposes`` and ``notice`` are empty unless it is allowed."""
+    """The result of deciding. All but status, reason and ``next`` are empty unless it is allowed.
+
+    ``told_by``: by what its parties are told the purposes.
+    """
 
     status: Status
     reason: Reason
     purposes: tuple[PurposeCode, ...] = ()
     notice: str = ""
     next: Next = Next.CONTINUE
+    told_by: ToldBy | None = None
 
     @property
     def allowed(self) -> bool:

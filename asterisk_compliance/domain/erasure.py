@@ -60,6 +60,8 @@ class Hindrance(StrEnum):
 
     LIVE_CALL = "LIVE_CALL"
     ON_HOLD = "ON_HOLD"
+    PROVISION_KEPT = "PROVISION_KEPT"
+    """It received something, and the record of that must be kept for longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +107,19 @@ class KeptParty:
         return self.found_by != {"dialled"} or self.leg == "callee"
 
 
-def hindrance(party: KeptParty, now_ms: int, *, held: bool) -> Hindrance | None:
+def hindrance(
+    party: KeptParty, now_ms: int, *, held: bool, recorded: bool = False
+) -> Hindrance | None:
     """What stands in the way of erasing ``party`` at ``now_ms`` (Unix milliseconds).
 
-    Every erasure asks here, whoever wants it. ``held``: a legal hold is about its call.
+    Whoever wants to erase asks here; a request that is carried out has asked the same of its calls.
+    ``held``: a legal hold is about its call.
+    ``recorded``: the record of a provision needs its values still (APPI Article 29(2)).
     """
     if held:
         return Hindrance.ON_HOLD
+    if recorded:
+        return Hindrance.PROVISION_KEPT
     if party.arrived_at and not party.ended_at:
         age_ms = now_ms - milliseconds(party.arrived_at)
         return Hindrance.LIVE_CALL if age_ms < LONGEST_CALL_MS else None

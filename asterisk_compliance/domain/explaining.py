@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from asterisk_compliance.domain.matching import CallFacts
@@ -24,6 +25,7 @@ from asterisk_compliance.domain.policy_rules import (
     Rule,
     Severity,
 )
+from asterisk_compliance.domain.publication import Publication
 from asterisk_compliance.domain.terms import FAILURES, RetentionConflict
 
 
@@ -65,6 +67,7 @@ class Explanation:
         rules: Those that applied.
         conflicts: Why nothing can be recorded under these rules.
         notice: Id of the notice that is played; empty if nobody said.
+        purposes: By what the party is told what the recording is for, and whether that holds.
     """
 
     call: Mapping[str, str]
@@ -73,6 +76,7 @@ class Explanation:
     rules: tuple[Cited, ...] = ()
     conflicts: tuple[str, ...] = ()
     notice: str = ""
+    purposes: str = ""
 
     def lines(self) -> Iterator[str]:
         """As plain text."""
@@ -85,6 +89,8 @@ class Explanation:
         if self.notice:
             yield ""
             yield f"notice = {self.notice}"
+            if self.purposes:
+                yield f"    {self.purposes}"
         for term in self.terms:
             yield ""
             yield f"{term.field} = {term.value}"
@@ -108,6 +114,7 @@ def explain(
     *,
     emergency: bool = False,
     notice: str = "",
+    purposes: str = "",
 ) -> Explanation:
     """Put into words what :func:`~asterisk_compliance.domain.policy_rules.resolve` found.
 
@@ -117,6 +124,7 @@ def explain(
         rules: Those that were resolved, to cite the ones that applied.
         emergency: The dialled number calls for help.
         notice: Id of the notice that is played under these terms.
+        purposes: As :func:`told_by_publication` says it, where they are told so.
     """
     call = _call(facts)
     if emergency:
@@ -129,7 +137,17 @@ def explain(
         rules=tuple(_cited(by_id[name]) for name in resolution.applied),
         conflicts=tuple(map(_conflict, resolution.conflicts)),
         notice=notice,
+        purposes=purposes,
     )
+
+
+def told_by_publication(publication: Publication, at: datetime) -> str:
+    """What follows for a call at ``at`` whose notice leaves its purposes to the published page."""
+    if publication.holds_at(at):
+        return f"Its purposes are told by publication, at {publication.page}."
+    if publication.page and publication.since is not None:
+        return f"Not recorded: its purposes are published from {publication.since} on."
+    return "Not recorded: its purposes are told by publication, and no page is published."
 
 
 def _call(facts: CallFacts) -> Mapping[str, str]:

@@ -22,7 +22,14 @@ from asterisk_compliance.domain.commands import AppendRow
 from asterisk_compliance.domain.decision import Decision, Reason, Status
 from asterisk_compliance.domain.events import Leg
 from asterisk_compliance.domain.memory import Remembered
-from asterisk_compliance.domain.notice import CaptureFrom, Consent, OnJoin, Policy, Withdrawal
+from asterisk_compliance.domain.notice import (
+    CaptureFrom,
+    Consent,
+    OnJoin,
+    Policy,
+    ToldBy,
+    Withdrawal,
+)
 from asterisk_compliance.domain.purposes import PurposeCode
 from asterisk_compliance.domain.reachable import Reach
 from asterisk_compliance.domain.rows import Actor, Kind
@@ -159,7 +166,11 @@ def adopt(promise: Promise, file: str, channel: ChannelId, known: Remembered | N
     call = fallback_call_id(promise.node, channel) if known is None else known.id
     recording = recording_id(call, 1 if known is None else known.last_number + 1)
     decision = Decision(
-        Status.ALLOWED, Reason.FALLBACK_NOTICE, promise.purposes, notice=promise.notice
+        Status.ALLOWED,
+        Reason.FALLBACK_NOTICE,
+        promise.purposes,
+        notice=promise.notice,
+        told_by=ToldBy.NOTICE,
     )
     arrived = (_arrived_row(promise, channel),) if known is None else ()
     undecided = known is None or known.decision is None

@@ -13,7 +13,7 @@ from enum import StrEnum
 from asterisk_compliance.domain.commands import Mute
 from asterisk_compliance.domain.decision import Decision, Next, Reason, Status
 from asterisk_compliance.domain.events import Entry, Leg
-from asterisk_compliance.domain.notice import CaptureFrom, OnWithdrawal
+from asterisk_compliance.domain.notice import CaptureFrom, OnWithdrawal, ToldBy
 from asterisk_compliance.domain.purposes import PurposeCode
 from asterisk_compliance.domain.reasons import PauseReason
 from asterisk_compliance.domain.row_format import Row, StoredDetail, milliseconds
@@ -183,6 +183,7 @@ def _decision(detail: Mapping[str, StoredDetail]) -> Decision:
         tuple(PurposeCode(code) for code in purposes),
         str(detail.get("notice", "")),
         Next.CONTINUE,
+        ToldBy(str(detail["told_by"])) if detail.get("told_by") else None,
     )
 
 

@@ -33,6 +33,15 @@ class Consent(StrEnum):
     """Press the accepting key; silence refuses."""
 
 
+class ToldBy(StrEnum):
+    """By what a party is told what its recording is for (APPI Article 21(1))."""
+
+    NOTICE = "notice"
+    """The words of the notice say every purpose."""
+    PUBLICATION = "publication"
+    """The notice names the page on which the purposes are published."""
+
+
 class OnProblem(StrEnum):
     """What happens to a call that may not be recorded."""
 
@@ -148,6 +157,7 @@ class Notice:
     """A versioned notice. Same id and version, same words: a change is a new version.
 
     ``retention``: how long a recording is kept at most, by its words; ``None``: they do not say.
+    ``told_by``: who hears it knows the purposes by its words, or by the page that it names.
     """
 
     id: str
@@ -155,6 +165,7 @@ class Notice:
     purposes: tuple[PurposeCode, ...]
     wordings: Mapping[str, Wording]
     retention: Period | None = None
+    told_by: ToldBy = ToldBy.NOTICE
 
     def label(self, language: str) -> str:
         """``id/version/language``, as it stands in ``COMPLIANCE_NOTICE`` and in rows."""
@@ -212,6 +223,13 @@ class Policy:
     introduction: Mapping[str, Prompt] | None = None
     do_not_call: bool = False
     retention: tuple[str, ...] = ()
+
+    @property
+    def told_by(self) -> ToldBy:
+        """``PUBLICATION`` if any of its parties can be told the purposes in no other way."""
+        notices = (self.notice, self.joined)
+        relies = any(one is not None and one.told_by is ToldBy.PUBLICATION for one in notices)
+        return ToldBy.PUBLICATION if relies else ToldBy.NOTICE
 
     def wording_for(self, channel_language: str) -> Wording:
         """The wording in the channel's language if the policy offers it, else in its first.

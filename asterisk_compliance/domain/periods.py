@@ -105,3 +105,12 @@ def last_event_over(last_day: Callable[[date], date], at: date) -> date | None:
     span = range(max(earliest, 1), at.toordinal() + 1)
     found = bisect_right(span, at, key=lambda one: last_day(date.fromordinal(one)))
     return date.fromordinal(span[found - 1]) if found else None
+
+
+def over_before(period: Period, at_ms: int, zone: ZoneInfo) -> int | None:
+    """Before which moment something happened if the period after it is over at ``at_ms``.
+
+    It lets events of one day too many be looked at, and never of one too few; ``None``: nothing.
+    """
+    last = last_event_over(period.last_day, day_of(at_ms, zone))
+    return None if last is None else end_of(last, zone)

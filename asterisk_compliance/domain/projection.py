@@ -7,22 +7,22 @@ change nothing: the log may say more than a list shows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Final, Literal, NamedTuple, TypeAlias
 
-from asterisk_compliance.domain.row_format import Row
+from asterisk_compliance.domain.logged_call import minted_ms
+from asterisk_compliance.domain.row_format import Row, milliseconds
 from asterisk_compliance.domain.rows import Kind
 
 Column: TypeAlias = str | int | None
 Table: TypeAlias = Literal["calls", "recordings"]
+_Columns: TypeAlias = dict[str, Column]
 
 PURPOSE_SEPARATOR: Final = "&"
 """As in the dialplan's ``COMPLIANCE_PURPOSES``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """Set ``columns`` of the entry ``key``, which is made if it is not there.
 
     Attributes:
@@ -35,13 +35,13 @@ class Change:
     columns: Mapping[str, Column]
 
 
-_NOTICE_STATES = {
+_NOTICE_STATES: Final[Mapping[str, str]] = {
     Kind.NOTICE_STARTED: "started",
     Kind.NOTICE_COMPLETED: "completed",
     Kind.NOTICE_INCOMPLETE: "incomplete",
 }
 
-_LEVELS = {
+_LEVELS: Final[Mapping[str, str]] = {
     Kind.RECORDING_REQUESTED: "requested",
     Kind.RECORDING_ADOPTED: "dialplan",
     Kind.RECORDING_STARTED: "started",
@@ -57,79 +57,100 @@ _LEVELS = {
     Kind.RECORDING_DISPOSED: "disposed",
 }
 
+LEVELS: Final = tuple(dict.fromkeys(_LEVELS.values()))
+"""What a recording can be, as lists say it."""
+
 
 def project(row: Row) -> Change | None:
     """The change that ``row`` makes to the entry of its call or of its recording."""
-    if row.call is None:
+    call = row.call
+    if call is None:
         return None
-    if row.kind in _LEVELS or row.kind == Kind.SPOOL_REMOVED:
-        return _recording_change(row, row.call)
-    columns = _call_columns(row)
-    return None if columns is None else Change("calls", row.call, {"node": row.node, **columns})
+    if of_call := _OF_CALLS.get(row.kind):
+        return Change("calls", call, {"node": row.node, **of_call(row, call)})
+    if of_recording := _OF_RECORDINGS.get(row.kind):
+        recording = _text(row.detail, "recording")
+        if recording is not None:
+            columns = {"call": call, "node": row.node, **of_recording(row)}
+            return Change("recordings", recording, columns)
+    return None
 
 
-def _call_columns(row: Row) -> dict[str, Column] | None:
-    detail = row.detail
-    match row.kind:
-        case Kind.CALL_ARRIVED:
-            named = ("channel", "linkedid", "policy", "entry")
-            queue = detail.get("queue")
-            known: dict[str, Column] = {"queue": queue} if isinstance(queue, str) else {}
-            return {"arrived_at": row.at, **{name: _text(detail, name) for name in named}, **known}
-        case Kind.NOTICE_STARTED | Kind.NOTICE_COMPLETED | Kind.NOTICE_INCOMPLETE:
-            parts = [_text(detail, name) for name in ("notice", "version", "language")]
-            columns: dict[str, Column] = {
-                "notice_state": _NOTICE_STATES[Kind(row.kind)],
-                "notice_at": row.at,
-            }
-            return columns | ({"notice": "/".join(filter(None, parts))} if parts[0] else {})
-        case Kind.DECISION:
-            return {
-                "decision": _text(detail, "status"),
-                "reason": _text(detail, "reason"),
-                "purposes": _joined(detail, "purposes"),
-                "decided_at": row.at,
-            }
-        case Kind.CONSENT if detail.get("state") == "withdrawn":
-            return {"withdrawn": _text(detail, "earlier")}
-        case Kind.CALL_CONTINUED:
-            return {"continued_at": row.at}
-        case Kind.CALL_ENDED:
-            return {"ended_at": row.at}
-        case _:
-            return None
+def _arrived(row: Row, _call: str) -> _Columns:
+    named = ("channel", "linkedid", "policy", "entry", "leg")
+    queue = row.detail.get("queue")
+    known: _Columns = {"queue": queue} if isinstance(queue, str) else {}
+    return {"arrived_at": row.at, **{name: _text(row.detail, name) for name in named}, **known}
 
 
-def _recording_change(row: Row, call: str) -> Change | None:
-    recording = _text(row.detail, "recording")
-    if recording is None:
+def _noticed(row: Row, _call: str) -> _Columns:
+    parts = [_text(row.detail, name) for name in ("notice", "version", "language")]
+    columns: _Columns = {"notice_state": _NOTICE_STATES[row.kind], "notice_at": row.at}
+    return columns | ({"notice": "/".join(filter(None, parts))} if parts[0] else {})
+
+
+def _decided(row: Row, _call: str) -> _Columns:
+    return {
+        "decision": _text(row.detail, "status"),
+        "reason": _text(row.detail, "reason"),
+        "purposes": _joined(row.detail, "purposes"),
+        "decided_at": row.at,
+    }
+
+
+def _consented(row: Row, _call: str) -> _Columns:
+    said = _text(row.detail, "state")
+    earlier = {"withdrawn": _text(row.detail, "earlier")} if said == "withdrawn" else {}
+    return {"consent": said, **earlier}
+
+
+def _ended(row: Row, call: str) -> _Columns:
+    return {"ended_at": row.at, "lasted_ms": _lasted_ms(row, call)}
+
+
+def _lasted_ms(row: Row, call: str) -> int | None:
+    """How long a call lasted from when its id was made; ``None`` where nobody saw its end."""
+    if row.detail.get("observed_late") is True:
         return None
-    columns: dict[str, Column] = {"call": call, "node": row.node}
-    if row.kind == Kind.SPOOL_REMOVED:
-        columns["removed_at"] = row.at
-    else:
-        columns |= {"level": _LEVELS[Kind(row.kind)], "level_at": row.at}
-    match row.kind:
-        case Kind.RECORDING_REQUESTED:
-            columns |= {"requested_at": row.at, "capture": _text(row.detail, "capture")}
-            columns |= _retention(row.detail)
-        case Kind.RECORDING_ADOPTED:
-            columns |= {"told_by": "dialplan", "capture": _text(row.detail, "capture")}
-            columns |= _retention(row.detail)
-        case Kind.RECORDING_CLOSED:
-            named = ("sha256", "rx_sha256", "tx_sha256", "rx", "tx", "length")
-            columns |= {name: _text(row.detail, name) for name in named}
-            columns["length_ms"] = _integer(row.detail, "length_ms")
-            columns["whole"] = int(row.detail.get("whole") is True)
-        case Kind.RECORDING_SEALED:
-            columns["sealed_sha256"] = _text(row.detail, "sha256")
-            columns["sealed_bytes"] = _integer(row.detail, "bytes")
-        case _:
-            pass
-    return Change("recordings", recording, columns)
+    try:
+        return max(0, milliseconds(row.at) - minted_ms(call))
+    except ValueError:  # somebody has changed the row; the tree names it
+        return None
 
 
-def _retention(detail: Mapping[str, object]) -> dict[str, Column]:
+def _level(row: Row) -> _Columns:
+    return {"level": _LEVELS[row.kind], "level_at": row.at}
+
+
+def _asked_for(row: Row) -> _Columns:
+    capture = _text(row.detail, "capture")
+    return {**_level(row), "requested_at": row.at, "capture": capture, **_retention(row.detail)}
+
+
+def _adopted(row: Row) -> _Columns:
+    capture = _text(row.detail, "capture")
+    return {**_level(row), "told_by": "dialplan", "capture": capture, **_retention(row.detail)}
+
+
+def _closed(row: Row) -> _Columns:
+    named = ("sha256", "rx_sha256", "tx_sha256", "rx", "tx", "length")
+    return {
+        **_level(row),
+        **{name: _text(row.detail, name) for name in named},
+        "length_ms": _integer(row.detail, "length_ms"),
+        "whole": int(row.detail.get("whole") is True),
+    }
+
+
+def _sealed(row: Row) -> _Columns:
+    return {
+        **_level(row),
+        "sealed_sha256": _text(row.detail, "sha256"),
+        "sealed_bytes": _integer(row.detail, "bytes"),
+    }
+
+
+def _retention(detail: Mapping[str, object]) -> _Columns:
     """Nothing, where a row of an earlier version says nothing."""
     said = {"policy": _text(detail, "policy"), "retention": _joined(detail, "retention")}
     return {name: value for name, value in said.items() if value is not None}
@@ -150,3 +171,21 @@ def _joined(detail: Mapping[str, object], name: str) -> str | None:
     if isinstance(value, tuple):
         return PURPOSE_SEPARATOR.join(map(str, value)) or None
     return _text(detail, name)
+
+
+_OF_CALLS: Final[Mapping[str, Callable[[Row, str], _Columns]]] = {
+    Kind.CALL_ARRIVED: _arrived,
+    **dict.fromkeys(_NOTICE_STATES, _noticed),
+    Kind.DECISION: _decided,
+    Kind.CONSENT: _consented,
+    Kind.CALL_CONTINUED: lambda row, _: {"continued_at": row.at},
+    Kind.CALL_ENDED: _ended,
+}
+_OF_RECORDINGS: Final[Mapping[str, Callable[[Row], _Columns]]] = {
+    **dict.fromkeys(_LEVELS, _level),
+    Kind.RECORDING_REQUESTED: _asked_for,
+    Kind.RECORDING_ADOPTED: _adopted,
+    Kind.RECORDING_CLOSED: _closed,
+    Kind.RECORDING_SEALED: _sealed,
+    Kind.SPOOL_REMOVED: lambda row: {"removed_at": row.at},
+}

@@ -35,8 +35,13 @@ class Purpose:
 
         Width, case and white space do not count: a wording is written to be spoken.
         """
+        return self.phrase_in(wording, language) is not None
+
+    def phrase_in(self, wording: str, language: str) -> str | None:
+        """The longest of the accepted phrases that ``wording`` has."""
         folded = _fold(wording)
-        return any(_fold(phrase) in folded for phrase in self.phrases.get(language, ()))
+        said = (phrase for phrase in self.phrases.get(language, ()) if _fold(phrase) in folded)
+        return max(said, key=len, default=None)
 
 
 def unnamed(purposes: Iterable[Purpose], wording: str, language: str) -> tuple[PurposeCode, ...]:

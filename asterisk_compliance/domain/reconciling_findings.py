@@ -27,6 +27,7 @@ class FindingId(StrEnum):
     SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
     SERVICE_TIMED_OUT = "SERVICE_TIMED_OUT"
     EMERGENCY = "EMERGENCY"
+    HEARING = "HEARING"
     FILE_QUARANTINED = "FILE_QUARANTINED"
     FALLBACK_NOTICE = "FALLBACK_NOTICE"
     FALLBACK_NOT_ADOPTED = "FALLBACK_NOT_ADOPTED"
@@ -37,6 +38,7 @@ EXPLAINED: Final = frozenset(
         FindingId.SERVICE_UNAVAILABLE,
         FindingId.SERVICE_TIMED_OUT,
         FindingId.EMERGENCY,
+        FindingId.HEARING,
         FindingId.FILE_QUARANTINED,
         FindingId.FALLBACK_NOTICE,
     }
@@ -148,6 +150,10 @@ WORDS: dict[FindingId, Words] = {
     ),
     FindingId.EMERGENCY: Words(
         "an emergency number was dialled; neither told nor recorded",
+        "nothing",
+    ),
+    FindingId.HEARING: Words(
+        "somebody wanted to hear a recording; such a call is neither told nor recorded",
         "nothing",
     ),
     FindingId.FILE_QUARANTINED: Words(

@@ -7,8 +7,9 @@
 4. Longer only for the future: a period that is longer today changes nothing for what was recorded.
 5. A purpose without a period needs it for as long as the maximum lets it; without either of them
    nothing is ever due.
-6. What its caller withdrew, where the policy says ``delete``, is due when its call is over. The
-   call itself deletes it; it is left to us only where that failed, or where somebody held it.
+6. What its caller withdrew, where the policy says ``delete``, is due when its call is over, if it
+   is not due before. The call itself deletes it; it is left to us only where that failed, or where
+   somebody held it.
 7. A hold beats all of that.
 
 (APPI Article 22: erased without delay when no longer needed; GDPR Article 5(1)(e).)
@@ -54,6 +55,8 @@ class Ground(StrEnum):
     NOTICE_PROMISED = "NOTICE_PROMISED"
     """The notice said so."""
     WITHDRAWN = "WITHDRAWN"
+    REQUESTED = "REQUESTED"
+    """The person asked for it, and it was granted; the rule is the id of the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,15 +209,17 @@ class _End(NamedTuple):
 def due(kept: Kept, today: Today) -> Due | None:
     """When and why ``kept`` has to go; ``None``: nothing says when."""
     ends = list(_maxima(kept.policy, kept.told, today, day_of(kept.began_ms, today.zone)))
+    every: list[Due] = []
     if kept.ended_ms is not None:
-        if kept.withdrawn:
-            return Due(kept.ended_ms + WITHDRAWN_AFTER_MS, Ground.WITHDRAWN, kept.policy)
         needed = _needed(kept.policy, kept.told, today, day_of(kept.ended_ms, today.zone))
         ends += [needed] if needed else []
-    if not ends:
-        return None
-    first = min(ends, key=lambda end: end.day)
-    return Due(end_of(first.day, today.zone), first.ground, first.rule, first.period)
+        if kept.withdrawn:
+            gone_ms = kept.ended_ms + WITHDRAWN_AFTER_MS
+            every.append(Due(gone_ms, Ground.WITHDRAWN, kept.policy))
+    if ends:
+        first = min(ends, key=lambda end: end.day)
+        every.append(Due(end_of(first.day, today.zone), first.ground, first.rule, first.period))
+    return min(every, key=lambda one: one.at_ms, default=None)
 
 
 def is_dated(policy: str, said: Told, today: Today) -> bool:

@@ -70,6 +70,7 @@ class Kind(StrEnum):
     RECORDING_RELEASED = "recording_released"
     RECORDING_DRILLED = "recording_drilled"
     EVIDENCE_EXPORTED = "evidence_exported"
+    CALL_EXPORTED = "call_exported"
     DISPOSAL_BEGUN = "disposal_begun"
     DISPOSAL_FAILED = "disposal_failed"
     RECORDING_DISPOSED = "recording_disposed"
@@ -89,12 +90,51 @@ class Kind(StrEnum):
     HOLD_PLACED = "hold_placed"
     HOLD_RELEASED = "hold_released"
 
+    PROVISION_RECIPIENT = "provision_recipient"
+    PROVISION_RECORDED = "provision_recorded"
+    PROVISION_SOURCE = "provision_source"
+    PROVISION_RECEIVED = "provision_received"
+
     PARTY_JOINED = "party_joined"
     PARTY_TOLD = "party_told"
     PARTY_NOT_TOLD = "party_not_told"
     CALL_DIVERTED = "call_diverted"
 
     PERSON_ERASED = "person_erased"
+
+    INCIDENT_OPENED = "incident_opened"
+    INCIDENT_AMENDED = "incident_amended"
+    INCIDENT_ASSESSED = "incident_assessed"
+    INCIDENT_REPORTED = "incident_reported"
+    INCIDENT_NOTED = "incident_noted"
+    INCIDENT_OVERDUE = "incident_overdue"
+    INCIDENT_CLOSED = "incident_closed"
+
+    HEARING_LENT = "hearing_lent"
+    HEARING_REFUSED = "hearing_refused"
+    HEARING_BEGUN = "hearing_begun"
+    HEARING_COMPLETED = "hearing_completed"
+    HEARING_ENDED = "hearing_ended"
+    HEARING_REMOVED = "hearing_removed"
+    ANSWER_PACKAGED = "answer_packaged"
+
+    REQUEST_OPENED = "request_opened"
+    REQUEST_REQUESTER = "request_requester"
+    REQUEST_SEARCHED = "request_searched"
+    REQUEST_CALL = "request_call"
+    REQUEST_IDENTIFIED = "request_identified"
+    REQUEST_EXTENDED = "request_extended"
+    REQUEST_DECIDED = "request_decided"
+    REQUEST_BEGUN = "request_begun"
+    REQUEST_CARRIED_OUT = "request_carried_out"
+    REQUEST_ANSWERED = "request_answered"
+    REQUEST_WITHDRAWN = "request_withdrawn"
+    REQUEST_OVERDUE = "request_overdue"
+    USE_REFUSED = "use_refused"
+    PAST_CALLS_SHOWN = "past_calls_shown"
+    USE_STOPPED = "use_stopped"
+    USE_RESUMED = "use_resumed"
+    CALL_ANNOTATED = "call_annotated"
 
 
 class Actor(StrEnum):
@@ -112,7 +152,7 @@ class PersonalFact:
     """One value that identifies a person; stored apart from the row, erasable.
 
     Attributes:
-        field: ``number``, ``name``, ``dialled`` (the DID) or ``user``.
+        field: ``number``, ``name``, ``dialled`` (the DID), ``user``, ``text`` (of a note)…
         value: As Asterisk or the kernel gave it, already bounded in length.
         search_key: A normal form to search by (for a number its digits), or ``None``.
     """

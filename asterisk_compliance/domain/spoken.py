@@ -37,6 +37,8 @@ class Expressions:
         superlative: A promise that nobody can verify.
         listeners: Who listens.
         period: How long a recording is kept.
+        by_us: Who records, if only as "we".
+        page: Where something is published.
     """
 
     recording: re.Pattern[str]
@@ -50,6 +52,8 @@ class Expressions:
     superlative: re.Pattern[str]
     listeners: re.Pattern[str]
     period: re.Pattern[str]
+    by_us: re.Pattern[str]
+    page: re.Pattern[str]
 
 
 def _keys(*words: str) -> dict[str, str]:
@@ -142,6 +146,10 @@ EXPRESSIONS: Mapping[str, Expressions] = {
         period=re.compile(
             r"消去|削除|廃棄|破棄|保存|保管|[0-9一二三四五六七八九十百](?:日|週|か月|ヶ月|カ月|年)"
         ),
+        by_us=re.compile(
+            r"[当弊](?:社|店|行|院|館|校|所|方|組合|窓口|センター)|(?:私|わたくし|わたし)(?:ども|共|たち)"
+        ),
+        page=re.compile(r"ウェブ|サイト|ホームページ|(?<![a-z])(?:web|www)"),
     ),
     "en": Expressions(
         recording=re.compile(r"\brecord(?:ed|ing|ings)?\b|\brecords (?:this|the|all|your|every)\b"),
@@ -184,6 +192,8 @@ EXPRESSIONS: Mapping[str, Expressions] = {
             r"\b(?:delet|eras|destroy|retain)|\b(?:store|stored|kept)\b"
             r"|\bkeep (?:it|the|this|record)|\b(?:days?|weeks?|months?|years?)\b"
         ),
+        by_us=re.compile(r"\b(?:we|us|our)\b"),
+        page=re.compile(r"\bweb[ -]?(?:site|page)|\bhome ?page\b|\bwww\b"),
     ),
 }
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from asterisk_compliance.domain.publication import unpointed
 from asterisk_compliance.domain.purposes import Purpose
 from asterisk_compliance.domain.spoken import (
     EXPRESSIONS,
@@ -73,6 +74,7 @@ HINTS: Mapping[str, tuple[Severity, str]] = {
     "W12": (Severity.ADVICE, "say when the recording is deleted, if there is time"),
     "W13": (Severity.ADVICE, "say that pressing nothing means no recording"),
     "W14": (Severity.ADVICE, "let somebody who speaks it read it against docs/wording.md"),
+    "W15": (Severity.ERROR, "it leaves its purposes to the page: name that, and who records"),
 }
 """Severity and hint of every finding."""
 
@@ -85,6 +87,7 @@ def lint(
     length_ms: int | None = None,
     kind: PromptKind = PromptKind.NOTICE,
     digits: Mapping[str, str] | None = None,
+    pointers: Mapping[str, Iterable[str]] | None = None,
 ) -> tuple[Finding, ...]:
     """All that is wrong with ``wording``, by id; never raises.
 
@@ -92,16 +95,23 @@ def lint(
         wording: The words as they were given to the voice.
         language: ``ja`` or ``en``; of another only purposes, length and placeholders are
             looked at, and the last finding says so.
-        purposes: What the recording may serve; each must be said. A notice has at least one.
+        purposes: What the recording may serve; each must be said. A notice has at least one, or
+            leaves them to the published page.
         length_ms: Of the prompt; ``None`` if it has not been spoken yet.
         digits: What the policy understands: from a role (``accept``, ``refuse``) to a key
             (``0``-``9``, ``*``, ``#``).
         kind: What the prompt is for; an announcement has to tell less.
+        pointers: Of a notice that leaves its purposes to the published page: the further words
+            that :func:`~.publication.unpointed` takes.
     """
     folded = fold(wording)
     said = EXPRESSIONS.get(language)
     found = [
-        *_purposes(wording, language, tuple(purposes), said, kind),
+        *(
+            _purposes(wording, language, tuple(purposes), said, kind)
+            if pointers is None
+            else _pointed(wording, language, pointers)
+        ),
         *_form(folded, length_ms),
     ]
     if said is None:
@@ -140,6 +150,13 @@ def _purposes(
             yield _finding("W02", f"purpose {purpose.code} is not said")
         elif not purpose.is_named_in(told, language):
             yield _finding("W03", f"purpose {purpose.code} is said only after the recording")
+
+
+def _pointed(
+    wording: str, language: str, pointers: Mapping[str, Iterable[str]]
+) -> Iterator[Finding]:
+    for what in unpointed(wording, language, **pointers):
+        yield _finding("W15", f"it does not say {what}")
 
 
 def _up_to_recording(folded: str, said: Expressions) -> str | None:

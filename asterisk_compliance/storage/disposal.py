@@ -12,6 +12,7 @@ import errno
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -56,12 +57,17 @@ def files_of(
 
 
 def digest_of(path: Path) -> str:
-    """SHA-256 of a file, hex.
+    """SHA-256 of a file, hex; of a pipe or a link, which holds nothing itself, that of no bytes.
+
+    The spool is Asterisk's too, so whatever bears a recording's name there can be anything.
 
     Raises:
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
+    if not stat.S_ISREG(path.lstat().st_mode):
+        return hashlib.sha256().hexdigest()
+    opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(opened, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -95,7 +101,7 @@ def remove(recording: RecordingId, files: Iterable[Path], directories: Iterable[
         sync_directory(directory)
     for path in paths:
         try:
-            path.open("rb").close()
+            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))  # a pipe is waited for by nobody
         except FileNotFoundError:
             continue
         raise FileExistsError(errno.EEXIST, "can still be opened", path.name)

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 from asterisk_compliance.domain.erasure import KeptParty
 from asterisk_compliance.domain.row_format import Row, commitment, decode
 from asterisk_compliance.errors import StoreUnavailable
-from asterisk_compliance.ids import CallId, NodeName, PartyId
+from asterisk_compliance.ids import CallId, NodeName, PartyId, party_id
 from asterisk_compliance.storage.reader import StoreReader
 
 _COMMIT = "commit."
@@ -108,6 +108,22 @@ def openings(reader: StoreReader, of: KeptParty) -> Iterator[Opening]:
             if name.startswith(_COMMIT):
                 field = name.removeprefix(_COMMIT)
                 yield _opened(of, row, field, kept.get((seq, field)))
+
+
+def number_of(reader: StoreReader, call: CallId, *, callee: bool) -> str:
+    """The number of the party that a call is with, as Asterisk gave it; empty if none is kept.
+
+    Args:
+        reader: Of the store.
+        call: Which.
+        callee: It was called, so that it is what was dialled.
+    """
+    sql = (
+        "SELECT value FROM party_values WHERE party = ? AND field = ? AND salt <> x''"
+        " ORDER BY seq LIMIT 1"
+    )
+    lines = _all(reader, sql, party_id(call, 1), "dialled" if callee else "number")
+    return str(lines[0][0]) if lines else ""
 
 
 def values(reader: StoreReader, of: Iterable[KeptParty]) -> list[str]:

@@ -202,6 +202,41 @@ CREATE UNIQUE INDEX party_values_seq ON party_values (seq, field);
 CREATE INDEX party_values_party ON party_values (party);
 """
 
+SORTED = ("policy", "queue", "leg", "decision", "reason", "purposes", "notice", "consent")
+"""Columns of ``calls`` that have few values each. Never changed: an index is over them."""
+SORT = f"json_array({', '.join(SORTED)})"
+"""What sort of call it is. The index is used where an expression is written just like this."""
+MINUTE = "lasted_ms / 60000"
+
+_BEGAN_MS = """
+(SELECT sum((instr('0123456789abcdef', substr(calls.call, 14 - value, 1)) - 1) << (4 * value))
+    FROM json_each('[0,1,2,3,4,5,6,7,8,9,10,11]'))
+"""
+"""The time in the id of a call, which is where it begins: 12 hexadecimal digits."""
+
+_SEARCH = f"""
+ALTER TABLE calls ADD COLUMN leg TEXT;
+ALTER TABLE calls ADD COLUMN consent TEXT;
+ALTER TABLE calls ADD COLUMN lasted_ms INTEGER;
+UPDATE calls SET leg = nullif(said.leg, '')
+    FROM (SELECT call, row ->> '$.detail.leg' AS leg, max(seq) FROM rows
+        WHERE kind = 'call_arrived' GROUP BY call) AS said
+    WHERE said.call = calls.call;
+UPDATE calls SET consent = nullif(said.state, '')
+    FROM (SELECT call, row ->> '$.detail.state' AS state, max(seq) FROM rows
+        WHERE kind = 'consent' GROUP BY call) AS said
+    WHERE said.call = calls.call;
+UPDATE calls SET lasted_ms = max(0, said.ended_ms - {_BEGAN_MS})
+    FROM (SELECT call, max(seq), row ->> '$.detail.observed_late' AS late,
+            CAST(strftime('%s', substr(at, 1, 19)) AS INTEGER) * 1000
+                + CAST(substr(at, 21, 3) AS INTEGER) AS ended_ms
+        FROM rows WHERE kind = 'call_ended' GROUP BY call) AS said
+    WHERE said.call = calls.call AND said.late IS NOT 1;
+CREATE INDEX calls_sort ON calls ({SORT});
+CREATE INDEX calls_lasted ON calls ({MINUTE});
+CREATE INDEX recordings_level ON recordings (level, call);
+"""  # noqa: S608  fixed text
+
 MIGRATIONS: tuple[str, ...] = (
     _FIRST,
     _DO_NOT_CALL,
@@ -210,6 +245,7 @@ MIGRATIONS: tuple[str, ...] = (
     _TOLD_BY,
     _RETENTION,
     _ERASABLE,
+    _SEARCH,
 )
 """Number n brings a store from version n to n + 1. Never edited once released; only added to."""
 

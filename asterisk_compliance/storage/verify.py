@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from asterisk_compliance.domain.merkle import BLOCK, Frontier
-from asterisk_compliance.domain.row_format import Row, commitment, decode
+from asterisk_compliance.domain.row_format import Row, commitment, decode, decode_block
 from asterisk_compliance.domain.signed_note import VerifierKey
 from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.storage import erasure, schema
@@ -79,6 +79,13 @@ def verify(
         raise StoreUnavailable(f"cannot read {directory}: {error}") from error
 
 
+def _rows(lines: Sequence[_Line]) -> Sequence[Row | None]:
+    try:
+        return decode_block([data for _, data, _ in lines])
+    except ValueError:
+        return [None] * len(lines)
+
+
 class _Walk:
     """One pass over the rows."""
 
@@ -100,8 +107,8 @@ class _Walk:
         rows = self._db.execute("SELECT seq, CAST(row AS BLOB), leaf FROM rows ORDER BY seq")
         while lines := list(islice(rows, BLOCK)):
             self._grow(self._hashed(lines), marks)
-            for seq, data, _ in lines:
-                self._check(seq, data)
+            for (seq, data, _), row in zip(lines, _rows(lines), strict=True):
+                self._check(seq, data, row)
         self._open(_BEYOND_EVERY_ROW, None)  # what is left belongs to no row
         verdict.rows, verdict.root = frontier.size, frontier.root()
         self._check_head(self._next_seq)
@@ -139,10 +146,13 @@ class _Walk:
         what = "is not there" if stored is None else "is not that of its rows"
         self.verdict.fault(None, f"the stored node over rows {last - BLOCK + 1} to {last} {what}")
 
-    def _check(self, seq: int, data: bytes) -> None:
-        """One row by itself: its form, its number, its log, what it commits to."""
+    def _check(self, seq: int, data: bytes, row: Row | None) -> None:
+        """One row by itself: its form, its number, its log, what it commits to.
+
+        ``row``: what was read with the others; ``None``, if they do not all have the form of one.
+        """
         try:
-            row = decode(data)
+            row = row or decode(data)
         except ValueError as error:
             self.verdict.fault(seq, str(error))
             self._open(seq, None)

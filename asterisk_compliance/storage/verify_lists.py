@@ -10,11 +10,15 @@ import sqlite3
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
 
+from asterisk_compliance.domain.merkle import BLOCK
 from asterisk_compliance.domain.projection import Column, Table, project
 from asterisk_compliance.domain.row_format import Row
 from asterisk_compliance.errors import StoreUnavailable
@@ -26,6 +30,7 @@ FEW_ROWS = 100_000
 Entries: TypeAlias = "dict[Table, dict[str, dict[str, Column]]]"
 
 _decode = msgspec.json.Decoder(Row).decode
+_decode_block = msgspec.json.Decoder(list[Row]).decode
 
 
 def differences(directory: Path) -> list[str]:
@@ -74,14 +79,26 @@ class Beside:
 
 def _folded(db: sqlite3.Connection) -> Entries:
     entries: Entries = {table: defaultdict(dict) for table in projections.KEYS}
-    for (text,) in db.execute("SELECT CAST(row AS BLOB) FROM rows ORDER BY seq"):
-        try:
-            row = _decode(text)
-        except msgspec.MsgspecError:
-            continue  # the tree names it
-        if change := project(row):
-            entries[change.table][change.key].update(change.columns)
+    lines = (line for (line,) in db.execute("SELECT CAST(row AS BLOB) FROM rows ORDER BY seq"))
+    while block := list(islice(lines, BLOCK)):
+        for row in _rows(block):
+            if change := project(row):
+                entries[change.table][change.key].update(change.columns)
     return entries
+
+
+def _rows(lines: Sequence[bytes]) -> Iterator[Row]:
+    """Those that are rows: others are named by the tree, and so is what is not strictly one."""
+    try:
+        rows = _decode_block(b"[" + b",".join(lines) + b"]")
+    except (ValueError, msgspec.MsgspecError):
+        rows = []
+    if len(rows) == len(lines):
+        yield from rows
+        return
+    for line in lines:
+        with suppress(ValueError, msgspec.MsgspecError):
+            yield _decode(line)
 
 
 if __name__ == "__main__":

@@ -75,6 +75,7 @@ class EvidenceSite:
         caller: np.ndarray = CALLER,
         order: tuple[str, ...] = ("told", "allowed", "begun"),
         more: tuple[tuple[Kind, dict[str, Any]], ...] = (),
+        told_by: str = "notice",
     ) -> CallId:
         """A call whose recording is in the vault. ``more``: rows while it lives."""
         call = call_id(BEGAN_MS + number, bytes(8))
@@ -91,7 +92,7 @@ class EvidenceSite:
             "told": (Kind.NOTICE_COMPLETED, {**self.told, "length_ms": 2_000, "lasted_ms": 2_001}),
             "allowed": (
                 Kind.DECISION,
-                {"status": "ALLOWED", "reason": "NOTICE_COMPLETED", **said},
+                {"status": "ALLOWED", "reason": "NOTICE_COMPLETED", "told_by": told_by, **said},
             ),
             "begun": (
                 Kind.RECORDING_REQUESTED,
@@ -137,7 +138,7 @@ class EvidenceSite:
         )
 
     def export(self, call: str, out: Path, *more: object, opened: bool = True) -> Result:
-        words = [call, "--out", out, "--purpose", "QUALITY", *more]
+        words = [call, "--out", out, "--purpose", "QUALITY", "--reason", "CLAIM", *more]
         return self.run("evidence", "export", *words, *self.opening(opened))
 
     def opening(self, opened: bool) -> tuple[object, ...]:

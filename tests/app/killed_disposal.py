@@ -116,7 +116,7 @@ def _killed_at(line: int, settings: Settings) -> bool:
 
 def _dispose(settings: Settings) -> None:
     with StoreWriter.open(settings.audit.store) as store:
-        run = Run.begin(settings, lambda row: store.commit([row])[0].seq, "officer", at(DUE))
+        run = Run.begin(settings, lambda *rows: store.commit(rows)[-1].seq, "officer", at(DUE))
         run.go_on()
 
 

@@ -13,7 +13,7 @@ from asterisk_compliance.app import call_task
 from asterisk_compliance.app.backlog import Backlog
 from asterisk_compliance.app.call_task import CallTask, monotonic_ms
 from asterisk_compliance.domain import call as rules
-from asterisk_compliance.domain.call_notice import Stepped
+from asterisk_compliance.domain.call_decision import Stepped
 from asterisk_compliance.domain.call_state import Arrival, Call, Limits, Phase
 from asterisk_compliance.domain.commands import CaptureOptions, Command, HandOver, Mute, Whisper
 from asterisk_compliance.domain.company import Peer

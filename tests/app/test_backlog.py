@@ -27,7 +27,7 @@ class Store:
         self.refuses = False
         self.backlog = Backlog(self, most=most)
 
-    def append(self, *drafts: Draft) -> asyncio.Future[int]:
+    def append(self, *drafts: Draft, patient: bool = False) -> asyncio.Future[int]:
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         if self.refuses:
             done.set_exception(self.error or StoreUnavailable("disk full"))

@@ -268,6 +268,27 @@ def test_a_user_without_a_name_is_a_number() -> None:
     assert Peer(uid=2**31 - 7, pid=1).user == str(2**31 - 7)
 
 
+async def test_a_directory_that_is_slow_to_name_who_asks_holds_nobody(
+    server: asyncio.Task[None], path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, named = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def slow(uid: int) -> str:
+        loop.call_soon_threadsafe(looks.set)
+        assert named.wait(WITHIN_S)
+        return "tanaka"
+
+    monkeypatch.setattr(control, "_user", slow)
+    asking = asyncio.create_task(asyncio.to_thread(ask, path, "echo", {}))
+    await asyncio.wait_for(looks.wait(), WITHIN_S)
+    assert not named.is_set(), "the loop goes on"
+    named.set()
+    answer = await asyncio.wait_for(asking, WITHIN_S)
+    assert answer is not None
+    assert answer["user"] == "tanaka"
+
+
 # -- a file that comes with the answer ---------------------------------------------------------
 
 

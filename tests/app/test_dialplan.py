@@ -10,8 +10,10 @@ import pytest
 
 from asterisk_compliance.app.dialplan import ASKED, render, render_default, render_for
 from asterisk_compliance.app.result import (
+    LAST_CALL_VARIABLE,
     MAY_CALL_VARIABLE,
     MIXMONITOR_ID_VARIABLE,
+    PAST_CALLS_VARIABLE,
     RESULT_VARIABLE,
     RESULT_VARIABLES,
     SEGMENT_VARIABLE,
@@ -24,6 +26,7 @@ from sample_settings import raw, settings
 CHECKED_IN = Path(__file__).parents[2] / "dialplan" / "compliance.conf"
 ROUTINES = ("compliance-notice", "compliance-notice-agi")
 ARRAY = f"ARRAY({','.join(RESULT_VARIABLES)})"
+PAST_CALLS = f"ARRAY({PAST_CALLS_VARIABLE},{LAST_CALL_VARIABLE})"
 
 SPOOL = PurePosixPath("/var/spool/asterisk/compliance")
 ENTRIES = (*ROUTINES, "compliance-callee")
@@ -36,6 +39,7 @@ OWN = {
     SHOWN_VARIABLE,
     MAY_CALL_VARIABLE,
     ARRAY,
+    PAST_CALLS,
 }
 ASTERISKS = {"AGIEXITONHANGUP", "DYNAMIC_FEATURES", "GOSUB_RESULT"}
 FUNCTIONS = {
@@ -109,10 +113,11 @@ def test_no_variable_is_inherited_by_another_channel() -> None:
 def test_a_routine_clears_every_variable_first(routine: str) -> None:
     """Unless this channel has a standing decision: that one returns."""
     steps = contexts(render_default())[routine]
-    assert steps[1:4] == [
+    assert steps[1:5] == [
         'GotoIf($["${COMPLIANCE_CHANNEL}"="${UNIQUEID}"]?again)',
         f"Set({ARRAY}={',' * (len(RESULT_VARIABLES) - 1)})",
         f"Set({MIXMONITOR_ID_VARIABLE}=)",
+        f"Set({PAST_CALLS}=,)",
     ]
     enter = next(at for at, step in enumerate(steps) if step.startswith(("Stasis(", "AGI(")))
     assert steps.index(f"Set({RESULT_VARIABLE}=)") < enter
@@ -285,3 +290,20 @@ def test_recordings_run_into_the_spool_of_the_site() -> None:
     assert "r(/srv/spool/r-${id}-rx.wav)" in text
     assert "t(/srv/spool/r-${id}-tx.wav)" in text
     assert str(SPOOL) not in text
+
+
+def test_the_routine_for_hearing_is_there_only_where_it_is_configured() -> None:
+    assert "compliance-hearing" not in contexts(render_default())
+    read = settings(hearing={"call_s": 90})
+    text = render_for(read, read.asterisk[0])
+    steps = contexts(text)["compliance-hearing"]
+    assert "Stasis(compliance,hearing)" in steps
+    assert steps.index("StopMixMonitor()") < steps.index("Stasis(compliance,hearing)")
+    assert "ExecIf($[${site}=0 | ${site}>90]?Set(TIMEOUT(absolute)=90))" in steps
+    recorded = '"${COMPLIANCE_CHANNEL}"="${UNIQUEID}" & "${COMPLIANCE_MMID}"!=""'
+    assert steps[:2] == ["Set(COMPLIANCE_HEARING=REFUSED)", f"GotoIf($[{recorded}]?back)"]
+    assert steps[2].endswith("Set(CDR(userfield)=NOT_RECORDED:HEARING::))")
+    (asterisk,) = raw()["asterisk"]
+    without = asterisk | {"node": "pbx2", "ari": None, "agi": {}}
+    read = settings(hearing={}, asterisk=[asterisk, without])
+    assert "compliance-hearing" not in contexts(render_for(read, read.asterisk[1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -37,7 +38,7 @@ DUE = "2026-12-24T15:00:00.000Z"
 def disposed(settings: Settings, when: str = DUE, shift_ms: int = 0) -> dict[str, int]:
     with StoreWriter.open(settings.audit.store) as store:
         run = Run.begin(
-            settings, lambda row: store.commit([row])[0].seq, "officer", at(when) + shift_ms
+            settings, lambda *rows: store.commit(rows)[-1].seq, "officer", at(when) + shift_ms
         )
         run.go_on()
         return dict(run.answer())
@@ -65,7 +66,14 @@ def test_what_is_due_goes_with_everything_that_was_made_of_it(tmp_path: Path, en
 
     assert disposed(settings, DUE, -1)["disposed"] == 0
     assert len(files(tmp_path)) == 4
-    assert disposed(settings) == {"disposed": 1, "held": 0, "failed": 0, "gone": 0, "left": 0}
+    assert disposed(settings) == {
+        "disposed": 1,
+        "held": 0,
+        "failed": 0,
+        "gone": 0,
+        "erased": 0,
+        "left": 0,
+    }
 
     assert files(tmp_path) == [f"{other}.wav"]
     (row,) = rows(settings, "recording_disposed")
@@ -169,10 +177,10 @@ def test_without_a_row_nothing_is_removed(tmp_path: Path) -> None:
     recording = keep(tmp_path, BEGAN)
     with StoreWriter.open(settings.audit.store) as store:
 
-        def commit(row: Draft) -> int:
-            if row.kind is not Kind.RETENTION_RUN:
+        def commit(*rows: Draft) -> int:
+            if rows[0].kind is not Kind.RETENTION_RUN:
                 raise StoreUnavailable("the disk is full")
-            return store.commit([row])[0].seq
+            return store.commit(rows)[-1].seq
 
         run = Run.begin(settings, commit, "officer", at(DUE))
         with pytest.raises(StoreUnavailable):
@@ -186,7 +194,7 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     for number in range(1, 4):
         keep(tmp_path, BEGAN, number=number)
     with StoreWriter.open(settings.audit.store) as store:
-        run = Run.begin(settings, lambda row: store.commit([row])[0].seq, "officer", at(DUE))
+        run = Run.begin(settings, lambda *rows: store.commit(rows)[-1].seq, "officer", at(DUE))
         lefts = []
         while run.left:
             run.go_on(0.0)
@@ -234,13 +242,13 @@ def test_a_later_start_of_the_service_takes_up_nothing_of_it(
 def hold(settings: Settings, user: str = "officer", **arguments: str) -> dict[str, Any]:
     with StoreWriter.open(settings.audit.store) as store:
         said = {"matter": "CASE-2026-17", **arguments}
-        return dict(place(settings, lambda row: store.commit([row])[0].seq, user, said))
+        return dict(place(settings, lambda *rows: store.commit(rows)[-1].seq, user, said))
 
 
 def free(settings: Settings, user: str = "officer", **arguments: str) -> dict[str, Any]:
     with StoreWriter.open(settings.audit.store) as store:
         said = {"matter": "CASE-2026-17", **arguments}
-        return dict(release(settings, lambda row: store.commit([row])[0].seq, user, said))
+        return dict(release(settings, lambda *rows: store.commit(rows)[-1].seq, user, said))
 
 
 @pytest.mark.parametrize(
@@ -312,8 +320,8 @@ def test_a_hold_that_is_placed_in_the_middle_of_a_run_is_seen(tmp_path: Path) ->
         keep(tmp_path, BEGAN, number=number)
     with StoreWriter.open(settings.audit.store) as store:
 
-        def commit(row: Draft) -> int:
-            return store.commit([row])[0].seq
+        def commit(*rows: Draft) -> int:
+            return store.commit(rows)[-1].seq
 
         run = Run.begin(settings, commit, "officer", at(DUE))
         run.go_on(0.0)
@@ -338,7 +346,7 @@ def test_what_was_begun_is_held_while_it_is_there_and_finished_when_it_is_gone(
     assert files(tmp_path) == [f"{recording}.wav"]
     (tmp_path / "vault" / f"{recording}.wav").unlink()  # as if it had died behind the removal
     with StoreWriter.open(settings.audit.store) as store:
-        run = Run.begin(settings, lambda row: store.commit([row])[0].seq, "officer", at(DUE))
+        run = Run.begin(settings, lambda *rows: store.commit(rows)[-1].seq, "officer", at(DUE))
         found = plan(settings.audit.store, today_of(settings), at(DUE))
         run.left = list(found.held)
         run.go_on()
@@ -349,7 +357,7 @@ def test_what_somebody_else_removed_meanwhile_gets_no_second_row(tmp_path: Path)
     settings = site(tmp_path)
     recording = keep(tmp_path, BEGAN)
     with StoreWriter.open(settings.audit.store) as store:
-        run = Run.begin(settings, lambda row: store.commit([row])[0].seq, "officer", at(DUE))
+        run = Run.begin(settings, lambda *rows: store.commit(rows)[-1].seq, "officer", at(DUE))
         removed = run.left[0]
         draft = Draft(
             Kind.RECORDING_REMOVED, 0, NODE, call=removed.call, detail={"recording": recording}
@@ -404,6 +412,24 @@ def test_a_file_that_comes_back_is_found(tmp_path: Path) -> None:
 
 
 # -- files --------------------------------------------------------------------------------------
+
+
+def test_a_pipe_or_a_link_in_the_spool_goes_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    """Asterisk writes there; a pipe would be opened for ever, a link be read."""
+    settings = site(tmp_path)
+    recording = keep(tmp_path, BEGAN)
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"nobody's recording")
+    rx, tx = (tmp_path / "spool" / spool_name(recording, leg) for leg in ("rx", "tx"))
+    os.mkfifo(rx)
+    tx.symlink_to(secret)
+    (tmp_path / "vault" / f"{recording}-note").symlink_to(tmp_path / "nowhere")
+    assert disposed(settings)["disposed"] == 1
+    assert files(tmp_path) == []
+    assert secret.exists()
+    nothing = sha256().hexdigest()
+    (row,) = rows(settings, "recording_disposed")
+    assert {"-rx.wav " + nothing, "-tx.wav " + nothing, "* " + nothing} < set(row.detail["files"])
 
 
 def test_only_files_of_this_very_recording_are_its_own(tmp_path: Path) -> None:

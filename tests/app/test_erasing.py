@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -17,6 +18,7 @@ from asterisk_compliance.app.erasing import BadErasure, Erasing, NotErasable, Wh
 from asterisk_compliance.app.marks import mark_draft
 from asterisk_compliance.app.remaining import LOGS, NUMBER, Places, remainders
 from asterisk_compliance.config import Settings
+from asterisk_compliance.config_provisions import ProvisionSettings
 from asterisk_compliance.domain.erasure import KeptParty
 from asterisk_compliance.domain.row_format import decode
 from asterisk_compliance.domain.rows import Draft, Kind
@@ -59,9 +61,11 @@ class Desk:
     def __init__(self, log: AuditLog, store: Path) -> None:
         self.log, self.store = log, store
         settings = SimpleNamespace(
-            audit=SimpleNamespace(store=store), rules=SimpleNamespace(home="JP")
+            audit=SimpleNamespace(store=store),
+            rules=SimpleNamespace(home="JP", time_zone=ZoneInfo("UTC")),
+            provisions=ProvisionSettings(),
         )
-        self.erasing = Erasing(log, lambda: cast("Settings", settings))
+        self.erasing = Erasing(log, lambda: cast("Settings", settings), asyncio.Lock())
 
     async def call(self, number: int, caller: str, *, over: bool = True, **facts: str) -> CallId:
         call = a_call(number)
@@ -197,7 +201,8 @@ PARTY = KeptParty(
 )
 EVERYWHERE = {
     "cdr", "cel", "queue_log", "asterisk_logs", "asterisk_database", "elsewhere",
-    "recordings", "do_not_call", "rows", "json_lines", "checkpoints", "backups", "snapshots",
+    "recordings", "handed_out", "do_not_call", "rows", "json_lines", "checkpoints", "backups",
+    "snapshots",
 }  # fmt: skip
 
 
@@ -216,6 +221,11 @@ def test_everything_that_remains_is_named_with_how_to_find_it():
     assert "2026-11-24T08:00:00.000Z to 2026-11-24T08:01:00.000Z" in listed["asterisk_logs"].todo
     assert any(NUMBER in command for command in listed["asterisk_logs"].find)
     assert listed["recordings"].find == ()
+    given, released, exported, evidence = listed["handed_out"].find
+    assert given == "asterisk-compliance provisions list --names --call c-1"
+    assert released == "asterisk-compliance audit list --kind recording_released --call c-1"
+    assert "call_exported" in exported
+    assert "evidence_exported" in evidence
     assert "'/var/lib/it'\"'\"'s'" in listed["backups"].find[0]
 
 
@@ -237,7 +247,7 @@ def test_configured_files_are_named_instead_of_those_of_asterisk():
 def test_of_staff_there_is_no_channel_to_look_for():
     listed = found([KeptParty(PartyId("y-2"), NodeName("service"))])
     assert set(listed) == EVERYWHERE
-    assert listed["cdr"].find == listed["queue_log"].find == ()
+    assert listed["cdr"].find == listed["queue_log"].find == listed["handed_out"].find == ()
     assert "at all times" in listed["asterisk_logs"].todo
 
 

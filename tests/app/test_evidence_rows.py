@@ -7,10 +7,10 @@ import json
 import pytest
 
 from app.evidence_forged import Exported, flipped, packed, places, rebound, thief_of
-from app.evidence_site import CALLER, NOTICE, EvidenceSite
+from app.evidence_site import BEGAN_MS, CALLER, NOTICE, EvidenceSite
 from asterisk_compliance import verify
 from asterisk_compliance.domain.rows import Draft, Kind
-from asterisk_compliance.ids import NodeName, call_id, party_id
+from asterisk_compliance.ids import NodeName, call_id, party_id, recording_id
 from asterisk_compliance.verify import Check, canonical, read_bundle, told_of
 
 
@@ -60,12 +60,86 @@ def test_a_recording_that_began_before_its_notice_is_found(tmp_path, order):
     site = EvidenceSite(tmp_path)
     call = site.recorded_call(1, order=order)
     out = tmp_path / "out.zip"
-    made = site.export(call, out)
+    claim = ("--ground", "GDPR_LEGAL_CLAIMS", "--reference", "CASE-2026-17")
+    made = site.export(call, out, *claim)
     assert made.exit_code == 0, "what speaks against the site can be exported too"
     assert "warning: ORDER" in made.stderr
     check = Check(str(out), site.key)
     assert check.verdict == "NOT VERIFIED"
     assert {(where, what[:5]) for where, what in check.wrong} == {("rows.jsonl", "ORDER")}
+
+
+def released(number: int, purpose: str, **more: str) -> tuple[Kind, dict[str, object]]:
+    said = {"recording": recording_id(call_id(BEGAN_MS + number, bytes(8)), 1), "sealed": True}
+    return Kind.RECORDING_RELEASED, {**said, "sha256": "ab" * 32, "purpose": purpose, **more}
+
+
+@pytest.mark.parametrize(
+    ("purpose", "ground", "wrong"),
+    [
+        ("SERVICE", "", False),
+        ("TRAINING", "", True),
+        ("TRAINING", "JP_LAW", False),
+        ("DRILL", "", False),
+        ("RIGHTS", "", False),
+    ],
+)
+def test_a_use_of_what_was_not_told_is_found(tmp_path, purpose, ground, wrong):
+    """Whoever wrote the row: the service would have refused it."""
+    site = EvidenceSite(tmp_path)
+    more = (released(1, purpose, ground=ground),) if ground else (released(1, purpose),)
+    call = site.recorded_call(1, more=more)
+    out = tmp_path / "out.zip"
+    made = site.export(call, out)
+    assert made.exit_code == 0, made.output
+    assert ("warning: PURPOSE" in made.stderr) is wrong
+    check = Check(str(out), site.key)
+    assert check.verdict == ("NOT VERIFIED" if wrong else "VERIFIED")
+    said = [(where, what.partition(":")[0]) for where, what in check.wrong]
+    assert said == [("rows.jsonl", "PURPOSE")] * wrong
+
+
+def test_what_the_dialplan_recorded_alone_is_bound_by_what_it_promised(tmp_path):
+    site = EvidenceSite(tmp_path)
+    recording = recording_id(call_id(BEGAN_MS + 1, bytes(8)), 1)
+    adopted = (Kind.RECORDING_ADOPTED, {"recording": recording, "purposes": ("TRAINING",)})
+    uses = (released(1, "TRAINING"), released(1, "QUALITY"))
+    call = site.recorded_call(1, order=("allowed",), more=(adopted, *uses))
+    out = tmp_path / "out.zip"
+    why = ("--ground", "JP_LAW", "--reference", "R8-123")
+    assert site.export(call, out, *why).exit_code == 0
+    found = [what for _, what in Check(str(out), site.key).wrong if what.startswith("PURPOSE")]
+    assert len(found) == 1
+
+
+def test_the_page_says_what_was_used_and_what_was_refused(tmp_path):
+    site = EvidenceSite(tmp_path)
+    refused = {"action": "LISTEN", "purpose": "TRAINING", "recording": "", "refusal": "NOT_TOLD"}
+    call = site.recorded_call(1, more=((Kind.USE_REFUSED, refused),))
+    out = tmp_path / "out.zip"
+    why = ("--ground", "GDPR_LEGAL_CLAIMS", "--reference", "CASE-2026-17")
+    assert site.export(call, out, *why).exit_code == 0
+    page = read_bundle(str(out))["report.html"].decode()
+    assert f"{recording_id(call, 1)}, EVIDENCE, QUALITY, GDPR_LEGAL_CLAIMS (" in page
+    assert "LISTEN, TRAINING (" in page
+    assert ": NOT_TOLD" in page
+    assert "QUALITY, because of CLAIM, on the ground GDPR_LEGAL_CLAIMS" in page
+    assert "CASE-2026-17" not in page
+
+
+@pytest.mark.parametrize("told_by", ["notice", "publication"])
+def test_purposes_that_the_page_told_are_said_to_be_told_by_publication(tmp_path, told_by):
+    site = EvidenceSite(tmp_path)
+    call = site.recorded_call(1, told_by=told_by)
+    out = tmp_path / "out.zip"
+    assert site.export(call, out).exit_code == 0
+    by_page = told_by == "publication"
+    page = read_bundle(str(out))["report.html"].decode()
+    assert ("by publication: the notice names the page" in page) is by_page
+    check = Check(str(out), site.key)
+    (decided,) = (line for line in check.checked if line.startswith("decision: "))
+    assert ("NOTICE_COMPLETED, purposes told by publication (" in decided) is by_page
+    assert check.verdict == "VERIFIED"
 
 
 def test_what_a_bundle_says_cannot_steer_a_terminal(exported, tmp_path):

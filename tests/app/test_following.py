@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from asterisk_compliance.app import following as module
-from asterisk_compliance.app.following import Endpoints
+from asterisk_compliance.app.following import LONGEST_ENDPOINT, Endpoints
 from asterisk_compliance.domain.company import Cover, Peer
 from asterisk_compliance.domain.decision import Decision, Reason, Status
 from asterisk_compliance.domain.events import (
@@ -45,6 +45,20 @@ async def test_a_call_is_told_that_it_is_bridged_and_to_whom(site: Site) -> None
     site.leaves(CALLER)
     await site.settled()
     assert caller.heard[2:] == [Unbridged(30), CompanyChanged(30, (), two_party=False)]
+
+
+@pytest.mark.parametrize(
+    ("name", "endpoint"),
+    [
+        ("PJSIP/anna-0000002a", "PJSIP/anna"),
+        ("PJSIP/anna-desk-0000002a", "PJSIP/anna-desk"),
+        ("Local/100@agents-00000001;2", "Local/100@agents"),
+        ("odd", "odd"),
+        (f"PJSIP/{'x' * 500}-1", f"PJSIP/{'x' * (LONGEST_ENDPOINT - 6)}"),
+    ],
+)
+def test_of_who_comes_the_endpoint_is_known(name: str, endpoint: str) -> None:
+    assert Endpoints().peer(AGENT, name).endpoint == endpoint
 
 
 async def test_each_of_our_calls_in_a_bridge_is_told(site: Site) -> None:

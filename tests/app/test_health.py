@@ -108,7 +108,7 @@ async def test_a_store_that_hangs_or_refuses_is_said(
         rows = node._rows
         assert isinstance(rows, CountedRows)
 
-        def full(*_drafts: object) -> None:
+        def full(*_drafts: object, patient: bool = False) -> None:
             raise StoreUnavailable("full")
 
         await serving.until(

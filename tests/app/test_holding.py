@@ -38,13 +38,13 @@ def settings(tmp_path: Path) -> Settings:
 def placed(settings: Settings, user: str = "tanaka", **arguments: str) -> Any:
     said = {"matter": "CASE-2026-17", **arguments}
     with StoreWriter.open(settings.audit.store) as store:
-        return place(settings, lambda row: store.commit([row])[0].seq, user, said)
+        return place(settings, lambda *rows: store.commit(rows)[-1].seq, user, said)
 
 
 def released(settings: Settings, user: str, **arguments: str) -> Any:
     said = {"matter": "CASE-2026-17", **arguments}
     with StoreWriter.open(settings.audit.store) as store:
-        return release(settings, lambda row: store.commit([row])[0].seq, user, said)
+        return release(settings, lambda *rows: store.commit(rows)[-1].seq, user, said)
 
 
 def holds(settings: Settings, *, everything: bool = False) -> list[Any]:
@@ -63,6 +63,9 @@ def holds(settings: Settings, *, everything: bool = False) -> list[Any]:
         ({"number": "nobody"}, "no digit"),
         ({"queue": "Mr. Tanaka"}, "no queue"),
         ({"call": "c-1"}, "no id of a call"),
+        ({"since": "yesterday"}, "no time"),
+        ({"since": "2026-11-24"}, "no time"),
+        ({"until": "1969-12-31T00:00:00.000Z"}, "no time"),
         ({"call": a_call_at(BEGAN, 77)}, "no row speaks of this call"),
     ],
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from asterisk_compliance.app import introducing
 from asterisk_compliance.app import service as service_module
 from asterisk_compliance.app.control import ask
 from asterisk_compliance.app.policies import digest_of
@@ -129,7 +130,7 @@ async def test_why_it_was_refused_is_in_the_service_s_log(
 async def test_rules_that_change_soon_are_in_the_service_s_log(
     serving: Serving, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service_module, "AHEAD_DAYS", 100_000)
+    monkeypatch.setattr(introducing, "AHEAD_DAYS", 100_000)
     before = serving.policies
     write_config(serving.config.parent, rules=JAPAN)
     serving.reload.set()
@@ -149,7 +150,7 @@ async def test_nothing_applies_that_the_log_could_not_say(
         raise error
 
     with monkeypatch.context() as patched:
-        patched.setattr(serving.service, "_introduce", fail)
+        patched.setattr(service_module, "introduce", fail)
         write_config(serving.config.parent, rules=JAPAN)
         serving.reload.set()
         await serving.until(tried.is_set)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from prometheus_client import generate_latest
 
 from asterisk_compliance.app.control import Peer
+from asterisk_compliance.app.disposing import Run
 from asterisk_compliance.app.metrics import Metrics
 from asterisk_compliance.app.retaining import Retaining, may_not_go
+from asterisk_compliance.domain.row_format import Row, decode
 from asterisk_compliance.domain.rows import Draft, Kind
+from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.ids import CallId, call_of
 from asterisk_compliance.storage.audit_log import AuditLog
+from asterisk_compliance.storage.reader import RowQuery, StoreReader
 from retained import a_call_at, at, keep, site
 from sample_rows import draft
 
@@ -34,6 +40,11 @@ async def retaining(home: Path) -> AsyncIterator[tuple[Retaining, Metrics]]:
         await rows.close()
 
 
+def rows_of_kind(home: Path, kind: Kind | None = None) -> list[Row]:
+    with StoreReader(home / "store") as reader:
+        return [decode(stored.data) for stored in reader.rows(RowQuery(kind=kind))]
+
+
 def shown(metrics: Metrics) -> dict[str, float]:
     lines = generate_latest(metrics.registry).decode().splitlines()
     prefix = 'compliance_retention_recordings{state="'
@@ -45,7 +56,14 @@ async def test_a_run_through_the_service(tmp_path: Path) -> None:
     recording = keep(tmp_path, BEGAN)
     async with retaining(tmp_path) as (one, metrics):
         answer = await one.verbs()["dispose"](OFFICER, {"first": "yes"})
-        assert answer == {"disposed": 1, "held": 0, "failed": 0, "gone": 0, "left": 0}
+        assert answer == {
+            "disposed": 1,
+            "held": 0,
+            "failed": 0,
+            "gone": 0,
+            "erased": 0,
+            "left": 0,
+        }
         assert not (tmp_path / "vault" / f"{recording}.wav").exists()
         assert shown(metrics) == {"due": 0, "held": 0, "kept": 0, "overdue": 0, "undated": 0}
 
@@ -59,6 +77,82 @@ async def test_a_long_run_is_asked_to_go_on(tmp_path: Path, monkeypatch: Any) ->
         while answers[-1]["left"]:
             answers.append(await one.dispose(OFFICER, {}))
     assert [answer["disposed"] for answer in answers] == [1, 2, 3]
+
+
+async def test_who_asks_does_not_wait_for_a_long_plan(tmp_path: Path, monkeypatch: Any) -> None:
+    recording = keep(tmp_path, BEGAN)
+    planned, begin = threading.Event(), Run.begin
+
+    def slow(*of: Any) -> Run:
+        assert planned.wait(10)
+        return begin(*of)
+
+    monkeypatch.setattr("asterisk_compliance.app.retaining.PLAN_S", 0.0)
+    monkeypatch.setattr(Run, "begin", slow)
+    async with retaining(tmp_path) as (one, _):
+        planning = {"planning": True, "left": 1}
+        assert await one.dispose(OFFICER, {"first": "yes"}) == planning
+        assert await one.dispose(OFFICER, {"first": "yes"}) == planning, "nobody plans twice"
+        planned.set()
+        monkeypatch.setattr("asterisk_compliance.app.retaining.PLAN_S", 10.0)
+        assert (await one.dispose(OFFICER, {}))["disposed"] == 1
+        assert len(rows_of_kind(tmp_path, Kind.RETENTION_RUN)) == 1
+        assert not (tmp_path / "vault" / f"{recording}.wav").exists()
+
+
+async def test_a_plan_that_nobody_came_back_for_is_not_carried_out_days_later(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    keep(tmp_path, BEGAN)
+    async with retaining(tmp_path) as (one, _):
+        with monkeypatch.context() as patch:
+            patch.setattr("asterisk_compliance.app.retaining.PLAN_S", 0.0)
+            assert "planning" in await one.dispose(OFFICER, {"first": "yes"})
+            assert one._planning is not None
+            await asyncio.wait({one._planning})
+        assert (await one.dispose(OFFICER, {"first": "yes"}))["disposed"] == 1
+        ordered, again = rows_of_kind(tmp_path, Kind.RETENTION_RUN)
+        (gone,) = rows_of_kind(tmp_path, Kind.RECORDING_DISPOSED)
+        assert gone.actor == again.actor != ordered.actor
+
+
+async def test_a_plan_that_fails_is_said_and_made_anew(tmp_path: Path, monkeypatch: Any) -> None:
+    keep(tmp_path, BEGAN)
+    async with retaining(tmp_path) as (one, _):
+        with monkeypatch.context() as patch:
+            patch.setattr(Run, "begin", lambda *_: (_ for _ in ()).throw(StoreUnavailable("gone")))
+            with pytest.raises(StoreUnavailable):
+                await one.dispose(OFFICER, {"first": "yes"})
+        assert (await one.dispose(OFFICER, {"first": "yes"}))["disposed"] == 1
+
+
+async def test_who_gave_up_waiting_lets_nobody_place_a_hold_between(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    """The control socket drops a request after some seconds; its thread goes on removing."""
+    recording = keep(tmp_path, BEGAN)
+    removing, removed, go_on = threading.Event(), threading.Event(), Run.go_on
+
+    def slow(run: Run, for_s: float) -> None:
+        removing.set()
+        assert removed.wait(10)
+        go_on(run, for_s)
+
+    monkeypatch.setattr(Run, "go_on", slow)
+    async with retaining(tmp_path) as (one, _), asyncio.TaskGroup() as tasks:
+        given_up = tasks.create_task(one.dispose(OFFICER, {"first": "yes"}))
+        assert await asyncio.to_thread(removing.wait, 10)
+        held = {"matter": "CASE-1-A", "call": call_of(recording)}
+        holding = tasks.create_task(one.hold(OFFICER, held))
+        for _ in range(2):
+            given_up.cancel()
+            await asyncio.wait({given_up, holding}, timeout=0.05)
+        assert not holding.done(), "it would say that it holds what is being removed"
+        removed.set()
+        await holding
+        assert given_up.cancelled()
+    kinds = [row.kind for row in rows_of_kind(tmp_path)]
+    assert kinds[-2:] == [Kind.RECORDING_DISPOSED, Kind.HOLD_PLACED]
 
 
 async def test_a_hold_through_the_service_beats_disposal(tmp_path: Path) -> None:

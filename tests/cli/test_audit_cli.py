@@ -16,11 +16,13 @@ from asterisk_compliance.cli import audit, calls, context
 from asterisk_compliance.domain.row_format import decode, timestamp
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.errors import ConfigError, StoreUnavailable
+from asterisk_compliance.ids import call_id
 from asterisk_compliance.storage.reader import StoreReader
 from asterisk_compliance.storage.writer import StoreWriter
 from sample_rows import AT_MS, a_call, a_recorded_call, an_unrecorded_call, draft, tamper
 
-RECORDED, LEFT = a_call(1), a_call(2)
+A_DAY_MS = 86_400_000
+RECORDED, LEFT = a_call(1), call_id(AT_MS + A_DAY_MS, bytes(8))
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def store(tmp_path: Path) -> Path:
     directory = tmp_path / "store"
     with StoreWriter.open(directory) as writer:
         writer.commit(a_recorded_call(RECORDED))
-        writer.commit(an_unrecorded_call(LEFT, AT_MS + 86_400_000))
+        writer.commit(an_unrecorded_call(LEFT, AT_MS + A_DAY_MS))
         writer.commit([draft(Kind.MARK, detail={"code": "a\x1b[31m[red]b"})])
     return directory
 
@@ -168,7 +170,7 @@ def test_calls_list(store: Path) -> None:
     text = run(calls.app, store, "list").stdout
     assert text.index(LEFT) < text.index(RECORDED)  # newest first
     first, second = lines(run(calls.app, store, "list", "--json"))
-    assert (first["decision"], first["reason"]) == ("NOT_RECORDED", "NOTICE_INCOMPLETE")
+    assert (first["decision"], first["reason"]) == ("NOT_RECORDED", "HANGUP_IN_NOTICE")
     assert (first["purposes"], first["recordings"]) == ([], [])
     assert second["purposes"] == ["QUALITY", "TRAINING"]
     assert second["recordings"][0]["level"] == "closed"
@@ -178,7 +180,7 @@ def test_calls_list(store: Path) -> None:
     ("args", "found"),
     [
         (["--decision", "ALLOWED"], [RECORDED]),
-        (["--reason", "NOTICE_INCOMPLETE"], [LEFT]),
+        (["--reason", "HANGUP_IN_NOTICE"], [LEFT]),
         (["--purpose", "QUALITY"], [RECORDED]),
         (["--since", "2026-11-25"], [LEFT]),
         (["--until", "2026-11-25"], [RECORDED]),

@@ -47,6 +47,11 @@ recordings = "/nowhere/recordings"
 {vault}
 [reconcile]
 cdr = ["/var/log/asterisk/cdr-csv/Master.csv"]
+[[role]]
+name = "officers"
+users = ["root"]
+purposes = ["SERVICE"]
+actions = ["LISTEN"]
 """
 
 
@@ -133,4 +138,24 @@ def test_a_configuration_that_does_not_load_is_status_2(tmp_path: Path, broken: 
 def test_prompts_are_looked_at(tmp_path: Path) -> None:
     file = config(tmp_path)
     (tmp_path / "sounds/ja/notice-standard.wav").unlink()
+    assert isinstance(run(file).exception, ConfigError)
+
+
+def test_a_dialplan_is_looked_at_that_is_named_here_or_in_the_configuration(
+    tmp_path: Path,
+) -> None:
+    file = config(tmp_path)
+    wrong = tmp_path / "extensions.conf"
+    wrong.write_text("[a]\nexten => 5,1,MixMonitor(a.wav)\n")
+    result = run(file, "--dialplan", str(wrong), "--json")
+    assert result.exit_code == 1
+    found = [(one["id"], one["address"]) for one in json.loads(result.stdout)]
+    assert found == [
+        ("DIALPLAN_ROUTINE_MISSING", "extensions.conf:2"),
+        ("DIALPLAN_RECORDED_UNTOLD", "extensions.conf:2 a,5,1"),
+    ]
+    named = file.read_text("utf-8").replace("staff =", f'dialplan = "{wrong}"\nstaff =')
+    file.write_text(named, "utf-8")
+    assert run(file, "--json").stdout == result.stdout
+    wrong.unlink()
     assert isinstance(run(file).exception, ConfigError)

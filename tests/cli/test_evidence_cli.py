@@ -58,9 +58,11 @@ def test_through_the_service_and_its_rows_come_first(site: EvidenceSite) -> None
 
 def test_the_service_itself_refuses_what_it_must_not_write(site: EvidenceSite) -> None:
     call = site.recorded_call(1)
-    right = {"call": call, "purpose": "QUALITY", "manifest": "ab" * 32}
+    right = {"call": call, "purpose": "QUALITY", "reason": "CLAIM", "manifest": "ab" * 32}
     wrong = [
         {"purpose": "NOSUCH"},
+        {"reason": ""},
+        {"reason": "because I want to"},
         {"manifest": "ab"},
         {"manifest": "AB" * 32},
         {"call": "c-" + "0" * 28},
@@ -118,8 +120,9 @@ def test_what_is_refused_leaves_no_file_and_no_row(site: EvidenceSite) -> None:
     call, out = site.recorded_call(1), site.home / "evidence.zip"
     living = call_id(7, bytes(8))
     site.tell(living, (Kind.CALL_ARRIVED, {"policy": "inbound"}))
-    purpose = site.run("evidence", "export", call, "--out", out, "--purpose", "NOSUCH")
-    assert purpose.exit_code == 2 or "no such purpose" in str(purpose.exception)
+    why = ("--purpose", "NOSUCH", "--reason", "CLAIM")
+    purpose = site.run("evidence", "export", call, "--out", out, *why)
+    assert "no such purpose" in str(purpose.exception)
     for wrong, why in (
         (living, "not over"),
         (call_id(8, bytes(8)), "no row"),

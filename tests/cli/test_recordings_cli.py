@@ -3,113 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import stat
 import subprocess
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from app.recovered_site import LOUD
-from app.serving import Serving, write_config
+from app.released_site import IDENTITY, RECIPIENT, WAV, WHY, Site, served
 from asterisk_compliance.age import new_identity
 from asterisk_compliance.app.releasing import NoSuchRecording
 from asterisk_compliance.cli.main import app
-from asterisk_compliance.domain.recording import Expected
-from asterisk_compliance.domain.rows import Draft, Kind
+from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.errors import ComplianceError, StoreLocked, StoreUnavailable
-from asterisk_compliance.ids import CallId, NodeName, call_id, recording_id, spool_name
-from asterisk_compliance.storage.reader import StoreReader
-from asterisk_compliance.storage.recordings import measure_and_join, wav_header
-from asterisk_compliance.storage.vault import open_vault, vault_path
+from asterisk_compliance.ids import call_id, recording_id
+from asterisk_compliance.storage.vault import vault_path
 from asterisk_compliance.storage.writer import StoreWriter
-
-IDENTITY, RECIPIENT = new_identity()
-BEGAN_MS = 1_700_000_000_000
-WAV = wav_header(len(LOUD) // 2, 2)
-
-
-class Site:
-    """A store with one sealed recording, one that was not encrypted, and one that was removed."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.config = write_config(home, vault=f'recipients = ["{RECIPIENT}"]')
-        self.store, self.vault = home / "store", home / "recordings"
-        open_vault(self.vault)
-        self.key = home / "officer.key"
-        self.key.write_text(IDENTITY + "\n")
-        with StoreWriter.open(self.store) as store:
-            self.sealed, self.plain, self.gone = (
-                self._recorded(store, number, sealed=number != 2) for number in (1, 2, 3)
-            )
-            call = CallId("c-" + self.gone[2:30])
-            removed = {"recording": self.gone}
-            store.commit([_row(Kind.RECORDING_REMOVED, call, removed)])
-        vault_path(self.vault, self.gone, sealed=True).unlink()
-
-    def _recorded(self, store: StoreWriter, number: int, *, sealed: bool) -> Any:
-        call = call_id(BEGAN_MS + number, bytes(8))
-        recording = recording_id(call, 1)
-        spool = self.home / "spool"
-        for direction in ("rx", "tx"):
-            data = wav_header(len(LOUD) // 2, 1) + LOUD
-            (spool / spool_name(recording, direction)).write_bytes(data)
-        to = (RECIPIENT,) if sealed else ()
-        measured = measure_and_join(spool, recording, self.vault, Expected(None), to)
-        closed = {"recording": recording, "sha256": measured.joined_sha256, "length_ms": 1_000}
-        drafts = [
-            _row(Kind.CALL_ARRIVED, call, {"channel": f"1700000000.{number}"}),
-            _row(Kind.RECORDING_REQUESTED, call, {"recording": recording}),
-            _row(Kind.RECORDING_CLOSED, call, {**closed, "whole": True}),
-        ]
-        if measured.sealed is not None:
-            of = {"sha256": measured.sealed.sha256, "bytes": measured.sealed.size_bytes}
-            drafts.append(_row(Kind.RECORDING_SEALED, call, {"recording": recording, **of}))
-        store.commit(drafts)
-        return recording
-
-    def run(self, *words: str, **options: Any) -> Result:
-        return CliRunner().invoke(app, ["recordings", *words, "-c", str(self.config)], **options)
-
-    def release(self, recording: str, out: Path, *more: str) -> Result:
-        return self.run("release", recording, "--purpose", "QUALITY", "--out", str(out), *more)
-
-    def rows(self, kind: str) -> list[dict[str, Any]]:
-        with StoreReader(self.store) as reader:
-            rows = [json.loads(row.data) for row in reader.rows()]
-        return [row for row in rows if row["kind"] == kind]
-
-    def details(self, kind: str) -> list[dict[str, Any]]:
-        """Without the commitment to who did it."""
-        who = {"commit.user", "party", "role"}
-        return [
-            {key: value for key, value in row["detail"].items() if key not in who}
-            for row in self.rows(kind)
-        ]
-
-
-def _row(kind: Kind, call: CallId, detail: dict[str, Any]) -> Draft:
-    return Draft(kind, BEGAN_MS, NodeName("pbx1"), call, detail=detail)
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     return Site(tmp_path)
-
-
-@contextlib.asynccontextmanager
-async def served(site: Site) -> AsyncIterator[None]:
-    async with Serving(site.config).running():
-        async with asyncio.timeout(10):
-            while not (site.home / "run/control.sock").exists():  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-        yield
 
 
 # -- what is there -----------------------------------------------------------------------------
@@ -140,6 +57,24 @@ def test_one_is_shown_with_its_rows(site: Site) -> None:
     assert "recording_sealed" in site.run("show", site.sealed).stdout
 
 
+def test_one_says_what_it_may_be_used_for(site: Site) -> None:
+    """Of somebody whom a policy took in, the configuration says whether he was told."""
+    assert json.loads(site.run("show", site.gone, "--json").stdout)["told"] == [
+        "QUALITY",
+        "SERVICE",
+    ]
+    assert "QUALITY SERVICE" in site.run("show", site.sealed).stdout
+    both = site.recorded(4, ("QUALITY",))
+    here = {"channel": "9.1", "cover": "accepted", "party": "y-1"}
+    site.tell("c-" + both[2:30], (Kind.PARTY_JOINED, here))
+    assert json.loads(site.run("show", both, "--json").stdout)["told"] == []
+    assert "nothing to all" in site.run("show", both).stdout
+    site.configured('[use]\naccepted = "covered"')
+    assert json.loads(site.run("show", both, "--json").stdout)["told"] == ["QUALITY"]
+    line = ["recordings", "show", both, "--json", "--store", str(site.store)]
+    assert json.loads(CliRunner().invoke(app, line).stdout)["told"] == []
+
+
 def test_one_that_nobody_knows(site: Site) -> None:
     unknown = recording_id(call_id(1, bytes(8)), 1)
     assert site.run("show", unknown).exit_code == 1
@@ -159,10 +94,17 @@ def test_sealed_bytes_are_released_behind_their_row(site: Site, tmp_path: Path) 
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     (sealed,) = site.details("recording_sealed")[:1]
     assert site.details("recording_released")[0] == {
+        "action": "EXPORT",
+        "allowed_by": "",
+        "ground": "",
+        "provision": None,
         "purpose": "QUALITY",
+        "reason": "REVIEW",
         "recording": site.sealed,
+        "request": "",
         "sealed": True,
         "sha256": sealed["sha256"],
+        "told": True,
     }
     assert row["actor"].startswith("y-")
     age = subprocess.run(["age", "-d", "-i", site.key, out], capture_output=True, check=True)
@@ -176,7 +118,7 @@ def test_whoever_has_the_key_can_open_it_at_once(site: Site, tmp_path: Path) -> 
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     again = tmp_path / "again.wav"
     given = site.run(
-        *("release", site.sealed, "--purpose", "QUALITY", "--out", str(again), "--identity", "-"),
+        *("release", site.sealed, *WHY, "--out", str(again), "--identity", "-"),
         input=IDENTITY,
     )
     assert given.exit_code == 0
@@ -222,7 +164,8 @@ def test_a_purpose_that_nobody_knows_releases_nothing(
     site: Site, tmp_path: Path, purpose: str
 ) -> None:
     out = tmp_path / "out"
-    result = site.run("release", site.sealed, "--purpose", purpose, "--out", str(out))
+    why = ("--purpose", purpose, "--reason", "REVIEW")
+    result = site.run("release", site.sealed, *why, "--out", str(out))
     assert isinstance(result.exception, ComplianceError)
     assert result.exception.exit_code == 2
     assert not out.exists()
@@ -266,7 +209,7 @@ def test_a_drill_proves_that_the_key_opens_what_is_sealed(site: Site) -> None:
         {"opened": True, "problem": "", "recording": site.sealed}
     ]
     (released,) = site.details("recording_released")
-    assert released["purpose"] == "DRILL"
+    assert (released["action"], released["purpose"], released["reason"]) == ("DRILL",) * 3
     after = {path for path in site.home.rglob("*") if path.is_file()}
     assert not [path for path in after - files if "store" not in path.parts], "nothing is written"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,18 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from asterisk_compliance.app.control import ControlSocket
+from asterisk_compliance.app.disposing import Run
+from asterisk_compliance.app.metrics import Metrics
+from asterisk_compliance.app.retaining import Retaining
 from asterisk_compliance.cli.main import app
+from asterisk_compliance.config import load
 from asterisk_compliance.domain.row_format import decode
 from asterisk_compliance.ids import RecordingId, call_of
+from asterisk_compliance.storage.audit_log import AuditLog
 from asterisk_compliance.storage.reader import StoreReader
 from asterisk_compliance.storage.writer import StoreWriter
-from retained import keep
+from retained import a_call_at, keep, rows_of
 
 CONFIG = """
 [controller]
@@ -99,12 +107,29 @@ def test_a_plan_says_what_is_due_and_why_and_that_it_is_overdue(home, old):
     assert kinds(home) == before, "a plan writes nothing"
 
 
+def test_persons_whose_time_is_over_are_planned_and_erased(home):
+    keep(home, ago(50), ("QUALITY=10 days",), number=4)
+    assert json.loads(run(home, "retention", "run", "--yes", "--json").stdout)["disposed"] == 1
+    config = home / "compliance.toml"
+    late = ("--at", "2090-01-01")
+    assert json.loads(run(home, "retention", "plan", *late, "--json").stdout)["persons"] == []
+    config.write_text(config.read_text() + 'erase_persons = "0 days"\n')
+    (one,) = json.loads(run(home, "retention", "plan", *late, "--json").stdout)["persons"]
+    assert one["party"] == f"y-{one['call'][2:]}-1"
+    assert "1 persons due" in run(home, "retention", "plan", *late).stderr
+    call = a_call_at(ago(50), 5)
+    with StoreWriter.open(home / "store") as store:
+        store.commit(rows_of(call, ago(50))[:1])
+    assert "erased 1 persons" in run(home, "retention", "run", "--yes").stdout
+    assert kinds(home)[-2:] == ["retention_run", "person_erased"]
+
+
 def test_a_plan_of_another_time(home, old):
     earlier = run(home, "retention", "plan", "--at", ago(45), "--json")
     assert json.loads(earlier.stdout)["due"] == []
     later = run(home, "retention", "plan", "--at", "2090-01-01", "--json", code=1)
     assert len(json.loads(later.stdout)["due"]) == 2
-    assert json.loads(later.stdout)["summary"]["at"] == "2090-01-01T00:00:00.000Z"
+    assert json.loads(later.stdout)["summary"]["at"] == "2089-12-31T15:00:00.000Z"
 
 
 def test_a_dry_run_is_a_plan(home, old):
@@ -130,6 +155,7 @@ def test_a_run_disposes_of_what_is_due(home, old):
         "disposed": 0,
         "failed": 0,
         "gone": 0,
+        "erased": 0,
         "held": 0,
         "left": 0,
     }
@@ -140,6 +166,41 @@ def test_a_run_that_could_not_remove_something_ends_with_1(home, old, monkeypatc
     monkeypatch.setattr(Path, "unlink", lambda path, *, missing_ok=False: None)
     result = run(home, "retention", "run", "--yes", code=1)
     assert "error: some files could not be removed" in result.stderr
+
+
+async def test_through_the_service_a_long_plan_is_waited_for(home, old, monkeypatch):
+    """The socket answers within seconds; a plan of a million recordings does not."""
+    asked, begin = threading.Event(), Run.begin
+
+    def slow(*of: Any) -> Run:
+        assert asked.wait(30)
+        return begin(*of)
+
+    def said(text: str) -> None:
+        heard.append(text)
+        asked.set()
+
+    heard: list[str] = []
+    monkeypatch.setattr(Run, "begin", slow)
+    monkeypatch.setattr("asterisk_compliance.app.retaining.PLAN_S", 0.01)
+    monkeypatch.setattr("asterisk_compliance.cli.retention.say", said)
+    settings = load(home / "compliance.toml", secrets=False)
+    rows = await AuditLog.open(settings.audit.store)
+    verbs = Retaining(rows, lambda: settings, Metrics()).verbs()
+    serving = asyncio.create_task(ControlSocket(settings.service.socket, verbs).run())
+    try:
+        async with asyncio.timeout(10):
+            while not settings.service.socket.exists():  # noqa: ASYNC110 - of a socket
+                await asyncio.sleep(0.01)
+        result = await asyncio.to_thread(run, home, "retention", "run", "--yes")
+    finally:
+        serving.cancel()
+        await asyncio.wait({serving})
+        await rows.close()
+    assert heard[0] == "planning"
+    assert result.stdout == "disposed of 1 recordings; 0 failed\n"
+    assert kinds(home).count("retention_run") == 1
+    assert not (home / "vault" / f"{old}.wav").exists()
 
 
 def test_a_table_is_not_endless(home, monkeypatch):
@@ -170,7 +231,7 @@ def holds(home: Path, *options: str) -> Any:
 
 def test_a_hold_beats_a_run_until_it_is_released(home, old):
     placed = run(home, "holds", "place", "CASE-2026-17", "--call", call_of(old))
-    assert ": 1 calls today, and those to come" in placed.stdout
+    assert placed.stdout.endswith(": 1 call\n")
     assert run(home, "retention", "run", "--yes").stdout.startswith("disposed of 0")
     found = json.loads(run(home, "retention", "plan", "--json").stdout)
     assert [one["held_by"] for one in found["held"]] == [["CASE-2026-17"]]
@@ -186,9 +247,13 @@ def test_a_number_can_be_read_from_standard_input(home, old):
 
 
 def test_times_are_understood_as_everywhere(home, old):
-    run(home, "holds", "place", "CASE-2026-17", "--since", "52d", "--until", "2090-01-01")
+    placed = run(home, "holds", "place", "CASE-2026-17", "--since", "52d", "--until", "2090-01-01")
+    assert placed.stdout.endswith(": 3 calls today, and those to come\n")
+    over = run(home, "holds", "place", "CASE-2026-18", "--until", "1d")
+    assert over.stdout.endswith(": 3 calls\n"), "no call will ever have begun before yesterday"
+    run(home, "holds", "release", "CASE-2026-18")
     (one,) = holds(home)
-    assert (one["calls"], one["until"]) == (3, "2090-01-01T00:00:00.000Z")
+    assert (one["calls"], one["until"]) == (3, "2089-12-31T15:00:00.000Z"), "of the site in Tokyo"
 
 
 def test_released_holds_are_shown_on_request(home, old):

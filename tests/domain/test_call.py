@@ -165,6 +165,7 @@ def test_a_completed_notice_allows_the_recording_behind_a_commit() -> None:
                 "purposes": ("SERVICE",),
                 "reason": Reason.NOTICE_COMPLETED,
                 "status": Status.ALLOWED,
+                "told_by": "notice",
             },
         ),
         of_recording(

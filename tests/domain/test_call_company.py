@@ -36,8 +36,8 @@ from asterisk_compliance.domain.notice import Consent, Notice, OnJoin, Wording
 from asterisk_compliance.domain.purposes import PurposeCode
 from asterisk_compliance.domain.reasons import StopReason
 from asterisk_compliance.domain.recording import Expected
-from asterisk_compliance.domain.rows import Kind
-from asterisk_compliance.ids import playback_id
+from asterisk_compliance.domain.rows import Kind, PersonalFact
+from asterisk_compliance.ids import party_id, playback_id
 
 from .leg_traces import (
     AGENT,
@@ -99,6 +99,32 @@ def test_staff_and_who_was_told_are_kept(cover: Cover, wiring: Wiring) -> None:
     first = (*IN_DIALPLAN, MixMonitorStarted(1_030), BRIDGED, company(2_000, STAFF), GREW)
     call, _ = told(arrived(wiring=wiring), *first)
     assert told(call, met)[1] == (joined(OTHER, cover, 3), SHOWN, *begins())
+
+
+ENDPOINT = PersonalFact("endpoint", "PJSIP/anna", "PJSIP/anna")
+
+
+@pytest.mark.parametrize(("wiring", "how"), [(LISTED, "staff"), (Wiring(), "assumed")])
+def test_an_agent_is_to_be_found_again_by_his_endpoint(wiring: Wiring, how: str) -> None:
+    """It names somebody, so it stands beside the row, of a party of his own."""
+    agent = replace(STAFF if how == "staff" else AGENT, endpoint="PJSIP/anna")
+    call, _ = told(arrived(wiring=wiring), *IN_DIALPLAN, BRIDGED)
+    row = told(call, company(2_000, agent))[1][0]
+    detail = {"channel": agent.channel, "cover": how}
+    party = party_id(CALL, 2)
+    assert row == AppendRow(Kind.PARTY_JOINED, detail, party=party, facts=(ENDPOINT,))
+
+
+@pytest.mark.parametrize("cover", [Cover.UNKNOWN, Cover.TOLD, Cover.REFUSED])
+def test_of_who_comes_from_outside_no_endpoint_is_kept(cover: Cover) -> None:
+    peer = replace(OTHER, cover=cover, endpoint="PJSIP/trunk")
+    (row,) = (
+        one
+        for one in with_agent(company(3_000, AGENT, peer))[1]
+        if isinstance(one, AppendRow) and one.kind is Kind.PARTY_JOINED
+    )
+    assert row.detail["channel"] == OTHER.channel
+    assert (row.party, row.facts) == (None, ())
 
 
 def test_on_join_continue_keeps_whoever_comes() -> None:

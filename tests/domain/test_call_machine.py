@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import StrEnum
+from itertools import product
 from typing import ClassVar
 
 import pytest
@@ -23,6 +24,7 @@ from hypothesis.stateful import (
 )
 
 from asterisk_compliance.domain import call as rules
+from asterisk_compliance.domain import call_decision
 from asterisk_compliance.domain import call_notice as notice
 from asterisk_compliance.domain.call_state import Phase
 from asterisk_compliance.domain.commands import (
@@ -46,7 +48,7 @@ from asterisk_compliance.domain.events import (
     ServiceStopping,
     Unbridged,
 )
-from asterisk_compliance.domain.notice import CaptureFrom, Consent, OnProblem
+from asterisk_compliance.domain.notice import CaptureFrom, Consent, OnProblem, ToldBy
 from asterisk_compliance.ids import recording_id
 
 from .simulated_world import World
@@ -83,6 +85,7 @@ class AnyCall(RuleBasedStateMachine):
         self.world = World()
         self.store_stays_broken = False
         self.perils: set[Peril] = set()
+        self.purposes_untold = False
 
     @initialize(
         store_stays_broken=st.booleans(),
@@ -93,6 +96,7 @@ class AnyCall(RuleBasedStateMachine):
         unknown=st.sampled_from([False, False, False, True]),
         stopping=st.sampled_from([False, False, False, True]),
         perils=st.sets(st.sampled_from(Peril)),
+        pages=st.sampled_from([(ToldBy.NOTICE, False), *product(ToldBy, (True, False))]),
     )
     def a_call_arrives(
         self,
@@ -105,13 +109,19 @@ class AnyCall(RuleBasedStateMachine):
         unknown: bool,
         stopping: bool,
         perils: set[Peril],
+        pages: tuple[ToldBy, bool],
     ) -> None:
         self.perils = perils if self.only is None else set(self.only)
         self.store_stays_broken = store_stays_broken
         self.world.prompt_exists = prompt_exists
         consent = data.draw(st.sampled_from(self.consents))
-        asked = Reason.POLICY_UNKNOWN if unknown else policy(capture, consent, on_problem)
-        self.world.arrive(arrival(policy=asked, stopping=stopping and Peril.STOP in perils))
+        terms = policy(capture, consent, on_problem)
+        told_by, published = pages
+        self.purposes_untold = told_by is ToldBy.PUBLICATION and not published
+        terms = replace(terms, notice=replace(terms.notice, told_by=told_by))
+        asked = Reason.POLICY_UNKNOWN if unknown else terms
+        stops = stopping and Peril.STOP in perils
+        self.world.arrive(arrival(policy=asked, stopping=stops, published=published))
 
     @property
     def live(self) -> bool:
@@ -237,6 +247,11 @@ class AnyCall(RuleBasedStateMachine):
         assert not self.world.captured_unheard
 
     @invariant()
+    def nothing_is_kept_for_purposes_that_nobody_told(self) -> None:
+        started = [c for c in self.world.done if isinstance(c, HandOver) and c.start]
+        assert not (self.purposes_untold and started)
+
+    @invariant()
     def nothing_is_kept_against_what_the_caller_said(self) -> None:
         assert not self.world.captured_against_consent
 
@@ -332,7 +347,13 @@ MUTANTS = {
         lambda _: _without_length,
         {Peril.CUT_SHORT},
     ),
-    "no commit before the effect": (notice, "_allow", _without_commit, set()),
+    "no commit before the effect": (call_decision, "_allow", _without_commit, set()),
+    "a page that is not published tells too": (
+        rules,
+        "_purposes_are_told",
+        lambda _: lambda arrival, terms: True,
+        set(),
+    ),
     "any refused row decides anew": (
         rules,
         "rows_refused",

@@ -34,7 +34,7 @@ from asterisk_compliance.domain.events import (
 )
 from asterisk_compliance.domain.fault_events import ServiceHung, StorageChanged
 from asterisk_compliance.domain.names import Step
-from asterisk_compliance.domain.notice import Consent, OnProblem, OnWithdrawal
+from asterisk_compliance.domain.notice import Consent, OnProblem, OnWithdrawal, ToldBy
 from asterisk_compliance.domain.rows import Kind
 
 from .leg_traces import AGENT, OTHER, PAUSE, RESUME, WITH_AGENT, company, whispered
@@ -62,6 +62,8 @@ from .traces import (
     WHOLE,
     key,
 )
+
+POINTING = replace(policy().notice, told_by=ToldBy.PUBLICATION)
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,9 @@ STORIES = {
     "cannot be stopped": Story((*RECORDED, RowsRefused(), CaptureGoesOn(RECORDING))),
     "too many at once": Story((), {"overloaded": True}),
     "the disk is about to be full": Story((), {"no_storage": Reason.DISK_LOW}),
+    "the page is not published yet": Story(
+        (), {"policy": replace(policy(), notice=POINTING), "published": False}
+    ),
     "the spool is read-only": Story((STARTED, StorageChanged(Reason.STORAGE_NOT_WRITABLE))),
     "nobody listened": Story((STARTED, ServiceHung(), LeftStasis(), GONE)),
     "the dialler gave up": Story((STARTED, DiallerGone(500), LeftStasis(), GONE)),
@@ -168,6 +173,7 @@ NOT_OF_A_CALL = {
     Kind.HOLD_PLACED,
     Kind.HOLD_RELEASED,
     Kind.PERSON_ERASED,
+    *(kind for kind in Kind if kind.startswith(("request_", "incident_", "provision_"))),
 }
 
 
@@ -179,6 +185,7 @@ TOLD_ELSEWHERE = {
     Kind.RECORDING_SEALED,  # where the site has recipients
     Kind.RECORDING_RELEASED,  # later than its call, as all that follows it here
     Kind.RECORDING_DRILLED,
+    Kind.USE_REFUSED,
     Kind.EVIDENCE_EXPORTED,
     Kind.DISPOSAL_BEGUN,
     Kind.DISPOSAL_FAILED,
@@ -187,6 +194,13 @@ TOLD_ELSEWHERE = {
     Kind.CALL_BLOCKED,
     Kind.DO_NOT_CALL_ADDED,
     Kind.DO_NOT_CALL_REMOVED,
+    Kind.USE_STOPPED,  # when a request was granted
+    Kind.USE_RESUMED,
+    Kind.CALL_ANNOTATED,
+    Kind.CALL_EXPORTED,
+    Kind.PAST_CALLS_SHOWN,  # to the agent, of whoever called before
+    Kind.ANSWER_PACKAGED,
+    *(kind for kind in Kind if kind.startswith("hearing_")),  # by telephone, in another call
 }
 
 

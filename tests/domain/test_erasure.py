@@ -47,6 +47,12 @@ def test_live_calls_and_holds_stand_in_the_way(party, held, expected):
     assert hindrance(party, NOW_MS, held=held) is expected
 
 
+@pytest.mark.parametrize("party", [ENDED, LIVE])
+def test_what_a_record_of_provision_needs_stays_but_a_hold_is_told_first(party):
+    assert hindrance(party, NOW_MS, held=False, recorded=True) is Hindrance.PROVISION_KEPT
+    assert hindrance(party, NOW_MS, held=True, recorded=True) is Hindrance.ON_HOLD
+
+
 def test_a_call_whose_end_was_never_seen_is_over_after_a_day():
     arrived_ms = milliseconds(ARRIVED)
     assert hindrance(LIVE, arrived_ms + LONGEST_CALL_MS - 1, held=False) is Hindrance.LIVE_CALL

@@ -166,6 +166,7 @@ def test_a_call_that_nobody_saw_gets_an_id_of_its_own_and_always_the_same() -> N
         "purposes": ("SERVICE",),
         "reason": "FALLBACK_NOTICE",
         "status": "ALLOWED",
+        "told_by": "notice",
     }
     assert took.detail["level"] == "dialplan"
     assert took.detail["promise"] == JA.digest

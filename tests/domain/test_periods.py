@@ -16,6 +16,7 @@ from asterisk_compliance.domain.periods import (
     days,
     end_of,
     last_event_over,
+    over_before,
     read_period,
 )
 
@@ -39,6 +40,7 @@ periods = st.one_of(
 )
 some_days = st.dates(date(1990, 1, 1), date(2080, 12, 31))
 zones = st.sampled_from(ZONES).map(ZoneInfo)
+moments = st.integers(631_152_000, 3_502_828_800).map(lambda second: second * 1_000)
 
 
 @pytest.mark.parametrize(
@@ -138,6 +140,24 @@ def test_the_newest_event_that_is_over_is_found(period, at):
     assert period.last_day(found) <= at
     after = found + timedelta(days=1)
     assert after > at or period.last_day(after) > at
+
+
+@given(periods, moments, zones, st.just(0) | st.integers(0, 10**11))
+@example(Period(1, Unit.MONTH), 1_801_148_400_000, ZoneInfo("Asia/Tokyo"), 0)  # 2027-01-28
+@example(Period(1, Unit.DAY), 1_793_462_400_000, ZoneInfo("America/Havana"), 0)
+def test_what_is_over_is_looked_at(period, event_ms, zone, later_ms):
+    over_ms = end_of(period.last_day(day_of(event_ms, zone)), zone)
+    before_ms = over_before(period, over_ms + later_ms, zone)
+    assert before_ms is not None
+    assert event_ms < before_ms
+
+
+@given(periods, moments, zones)
+def test_events_of_one_day_too_many_are_looked_at_and_no_more(period, at_ms, zone):
+    before_ms = over_before(period, at_ms, zone)
+    assert before_ms is not None
+    over_ms = end_of(period.last_day(day_of(before_ms - 1, zone)), zone)
+    assert day_of(over_ms, zone) <= day_of(at_ms, zone) + timedelta(days=2)
 
 
 def test_what_has_no_end_is_never_over():

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from asterisk_compliance.domain.projection import Change, project
 from asterisk_compliance.domain.row_format import Row, place
 from asterisk_compliance.domain.rows import Draft, Kind
 from asterisk_compliance.ids import recording_id
-from sample_rows import a_call, a_recorded_call, an_unrecorded_call, draft
+from sample_rows import AT_MS, a_call, a_recorded_call, an_unrecorded_call, draft
 
 CALL = a_call(1)
 
@@ -35,6 +36,7 @@ def test_a_recorded_call_and_its_recording() -> None:
             "linkedid": "1795507200.1",
             "policy": "inbound",
             "entry": "ari",
+            "leg": None,
             "arrived_at": "2026-11-24T08:00:00.000Z",
             "notice": "standard/1/ja",
             "notice_state": "completed",
@@ -45,6 +47,7 @@ def test_a_recorded_call_and_its_recording() -> None:
             "decided_at": "2026-11-24T08:00:12.006Z",
             "continued_at": "2026-11-24T08:00:12.008Z",
             "ended_at": "2026-11-24T08:01:13.000Z",
+            "lasted_ms": 72_999,
         },
         recording: {
             "call": CALL,
@@ -142,13 +145,40 @@ def test_a_call_in_no_queue_is_another_thing_than_one_of_an_unknown_queue(queue:
 @pytest.mark.parametrize(
     ("detail", "columns"),
     [
-        ({"state": "withdrawn", "earlier": "delete"}, {"node": "pbx1", "withdrawn": "delete"}),
-        ({"state": "given"}, None),
+        ({"state": "withdrawn", "earlier": "delete"}, {"withdrawn": "delete"}),
+        ({"state": "given"}, {}),
     ],
 )
-def test_what_becomes_of_what_was_withdrawn_is_listed_with_the_call(detail, columns) -> None:
+def test_what_the_caller_last_said_and_what_follows_are_listed_with_the_call(
+    detail, columns
+) -> None:
     change = project(row(draft(Kind.CONSENT, CALL, detail=detail)))
-    assert (change and change.columns) == columns
+    assert change is not None
+    assert change.columns == {"node": "pbx1", "consent": detail["state"], **columns}
+
+
+@pytest.mark.parametrize(
+    ("after_ms", "detail", "lasted_ms"),
+    [
+        (73_001, {}, 73_000),
+        (73_001, {"observed_late": False}, 73_000),
+        (73_001, {"observed_late": True}, None),
+        (-5_000, {}, 0),
+    ],
+)
+def test_how_long_a_call_lasted_is_listed_where_somebody_saw_its_end(
+    after_ms, detail, lasted_ms
+) -> None:
+    change = project(row(draft(Kind.CALL_ENDED, CALL, AT_MS + after_ms, detail=detail)))
+    assert change is not None
+    assert change.columns["lasted_ms"] == lasted_ms
+
+
+def test_a_row_that_somebody_changed_lists_no_length() -> None:
+    changed = msgspec.structs.replace(row(draft(Kind.CALL_ENDED, CALL)), at="yesterday")
+    change = project(changed)
+    assert change is not None
+    assert change.columns["lasted_ms"] is None
 
 
 @pytest.mark.parametrize(

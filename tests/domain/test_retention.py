@@ -308,11 +308,16 @@ def _maxima(one: Kept, now: Today) -> list[int]:
     return [end_of(period.last_day(event), now.zone) for period in every if period is not None]
 
 
+def test_what_was_withdrawn_is_not_kept_beyond_the_maximum():
+    limited = Told({QUALITY: days(30)}, at_most=days(0))
+    one = replace(kept(limited, "2026-11-24T23:30", "2026-11-24T23:50"), withdrawn=True)
+    midnight = Due(at_ms("2026-11-25T00:00"), Ground.MAXIMUM_TOLD, POLICY, "0 days")
+    assert due(one, today()) == midnight
+
+
 @given(recordings(), todays)
 def test_never_beyond_the_maximum(one, now):
     found = due(one, now)
-    if one.withdrawn and one.ended_ms is not None:
-        return
     for latest in _maxima(one, now):
         assert found is not None
         assert found.at_ms <= latest

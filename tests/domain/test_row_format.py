@@ -17,6 +17,7 @@ from asterisk_compliance.domain.row_format import (
     Row,
     commitment,
     decode,
+    decode_block,
     encode,
     milliseconds,
     place,
@@ -123,8 +124,43 @@ def test_what_is_written_is_read_back_and_is_what_plain_json_writes(detail: Any)
 )
 def test_every_other_way_to_write_it_is_refused(old: bytes, new: bytes) -> None:
     assert LINE.count(old) == 1
+    other = LINE.replace(old, new)
     with pytest.raises(ValueError, match="not "):
-        decode(LINE.replace(old, new))
+        decode(other)
+    for block in ([other], [LINE, other], [other, LINE]):
+        with pytest.raises(ValueError, match="not all of these are rows"):
+            decode_block(block)
+
+
+_HALVES = [LINE[:cut] for cut in range(0, len(LINE), 7)] + [
+    LINE[cut:] for cut in range(0, len(LINE), 7)
+]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            details.map(lambda detail: encode(with_detail(**detail))),
+            st.sampled_from([LINE, LINE + b"," + LINE, b"", b"null", *_HALVES]),
+        ),
+        max_size=4,
+    )
+)
+def test_a_block_is_read_as_its_rows_are(lines: list[bytes]) -> None:
+    try:
+        expected = [decode(line) for line in lines]
+    except ValueError:
+        with pytest.raises(ValueError, match="not all of these are rows"):
+            decode_block(lines)
+    else:
+        assert decode_block(lines) == expected
+
+
+def test_no_row_hides_beside_another_one_in_a_block() -> None:
+    with pytest.raises(ValueError, match="not all of these are rows"):
+        decode_block([LINE + b"," + LINE])
+    with pytest.raises(ValueError, match="not all of these are rows"):
+        decode_block([LINE + b"," + LINE, b""])
 
 
 def test_a_detail_that_looks_like_the_end_of_a_row_stays_a_detail() -> None:

@@ -25,7 +25,8 @@ GOOD = {
 }
 NINE = {"digits": {"refuse": "9"}}
 YES_NO = {"kind": PromptKind.QUESTION, "digits": {"accept": "1", "refuse": "2"}}
-CONTEXT = {"W05": NINE, "W06": NINE, "W13": YES_NO}
+PUBLISHED = {"purposes": [], "pointers": {}}
+CONTEXT = {"W05": NINE, "W06": NINE, "W13": YES_NO, "W15": PUBLISHED}
 """What the page says about the policy behind the examples of a finding."""
 LENGTHS = {"bad": {"ja": 17_420, "en": 14_500}, "good": {"ja": 4_300, "en": 3_820}}
 """Of the examples of W04."""

@@ -118,8 +118,7 @@ def incomplete(reason: Reason, lasted_ms: int = 0) -> tuple[Command, ...]:
 
 
 def refused_row(reason: Reason) -> AppendRow:
-    detail = {"notice": "", "purposes": (), "reason": reason, "status": Status.NOT_RECORDED}
-    return AppendRow(Kind.DECISION, detail)
+    return decided(Status.NOT_RECORDED, reason)
 
 
 def refused(reason: Reason) -> tuple[Command, ...]:
@@ -183,7 +182,7 @@ def consent_row(state: str, actor: Actor) -> AppendRow:
 
 
 def decided(status: Status, reason: Reason) -> AppendRow:
-    detail = {"notice": "", "purposes": (), "reason": reason, "status": status}
+    detail = {"notice": "", "purposes": (), "reason": reason, "status": status, "told_by": ""}
     return AppendRow(Kind.DECISION, detail)
 
 

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.asterisk
 
 IDENTITY, RECIPIENT = new_identity()
 SEALED = f'recipients = ["{RECIPIENT}"]'
+WHY = ("--purpose", "QUALITY", "--reason", "CLAIM")
 
 
 async def command(scene: Scene, *words: object) -> str:
@@ -63,7 +64,7 @@ async def test_the_evidence_of_a_real_call_holds_for_a_stranger(set_the_scene, t
     (call,) = {row["call"] for row in rows if row["call"]}
     identity, out = tmp_path / "officer.key", tmp_path / "evidence.zip"
     identity.write_text(IDENTITY + "\n")
-    words = ("export", call, "--purpose", "QUALITY", "--out", out, "--identity", identity)
+    words = ("export", call, *WHY, "--out", out, "--identity", identity)
     said = json.loads(await command(scene, "evidence", *words, "--json"))
     recording = f"r-{call[2:]}-1"
     assert said["notice_in_recording"] == {recording: False}
@@ -108,7 +109,7 @@ async def test_a_call_that_was_not_recorded_has_evidence_of_that(set_the_scene, 
     rows = await scene.hang_up(leg)
     (call,) = {row["call"] for row in rows if row["call"]}
     out = tmp_path / "evidence.zip"
-    await command(scene, "evidence", "export", call, "--purpose", "QUALITY", "--out", out)
+    await command(scene, "evidence", "export", call, *WHY, "--out", out)
     verdict = json.loads(await command_alone("evidence", "verify", out, "--json"))
     assert not verdict["wrong"]
     assert any("NOT_RECORDED, HANGUP_IN_NOTICE" in text for text in verdict["checked"])

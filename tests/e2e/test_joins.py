@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
+from typer.testing import CliRunner
 
+from asterisk_compliance.cli.main import app
 from lab.hearing import party_heard
 from lab.leg import Leg
 from lab.parties import OTHERS, TOLD, Stage, must_hold
@@ -37,6 +40,12 @@ def reasons(stage: Stage, kind: str) -> list[str]:
     return [detail["reason"] for detail in stage.details(kind)]
 
 
+def found(stage: Stage, agent: str) -> int:
+    """In how many calls of the log this agent was, as the officer asks for it."""
+    words = ["calls", "list", "--agent", agent, "--count", "--store", str(stage.site.store)]
+    return int(CliRunner().invoke(app, words).stdout)
+
+
 async def test_staff_are_kept_without_a_word(stage_of_staff):
     stage = stage_of_staff
     caller, agent2 = await handed_on(stage, "102", "202", "agent2")
@@ -52,7 +61,10 @@ async def test_staff_are_kept_without_a_word(stage_of_staff):
         kept.all_of("caller", TOLD, since, until, RESTART_S),
     )
     assert started["detail"]["recording"].endswith("-2")
-    assert [row["cover"] for row in stage.details("party_joined")] == ["staff", "staff"]
+    joined = stage.details("party_joined")
+    assert [(row["cover"], row["role"]) for row in joined] == [("staff", "agent")] * 2
+    assert "PJSIP/agent" not in json.dumps(stage.site.rows())
+    assert [found(stage, name) for name in ("agent", "agent2", "guest")] == [1, 1, 0]
     assert stage.details("party_told") == []
     assert all(row["whole"] for row in stage.details("recording_closed"))
 

@@ -5,6 +5,7 @@ Time passes by a clock that is given, never by waiting.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from hashlib import sha256
 from pathlib import Path
@@ -46,8 +47,9 @@ exten => 104,1,Gosub(compliance-notice,s,1(inbound,support))
 """
 
 
-def command(scene: Any, *words: str, code: int = 0) -> Any:
-    result = CliRunner().invoke(app, [*words, "-c", str(scene.site.service.config)])
+async def command(scene: Any, *words: str, code: int = 0) -> Any:
+    line = [*words, "-c", str(scene.site.service.config)]
+    result = await asyncio.to_thread(CliRunner().invoke, app, line)
     assert result.exit_code == code, (result.output, result.exception)
     return [json.loads(line) for line in result.stdout.splitlines() if line.startswith(("{", "["))]
 
@@ -56,7 +58,7 @@ def disposed(scene: Any, now_ms: int) -> dict[str, int]:
     """With the store's lock, at a time that is given."""
     settings = load(scene.site.service.config, secrets=False)
     with StoreWriter.open(settings.audit.store) as store:
-        run = Run.begin(settings, lambda row: store.commit([row])[0].seq, "officer", now_ms)
+        run = Run.begin(settings, lambda *rows: store.commit(rows)[-1].seq, "officer", now_ms)
         run.go_on()
         return dict(run.answer())
 
@@ -77,18 +79,20 @@ async def test_a_recording_goes_when_its_time_is_over_unless_it_is_held(set_the_
     assert scene.details("call_arrived")[0]["queue"] == "support"
 
     # Nothing is due today; at the second midnight in Tokyo it will be, and not a second before.
-    assert command(scene, "retention", "run", "--yes", "--json")[0]["disposed"] == 0
-    (planned,) = command(scene, "retention", "plan", "--at", "2100-01-01", "--json", code=1)
+    assert (await command(scene, "retention", "run", "--yes", "--json"))[0]["disposed"] == 0
+    (planned,) = await command(scene, "retention", "plan", "--at", "2100-01-01", "--json", code=1)
     due_ms = milliseconds(planned["due"][0]["due_at"])
-    (placed,) = command(scene, "holds", "place", "CASE-2026-17", "--queue", "support", "--json")
+    (placed,) = await command(
+        scene, "holds", "place", "CASE-2026-17", "--queue", "support", "--json"
+    )
     assert placed["calls"] == 1
-    (planned,) = command(scene, "retention", "plan", "--at", "2100-01-01", "--json")
+    (planned,) = await command(scene, "retention", "plan", "--at", "2100-01-01", "--json")
     assert [one["held_by"] for one in planned["held"]] == [["CASE-2026-17"]]
     await scene.site.service.stop()
 
     assert disposed(scene, due_ms)["disposed"] == 0
     assert recordings(scene) == [file], "it is held"
-    command(scene, "holds", "release", "CASE-2026-17")
+    await command(scene, "holds", "release", "CASE-2026-17")
     assert disposed(scene, due_ms - 1_000)["disposed"] == 0
     assert recordings(scene) == [file], "a second too early"
     assert disposed(scene, due_ms)["disposed"] == 1
@@ -99,21 +103,21 @@ async def test_a_recording_goes_when_its_time_is_over_unless_it_is_held(set_the_
     assert gone["as_logged"] is True
     assert (gone["ground"], gone["rule"], gone["period"]) == ("NOT_NEEDED", "QUALITY", "1 day")
     assert list(verify(scene.site.store).faults) == []
-    found = command(scene, "reconcile", "--json", "--digests")
+    found = await command(scene, "reconcile", "--json", "--digests")
     assert found[-1]["summary"]["unexplained"] == {}
 
 
 async def test_who_withdraws_deletes_nothing_that_is_held():
     async with steered(EXTENSIONS_OF_STEERING, policy(on_withdrawal="delete")) as office:
         call = await Recorded.begin(office)
-        command(office, "holds", "place", "CASE-2026-17", "--since", "1h", "--json")
+        await command(office, "holds", "place", "CASE-2026-17", "--since", "1h", "--json")
         await call.customer.until_heard(0.5)
         assert (await call.ask("withdraw"))[:2] == (0, "REFUSED\n")
         await office.seen("anomaly")
         assert office.details("anomaly")[0]["code"] == "RECORDING_NOT_REMOVED"
         await call.end()
         assert [path.stem for path in office.recordings()] == [call.recording()]
-        command(office, "holds", "release", "CASE-2026-17", "--json")
+        await command(office, "holds", "release", "CASE-2026-17", "--json")
         await office.site.service.stop()
 
         (ended,) = office.rows("call_ended")

@@ -101,7 +101,8 @@ async def test_the_officer_hears_both_and_nothing_is_left_in_plain(set_the_scene
     left = everything_left(scene)
     out = tmp_path / "heard.wav"
     key = key_of(DEPUTY, tmp_path / "deputy.key")
-    words = ("release", recording, "--purpose", "QUALITY", "--out", out, "--identity", key)
+    why = ("--purpose", "QUALITY", "--reason", "REVIEW")
+    words = ("release", recording, *why, "--out", out, "--identity", key)
     await command(scene, "recordings", *words)
     stereo = out.read_bytes()
     pieces = [stereo[at : at + 64] for at in range(20_000, len(stereo) - 64, 6_400)]

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 from asterisk_compliance.cli.exporting import Wanted, export
+from asterisk_compliance.domain.use import Action, Use, UseReason
 from lab.hearing import Claim
 
 BUNDLE, KEY = "evidence.zip", "log-key.pub"
@@ -20,7 +21,8 @@ def export_evidence(output: Path, call: str) -> Claim:
     Returns:
         Whether the ``verify.py`` in it says that all of it holds.
     """
-    wanted = Wanted(call, "QUALITY", (output / "officer/officer.key").read_text())
+    use = Use(Action.EVIDENCE, "QUALITY", UseReason.OWN_TEST)
+    wanted = Wanted(call, use, (output / "officer/officer.key").read_text())
     bundle, key = output / BUNDLE, output / KEY
     said = export(output / "compliance.toml", bundle, wanted, lambda _: None)
     key.write_text(f"{said['key']}\n")

@@ -29,6 +29,7 @@ from asterisk_compliance.catalogue import dialplan
 from asterisk_compliance.config import load
 from asterisk_compliance.storage.reader import StoreReader
 from lab.asterisk import Asterisk
+from lab.memory import Memory
 from lab.prompt import write_notice
 from lab.rootfs import obtain
 from lab.service import SERVICE_UID, ServiceProcess
@@ -160,6 +161,7 @@ class Site:
 
     Attributes:
         dialplan: Our routines as they were rendered for this site.
+        memory: Where recordings are lent from, if any are.
     """
 
     asterisk: Asterisk
@@ -167,6 +169,7 @@ class Site:
     directory: Path
     dialplan: str
     keep: bool
+    memory: Memory | None = None
 
     @classmethod
     async def open(
@@ -184,12 +187,14 @@ class Site:
         extra: Mapping[str, str] | None = None,
         vault: str = UNSEALED,
         through: Callable[[Asterisk], Awaitable[Mapping[str, int]]] | None = None,
+        hearing: str | None = None,
     ) -> Self:
         """Write everything, start Asterisk, and the service unless ``serve`` is false.
 
         ``limits`` are further settings of that table, ``wiring`` of ``[[asterisk]]``, ``vault`` of
         ``[vault]``: recordings are not encrypted unless it says so. ``through`` may answer other
-        ports for ``ari`` and ``ami``, such as those of cables.
+        ports for ``ari`` and ``ami``, such as those of cables. ``hearing`` are settings of that
+        table, beside its directory.
         """
         build = await asyncio.to_thread(obtain)
         keep = directory is not None
@@ -213,6 +218,11 @@ class Site:
         ports = {"ari": asterisk.ports.ari, "ami": asterisk.ports.ami}
         if through is not None:
             ports |= await through(asterisk)
+        memory = None
+        if hearing is not None:
+            memory = Memory.of(asterisk)
+            where = f'directory = "{memory.inside}"\ndirectory_here = "{memory.here}"'
+            limits = f"{limits}\n[hearing]\n{where}\n{hearing}"
         config.write_text(
             _CONFIG.format(
                 spool=asterisk.spool,
@@ -240,7 +250,7 @@ class Site:
                 os.chown(path, SERVICE_UID, build.gid)
             path.chmod(0o700 if path.is_dir() else 0o600)
         service = ServiceProcess(config, gid=build.gid, log=directory / "service.log")
-        site = cls(asterisk, service, directory, ours, keep)
+        site = cls(asterisk, service, directory, ours, keep, memory)
         try:
             await asterisk.start()
             if serve:
@@ -253,6 +263,8 @@ class Site:
     async def close(self) -> None:
         await self.service.kill()
         await self.asterisk.kill()
+        if self.memory is not None:
+            self.memory.remove()
         self.asterisk.remove()
         if not self.keep:
             shutil.rmtree(self.directory, ignore_errors=True)

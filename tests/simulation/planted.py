@@ -267,7 +267,7 @@ BUGS = (
         _all_of_an_ended_call,
         "untold",
         frozenset({Fault.KILL, Fault.STOP}),
-        likely=101,
+        likely=287,
     ),
     Bug(
         "everybody who joins is taken for staff",

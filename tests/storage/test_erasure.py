@@ -26,6 +26,7 @@ from asterisk_compliance.storage.schema import DATABASE
 from asterisk_compliance.storage.verify import verify
 from asterisk_compliance.storage.writer import StoreWriter
 from sample_rows import AT_MS, tamper
+from storage.earlier import as_before
 
 NUMBER, NAME, OTHER = "0312345678", "Yamada Hanako", "0398765432"
 
@@ -280,12 +281,10 @@ def test_the_values_of_an_older_store_still_open_and_can_be_erased(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call = a_call(1)
-    known = schema.MIGRATIONS
-    before = known[: known.index(schema._ERASABLE)]
-    monkeypatch.setattr(schema, "MIGRATIONS", before)
-    with StoreWriter.open(tmp_path) as store:
-        store.commit([arrival(call, NUMBER, NAME)])
-    monkeypatch.setattr(schema, "MIGRATIONS", known)
+    with monkeypatch.context() as patch:
+        as_before(patch, schema._ERASABLE)
+        with StoreWriter.open(tmp_path) as store:
+            store.commit([arrival(call, NUMBER, NAME)])
     with StoreWriter.open(tmp_path) as store:
         assert verify(tmp_path).opened == 3
         store.commit([tombstone(call)])

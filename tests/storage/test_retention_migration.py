@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from asterisk_compliance.domain.projection import Change, project
-from asterisk_compliance.domain.row_format import Row
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.ids import recording_id
-from asterisk_compliance.storage import schema, writer
+from asterisk_compliance.storage import schema
 from asterisk_compliance.storage.reader import CallQuery, StoreReader
 from asterisk_compliance.storage.verify import verify
 from asterisk_compliance.storage.writer import StoreWriter
 from sample_rows import a_call, a_recorded_call, draft
-
-EARLIER = schema.MIGRATIONS.index(schema._RETENTION)
-NEW = {"policy", "retention", "queue", "withdrawn"}
-
-
-def as_before(row: Row) -> Change | None:
-    """What an earlier version listed of a row."""
-    change = project(row)
-    if change is None:
-        return None
-    new = NEW - ({"policy"} if change.table == "calls" else set())
-    columns = {name: value for name, value in change.columns.items() if name not in new}
-    return replace(change, columns=columns)
+from storage.earlier import as_before
 
 
 def test_a_store_of_an_earlier_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain, withdrawn = a_call(1), a_call(2)
     adopted = {"recording": recording_id(plain, 2), "policy": "inbound"}
-    with monkeypatch.context() as earlier:
-        earlier.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:EARLIER])
-        earlier.setattr(writer, "project", as_before)
+    with monkeypatch.context() as patch:
+        as_before(patch, schema._RETENTION)
         with StoreWriter.open(tmp_path) as store:
             store.commit(a_recorded_call(plain))
             store.commit([draft(Kind.RECORDING_ADOPTED, plain, detail=adopted)])

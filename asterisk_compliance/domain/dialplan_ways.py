@@ -1,0 +1,84 @@
+"""Rules about ways: what is known of a channel where something is executed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, TypeAlias
+
+from asterisk_compliance.domain.dialplan_acts import Act
+from asterisk_compliance.domain.dialplan_findings import Finding, FindingId, at
+from asterisk_compliance.domain.dialplan_graph import ONE_FRAME, leading_to
+from asterisk_compliance.domain.dialplan_moves import Move
+from asterisk_compliance.domain.dialplan_plan import Dialplan, Step
+from asterisk_compliance.domain.dialplan_site import CALLEE, OURS, Site
+from asterisk_compliance.domain.dialplan_targets import Targets
+from asterisk_compliance.domain.dialplan_walking import Visit, Walk
+
+_RETURNS: Final = frozenset({"return", "macroexit"})
+_TALKS: Final = frozenset({"confbridge", "dial", "queue"})
+
+
+@dataclass(frozen=True)
+class Ways:
+    """A dialplan, what it is held to, and every way through it."""
+
+    plan: Dialplan
+    site: Site
+    targets: Targets
+    walk: Walk
+
+    @cached_property
+    def coming_back(self) -> Mapping[Step, Step]:
+        """From where jumps lead to the end of a subroutine."""
+        ends = (step for step in self.plan.steps() if step.app.lower() in _RETURNS)
+        return leading_to(self.targets, ends, ONE_FRAME)
+
+    @cached_property
+    def talking(self) -> Mapping[Step, Step]:
+        """From where jumps lead to where people talk."""
+        talks = (step for step in self.plan.steps() if step.app.lower() in _TALKS)
+        return leading_to(self.targets, talks, ONE_FRAME)
+
+    @cached_property
+    def telling_the_callee(self) -> frozenset[str]:
+        """Subroutines for a leg that come to our routine for it."""
+        callers: dict[str, set[str]] = defaultdict(set)
+        for step in self.plan.steps():
+            for edge in self.targets.edges(step):
+                if edge.target is not None and edge.move in {Move.GO, Move.CALL}:
+                    callers[edge.target.context].add(step.context)
+        found, waiting = {CALLEE}, [CALLEE]
+        while waiting:
+            fresh = callers[waiting.pop()] - found
+            found |= fresh
+            waiting += fresh
+        return frozenset(found)
+
+
+_GRAVER: Final[Mapping[FindingId, tuple[FindingId, ...]]] = {
+    FindingId.DECISION_NOT_ASKED: (FindingId.RECORDED_UNTOLD,),
+    FindingId.RECORDED_TWICE: (FindingId.RECORDED_UNTOLD, FindingId.DECISION_NOT_ASKED),
+}
+"""What says more about the same priority, on another way to it."""
+
+Rule: TypeAlias = Callable[[Ways, Visit, Act], Iterator[Finding]]
+
+
+def way_findings(ways: Ways, rules: Iterable[Rule]) -> Iterator[Finding]:
+    """What is wrong on some way through the site's own dialplan, once for each priority."""
+    found: dict[tuple[Step, FindingId], Finding] = {}
+    rules = tuple(rules)
+    for visit in ways.walk.origins:
+        for act in () if visit.step.context in OURS else ways.targets.acts(visit.step):
+            for finding in (one for rule in rules for one in rule(ways, visit, act)):
+                found.setdefault((visit.step, finding.id), finding)
+    for (step, which), finding in found.items():
+        if not any((step, graver) in found for graver in _GRAVER.get(which, ())):
+            yield finding
+    for step, what in ways.walk.unknown:
+        yield at(step, FindingId.NOT_FOLLOWED, f"where {what} leads is only known in the call")
+    for step, what in ways.walk.missing:
+        yield at(step, FindingId.TARGET_MISSING, f"there is no {what}")
