@@ -111,7 +111,8 @@ async def test_a_recording_is_sealed_by_another_process(site: Site) -> None:
         measured = await site.take_in(sealers)
         (pid,) = sealers.pids
         assert pid != os.getpid()
-        assert os.getpriority(os.PRIO_PROCESS, pid) == os.getpriority(os.PRIO_PROCESS, 0) + 10
+        lowered = min(os.getpriority(os.PRIO_PROCESS, 0) + 10, 19)
+        assert os.getpriority(os.PRIO_PROCESS, pid) == lowered
         assert not any(secret in words_of(pid) for secret in (b"age1", b"r-"))
     assert measured.sealed is not None
     assert measured.rx is not None
