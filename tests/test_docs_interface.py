@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from asterisk_compliance.age import new_identity
@@ -130,13 +131,15 @@ def _commands() -> dict[str, set[str]]:
             for option in getattr(parameter, "opts", [])
             if option.startswith("-") and "completion" not in option and option != "--help"
         }
-        children = getattr(command, "commands", None)
-        if children is None or options:
+        group = command if isinstance(command, TyperGroup) else None
+        if group is None or options:
             found[name] = options
-        for child, inner in (children or {}).items():
-            walk(inner, f"{name} {child}")
+        for child in group.list_commands(context) if group else ():
+            walk(group.get_command(context, child), f"{name} {child}")
 
-    walk(typer.main.get_command(app), PROGRAM)
+    whole = typer.main.get_command(app)
+    context = typer.Context(whole)
+    walk(whole, PROGRAM)
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from asterisk_compliance.cli import audit_key, audit_proofs, audit_verify, output
+from asterisk_compliance.cli import audit_key, audit_proofs, audit_verify, mark, output
 from asterisk_compliance.cli.context import (
     ConfigOption,
     JsonOption,
@@ -31,6 +31,7 @@ app.command("consistency")(audit_proofs.prove_consistency)
 app.command("verify-proof")(audit_proofs.verify_proof)
 app.add_typer(audit_proofs.checkpoint, name="checkpoint")
 app.add_typer(audit_key.app, name="key")
+app.command("mark")(mark.mark)
 
 SHORTEST_POLL_S, LONGEST_POLL_S = 0.02, 60.0
 

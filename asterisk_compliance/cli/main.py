@@ -7,69 +7,54 @@ cannot be reached.
 from __future__ import annotations
 
 import sys
-from typing import Annotated, NoReturn
+from importlib import import_module
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from asterisk_compliance import __version__
-from asterisk_compliance.cli import (
-    audit,
-    calls,
-    check,
-    dialplan,
-    do_not_call,
-    evidence,
-    explain,
-    export,
-    holds,
-    incidents,
-    init,
-    mark,
-    persons,
-    provisions,
-    publish,
-    reconcile,
-    recordings,
-    requests,
-    retention,
-    serve,
-    sounds,
-    status,
-    watchdog,
-)
 from asterisk_compliance.cli.output import print_line, say
 from asterisk_compliance.errors import ComplianceError
 
+COMMANDS: Final = ("init", "serve", "status", "watchdog", "check", "explain", "reconcile")
+"""Each is a function of its own module."""
+GROUPS: Final = (
+    *("audit", "calls", "dialplan", "do-not-call", "evidence", "export", "holds", "incidents"),
+    *("recordings", "requests", "retention", "persons", "provisions", "publish", "sounds"),
+)
+"""Each is the ``app`` of its own module."""
+
+
+class _Lazily(TyperGroup):
+    """Imports the command that was asked for, and none of the others: a second for each."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*COMMANDS, *GROUPS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = import_module(f"asterisk_compliance.cli.{cmd_name.replace('-', '_')}")
+        if cmd_name in GROUPS:
+            commands = module.app
+        else:
+            commands = typer.Typer()
+            commands.command(cmd_name)(getattr(module, cmd_name))
+        commands.rich_markup_mode = None
+        command = typer.main.get_command(commands)
+        command.name = cmd_name
+        return command
+
+
 app = typer.Typer(
     name="asterisk-compliance",
+    cls=_Lazily,
     help="Tell every caller before a single sample is recorded, record, and prove it.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command("init")(init.init)
-app.command("serve")(serve.serve)
-app.command("status")(status.status)
-app.command("watchdog")(watchdog.watchdog)
-app.command("check")(check.check)
-app.command("explain")(explain.explain)
-app.command("reconcile")(reconcile.reconcile)
-audit.app.command("mark")(mark.mark)
-app.add_typer(audit.app, name="audit")
-app.add_typer(calls.app, name="calls")
-app.add_typer(dialplan.app, name="dialplan")
-app.add_typer(do_not_call.app, name="do-not-call")
-app.add_typer(evidence.app, name="evidence")
-app.add_typer(export.app, name="export")
-app.add_typer(holds.app, name="holds")
-app.add_typer(incidents.app, name="incidents")
-app.add_typer(recordings.app, name="recordings")
-app.add_typer(requests.app, name="requests")
-app.add_typer(retention.app, name="retention")
-app.add_typer(persons.app, name="persons")
-app.add_typer(provisions.app, name="provisions")
-app.add_typer(publish.app, name="publish")
-app.add_typer(sounds.app, name="sounds")
 
 
 def _version(wanted: bool) -> None:
