@@ -13,6 +13,7 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -151,9 +152,20 @@ class JsonLines:
             return list(reader.rows(query))
 
     async def _open(self) -> AsyncBufferedIOBase:
-        return await aiofiles.open(
-            self._path, "ab", opener=lambda path, flags: os.open(path, flags, 0o600)
-        )
+        """Cancelled, it leaves nothing open: the thread opens the file all the same."""
+
+        async def opened() -> AsyncBufferedIOBase:
+            return await aiofiles.open(
+                self._path, "ab", opener=lambda path, flags: os.open(path, flags, 0o600)
+            )
+
+        opening = asyncio.create_task(opened())
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            with suppress(OSError):
+                await (await opening).close()
+            raise
 
     async def _same_file(self, out: AsyncBufferedIOBase) -> AsyncBufferedIOBase:
         """``out``, or a new file if ``out`` was moved away or removed."""

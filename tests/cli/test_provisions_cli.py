@@ -269,5 +269,5 @@ async def test_the_running_service_records_it_in_the_name_of_who_asks(tmp_path: 
     async with Serving(config).running():
         result = await asyncio.to_thread(run, config, "record", ONE, *WHOLE, "--json")
     (made,) = rows(config, kind="provision_recorded")
-    assert json.loads(result.stdout)["provisions"] == [made.seq]
+    assert json.loads(result.stdout.splitlines()[-1])["provisions"] == [made.seq]
     assert "commit.user" in made.detail

@@ -182,4 +182,4 @@ async def test_the_running_service_records_it_in_the_name_of_who_asks(tmp_path: 
     async with Serving(config).running():
         result = await asyncio.to_thread(run, config, "receive", *WHOLE, "--json")
     (made,) = rows(config, kind="provision_received")
-    assert json.loads(result.stdout)["provision"] == made.seq
+    assert json.loads(result.stdout.splitlines()[-1])["provision"] == made.seq

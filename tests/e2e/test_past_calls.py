@@ -111,6 +111,9 @@ async def test_the_second_call_of_a_number_shows_one_and_an_erased_persons_none(
     assert await call(scene, NUMBER, "103") == "p l", "its caller is not told SERVICE"
     assert (await call(scene, NUMBER, "101")).startswith("p2 l"), "over FastAGI"
     await call(scene, OTHER, "104")
+    await scene.site.rows_until(
+        lambda rows: [r["kind"] for r in rows].count("past_calls_shown") == 5
+    )
     assert [one["calls"] for one in scene.details("past_calls_shown")] == [0, 0, 1, 2, 3], "called"
     rows = [row for row in scene.site.rows() if row["call"]]
     kinds = [row["kind"] for row in rows if row["call"] == rows[0]["call"]]

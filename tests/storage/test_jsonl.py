@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -160,3 +161,24 @@ async def test_a_file_that_has_what_the_store_has_not_is_reported(tmp_path: Path
     lines._path, lines._directory = path, tmp_path
     with pytest.raises(LogBroken, match=r"audit\.jsonl ends with"):
         lines.resume()
+
+
+async def test_who_is_cancelled_while_it_opens_the_file_leaves_it_closed(
+    log: AuditLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, opened, made = jsonl.aiofiles.open, asyncio.Event(), []
+
+    async def slowly(*args: Any, **more: Any) -> Any:
+        made.append(await real(*args, **more))
+        opened.set()
+        await asyncio.sleep(0)
+        return made[0]
+
+    monkeypatch.setattr(jsonl.aiofiles, "open", slowly)
+    task = asyncio.create_task(JsonLines(log, tmp_path).run())
+    async with asyncio.timeout(10):
+        await opened.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert made[0].closed
