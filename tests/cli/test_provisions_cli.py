@@ -85,7 +85,8 @@ def test_each_call_gets_its_number_and_rows_of_its_own(config: Path) -> None:
 
 def test_no_row_says_who_received_it_and_the_officer_can_see_it(config: Path) -> None:
     run(config, "record", ONE, *WHOLE)
-    text = b"".join(stored.data for stored in StoreReader(config.parent / "store").rows()).decode()
+    with StoreReader(config.parent / "store") as reader:
+        text = b"".join(stored.data for stored in reader.rows()).decode()
     for word in (COURT, ADDRESS, "山本", "同意書", "1111-2222"):
         assert word not in text
     assert "recipient" not in listed(config)[0]

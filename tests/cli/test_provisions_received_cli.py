@@ -66,7 +66,8 @@ def test_what_was_provided_has_its_rows_and_its_digest(config: Path, tmp_path: P
     assert made.detail["source"] == source.detail["party"]
     assert made.actor == source.actor
     assert "commit.user" in made.detail
-    text = b"".join(one.data for one in StoreReader(config.parent / "store").rows()).decode()
+    with StoreReader(config.parent / "store") as reader:
+        text = b"".join(one.data for one in reader.rows()).decode()
     for word in (LISTS, ADDRESS, "田中", "申込書", "1111-2222"):
         assert word not in text
 
