@@ -78,7 +78,7 @@ _WARNINGS: Final = frozenset(
     }
 )
 
-TODO: Final[Mapping[FindingId, str]] = {
+REMEDIES: Final[Mapping[FindingId, str]] = {
     FindingId.RECORDED_UNTOLD: "take it out, and let Gosub(compliance-notice,s,1(POLICY)) record",
     FindingId.DECISION_NOT_ASKED: 'take it out, or run it only if "${COMPLIANCE_STATUS}"="ALLOWED"',
     FindingId.RECORDED_TWICE: "take it out: our own recording runs, with rows, seal and retention",
@@ -142,7 +142,7 @@ class Finding:
 
     @property
     def todo(self) -> str:
-        return TODO[self.id]
+        return REMEDIES[self.id]
 
 
 def at(step: Step, finding: FindingId, what: str) -> Finding:

@@ -20,10 +20,20 @@ WITHIN_S = 5.0
 
 
 class Rows:
-    owes = False
+    def __init__(self) -> None:
+        self.owes = False
+        self._asked = asyncio.Condition()
 
     async def owes_nothing(self, within_s: float) -> bool:
+        async with self._asked:
+            self._asked.notify_all()
         return not self.owes
+
+    async def asked(self, times: int) -> None:
+        """Wait until it was asked so often from now on; what came before the last is done."""
+        async with asyncio.timeout(WITHIN_S), self._asked:
+            for _ in range(times):
+                await self._asked.wait()
 
 
 @pytest.fixture(autouse=True)
@@ -44,9 +54,9 @@ async def test_a_life_marks_as_long_as_it_owes_no_row(tmp_path: Path) -> None:
     await until_marked(tmp_path, unix_ms() - 1)
     assert (tmp_path / MARK).stat().st_mode & 0o777 == 0o600
     rows.owes = True
-    await asyncio.sleep(0.05)
+    await rows.asked(2)
     before = last_marked_ms(tmp_path)
-    await asyncio.sleep(0.1)
+    await rows.asked(3)
     assert last_marked_ms(tmp_path) == before, "what it saw is in no row yet"
     rows.owes = False
     await until_marked(tmp_path, before or 0)
@@ -55,8 +65,9 @@ async def test_a_life_marks_as_long_as_it_owes_no_row(tmp_path: Path) -> None:
 
 async def test_a_store_that_cannot_be_marked_ends_nothing(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
-    marking = asyncio.create_task(keep_marking(gone, Rows()))
-    await asyncio.sleep(0.05)
+    rows = Rows()
+    marking = asyncio.create_task(keep_marking(gone, rows))
+    await rows.asked(3)
     assert not marking.done()
     gone.mkdir()
     await until_marked(gone, 0)

@@ -179,7 +179,7 @@ async def test_a_deadline_needs_no_place_in_the_queue(site: Site) -> None:
     live.feed(pause())
     await live.until("mute all")
     live.feed(*[FileAppeared(RECORDING)] * 2)
-    await asyncio.sleep(0.05)
+    await live.until(lambda: any(isinstance(one, DeadlinePassed) for one in live.task._queue))
     site.muting.set()
     await live.until("recording_stalled")
     assert not site.rows(Kind.ANOMALY)

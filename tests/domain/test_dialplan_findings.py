@@ -9,7 +9,7 @@ import pytest
 
 from asterisk_compliance import catalogue
 from asterisk_compliance.app.dialplan import ASKED, TEMPLATE
-from asterisk_compliance.domain.dialplan_findings import TODO, FindingId, severity_of
+from asterisk_compliance.domain.dialplan_findings import REMEDIES, FindingId, severity_of
 from asterisk_compliance.domain.dialplan_site import OURS
 from domain.checked_dialplan import TOLD, brief, call, found, ids
 from domain.dialplan_cases import CASES, TELEPHONE, Case
@@ -37,7 +37,7 @@ def test_every_finding_is_made_by_a_case() -> None:
 @pytest.mark.parametrize("one", FindingId)
 def test_every_finding_says_how_grave_it_is_and_what_to_do(one: FindingId) -> None:
     assert severity_of(one) in {"error", "warning", "note"}
-    assert TODO[one]
+    assert REMEDIES[one]
 
 
 def test_every_routine_of_ours_is_known() -> None:

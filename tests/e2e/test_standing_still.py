@@ -49,6 +49,8 @@ async def test_who_came_while_the_service_stood_still_is_not_kept(stage: Stage) 
     await agent2.answered()
     await agent2.until_heard(1.5)
     stage.site.service.resume()
+    joined = await stage.row("party_joined", 2)
+    assert joined["detail"]["cover"] not in {"told", "staff"}, "nobody has told him"
     await stage.row("capture_resumed")
     await agent2.until_heard(1.5)
     kept = await stage.end(caller)
