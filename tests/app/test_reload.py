@@ -131,11 +131,14 @@ async def test_rules_that_change_soon_are_in_the_service_s_log(
     serving: Serving, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(introducing, "AHEAD_DAYS", 100_000)
+    monkeypatch.setattr(introducing, "unix_ms", lambda: 1_795_000_000_000)  # 2026-11-18
     before = serving.policies
     write_config(serving.config.parent, rules=JAPAN)
     serving.reload.set()
     await serving.until(lambda: serving.policies is not before)
-    assert "jp-appi.20280716" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "jp-appi.20280716" in said
+    assert "jp-appi-26.20270117" in said, "and those about leaks"
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable("the disk is full"), RuntimeError("a defect")])
