@@ -330,8 +330,7 @@ class Service:
             "status": status,
             "ask": ask,
             **self._hearings.verbs(),
-            **officer_verbs(rows, lambda: self._settings, retaining),
-            **self._incidents.verbs(),  # so that its watch and who is asked take turns
+            **officer_verbs(rows, lambda: self._settings, retaining, self._incidents),
         }
         return ControlSocket(self._settings.service.socket, verbs | checkpoints.verbs())
 

@@ -36,7 +36,7 @@ class Rows(Protocol):
 
 
 def officer_verbs(
-    rows: Rows, settings: Callable[[], Settings], retaining: Retaining
+    rows: Rows, settings: Callable[[], Settings], retaining: Retaining, incidents: Incidents
 ) -> dict[str, Verb]:
     """Every verb that changes the log and needs no live call.
 
@@ -44,6 +44,7 @@ def officer_verbs(
         rows: The log.
         settings: What holds at the moment of asking.
         retaining: Of the same log.
+        incidents: Of the same log; its watch and whoever asks take turns.
     """
 
     async def mark(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
@@ -68,6 +69,6 @@ def officer_verbs(
         **export_verbs(rows, settings),
         **requesting.verbs(),
         **carrying_out.verbs(),
-        **Incidents(rows, settings).verbs(),
+        **incidents.verbs(),
         **retaining.verbs(),
     }

@@ -70,6 +70,7 @@ class _LockedRows:
 def _alone(
     settings: Settings, verb: str, arguments: Mapping[str, str]
 ) -> Mapping[str, Any] | Handed:
+    from asterisk_compliance.app.incidents import Incidents
     from asterisk_compliance.app.metrics import Metrics
     from asterisk_compliance.app.retaining import Retaining
     from asterisk_compliance.app.verbs import officer_verbs
@@ -80,9 +81,9 @@ def _alone(
     with StoreWriter.open(settings.audit.store) as store:
         rows = _LockedRows(store)
         retaining = Retaining(rows, lambda: settings, Metrics())
-        return asyncio.run(
-            _perform(officer_verbs(rows, lambda: settings, retaining)[verb](peer, arguments))
-        )
+        incidents = Incidents(rows, lambda: settings)
+        verbs = officer_verbs(rows, lambda: settings, retaining, incidents)
+        return asyncio.run(_perform(verbs[verb](peer, arguments)))
 
 
 async def _perform(work: Awaitable[Mapping[str, Any] | Handed]) -> Mapping[str, Any] | Handed:
