@@ -69,6 +69,13 @@ def test_an_untouched_log_is_intact(store: Path) -> None:
     assert verify(store, verdict.head).intact
 
 
+def test_what_is_no_row_hides_nothing_of_the_rows_beside_it_from_the_lists(store: Path) -> None:
+    with StoreWriter.open(store) as writer:
+        writer.commit([draft(Kind.MARK)])
+    tamper(store, "UPDATE rows SET row = 'no row' WHERE seq = 33")
+    assert verify_lists.differences(store) == []
+
+
 def test_an_empty_log_is_intact(tmp_path: Path) -> None:
     StoreWriter.open(tmp_path).close()
     verdict = verify(tmp_path)
