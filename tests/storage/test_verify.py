@@ -72,7 +72,7 @@ def test_an_untouched_log_is_intact(store: Path) -> None:
 def test_what_is_no_row_hides_nothing_of_the_rows_beside_it_from_the_lists(store: Path) -> None:
     with StoreWriter.open(store) as writer:
         writer.commit([draft(Kind.MARK)])
-    tamper(store, "UPDATE rows SET row = 'no row' WHERE seq = 33")
+    tamper(store, "UPDATE rows SET row = '{}' WHERE seq = 33")
     assert verify_lists.differences(store) == []
 
 
