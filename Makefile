@@ -1,4 +1,4 @@
-.PHONY: help demo test check format bench bench-quick chaos chaos-quick simulate clean
+.PHONY: help demo example test matrix check format bench bench-quick chaos chaos-quick simulate dist notices clean
 .DEFAULT_GOAL := help
 
 ready = . scripts/lib.sh; ensure_prerequisites; ensure_venv
@@ -7,8 +7,12 @@ help:    ## Show this
 	@sed -n 's/^\([a-z-]*\): *## */\1\t/p' $(MAKEFILE_LIST)
 demo:    ## Place real calls and show what happened (demo-output/)
 	@./scripts/demo
+example: ## Place the calls of one of examples/, and judge what came of them (NAME=queue)
+	@set -eu; $(ready); PYTHONPATH=tests "$$VENV/bin/python" -m lab.example "examples/$(or $(NAME),inbound)"
 test:    ## Run all tests against a real Asterisk
 	@./scripts/test
+matrix:  ## The tests that need an Asterisk, on every Asterisk that Debian has (SUITES=..., TESTS=...)
+	@./scripts/matrix $(SUITES) $(if $(TESTS),--tests $(TESTS))
 check:   ## Format, lint, types, import contracts
 	@./scripts/check
 format:  ## Format the code, and mend what can be mended
@@ -30,6 +34,11 @@ simulate: ## Thousands of fault schedules on a virtual clock, then the planted b
 	@set -eu; . scripts/lib.sh; ensure_python; ensure_venv; export PYTHONPATH=tests; \
 	"$$VENV/bin/python" -m simulation --seeds $(or $(SEEDS),2000) --first $(or $(FIRST),0); \
 	$(if $(FIRST),,"$$VENV/bin/python" -m simulation --planted --seeds 200)
+dist:    ## Build the wheel and the source distribution twice, and compare them (dist/)
+	@set -eu; . scripts/lib.sh; ensure_python; ensure_venv; "$$VENV/bin/python" scripts/dist.py
+notices: ## Write THIRD-PARTY-NOTICES.md again, from what is installed
+	@set -eu; . scripts/lib.sh; ensure_python; ensure_venv; \
+	"$$VENV/bin/python" scripts/third_party_notices.py
 clean:   ## Remove virtual environments, caches and results; the root file system stays
 	rm -rf .venv-* .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
-	  .coverage dist build demo-output chaos-output fuzz-output benchmarks/out
+	  .coverage dist build demo-output chaos-output fuzz-output matrix-output benchmarks/out

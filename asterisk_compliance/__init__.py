@@ -1,3 +1,82 @@
-"""Compliant call recording for Asterisk: told first, recorded after, provable for years."""
+"""Compliant call recording for Asterisk: told first, recorded after, provable for years.
+
+What programs of others may use is in ``__all__``; ``docs/developers.md`` shows it. It is imported
+when it is asked for, so that ``import asterisk_compliance`` costs nothing.
+"""
 
 __version__ = "0.1.0"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asterisk_compliance.api.log import AuditLog, check_proof
+    from asterisk_compliance.api.notice_flow import AriActions, NoticeFlow
+    from asterisk_compliance.api.site import Site
+    from asterisk_compliance.api.webhook import verify_webhook
+    from asterisk_compliance.domain.decision import Decision, Next, Reason, Status
+    from asterisk_compliance.domain.row_format import Row
+    from asterisk_compliance.errors import (
+        ComplianceError,
+        ConfigError,
+        LogBroken,
+        RequestRefused,
+        StoreError,
+        StoreLocked,
+        StoreUnavailable,
+        WebhookRefused,
+    )
+    from asterisk_compliance.storage.verdict import Fault, Level, Verdict
+
+__all__ = [
+    "AriActions",
+    "AuditLog",
+    "ComplianceError",
+    "ConfigError",
+    "Decision",
+    "Fault",
+    "Level",
+    "LogBroken",
+    "Next",
+    "NoticeFlow",
+    "Reason",
+    "RequestRefused",
+    "Row",
+    "Site",
+    "Status",
+    "StoreError",
+    "StoreLocked",
+    "StoreUnavailable",
+    "Verdict",
+    "WebhookRefused",
+    "__version__",
+    "check_proof",
+    "verify_webhook",
+]
+
+_PLACES = {
+    "api.log": ("AuditLog", "check_proof"),
+    "api.notice_flow": ("AriActions", "NoticeFlow"),
+    "api.site": ("Site",),
+    "api.webhook": ("verify_webhook",),
+    "domain.decision": ("Decision", "Next", "Reason", "Status"),
+    "domain.row_format": ("Row",),
+    "errors": (
+        *("ComplianceError", "ConfigError", "LogBroken", "RequestRefused"),
+        *("StoreError", "StoreLocked", "StoreUnavailable", "WebhookRefused"),
+    ),
+    "storage.verdict": ("Fault", "Level", "Verdict"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import one of ``__all__``, the first time that somebody asks for it (PEP 562)."""
+    for place, names in _PLACES.items():
+        if name in names:
+            from importlib import import_module
+
+            found = globals()[name] = getattr(import_module(f"{__name__}.{place}"), name)
+            return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -57,6 +57,7 @@ from asterisk_compliance.config_tables import (
     VaultSettings,
     WordingSettings,
 )
+from asterisk_compliance.config_webhook import WebhookSettings, unusable_webhooks
 from asterisk_compliance.domain.policy_rules import Rule
 from asterisk_compliance.errors import ConfigError
 from asterisk_compliance.presets import chosen_rules
@@ -93,6 +94,7 @@ __all__ = [
     "Settings",
     "UseSettings",
     "VaultSettings",
+    "WebhookSettings",
     "WordingSettings",
     "decode",
     "load",
@@ -102,14 +104,17 @@ __all__ = [
 
 
 class Settings(Table):
-    """There is no default for a secret, a notice or a purpose: silence is not a policy."""
+    """There is no default for a secret or a purpose: silence is not a policy.
+
+    Without a notice and a policy a site can only observe.
+    """
 
     controller: ControllerSettings
     publication: PublicationSettings = PublicationSettings()
     asterisk: tuple[AsteriskSettings, ...]
     purpose: tuple[PurposeSettings, ...] = ()
-    notice: tuple[NoticeSettings, ...]
-    policy: tuple[PolicySettings, ...]
+    notice: tuple[NoticeSettings, ...] = ()
+    policy: tuple[PolicySettings, ...] = ()
     rules: RulesSettings = RulesSettings()
     rule: tuple[Rule, ...] = ()
     limits: LimitSettings = LimitSettings()
@@ -130,6 +135,7 @@ class Settings(Table):
     reconcile: ReconcileSettings = ReconcileSettings()
     health: HealthSettings = HealthSettings()
     canary: CanarySettings = CanarySettings()
+    webhook: tuple[WebhookSettings, ...] = ()
 
     @cached_property
     def every_rule(self) -> tuple[Rule, ...]:
@@ -151,8 +157,8 @@ _SHAPES: Mapping[str, _Shape] = {
     "publication": _Shape(PublicationSettings, required=False),
     "asterisk": _Shape(AsteriskSettings, many=True),
     "purpose": _Shape(PurposeSettings, many=True, required=False),
-    "notice": _Shape(NoticeSettings, many=True),
-    "policy": _Shape(PolicySettings, many=True),
+    "notice": _Shape(NoticeSettings, many=True, required=False),
+    "policy": _Shape(PolicySettings, many=True, required=False),
     "rules": _Shape(RulesSettings, required=False),
     "limits": _Shape(LimitSettings, required=False),
     "emergency": _Shape(EmergencySettings, required=False),
@@ -172,6 +178,7 @@ _SHAPES: Mapping[str, _Shape] = {
     "reconcile": _Shape(ReconcileSettings, required=False),
     "health": _Shape(HealthSettings, required=False),
     "canary": _Shape(CanarySettings, required=False),
+    "webhook": _Shape(WebhookSettings, many=True, required=False),
 }
 
 _T = TypeVar("_T", bound=Table)
@@ -236,6 +243,7 @@ def parse(
     problems += hearing_disagreements(tables)
     if secrets:
         problems += unreadable_secrets(tables)
+        problems += unusable_webhooks(tables)
     if problems:
         raise ConfigError(source, problems)
     lists = {key: tuple(tables[key].values()) for key in tables if _SHAPES[key].many}

@@ -28,12 +28,34 @@ def disagreements(raw: Mapping[str, Any], tables: Mapping[str, Any]) -> Iterator
     for number, asterisk in tables.get("asterisk", {}).items():
         if asterisk.node == SERVICE_NODE:
             yield f"asterisk[{number}].node: this name is the service's own"
-        if asterisk.ari is None and asterisk.agi is None:
-            yield f"asterisk[{number}]: needs [asterisk.ari], or [asterisk.agi] without ARI"
-        if asterisk.ari is None and asterisk.ami is None:
-            yield f"asterisk[{number}]: without ARI, calls are followed by [asterisk.ami]"
+        yield from _wires(f"asterisk[{number}]", asterisk)
+        if asterisk.ari is not None and asterisk.ari.application in asterisk.ari.tell:
+            yield f"asterisk[{number}].ari.tell: names our own application"
+    yield from _shared(tables.get("asterisk", {}))
     if raw.get("asterisk") == []:
         yield "asterisk: there must be at least one"
+    here = items(raw, "asterisk")
+    only_observes = bool(here) and all(map(_only_observes, here))
+    for key in ("notice", "policy"):
+        if key not in raw and not only_observes:
+            yield f"{key}: is missing"
+
+
+def _only_observes(asterisk: Mapping[str, Any]) -> bool:
+    """``asterisk``: as the file has it."""
+    return "observe" in asterisk and not {"ari", "agi"} & asterisk.keys()
+
+
+def _wires(address: str, asterisk: Any) -> Iterator[str]:
+    """By what calls are taken and followed; who only observes needs less."""
+    if asterisk.observe is not None and asterisk.ami is None:
+        yield f"{address}.observe: needs [asterisk.ami]"
+    if asterisk.ari is not None or (asterisk.agi is None and asterisk.observe is not None):
+        return
+    if asterisk.agi is None:
+        yield f"{address}: needs [asterisk.ari], or [asterisk.agi] without ARI"
+    if asterisk.ami is None:
+        yield f"{address}: without ARI, calls are followed by [asterisk.ami]"
 
 
 def _doubles(raw: Mapping[str, Any]) -> Iterator[str]:
@@ -43,9 +65,30 @@ def _doubles(raw: Mapping[str, Any]) -> Iterator[str]:
         "notice": "id",
         "policy": "name",
         "role": "name",
+        "webhook": "name",
     }
     for key, name in keys.items():
         yield from _repeated(key, name, raw)
+
+
+def _shared(asterisks: Mapping[int, Any]) -> Iterator[str]:
+    """What no two Asterisks can have in common: by it we tell whose a call or a file is."""
+    of: dict[object, int] = {}
+    names: set[str] = set()
+    for number, one in asterisks.items():
+        if one.node in names:  # that is said already
+            continue
+        names.add(one.node)
+        own: dict[str, object] = {"spool": one.spool_path}
+        if one.ari is not None:
+            own["ari.url"] = one.ari.url
+        for name, wire in (("ami", one.ami), ("agi", one.agi)):
+            if wire is not None:
+                own[f"{name}.port"] = (wire.host, wire.port)
+        for key, value in own.items():
+            first = of.setdefault((key, value), number)
+            if first != number:
+                yield f"asterisk[{number}].{key}: is that of asterisk[{first}] too"
 
 
 def _policy_disagreements(raw: Mapping[str, Any], tables: Mapping[str, Any]) -> Iterator[str]:

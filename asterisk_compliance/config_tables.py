@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from asterisk_compliance.age import check_recipient
+from asterisk_compliance.config_observe import ObserveSettings
 from asterisk_compliance.domain.notice import (
     AgentConsent,
     CaptureFrom,
@@ -103,10 +104,9 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class _Login(Table):
-    """A user of Asterisk. The secret comes from a file or the environment, never from here."""
+class Secret(Table):
+    """It comes from a file or the environment, never from here."""
 
-    user: Annotated[str, Field(min_length=1)]
     secret_file: AbsolutePath | None = None
     secret_env: str | None = None
 
@@ -135,11 +135,18 @@ class _Login(Table):
         return SecretStr(secret)
 
 
+class _Login(Secret):
+    """A user of Asterisk."""
+
+    user: Annotated[str, Field(min_length=1)]
+
+
 class AriSettings(_Login):
     url: Annotated[str, Field(pattern=r"^https?://[^/\s@]+(/[^\s?#]*)?/ari$")] = (
         "http://127.0.0.1:8088/ari"
     )
     application: Name = "compliance"
+    tell: tuple[Name, ...] = ()
     reply_s: Seconds = 5.0
     reconnect_max_s: Seconds = 30.0
 
@@ -172,6 +179,7 @@ class AsteriskSettings(Table):
     ari: AriSettings | None = None
     ami: AmiSettings | None = None
     agi: AgiSettings | None = None
+    observe: ObserveSettings | None = None
     spool: AsteriskPath
     spool_here: AbsolutePath | None = None
     sounds: AsteriskPath
@@ -324,6 +332,8 @@ class AuditSettings(Table):
 
     store: AbsolutePath
     jsonl: AbsolutePath | None = None
+    jsonl_mib: Annotated[int, Field(ge=0, le=1_000_000)] = 100
+    jsonl_files: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     site: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,128}$")] | None = None
     signing_key: AbsolutePath | None = None
     checkpoint_rows: Count = 1_000

@@ -11,6 +11,7 @@
     │   ├── StoreLocked         another process owns the store                       exit 3
     │   └── LogBroken           stored rows do not verify                            exit 1
     ├── RecordingUnreadable     a recorded file is not what MixMonitor writes        exit 1
+    ├── WebhookRefused          a message does not bear the signature it must bear   exit 1
     ├── SealingFailed           it cannot be encrypted, or is not what was sealed    exit 1
     └── IdentityRefused         no identity in a file opens what is sealed           exit 1
 
@@ -112,6 +113,10 @@ class LogBroken(StoreError):
 
 class RecordingUnreadable(ComplianceError):
     """A recorded file is not the PCM that MixMonitor writes."""
+
+
+class WebhookRefused(ComplianceError):
+    """A message is not from whom it says, is not whole, or is too old."""
 
 
 class SealingFailed(ComplianceError):

@@ -126,6 +126,32 @@ def first_arguments(name: str) -> set[str]:
     }
 
 
+class Logged(typing.NamedTuple):
+    """An event that the program can say: its name, if it stands there, its level, its keys."""
+
+    event: str
+    level: str
+    keys: frozenset[str]
+
+
+def logged() -> list[Logged]:
+    """Every such event in the package."""
+    loggers = {"log", "_log", "get_logger()"}
+    levels = {"debug", "info", "warning", "error", "exception", "critical", "log"}
+    found = []
+    for call in _calls():
+        match call:
+            case ast.Call(func=ast.Attribute(value=logger, attr=level), args=[*_, event]) if (
+                level in levels and ast.unparse(logger).rpartition(".")[2] in loggers
+            ):
+                name = event.value if isinstance(event, ast.Constant) else ""
+                keys = frozenset(one.arg for one in call.keywords if one.arg) - {"exc_info"}
+                found.append(Logged(str(name), level, keys))
+            case _:
+                pass
+    return found
+
+
 def _kind_of(call: ast.Call) -> str | None:
     """The ``Kind`` among the positional arguments of a call, unless it only looks something up."""
     if _called(call) not in {"AppendRow", "Draft", "_draft", "row", "recording_row"}:

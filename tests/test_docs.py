@@ -10,11 +10,14 @@ from enum import StrEnum
 
 import pytest
 
+import asterisk_compliance
+from asterisk_compliance.app import live_facts
 from asterisk_compliance.app.dialplan import render_default
 from asterisk_compliance.app.findings import FindingId
 from asterisk_compliance.app.health import Trouble
 from asterisk_compliance.app.marks import Mark
 from asterisk_compliance.app.metrics import FLAWS
+from asterisk_compliance.app.posting import Obstacle
 from asterisk_compliance.app.releasing import DrillProblem
 from asterisk_compliance.app.remaining import Places, remainders
 from asterisk_compliance.app.request_watch import STATES as REQUEST_STATES
@@ -30,7 +33,7 @@ from asterisk_compliance.app.result import (
     SEGMENT_VARIABLE,
     SHOWN_VARIABLE,
 )
-from asterisk_compliance.app.shipping import Obstacle
+from asterisk_compliance.app.site_findings import SiteFindingId
 from asterisk_compliance.app.storage_watch import Problem
 from asterisk_compliance.catalogue import shipped_purposes
 from asterisk_compliance.domain import request_codes
@@ -75,6 +78,7 @@ from documented import (
     first_arguments,
     first_cells,
     keyword_values,
+    logged,
     metrics,
     page,
     pages,
@@ -88,9 +92,10 @@ from lab.rootfs import obtain
 
 NOT_OURS = frozenset(
     """
-    app_exec app_mixmonitor app_playback app_stack app_stasis chan_pjsip hand_over mixmonitor_start
+    app_exec app_mixmonitor app_playback app_stack app_stasis cdr_csv chan_pjsip chan_rtp hand_over
+    mixmonitor_start res_rtp_multicast
     erased_at last_day last_durable_s party_digests party_values record_conference res_agi res_ari
-    res_stasis send_pai send_rpid tree_blocks audit_log content_hash created_at lawful_basis
+    res_stasis send_pai send_rpid set_var tree_blocks audit_log content_hash created_at lawful_basis
     updated_at
     """.split()  # noqa: SIM905 - easier to read
 )
@@ -104,6 +109,7 @@ NOT_OUR_CODES = frozenset(
         "GOSUB_RETVAL",
         "MIXMONITOR_FILENAME",
         "PLAYBACKSTATUS",
+        "PREDIAL_HOOK_RET",
     }
 )
 """Names in capitals that the pages mention and that are no code of ours."""
@@ -221,7 +227,13 @@ def _known_names() -> set[str]:
         *first_arguments("consent_row"),
         *metrics(),
         *_remainders(),
+        *(name for said in logged() for name in (said.event, *said.keys)),
         *FLAWS,
+        *asterisk_compliance.__all__,
+        *vars(asterisk_compliance.AriActions),
+        *vars(asterisk_compliance.NoticeFlow),
+        asterisk_compliance.__name__,
+        live_facts.EVENT,
         *NOT_OURS,
     }
 
@@ -263,7 +275,7 @@ def _known_codes() -> set[str]:
         *anomaly_codes(),
         *map(str, [*FindingId, *Trouble, *CanaryReason, *Obstacle, *Problem, *DrillProblem]),
         *OWN_CODES,
-        *map(str, [*ReconcileFindingId, *DialplanFindingId]),
+        *map(str, [*ReconcileFindingId, *DialplanFindingId, *SiteFindingId]),
         *keyword_values("problem"),
         *RESULT_VARIABLES,
         RESULT_VARIABLE,
@@ -363,7 +375,10 @@ def test_decisions_are_numbered_without_gaps_and_say_what_would_change_our_mind(
 
 
 def test_pages_that_the_code_points_to_exist():
-    for path in [*PACKAGE.rglob("*.py"), *(ROOT / "dialplan").iterdir(), *ROOT.glob("examples/*")]:
+    examples = [
+        path for path in (ROOT / "examples").rglob("*") if path.is_file() and path.suffix != ".pyc"
+    ]
+    for path in [*PACKAGE.rglob("*.py"), *(ROOT / "dialplan").iterdir(), *examples]:
         for name in re.findall(r"\bdocs/[\w./-]+\.md", text_of(path)):
             assert (ROOT / name).exists(), f"{path.name}: {name}"
 

@@ -51,15 +51,15 @@ def test_every_purpose_and_every_word_of_a_policy_is_named():
 # -- the example configuration -----------------------------------------------------------------
 
 
-def _installed(tmp_path: Path, text: str) -> Path:
+def installed(tmp_path: Path, text: str) -> Path:
     """The example on this machine: its paths below ``tmp_path``, prompts and secrets in place."""
     home = tmp_path / "home"
     for path in sorted(set(re.findall(r'"(/[a-z][^"]*)"', text)), key=len, reverse=True):
         text = text.replace(f'"{path}"', f'"{home}{path}"')
-    for name in ("ari", "ami"):
+    for name in ("ari", "ami", "crm"):
         secret = home / f"etc/asterisk-compliance/{name}.secret"
         secret.parent.mkdir(parents=True, exist_ok=True)
-        secret.write_text("secret\n")
+        secret.write_text("A" * 32 + "\n")  # a password, and 24 bytes in base64
     sounds = home / "usr/local/share/asterisk-compliance/sounds"
     assert CliRunner().invoke(app, ["sounds", "install", str(sounds)]).exit_code == 0
     for who in ("OFFICER", "DEPUTY"):
@@ -76,7 +76,7 @@ def _with_everything(text: str) -> str:
 
 @pytest.mark.parametrize("variant", [str, _with_everything])
 def test_the_example_configuration_loads(tmp_path, variant):
-    config = _installed(tmp_path, variant(text_of(EXAMPLE)))
+    config = installed(tmp_path, variant(text_of(EXAMPLE)))
     loaded = load(config)
     policies = policies_for(loaded.asterisk[0], loaded, str(config))
     assert set(policies.by_name) == {"inbound", "direct"}
@@ -85,7 +85,7 @@ def test_the_example_configuration_loads(tmp_path, variant):
 def test_the_example_configuration_does_not_load_before_it_names_the_officer(tmp_path):
     """A key that stood there would be taken over, and nobody would have its other half."""
     text = text_of(EXAMPLE)
-    config = _installed(tmp_path, text)
+    config = installed(tmp_path, text)
     config.write_text(re.sub(r"(?m)^recipients = .*", "", config.read_text()))
     with pytest.raises(ConfigError, match="asterisk-compliance init makes the officer's keys"):
         load(config)
@@ -113,7 +113,7 @@ def test_the_example_configuration_has_every_setting_and_shows_the_defaults():
         default = settings(TABLES[heading])[name]
         if heading in TEXTS_OF_A_SITE:
             continue
-        if default != "none" and name not in optional:
+        if default not in {"none", "required"} and name not in optional:
             assert default == f"`{value}`", f"{heading} {name}"
 
 
@@ -166,7 +166,7 @@ def _spoken(text: str) -> Iterator[list[str]]:
     spans = re.findall(r"`([^`\n]+)`", text)
     lines = re.findall(r"(?m)^(?: {4}|\$ )?(\S*asterisk-compliance [a-z-].*)$", text)
     for code in [*spans, *lines]:
-        for match in re.finditer(rf"(?:^|[\s/$=]){PROGRAM} ([^|#;`]+)", code):
+        for match in re.finditer(rf"(?<!-u)(?:^|[\s/$=]){PROGRAM} ([^|#;`>]+)", code):
             words = re.split(r"\s{3,}", match[1])[0]
             yield words.replace("'", " ").split()
 
@@ -180,8 +180,10 @@ def test_a_command_that_a_page_speaks_of_exists(path):
         command = max(fits, key=len, default=PROGRAM)
         assert command != PROGRAM or words[0].startswith("-"), " ".join(words)
         options = {word.partition("=")[0] for word in words if word.startswith("-")}
-        assert options <= COMMANDS[command] | {"--help", "-"}, " ".join(words)
+        assert options <= COMMANDS[command] | OF_ALL, " ".join(words)
 
 
+OF_ALL = {"--help", "--install-completion", "--show-completion", "-"}
+"""What is no option of ours."""
 _PROSE = frozenset({"is"})
 """What follows the program's name where a page speaks of the program, not of a command."""

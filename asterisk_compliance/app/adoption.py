@@ -111,11 +111,22 @@ class Adoption:
         stepped = finish(left, limits=node.limits, now=now, unseen_ms=0)  # it has no others
         node.begin(stepped, AriLine(ari, channel))
 
+    async def set_strangers_aside(self) -> None:
+        """Take files of recordings that the log does not know out of the spool, each with a row."""
+        for copied in await self._keeping.copy_strangers_aside(self._node.knows):
+            try:
+                await self._let_go(*copied)
+            except StoreError as error:
+                log.error("row_refused", kind=Kind.FILE_QUARANTINED, why=str(error))
+                return
+
     async def _set_aside(self, file: Alone) -> None:
         copied = await self._keeping.copy_aside(file.name)
-        if copied is None:
-            return
-        name, size, digest = copied
+        if copied is not None:
+            await self._let_go(*copied)
+
+    async def _let_go(self, name: str, size: int, digest: str) -> None:
+        """It is in quarantine: a row, then it leaves the spool."""
         row = Draft(
             Kind.FILE_QUARANTINED,
             unix_ms(),

@@ -35,6 +35,8 @@ from asterisk_compliance.ids import CallId, ChannelId
 CONTEXT = "compliance-canary"
 CALLER, SPEAKER = f"call@{CONTEXT}", f"speak@{CONTEXT}"
 
+PASSED, SKIPPED = "passed", "skipped"
+
 FIRST_S = 10.0
 """A service that just started is connected by then."""
 _SLOW_STORE_S = 1.0
@@ -83,15 +85,18 @@ class Canary:
         self._notices = notices
         self._metrics = metrics
         self._flight: _Flight | None = None
+        self._one_at_a_time = asyncio.Lock()
 
     async def run(self) -> None:
-        """Place one call after another, until cancelled."""
+        """Place one call after another, until cancelled; none where the settings ask for none."""
         every_s = self._settings.every_min * 60
+        if not every_s:
+            return
         await asyncio.sleep(min(FIRST_S, every_s))
         while True:
             began = time.monotonic()
             try:
-                await self.once()
+                await self.once(self._settings.policy)
             except Exception:  # a defect here must not end the calls
                 log.exception("canary_failed_itself", node=self.node.node)
             await asyncio.sleep(max(0.0, every_s - (time.monotonic() - began)))
@@ -115,32 +120,38 @@ class Canary:
         if not flight.over.done():
             flight.over.set_result(why or missing(flight.seen))
 
-    async def once(self) -> None:
-        """One synthetic call, and the row of its outcome."""
-        if self._overloaded():
-            self._skip()
-            return
-        began = time.monotonic()
-        channel = ChannelId(str(uuid.uuid4()))
-        self._flight = flight = _Flight(channel, asyncio.get_running_loop().create_future())
-        self.node.synthetic.add(channel)
-        try:
-            why = await self._fly(flight)
-        finally:
-            self._flight = None
-            self.node.synthetic.discard(channel)
-        if flight.skipped:
-            self._skip()
-        else:
-            await self._tell(flight, why, round((time.monotonic() - began) * 1_000))
+    async def once(self, policy: str) -> str:
+        """One synthetic call with this policy, and the row of its outcome.
 
-    async def _fly(self, flight: _Flight) -> CanaryReason | None:
+        Returns:
+            ``passed``, ``skipped``, or why it failed.
+        """
+        async with self._one_at_a_time:
+            if self._overloaded():
+                self._skip()
+                return SKIPPED
+            began = time.monotonic()
+            channel = ChannelId(str(uuid.uuid4()))
+            self._flight = flight = _Flight(channel, asyncio.get_running_loop().create_future())
+            self.node.synthetic.add(channel)
+            try:
+                why = await self._fly(flight, policy)
+            finally:
+                self._flight = None
+                self.node.synthetic.discard(channel)
+            if flight.skipped:
+                self._skip()
+                return SKIPPED
+            await self._tell(flight, why, round((time.monotonic() - began) * 1_000))
+            return PASSED if why is None else why
+
+    async def _fly(self, flight: _Flight, policy: str) -> CanaryReason | None:
         if (down := self._down()) is not None:
             return down
         speaker = ChannelId(str(uuid.uuid4()))
         try:
             async with asyncio.timeout(self._settings.within_s):
-                await self._place(flight.channel, speaker)
+                await self._place(flight.channel, speaker, policy)
                 return await flight.over
         except TimeoutError:
             return self._down() or missing(flight.seen) or CanaryReason.NOT_REMOVED
@@ -152,9 +163,9 @@ class Canary:
         finally:
             self._hang_up(speaker)
 
-    async def _place(self, caller: ChannelId, speaker: ChannelId) -> None:
+    async def _place(self, caller: ChannelId, speaker: ChannelId, policy: str) -> None:
         assert self.node.ari is not None
-        variables = {CANARY_VARIABLE: self._settings.policy}
+        variables = {CANARY_VARIABLE: policy}
         request = ari_requests.originate_local(
             speaker, caller, place=CALLER, then=SPEAKER, variables=variables
         )
@@ -184,7 +195,7 @@ class Canary:
 
     async def _tell(self, flight: _Flight, why: CanaryReason | None, took_ms: int) -> None:
         self.trouble = None if why is None else Found(Trouble.CANARY_FAILED, self.node.node)
-        self.last = {"outcome": "passed" if why is None else why, "at": timestamp(unix_ms())}
+        self.last = {"outcome": PASSED if why is None else why, "at": timestamp(unix_ms())}
         if why is not None:
             log.error("canary_failed", node=self.node.node, reason=why, call=flight.call)
         try:
@@ -212,9 +223,7 @@ def canaries(
     notices: Notices,
     metrics: Metrics,
 ) -> list[Canary]:
-    """One for each Asterisk through which a synthetic call can be placed, if there shall be any."""
-    if not settings.every_min:
-        return []
+    """One for each Asterisk through which a synthetic call can be placed."""
     found = [Canary(node, settings, rows, notices, metrics) for node in nodes if node.ari]
     rows.observers += [canary.observe for canary in found]
     return found

@@ -18,7 +18,8 @@ from asterisk_compliance.app.call_task import unix_ms
 from asterisk_compliance.app.control import Peer, Verb
 from asterisk_compliance.app.counted_rows import CountedRows
 from asterisk_compliance.app.metrics import Metrics
-from asterisk_compliance.app.shipping import Destination, NotShipped, Obstacle, destination
+from asterisk_compliance.app.posting import NotShipped, Obstacle
+from asterisk_compliance.app.shipping import Destination, destination
 from asterisk_compliance.app.signing import own_key, prepare_rotation, signing
 from asterisk_compliance.config import AuditSettings, Settings
 from asterisk_compliance.config_checks import SERVICE_NODE

@@ -12,6 +12,7 @@ from asterisk_compliance.app.backlog import Backlog
 from asterisk_compliance.app.metrics import Metrics
 from asterisk_compliance.domain.rows import Draft
 from asterisk_compliance.errors import StoreUnavailable
+from asterisk_compliance.storage.audit_log import Subscriber
 
 
 class Log(Protocol):
@@ -21,6 +22,8 @@ class Log(Protocol):
     def pending(self) -> int: ...
 
     def append(self, *drafts: Draft, patient: bool = False) -> asyncio.Future[int]: ...
+
+    def on_commit(self, subscriber: Subscriber) -> None: ...
 
 
 class CountedRows:
@@ -56,6 +59,10 @@ class CountedRows:
         done.add_done_callback(partial(self._settled, drafts, now_s))
         self._last = done
         return asyncio.shield(done)  # who stops waiting does not stop the row
+
+    def on_commit(self, subscriber: Subscriber) -> None:
+        """As :meth:`~asterisk_compliance.storage.audit_log.AuditLog.on_commit`."""
+        self._log.on_commit(subscriber)
 
     async def owes_nothing(self, within_s: float) -> bool:
         """Whether all that was seen until now is in rows that are durable, or soon will be."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from asterisk_compliance.app.promises import Rendered, promised
 from asterisk_compliance.app.prompts import policies_for
 from asterisk_compliance.app.result import (
     CANARY_VARIABLE,
+    CHECK_EVENT,
+    CHECK_VARIABLE,
+    CHECKED_VARIABLE,
+    FEATURE_OF_SEGMENTS,
     HEARING_VARIABLE,
     LAST_CALL_VARIABLE,
     MAY_CALL_VARIABLE,
@@ -65,9 +70,16 @@ MAY_CALL_S = 3.0
 CANARY_TALKS_S = 4.0
 """How long a synthetic call is recorded; Asterisk writes to the disk every 2 s."""
 
+CHECK_LOOKS_S, CHECK_AGENT_S, CHECK_LAST_S, CHECK_VOICE_S = 3.0, 1.0, 5.0, 20.0
+"""Of the calls of ``check``: an answer can be read, an agent talks, the last one at most, and the
+caller at most. ``Dial`` takes no limit below a second."""
+
 DEFAULT_SPOOL = PurePath("/var/spool/asterisk/compliance")
+DEFAULT_SOUNDS = PurePath("/usr/local/share/asterisk-compliance/sounds")
 
 _ADDRESS = re.compile(r"[A-Za-z0-9.-]+:[0-9]{1,5}")
+_RENDERED = re.compile(r"exten => (rendered[0-9a-f]{16}),1,")
+_UNNAMED = f"rendered{0:016x}"
 
 
 def render(
@@ -77,6 +89,7 @@ def render(
     limit_s: float,
     emergency: Iterable[str],
     spool: PurePath,
+    sounds: PurePath = DEFAULT_SOUNDS,
     promises: Iterable[Rendered] = (),
     hearing_s: float | None = None,
 ) -> str:
@@ -88,6 +101,7 @@ def render(
         limit_s: How long a caller waits for a service that hangs.
         emergency: Numbers whose calls are neither told nor recorded, whatever happens to us.
         spool: The directory of running recordings, as Asterisk sees it.
+        sounds: The directory of prompts, as Asterisk sees it.
         promises: What it records alone while the service is not there; those of a policy
             together, in the order of its languages.
         hearing_s: How long a call may hear recordings; ``None`` leaves that routine out.
@@ -98,7 +112,7 @@ def render(
         undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True
     )
     text = (catalogue.dialplan() / TEMPLATE).read_text(encoding="utf-8")
-    return environment.from_string(text).render(
+    rendered = environment.from_string(text).render(
         application=application,
         agi=agi,
         limit_s=f"{limit_s:g}",
@@ -108,6 +122,13 @@ def render(
         asked=ASKED,
         canary=CANARY_VARIABLE,
         canary_talks_s=f"{CANARY_TALKS_S:g}",
+        check=CHECK_VARIABLE,
+        check_event=CHECK_EVENT,
+        checked=CHECKED_VARIABLE,
+        check_looks_s=f"{CHECK_LOOKS_S:g}",
+        check_agent_s=f"{CHECK_AGENT_S:g}",
+        check_last_s=f"{CHECK_LAST_S:g}",
+        check_voice_s=f"{CHECK_VOICE_S:g}",
         callee=CALLEE,
         dialled=DIALLED,
         emergency="|".join(sorted(emergency)),
@@ -116,8 +137,11 @@ def render(
         hearing_s=None if hearing_s is None else f"{hearing_s:g}",
         printable=PRINTABLE,
         queue_characters=r"A-Za-z0-9_.\x2d",
+        rendered=_UNNAMED,
         result=RESULT_VARIABLE,
         segment=SEGMENT_VARIABLE,
+        segment_feature=FEATURE_OF_SEGMENTS,
+        sounds=sounds,
         spool=spool,
         variables=RESULT_VARIABLES,
         past_calls=f"{PAST_CALLS_VARIABLE},{LAST_CALL_VARIABLE}",
@@ -125,6 +149,16 @@ def render(
         fallback_reason=Reason.FALLBACK_NOTICE,
         promises=_in_dialplan(promises),
     )
+    lines = [line for line in rendered.splitlines() if line and not line.lstrip().startswith(";")]
+    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return rendered.replace(_UNNAMED, f"rendered{digest[:16]}")
+
+
+def rendering_of(text: str) -> str:
+    """The extension in ``compliance-check`` that only this text has, its comments aside."""
+    found = _RENDERED.search(text)
+    assert found is not None
+    return found[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +235,7 @@ def render_for(
         limit_s=settings.limits.dialplan_s,
         emergency=emergency_with_prefixes(settings),
         spool=asterisk.spool,
+        sounds=asterisk.sounds,
         promises=promised(asterisk, settings, policies) if policies else (),
         hearing_s=settings.hearing.call_s if settings.hearing and asterisk.ari else None,
     )

@@ -13,9 +13,11 @@ from asterisk_compliance.app.call_task import monotonic_ms
 from asterisk_compliance.app.line import AriLine
 from asterisk_compliance.app.node import Node
 from asterisk_compliance.app.policies import Applied
+from asterisk_compliance.app.result import CHECK_EVENT
 from asterisk_compliance.app.standing import take_up
 from asterisk_compliance.asterisk import ami_events
 from asterisk_compliance.asterisk import ari_events as ari
+from asterisk_compliance.asterisk.ami import AnyEvent
 from asterisk_compliance.asterisk.ari import AriClient, TransportName
 from asterisk_compliance.domain.call_state import Arrival, Phase
 from asterisk_compliance.domain.decision import Reason
@@ -244,7 +246,7 @@ class AmiEars:
     def on_malformed(self, why: str) -> None:
         self._node.row(Kind.EVENT_MALFORMED, wire="ami")
 
-    def on_event(self, event: ami_events.AmiEvent, received_monotonic: float) -> None:
+    def on_event(self, event: AnyEvent, received_monotonic: float) -> None:
         self._node.events["ami", type(event).__name__] += 1
         at_ms = int(received_monotonic * 1_000)
         following = self._node.following
@@ -265,7 +267,7 @@ class AmiEars:
                     self._node.spawn(self._confirm_gone(channel, at_ms))
             case ami_events.MixMonitorStart(channel=channel):
                 self._node.feed(channel, MixMonitorStarted(at_ms))
-            case ami_events.UserEvent(name=name, headers=headers):
+            case ami_events.UserEvent(name=name, headers=headers) if name != CHECK_EVENT:
                 self._asked(name, headers, at_ms)
             case _:
                 pass

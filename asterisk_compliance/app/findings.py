@@ -6,11 +6,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from asterisk_compliance.config import Settings
 from asterisk_compliance.domain.dialplan_findings import FindingId as DialplanFindingId
 from asterisk_compliance.domain.policy_rules import Change, Rule, upcoming
 from asterisk_compliance.presets import PresetStatus, shipped_presets
+
+if TYPE_CHECKING:
+    from asterisk_compliance.app.site_findings import SiteFindingId
 
 
 class Severity(StrEnum):
@@ -61,12 +65,12 @@ class Finding:
     """One thing to know.
 
     Attributes:
-        address: Where in the configuration.
+        address: Where in the configuration, or which file.
         what: What was found, one sentence.
         todo: What the operator can do, one sentence.
     """
 
-    id: FindingId | DialplanFindingId
+    id: FindingId | DialplanFindingId | SiteFindingId
     severity: Severity
     address: str
     what: str

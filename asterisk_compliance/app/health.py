@@ -26,6 +26,7 @@ class Trouble(StrEnum):
     DISK_LOW = "DISK_LOW"
     STORAGE_NOT_WRITABLE = "STORAGE_NOT_WRITABLE"
     WATCHDOG_DOWN = "WATCHDOG_DOWN"
+    WEBHOOK_BEHIND = "WEBHOOK_BEHIND"
     STOPPING = "STOPPING"
 
 
@@ -35,7 +36,7 @@ class Found:
 
     Attributes:
         node: Which Asterisk; empty where it is the service's own.
-        place: Where, if it is a directory.
+        place: Which directory, or which webhook.
     """
 
     trouble: Trouble

@@ -54,9 +54,9 @@ class Keeping:
         self._may_not_go = may_not_go
         self.closed_alone: Callable[[], None] = lambda: None
 
-    def open(self) -> None:
-        """Begin to watch the spool; errors as :meth:`Spool.open`."""
-        self._spool.open()
+    def open(self, *, must_be_there: bool = True) -> None:
+        """Begin to watch the spool; as :meth:`Spool.open`."""
+        self._spool.open(must_be_there=must_be_there)
 
     def close(self) -> None:
         self._spool.close()

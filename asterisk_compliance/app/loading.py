@@ -34,6 +34,7 @@ RELOADABLE = frozenset(
         "past_calls",
         "answers",
         "reconcile",
+        "webhook",
     }
 )
 """Tables of which nothing lives longer than the policies; emergency numbers are the dialplan's."""

@@ -13,6 +13,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from asterisk_compliance.domain.decision import ALLOWING, REFUSING, Reason, Status
+from asterisk_compliance.domain.observed import Told
 from asterisk_compliance.domain.recording import Direction, Length
 from asterisk_compliance.domain.rows import Draft, Kind
 from asterisk_compliance.ids import CallId, RecordingId, segment_of
@@ -79,10 +80,12 @@ class Metrics:
         self._notices = counter("notices", "Notices that came to an end.", "outcome")
         self._recordings = counter("recordings", "Recordings that ended.", "outcome")
         self._flaws = counter("recording_flaws", "Flaws of closed recordings.", "flaw")
+        self._observed = counter("observed_recordings", "Recordings of others.", "told")
         for children, values in (
             (self._notices, NOTICES.values()),
             (self._recordings, RECORDINGS.values()),
             (self._flaws, FLAWS),
+            (self._observed, Told),
         ):
             for value in values:
                 children[value,]
@@ -149,6 +152,28 @@ class Metrics:
         self.not_shipped = counter(
             "checkpoints_not_shipped", "Attempts to ship that failed.", "destination"
         )
+        self.webhook_rows = counter("webhook_rows", "Rows that a receiver has taken.", "webhook")
+        self.webhook_failures = counter(
+            "webhook_failures", "Messages that a receiver did not take.", "webhook"
+        )
+        self.webhook_behind_rows = Gauge(
+            "compliance_webhook_behind_rows",
+            "Rows that a receiver has not taken.",
+            ["webhook"],
+            registry=registry,
+        )
+        self.webhook_behind_s = Gauge(
+            "compliance_webhook_behind_seconds",
+            "For how long a receiver has not had all rows.",
+            ["webhook"],
+            registry=registry,
+        )
+        self.facts_told = counter(
+            "facts_told", "Facts that Asterisk passed on.", "node", "application"
+        )
+        self.facts_not_told = counter(
+            "facts_not_told", "Facts that it did not.", "node", "application"
+        )
         self.append_s = latency("append_seconds", "Until an audit row is durable.")
         self.notice_start_s = latency("notice_start_seconds", "From arrival to the notice.")
         self.way_back_s = latency("way_back_seconds", "From the decision to the dialplan.")
@@ -157,6 +182,7 @@ class Metrics:
             Kind.ANOMALY: lambda row: self._anomalies[_label(row, "code"),].inc(),
             Kind.RECORDING_CLOSED: self._closed,
             Kind.RECORDING_STARTED: self._started,
+            Kind.RECORDING_OBSERVED: lambda row: self._observed[_label(row, "told"),].inc(),
             Kind.CONFIG_LOADED: lambda row: self._loaded.set(row.at_ms / 1_000),
             Kind.ASTERISK_CONNECTED: lambda row: self._wire(self._connected, row),
             Kind.ASTERISK_DISCONNECTED: lambda row: self._wire(self._lost, row),

@@ -53,7 +53,7 @@ from asterisk_compliance.domain.fault_events import StorageChanged
 from asterisk_compliance.domain.names import Step
 from asterisk_compliance.domain.recording import Expected, Verdict
 from asterisk_compliance.domain.rows import Actor, Detail, Draft, Kind
-from asterisk_compliance.errors import AsteriskUnavailable, StoreError
+from asterisk_compliance.errors import ApplicationReplaced, AsteriskUnavailable, StoreError
 from asterisk_compliance.ids import CallId, ChannelId, NodeName, RecordingId, call_id, call_of
 from asterisk_compliance.storage.reader import StoreReader
 
@@ -92,6 +92,7 @@ class Node:
         store_s: float,
         heartbeat: Heartbeat | None = None,
         alive_unix_ms: int = 0,
+        alone: bool = True,
     ) -> None:
         self.node = NodeName(settings.node)
         self.policies = policies
@@ -116,7 +117,7 @@ class Node:
         self._rows = rows
         self.past_calls = PastCalls(self, rows)
         self.owes = rows.backlog.holds
-        self._adoption = Adoption(self, rows, keeping)
+        self.adoption = Adoption(self, rows, keeping)
         self.store = store
         self._keeping = keeping
         self._notices = notices
@@ -124,6 +125,7 @@ class Node:
         self._store_s = store_s
         self._heartbeat = heartbeat or Heartbeat(0.0)
         self._alive_unix_ms = alive_unix_ms
+        self._alone = alone
         self._recovering = asyncio.Lock()
         self._tasks: asyncio.TaskGroup | None = None
         self._log = log.bind(node=self.node)
@@ -134,9 +136,10 @@ class Node:
         """Keep the connections and the calls alive until cancelled.
 
         Raises:
-            ApplicationReplaced: another service took our Stasis application.
+            ApplicationReplaced: another service took our application on the only Asterisk.
         """
-        self._keeping.open()
+        structlog.contextvars.bind_contextvars(node=self.node)
+        self._keeping.open(must_be_there=self._alone)
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
@@ -144,13 +147,22 @@ class Node:
                 tasks.create_task(look_again_after_standing_still(self))
                 tasks.create_task(watch_growth(self, self._keeping))
                 if self.ari is not None:
-                    tasks.create_task(self.ari.run())
+                    tasks.create_task(self._keep_ari(self.ari))
                 if self.ami is not None:
                     self.following.lost()
                     tasks.create_task(self.ami.run())
         finally:
             self._tasks = None
             self._keeping.close()
+
+    async def _keep_ari(self, ari: AriClient) -> None:
+        """An Asterisk that is lost to another service is no reason to leave the others."""
+        try:
+            await ari.run()
+        except ApplicationReplaced as why:
+            if self._alone:
+                raise
+            self._log.error("application_taken", why=str(why), hint=why.hint)
 
     async def drain(self, within_s: float) -> None:
         """Take no new call; let notices finish and files close, at most ``within_s``."""
@@ -263,7 +275,7 @@ class Node:
         if self.ari is None or self.ari.transport is None:
             return
         async with self._recovering:
-            await self._adoption.run()
+            await self.adoption.run()
             await recover(self, alive_unix_ms=self._alive_unix_ms)
 
     def looked_away(self, since_ms: int) -> None:
@@ -271,24 +283,8 @@ class Node:
         self.following.looked_away(since_ms)
         self.spawn(self.recover())
 
-    async def set_strangers_aside(self) -> None:
-        """Take files of recordings that the log does not know out of the spool, each with a row."""
-        for name, size, digest in await self._keeping.copy_strangers_aside(self._is_known):
-            try:
-                await self._rows.append(
-                    Draft(
-                        Kind.FILE_QUARANTINED,
-                        unix_ms(),
-                        self.node,
-                        detail={"bytes": size, "file": name, "sha256": digest},
-                    )
-                )
-            except StoreError as error:
-                self._log.error("row_refused", kind=Kind.FILE_QUARANTINED, why=str(error))
-                return
-            await self._keeping.forget_stranger(name)
-
-    def _is_known(self, recording: RecordingId) -> bool:
+    def knows(self, recording: RecordingId) -> bool:
+        """Whether the log, or a live call, knows this recording."""
         if call_of(recording) in self._by_id:
             return True
         with StoreReader(self.store) as reader:

@@ -12,20 +12,29 @@ from asterisk_compliance.app.metrics import Metrics
 from asterisk_compliance.config import Settings
 from asterisk_compliance.storage.audit_log import AuditLog
 from asterisk_compliance.storage.jsonl import JsonLines
+from asterisk_compliance.storage.migrating import Told, nobody
 
 
 @contextlib.asynccontextmanager
 async def owned_log(
-    settings: Settings, metrics: Metrics
+    settings: Settings, metrics: Metrics, told: Told = nobody
 ) -> AsyncIterator[tuple[CountedRows, Checkpointing]]:
     """Open it all, and close it in the order that loses no row and leaves none unsigned.
+
+    ``told`` is given a line again and again while an older store is brought up to date.
 
     Raises:
         StoreError: the store, or its key, cannot be used; or the log is not the one that was
             signed.
     """
-    audit = await AuditLog.open(settings.audit.store)
-    lines = JsonLines(audit, settings.audit.store, path=settings.audit.jsonl)
+    audit = await AuditLog.open(settings.audit.store, told=told)
+    lines = JsonLines(
+        audit,
+        settings.audit.store,
+        path=settings.audit.jsonl,
+        full_bytes=settings.audit.jsonl_mib << 20,
+        keep=settings.audit.jsonl_files,
+    )
     rows = CountedRows(audit, metrics)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(lines.run())

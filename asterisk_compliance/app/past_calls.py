@@ -10,7 +10,7 @@ beside the notice, on a thread of its own, and what comes late is shown late.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -286,13 +286,14 @@ async def show_past_calls(
         rows: The log.
         settings: Where it is, how far back, and which roles there are.
         user: Who asks, as the kernel knows it.
-        arguments: One of ``call``, ``channel`` (of a live call) and ``number``.
+        arguments: One of ``call``, ``channel`` (of a live call, perhaps with its ``node``) and
+            ``number``.
 
     Returns:
         ``known``: there is a number to look for; ``calls``, ``more``, and ``seq`` of the row.
 
     Raises:
-        BadQuestion: not just one of the three, or one that is none.
+        BadQuestion: not just one of the three, or one that is none, or of two calls.
         NobodyCalls: there is no such call.
         UseRefused: no role permits it; behind the row that says so.
         StoreUnavailable: the log cannot be read.
@@ -336,7 +337,10 @@ def _sought(settings: Settings, arguments: Mapping[str, str]) -> _Sought:
             raise BadQuestion("there is no digit in this number")
         return _Sought(number)
     with StoreReader(settings.audit.store) as reader:
-        entry = _entry(reader, settings, given["call"], given["channel"])
+        nodes = [one.node for one in settings.asterisk]
+        if node := arguments.get("node", ""):
+            nodes = [one for one in nodes if one == node]
+        entry = _entry(reader, nodes, given["call"], given["channel"])
         if entry is None:
             raise NobodyCalls("there is no such call")
         call = CallId(str(entry["call"]))
@@ -345,10 +349,14 @@ def _sought(settings: Settings, arguments: Mapping[str, str]) -> _Sought:
         return _Sought(known, call, NodeName(str(entry["node"])))
 
 
-def _entry(reader: StoreReader, settings: Settings, call: str, channel: str) -> Entry | None:
+def _entry(reader: StoreReader, nodes: Sequence[str], call: str, channel: str) -> Entry | None:
     if channel:
-        live = (reader.standing(asterisk.node, channel) for asterisk in settings.asterisk)
-        return next(filter(None, live), None)
+        live = [one for node in nodes if (one := reader.standing(node, channel)) is not None]
+        if len(live) > 1:
+            where = " and ".join(str(one["node"]) for one in live)
+            hint = "say which one with --node, or name the call"
+            raise BadQuestion(f"there is such a channel on {where}", hint=hint)
+        return live[0] if live else None
     found = reader.calls(CallQuery(call=call)) if is_call_id(call) else []
     return found[0] if found else None
 

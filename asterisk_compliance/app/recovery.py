@@ -90,7 +90,7 @@ async def recover(node: Node, *, alive_unix_ms: int) -> bool:
     for one in taken_up:
         _take_up(node, one, channels.get(one.known.channel), now)
     node.following.refresh(bridges, channels, now.at_ms, hearing=hearing)
-    await node.set_strangers_aside()
+    await node.adoption.set_strangers_aside()
     if taken_up:
         log.warning("calls_taken_up", node=node.node, calls=len(taken_up))
     return True

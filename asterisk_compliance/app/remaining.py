@@ -140,7 +140,7 @@ def _ours(parties: Sequence[KeptParty], places: Places) -> Iterator[Remainder]:
     yield Remainder(
         "json_lines",
         "the same rows: the file itself, its rotated ones, and every export of it",
-        (f"ls -l {shlex.quote(str(places.jsonl))}*",),
+        (f"ls -l {shlex.quote(str(places.jsonl.with_suffix('')))}*",),
         "nothing: there was never a value in them",
     )
     yield Remainder(
@@ -152,8 +152,9 @@ def _ours(parties: Sequence[KeptParty], places: Places) -> Iterator[Remainder]:
     store = shlex.quote(str(places.store))
     yield Remainder(
         "backups",
-        "values, salts and digests, in every copy of the store that is older than the erasure",
-        (f"ls -l {store}/audit.sqlite3 {store}/search.key",),
+        "values, salts and digests, in every copy of the store that is older than the erasure; the"
+        " one that the service itself makes when it is upgraded goes with the erasure",
+        (f"ls -l {store}/audit.sqlite3* {store}/search.key", f"ls -ld {store}-newer"),
         "let them expire, and write down when; after restoring one, erase again what the rows"
         " person_erased in the newer JSON Lines name",
     )

@@ -17,6 +17,7 @@ from asterisk_compliance.app.alive import keep_marking, last_marked_ms
 from asterisk_compliance.app.asking import ask_call
 from asterisk_compliance.app.call_task import unix_ms
 from asterisk_compliance.app.canary import Canary, canaries
+from asterisk_compliance.app.canary_asked import AskedCanaries
 from asterisk_compliance.app.checkpointing import Checkpointing
 from asterisk_compliance.app.control import ControlSocket, Peer, Verb
 from asterisk_compliance.app.counted_rows import CountedRows
@@ -29,10 +30,12 @@ from asterisk_compliance.app.incidents import Incidents
 from asterisk_compliance.app.introducing import introduce
 from asterisk_compliance.app.keeping import Keeping
 from asterisk_compliance.app.live import Live
+from asterisk_compliance.app.live_facts import LiveFacts
 from asterisk_compliance.app.loading import Configuration, load_configuration, restart_needed
 from asterisk_compliance.app.metrics import Metrics
 from asterisk_compliance.app.node import Node
 from asterisk_compliance.app.notices import Notices
+from asterisk_compliance.app.observing import ObservingEars
 from asterisk_compliance.app.owned_log import owned_log
 from asterisk_compliance.app.request_watch import RequestWatch
 from asterisk_compliance.app.retaining import Retaining, may_not_go
@@ -42,6 +45,7 @@ from asterisk_compliance.app.storage_watch import StorageWatch
 from asterisk_compliance.app.systemd import Systemd
 from asterisk_compliance.app.verbs import officer_verbs
 from asterisk_compliance.app.watchdog import Released
+from asterisk_compliance.app.webhooks import Webhooks
 from asterisk_compliance.asterisk.ami import AmiAddress, AmiClient, AmiLimits
 from asterisk_compliance.asterisk.ari import AriClient
 from asterisk_compliance.asterisk.ari_address import AriAddress, AriLimits
@@ -111,10 +115,12 @@ class Service:
 
         Raises:
             StoreError: the store or the vault cannot be used.
-            ApplicationReplaced: another service took a Stasis application of ours.
+            ApplicationReplaced: another service took our Stasis application, and there is but
+                one Asterisk.
         """
         open_vault(self._settings.vault.recordings)
-        async with owned_log(self._settings, self._metrics) as (rows, checkpoints):
+        opened = owned_log(self._settings, self._metrics, self._systemd.starting)
+        async with opened as (rows, checkpoints):
             alive_unix_ms = await asyncio.to_thread(_last_row_at, self._settings.audit.store)
             self._nodes = [
                 self._node(asterisk, rows, alive_unix_ms) for asterisk in self._settings.asterisk
@@ -129,21 +135,27 @@ class Service:
             self._hearings = Hearings(rows, lambda: self._configuration, self._nodes)
             self._requests = RequestWatch(rows, lambda: self._settings, self._metrics)
             rows.observers += [self._requests.observe, self._hearings.observe]
+            self._webhooks = Webhooks(self._settings.audit.store, rows, self._metrics)
+            facts = LiveFacts(self._nodes, self._settings.asterisk, self._metrics)
+            rows.on_commit(facts.observe)
             live = 0
             try:
                 async with asyncio.TaskGroup() as tasks, contextlib.AsyncExitStack() as listening:
-                    running = [tasks.create_task(node.run()) for node in self._nodes]
-                    control = self._control(rows, checkpoints, retaining)
-                    running.append(tasks.create_task(control.run()))
-                    running.append(tasks.create_task(self._heartbeat.run(self._released)))
-                    running.append(tasks.create_task(self._storage.run()))
-                    running.append(tasks.create_task(self._hearings.run()))
-                    running.append(tasks.create_task(retaining.watch()))
-                    running.append(tasks.create_task(self._incidents.watch(self._metrics)))
-                    running.append(tasks.create_task(self._requests.run()))
-                    running.append(tasks.create_task(rows.backlog.run(self._recover)))
-                    marking = keep_marking(self._settings.audit.store, rows)
-                    running.append(tasks.create_task(marking))
+                    work: list[Coroutine[Any, Any, Any]] = [
+                        *(node.run() for node in self._nodes),
+                        self._control(rows, checkpoints, retaining).run(),
+                        self._heartbeat.run(self._released),
+                        self._storage.run(),
+                        self._hearings.run(),
+                        retaining.watch(),
+                        self._incidents.watch(self._metrics),
+                        self._requests.run(),
+                        facts.run(),
+                        self._webhooks.run(self._settings.webhook),
+                        rows.backlog.run(self._recover),
+                        keep_marking(self._settings.audit.store, rows),
+                    ]
+                    running = [tasks.create_task(one) for one in work]
                     if reload is not None:
                         running.append(tasks.create_task(self._reload_when(reload, rows)))
                     for settings, node in zip(self._settings.asterisk, self._nodes, strict=True):
@@ -187,6 +199,7 @@ class Service:
         await introduce(rows, new)
         for node in self._nodes:
             node.policies = new.policies[node.node]
+        await self._webhooks.apply(new.settings.webhook)
         self._configuration = new
         self._loaded_at_ms = unix_ms()
         log.info("configuration_reloaded", digest=new.digest)
@@ -236,6 +249,7 @@ class Service:
             store_s=self._settings.limits.store_s,
             heartbeat=self._heartbeat,
             alive_unix_ms=alive_unix_ms,
+            alone=len(self._settings.asterisk) == 1,
         )
         node.past_calls.settings = lambda: self._settings.past_calls
         if (ari := settings.ari) is not None:
@@ -247,9 +261,15 @@ class Service:
             node.ari = AriClient(address, AriEars(node), limits)
         if (ami := settings.ami) is not None:
             where = AmiAddress(ami.host, ami.port, ami.user, ami.secret().get_secret_value())
+            ears = AmiEars(node)
+            if (watched := settings.observe) is not None:
+                ears = ObservingEars(node, watched, settings.spool)
             backoff = Backoff(longest_s=ami.reconnect_max_s)
             node.ami = AmiClient(
-                where, AmiEars(node), AmiLimits(action_s=ami.reply_s, backoff=backoff)
+                where,
+                ears,
+                AmiLimits(action_s=ami.reply_s, backoff=backoff),
+                observes=watched is not None,
             )
         return node
 
@@ -266,7 +286,8 @@ class Service:
 
         limits = AgiLimits(header_s=agi.header_s, sessions=agi.connections_max, permit=agi.permit)
         node.agi = FastAgiServer(agi.host, agi.port, handle, limits)
-        await listening.enter_async_context(node.agi)
+        with structlog.contextvars.bound_contextvars(node=node.node):
+            await listening.enter_async_context(node.agi)
 
     async def _show(
         self, rows: CountedRows, listening: contextlib.AsyncExitStack
@@ -295,7 +316,8 @@ class Service:
         failing = filter(None, (canary.trouble for canary in self._canaries))
         hanging = (Found(Trouble.WATCHDOG_DOWN),) if self._heartbeat.missing else ()
         store_s = self._settings.limits.store_s
-        return [*troubles(self._nodes, rows, store_s, self._storage.places), *failing, *hanging]
+        found = troubles(self._nodes, rows, store_s, self._storage.places)
+        return [*found, *failing, *hanging, *self._webhooks.troubles]
 
     def _health(self, rows: CountedRows) -> Mapping[str, Any]:
         found = self._troubles(rows)
@@ -307,7 +329,7 @@ class Service:
             "version": __version__,
             "configuration": loaded,
             **health(found, [status_of(node) for node in self._nodes], rows),
-            "canary": {canary.node.node: canary.last for canary in self._canaries},
+            "canary": {one.node.node: one.last for one in self._canaries if one.last},
             "requests": self._requests.standing,
             "incidents": self._incidents.standing,
         }
@@ -329,6 +351,7 @@ class Service:
         verbs: dict[str, Verb] = {
             "status": status,
             "ask": ask,
+            "canary": AskedCanaries(lambda: self._canaries).verb,
             **self._hearings.verbs(),
             **officer_verbs(rows, lambda: self._settings, retaining, self._incidents),
         }

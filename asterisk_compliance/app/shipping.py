@@ -15,36 +15,19 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import aiohttp
 import msgspec
 
+from asterisk_compliance.app.posting import NotShipped, Obstacle, post
 from asterisk_compliance.storage.checkpoints import StoredCheckpoint
 from asterisk_compliance.storage.files import sync_directory
 
 SEND_S = 10.0
 
 T = TypeVar("T")
-
-
-class Obstacle(StrEnum):
-    """Why a checkpoint did not arrive; ``docs/audit-kinds.md`` explains each."""
-
-    UNREACHABLE = "UNREACHABLE"
-    REFUSED = "REFUSED"
-    HANGS = "HANGS"
-    OTHER_THERE = "OTHER_THERE"
-
-
-class NotShipped(Exception):
-    """A checkpoint did not arrive; ``why`` tells nothing of the place."""
-
-    def __init__(self, why: Obstacle) -> None:
-        super().__init__(why)
-        self.why = why
 
 
 class Destination(Protocol):
@@ -159,21 +142,8 @@ class _Web:
 
     async def send(self, log: str, checkpoint: StoredCheckpoint) -> None:
         headers = {"Content-Type": "text/plain; charset=utf-8"}
-        limit = aiohttp.ClientTimeout(total=SEND_S)
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=limit) as session,
-                session.post(
-                    self._url,
-                    data=checkpoint.note.encode(),
-                    headers=headers,
-                    allow_redirects=False,
-                ) as answer,
-            ):
-                if not 200 <= answer.status < 300:
-                    raise NotShipped(Obstacle.REFUSED)
-        except (aiohttp.ClientError, OSError):
-            raise NotShipped(Obstacle.UNREACHABLE) from None
+        async with aiohttp.ClientSession() as session:
+            await post(session, self._url, checkpoint.note.encode(), headers, within_s=SEND_S)
 
     async def newest(self, log: str) -> str | None:
         return None

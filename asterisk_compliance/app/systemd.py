@@ -20,6 +20,8 @@ STATUS_S = 10.0
 """How often the status line is told where nobody asks for a watchdog."""
 PINGS = 4
 """So many pings within the watchdog's time: a late one does not end the service."""
+STARTING_S = 120
+"""So much longer the start may take from each line on that says what it is at."""
 STUCK = 2
 """Work that stood still for the watchdog's time by this is stuck: no ping any more."""
 
@@ -40,6 +42,10 @@ class Systemd:
         address = environment.get("NOTIFY_SOCKET", "")
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self.watchdog_s = _watchdog_s(environment) if address else None
+
+    def starting(self, status: str) -> None:
+        """The start takes its time, and goes on; from any thread."""
+        self._tell(f"EXTEND_TIMEOUT_USEC={STARTING_S * 1_000_000}", f"STATUS={status}")
 
     def ready(self) -> None:
         self._tell("READY=1")

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import os
 import select
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import structlog
@@ -76,6 +77,8 @@ class Watchdog:
         self._rest = b""
         self._playing: dict[tuple[NodeName, ChannelId], PlaybackId] = {}
         self._released: set[tuple[NodeName, ChannelId]] = set()
+        self._hangs = False
+        self._releasing: dict[NodeName, threading.Thread] = {}
         os.set_blocking(reports, False)
 
     def watch(self) -> None:
@@ -83,27 +86,30 @@ class Watchdog:
         os.write(self._reports, READY + b"\n")
         waiting = select.poll()
         waiting.register(self._beats, select.POLLIN)
-        wait_s, hangs = self._hung_s, False
+        wait_s = self._hung_s
         while True:
             until_s = time.monotonic() + wait_s
             if waiting.poll(wait_s * 1_000):
                 heard = os.read(self._beats, 65_536)
                 if not heard:
                     log.error("service_died")
+                    self._hangs = True
                     self._release()
+                    for releasing in self._releasing.values():
+                        releasing.join()
                     return
                 if not self._hear(heard):
                     return
-                if hangs:
+                if self._hangs:
                     log.warning("service_answers_again")
                     self._released.clear()
-                wait_s, hangs = self._hung_s, False
+                wait_s, self._hangs = self._hung_s, False
             elif time.monotonic() - until_s > _OVERSLEPT_S:
                 wait_s = self._hung_s
             else:
-                if not hangs:
+                if not self._hangs:
                     log.error("service_hangs", for_s=self._hung_s)
-                hangs = True
+                self._hangs = True
                 self._release()
                 wait_s = AGAIN_S
 
@@ -125,14 +131,31 @@ class Watchdog:
             self._playing[where] = what.playback
 
     def _release(self) -> None:
-        """Everywhere; who still waits the next time is stopped again, and reported once."""
+        """Everywhere at once: callers of one Asterisk do not wait for another one that hangs.
+
+        Who still waits the next time is stopped again, and reported once.
+        """
         for node, address in self._where:
+            releasing = self._releasing.get(node)
+            if releasing is not None and releasing.is_alive():
+                continue  # it hangs, or has many
             playing = {channel: it for (on, channel), it in self._playing.items() if on == node}
-            try:
-                for channel in release_waiting(address, playing, REQUEST_S):
-                    self._report(Released(node, channel))
-            except AsteriskUnavailable as error:
-                log.warning("channels_not_released", node=node, why=str(error))
+            releasing = threading.Thread(
+                target=self._release_at, args=(node, address, playing), daemon=True
+            )
+            self._releasing[node] = releasing
+            releasing.start()
+
+    def _release_at(
+        self, node: NodeName, address: AriAddress, playing: Mapping[ChannelId, PlaybackId]
+    ) -> None:
+        try:
+            for channel in release_waiting(address, playing, REQUEST_S):
+                self._report(Released(node, channel))
+                if not self._hangs:
+                    return
+        except AsteriskUnavailable as error:
+            log.warning("channels_not_released", node=node, why=str(error))
 
     def _report(self, released: Released) -> None:
         where = (released.node, released.channel)

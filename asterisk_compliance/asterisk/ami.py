@@ -1,8 +1,9 @@
 """One connection to one Asterisk's manager interface: a few actions, a few events.
 
 The AMI user needs ``read = call,user`` and ``write = call``; ``user`` is for the dialplan's own
-``UserEvent``, and without it everything else works. Actions are never sent twice: one that
-was not answered when the connection dropped fails, and its caller decides.
+``UserEvent``, and without it everything else works. Who observes the dialplans of others reads
+``dialplan`` too. Actions are never sent twice: one that was not answered when the connection
+dropped fails, and its caller decides.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import asyncio
 import re
 import time
 from dataclasses import dataclass, field
-from typing import Literal, NoReturn, Protocol
+from typing import Literal, NoReturn, Protocol, TypeAlias
 
 import structlog
 from panoramisk.message import Message
 
-from asterisk_compliance.asterisk import ami_events
+from asterisk_compliance.asterisk import ami_events, ami_observed
 from asterisk_compliance.asterisk.ami_events import AmiEvent
+from asterisk_compliance.asterisk.ami_observed import ObservedEvent
 from asterisk_compliance.asterisk.ami_protocol import AmiProtocol
 from asterisk_compliance.asterisk.backoff import Backoff
 from asterisk_compliance.asterisk.listening import tell
@@ -35,6 +37,8 @@ _PLACE = re.compile(r"[A-Za-z0-9_-]{1,79}")
 """Asterisk cuts a context or an extension after 79 characters (``AST_MAX_CONTEXT``)."""
 
 log = structlog.get_logger()
+
+AnyEvent: TypeAlias = AmiEvent | ObservedEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class AmiListener(Protocol):
     def on_login_failed(self, why: AsteriskUnavailable) -> None:
         """Asterisk refuses our user; instead of ``on_disconnected``, once per outage."""
 
-    def on_event(self, event: AmiEvent, received_monotonic: float) -> None: ...
+    def on_event(self, event: AnyEvent, received_monotonic: float) -> None: ...
 
     def on_malformed(self, why: str) -> None: ...
 
@@ -91,19 +95,27 @@ class AmiClient:
     connection, it was lost, or no answer came in time; ``RequestRefused`` when Asterisk says no;
     and ``ValueError``, before anything is sent, for a value that could break out of its line.
 
+    ``observes``: also ask for, and tell, what ``ami_observed.py`` reads.
+
     Attributes:
         connected: Whether we are logged in.
         ignored: How many events came that nobody here uses, by type.
     """
 
     def __init__(
-        self, address: AmiAddress, listener: AmiListener, limits: AmiLimits | None = None
+        self,
+        address: AmiAddress,
+        listener: AmiListener,
+        limits: AmiLimits | None = None,
+        *,
+        observes: bool = False,
     ) -> None:
         self.connected = False
         self.ignored: dict[str, int] = {}
         self._address = address
         self._listener = listener
         self._limits = limits or AmiLimits()
+        self._observes = observes
         self._protocol: AmiProtocol | None = None
 
     async def run(self) -> NoReturn:
@@ -255,7 +267,7 @@ class AmiClient:
             "Action": "Login",
             "Username": self._address.user,
             "Secret": self._address.secret,
-            "Events": "call,user",
+            "Events": "call,user,dialplan" if self._observes else "call,user",
         }
         answer = await protocol.request(login, self._limits.action_s)
         if not answer.success:
@@ -264,7 +276,9 @@ class AmiClient:
     def _on_message(self, message: Message) -> None:
         received = time.monotonic()
         try:
-            event = ami_events.parse(message)
+            event: AnyEvent | None = ami_events.parse(message)
+            if event is None and self._observes:
+                event = ami_observed.parse(message)
         except ValueError as error:
             log.warning("ami_event_malformed", why=str(error))
             tell(self._listener.on_malformed, str(error))

@@ -213,8 +213,8 @@ def _bridge(event: type[BridgeEnter | BridgeLeave], message: _Headers) -> Bridge
     bridge, members = _text(message, "BridgeUniqueid"), _number(message, "BridgeNumChannels")
     name = _text(message, "Channel")
     if event is BridgeLeave:
-        return BridgeLeave(*_who(message), bridge, members, name)
-    return BridgeEnter(*_who(message), bridge, members, name, _text(message, "BridgeType"))
+        return BridgeLeave(*who(message), bridge, members, name)
+    return BridgeEnter(*who(message), bridge, members, name, _text(message, "BridgeType"))
 
 
 def _blind_transfer(message: _Headers) -> BlindTransfer:
@@ -256,7 +256,7 @@ def _local_bridge(message: _Headers) -> LocalBridge:
 
 def _mixmonitor_mute(message: _Headers) -> MixMonitorMute:
     muted = _number(message, "State") != 0
-    return MixMonitorMute(*_who(message), _text(message, "Direction"), muted)
+    return MixMonitorMute(*who(message), _text(message, "Direction"), muted)
 
 
 def _user_event(message: _Headers) -> UserEvent | None:
@@ -283,7 +283,7 @@ def _user_event(message: _Headers) -> UserEvent | None:
     return UserEvent(name, _channel(message, "Uniqueid"), headers)
 
 
-def _who(message: _Headers) -> tuple[ChannelId, str]:
+def who(message: _Headers) -> tuple[ChannelId, str]:
     return ChannelId(_text(message, "Uniqueid")), _text(message, "Linkedid")
 
 
@@ -317,10 +317,13 @@ _READERS: dict[str, Callable[[_Headers], AmiEvent | None]] = {
     "BridgeLeave": partial(_bridge, BridgeLeave),
     "DialBegin": _dial_begin,
     "DialEnd": _dial_end,
-    "Hangup": lambda message: Hangup(*_who(message), _number(message, "Cause")),
+    "Hangup": lambda message: Hangup(*who(message), _number(message, "Cause")),
     "LocalBridge": _local_bridge,
     "MixMonitorMute": _mixmonitor_mute,
-    "MixMonitorStart": lambda message: MixMonitorStart(*_who(message)),
-    "MixMonitorStop": lambda message: MixMonitorStop(*_who(message)),
+    "MixMonitorStart": lambda message: MixMonitorStart(*who(message)),
+    "MixMonitorStop": lambda message: MixMonitorStop(*who(message)),
     "UserEvent": _user_event,
 }
+
+EVENT_NAMES = tuple(name for name in _READERS if name != "UserEvent")
+"""What Asterisk calls the events that are read here, beside user events of ours."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NoReturn, Protocol, TypeAlias, TypeVar
 
 import aiohttp
@@ -105,6 +105,10 @@ class AriClient:
                 began = time.monotonic()
                 try:
                     await self._connection(session)
+                except errors.ApplicationReplaced as taken:
+                    self.transport = None
+                    tell(self._listener.on_disconnected, AsteriskUnavailable(str(taken)))
+                    raise
                 except AsteriskUnavailable as why:
                     if self.transport is not None or str(why) != told:
                         log.warning("ari_disconnected", why=str(why), hint=why.hint)
@@ -160,6 +164,12 @@ class AriClient:
         """
         application = self._address.application
         return self.send(ari_requests.snoop(application, channel, snoop_id, args))
+
+    def user_event(
+        self, application: str, name: str, variables: Mapping[str, object]
+    ) -> asyncio.Future[None]:
+        """Tell another Stasis application something."""
+        return self.send(ari_requests.user_event(application, name, variables))
 
     def packets_sent(self, channel: ChannelId) -> asyncio.Future[int | None]:
         """How many RTP packets Asterisk has sent to the channel; ``None`` when it is gone."""

@@ -50,6 +50,11 @@ class _Asterisk(msgspec.Struct):
     system: _System
 
 
+class _Module(msgspec.Struct):
+    name: str
+    status: str
+
+
 def answer(channel: ChannelId) -> Request[None]:
     return Request("answer", "POST", f"channels/{_id(channel)}/answer", _nothing, lane=channel)
 
@@ -114,13 +119,19 @@ def hang_up(channel: ChannelId, reason: HangUpReason = "normal") -> Request[bool
 
 
 def originate_local(
-    channel: ChannelId, other: ChannelId, *, place: str, then: str, variables: Mapping[str, str]
+    channel: ChannelId,
+    other: ChannelId,
+    *,
+    place: str,
+    then: str,
+    variables: Mapping[str, str],
+    formats: str = "",
 ) -> Request[None]:
     """A call to ourselves, by a Local channel.
 
     Its half ``other`` executes the dialplan at ``place``, as a caller does; when that answers, its
     half ``channel`` executes ``then``. Both places are ``extension@context``. The variables are set
-    on both halves.
+    on both halves. ``formats``: what it speaks, such as ``ulaw``; else Asterisk chooses.
     """
     exten, _, context = then.partition("@")
     return Request(
@@ -135,7 +146,8 @@ def originate_local(
             "priority": 1,
             "otherChannelId": other,
             "variables": dict(variables),
-        },
+        }
+        | ({"formats": formats} if formats else {}),
         lane=channel,
     )
 
@@ -229,6 +241,22 @@ def application_channels(application: str) -> Request[list[ChannelId]]:
     )
 
 
+def user_event(application: str, name: str, variables: Mapping[str, object]) -> Request[None]:
+    """An event for another Stasis application; 404 where nobody listens under that name.
+
+    It has no source: with a channel as its source Asterisk would add that channel with the
+    caller's number and name, and tell AMI of it too.
+    """
+    return Request(
+        "user_event",
+        "POST",
+        f"events/user/{_id(name)}",
+        _nothing,
+        query=(("application", application),),
+        content={"variables": variables},
+    )
+
+
 def event_filter(application: str) -> Request[bool]:
     """Let through only what :mod:`ari_events` knows; ``False`` where Asterisk has no filter.
 
@@ -254,6 +282,29 @@ def info() -> Request[str]:
         query=(("only", "system"),),
         missing=lambda: "unknown",
     )
+
+
+def modules() -> Request[Mapping[str, str]]:
+    """The status of each module by its name; none without res_ari_asterisk."""
+    return Request(
+        "modules",
+        "GET",
+        "asterisk/modules",
+        lambda said: {one.name: one.status for one in _decode(said, list[_Module])},
+        missing=dict,
+    )
+
+
+def registered(application: str) -> Request[bool]:
+    """Whether a client has registered the application."""
+    path = f"applications/{_id(application)}"
+    return Request("application", "GET", path, lambda _: True, missing=lambda: False)
+
+
+def change_nothing() -> Request[None]:
+    """Refused with 403 where the user may only read; there is no such playback, whoever asks."""
+    path = "playbacks/nobody-plays-this"
+    return Request("change", "DELETE", path, _nothing, missing=lambda: None)
 
 
 def _id(text: str) -> str:

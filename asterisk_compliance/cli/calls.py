@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from asterisk_compliance.cli import asking, finding, output, past_calls
-from asterisk_compliance.cli.audit import detail_text
 from asterisk_compliance.cli.context import (
     ConfigOption,
     JsonOption,
     StoreOption,
     store_directory,
 )
+from asterisk_compliance.cli.rows_shown import detail_text
 from asterisk_compliance.domain.row_format import Row, decode
 from asterisk_compliance.storage.reader import CallQuery, Entry, RowQuery, StoreReader
 

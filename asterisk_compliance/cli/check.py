@@ -25,14 +25,25 @@ def check(
         str | None,
         typer.Option("--dialplan", help="The site's extensions.conf; - is standard input."),
     ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask neither Asterisk nor the service; no secret.")
+    ] = False,
+    self_test: Annotated[
+        bool, typer.Option("--self-test", help="Place calls of our own, too. No telephone rings.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Load the configuration and its prompts, and say what else there is to know.
+    """Look at the configuration, its files, Asterisk and the service, and say what is wrong.
 
     Exit status: 1 with a finding that is an error, 2 if the configuration does not load.
     """
+    if offline and self_test:
+        raise typer.BadParameter("a call cannot be placed with --offline")
+    import asyncio
+
     from asterisk_compliance.app.call_task import unix_ms
     from asterisk_compliance.app.dialplan_findings import dialplan_findings
+    from asterisk_compliance.app.file_findings import file_findings
     from asterisk_compliance.app.findings import (
         Severity,
         rule_findings,
@@ -42,8 +53,11 @@ def check(
     from asterisk_compliance.app.hearing_findings import hearing_findings
     from asterisk_compliance.app.incident_findings import incident_findings
     from asterisk_compliance.app.key_findings import key_findings
+    from asterisk_compliance.app.live_findings import live_findings
+    from asterisk_compliance.app.load_findings import load_findings
     from asterisk_compliance.app.loading import load_configuration
     from asterisk_compliance.app.publication_findings import publication_findings
+    from asterisk_compliance.app.record_findings import record_findings
     from asterisk_compliance.app.request_findings import request_findings
     from asterisk_compliance.app.retention_findings import retention_findings
     from asterisk_compliance.app.storage_findings import storage_findings
@@ -55,7 +69,10 @@ def check(
         *wiring_findings(settings),
         *sealing_findings(settings),
         *key_findings(settings),
+        *file_findings(settings, config),
         *storage_findings(settings),
+        *load_findings(settings),
+        *record_findings(settings),
         *retention_findings(settings),
         *use_findings(settings),
         *request_findings(settings, unix_ms()),
@@ -65,6 +82,11 @@ def check(
         *rule_findings(settings, datetime.now(UTC), within),
         *dialplan_findings(settings, dialplan, str(config)),
     ]
+    if self_test:
+        say("placing calls of our own: some ten seconds")
+    if not offline:
+        findings += asyncio.run(live_findings(configuration, self_test=self_test))
+    findings.sort(key=lambda one: tuple(Severity).index(one.severity))
     if as_json:
         print_json(findings)
     elif findings:

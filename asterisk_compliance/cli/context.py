@@ -14,11 +14,22 @@ import typer
 from asterisk_compliance.domain.row_format import timestamp
 from asterisk_compliance.errors import ConfigError
 
-DEFAULT_CONFIG = Path("compliance.toml")
+_HERE = Path("compliance.toml")
+_INSTALLED = Path("/etc/asterisk-compliance/compliance.toml")
+
+
+def default_config(here: Path = _HERE, installed: Path = _INSTALLED) -> Path:
+    """The configuration in the current directory; without one, that of ``init``, if it was run."""
+    return installed if installed.parent.is_dir() and not here.exists() else here
+
+
+DEFAULT_CONFIG = default_config()
 
 ConfigOption: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--config", "-c", help="Configuration; compliance.toml here unless given."),
+    typer.Option(
+        "--config", "-c", help="Configuration; compliance.toml here, or init's, unless given."
+    ),
 ]
 StoreOption: TypeAlias = Annotated[
     Path | None, typer.Option("--store", help="The store itself, instead of a configuration.")
@@ -36,7 +47,7 @@ def store_directory(config: Path | None, store: Path | None) -> Path:
     """The store that ``--store`` names, else the one of the configuration.
 
     Raises:
-        ConfigError: neither is given and there is no ``compliance.toml`` here, or it is wrong.
+        ConfigError: neither is given and there is no :data:`DEFAULT_CONFIG`, or it is wrong.
     """
     if store is not None:
         return store

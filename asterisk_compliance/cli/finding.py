@@ -61,6 +61,9 @@ def list_calls(
     channel: Annotated[
         _Text, typer.Option("--channel", help="UNIQUEID of the told party, or of who joined.")
     ] = None,
+    node: Annotated[
+        _Text, typer.Option("--node", help="Of this Asterisk: [[asterisk]] node.")
+    ] = None,
     since: SinceOption = None,
     until: UntilOption = None,
     policy: Annotated[_Text, typer.Option("--policy", help="As the dialplan asked for it.")] = None,
@@ -115,6 +118,7 @@ def list_calls(
         agent=_endpoints(agent),
         user=_given("--user", user),
         channel=_given("--channel", channel),
+        node=_given("--node", node),
         since_ms=_ms(since),
         until_ms=_ms(until),
         policy=_given("--policy", policy),

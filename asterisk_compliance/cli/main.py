@@ -17,11 +17,14 @@ from asterisk_compliance import __version__
 from asterisk_compliance.cli.output import print_line, say
 from asterisk_compliance.errors import ComplianceError
 
-COMMANDS: Final = ("init", "serve", "status", "watchdog", "check", "explain", "reconcile")
+COMMANDS: Final = (
+    *("init", "uninstall", "serve", "status", "watchdog", "check", "explain", "reconcile"),
+)
 """Each is a function of its own module."""
 GROUPS: Final = (
     *("audit", "calls", "dialplan", "do-not-call", "evidence", "export", "holds", "incidents"),
-    *("recordings", "requests", "retention", "persons", "provisions", "publish", "sounds"),
+    *("observed", "recordings", "requests", "retention", "persons", "provisions", "publish"),
+    "sounds",
 )
 """Each is the ``app`` of its own module."""
 
@@ -37,12 +40,12 @@ class _Lazily(TyperGroup):
             return None
         module = import_module(f"asterisk_compliance.cli.{cmd_name.replace('-', '_')}")
         if cmd_name in GROUPS:
-            commands = module.app
+            module.app.rich_markup_mode = None
+            command: Any = typer.main.get_group(module.app)
         else:
-            commands = typer.Typer()
+            commands = typer.Typer(rich_markup_mode=None, add_completion=False)
             commands.command(cmd_name)(getattr(module, cmd_name))
-        commands.rich_markup_mode = None
-        command = typer.main.get_command(commands)
+            command = typer.main.get_command(commands)
         command.name = cmd_name
         return command
 
@@ -69,7 +72,10 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Nothing of its own: every command has its options."""
+    """Nothing of its own but where events are said: every command has its options."""
+    from asterisk_compliance.cli.logs import log_to_stderr
+
+    log_to_stderr()
 
 
 def main() -> NoReturn:
@@ -91,9 +97,11 @@ def main() -> NoReturn:
 
 def complain(error: ComplianceError) -> int:
     """Say what went wrong and what to do; returns the exit status."""
-    say(f"error: {error}")
-    if error.hint:
-        say(f"hint: {error.hint}")
+    from asterisk_compliance.cli.logs import priority
+
+    hint = f"\nhint: {error.hint}" if error.hint else ""
+    for line in f"error: {error}{hint}".splitlines():
+        say(f"{priority('error')}{line}")
     return error.exit_code
 
 

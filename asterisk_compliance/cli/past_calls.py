@@ -19,6 +19,9 @@ def show(
     channel: Annotated[
         str, typer.Option("--channel", help="Of a live call: what Asterisk calls UNIQUEID.")
     ] = "",
+    node: Annotated[
+        str, typer.Option("--node", help="On which Asterisk, where two have such a channel.")
+    ] = "",
     call: Annotated[str, typer.Option("--call", help="Of this call's party: c-…")] = "",
     number: Annotated[
         str, typer.Option("--number", help="In any notation; - reads standard input.")
@@ -34,7 +37,7 @@ def show(
     """
     from asterisk_compliance.cli.acting import act
 
-    wanted = {"channel": channel, "call": call, "number": typed(number)}
+    wanted = {"channel": channel, "node": node, "call": call, "number": typed(number)}
     answer = act(config, "past-calls", wanted)
     if json:
         output.print_json(answer)

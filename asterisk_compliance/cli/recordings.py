@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from asterisk_compliance.cli import output
-from asterisk_compliance.cli.audit import SinceOption, UntilOption, detail_text
+from asterisk_compliance.cli.audit import SinceOption, UntilOption
 from asterisk_compliance.cli.context import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -20,6 +20,7 @@ from asterisk_compliance.cli.context import (
     moment,
     store_directory,
 )
+from asterisk_compliance.cli.rows_shown import detail_text
 from asterisk_compliance.cli.using import (
     GroundOption,
     PurposeOption,

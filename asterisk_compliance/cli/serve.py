@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import structlog
 import typer
 import uvloop
 
 from asterisk_compliance.cli.context import DEFAULT_CONFIG
+from asterisk_compliance.cli.logs import (
+    JsonLogOption,
+    Level,
+    LevelOption,
+    log_to_stderr,
+    take_over_python,
+)
 
 if TYPE_CHECKING:
     from asterisk_compliance.app.service import Service
@@ -24,8 +29,8 @@ def serve(
     config: Annotated[
         Path, typer.Option("--config", "-c", help="The configuration file.")
     ] = DEFAULT_CONFIG,
-    log_json: Annotated[bool, typer.Option("--log-json", help="Log as JSON.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
+    log_json: JsonLogOption = False,
+    log_level: LevelOption = Level.INFO,
 ) -> None:
     """Serve calls until SIGTERM or SIGINT; then finish notices, close files, and exit 0.
 
@@ -37,9 +42,10 @@ def serve(
     from asterisk_compliance.app.service import Service
     from asterisk_compliance.app.systemd import Systemd
 
-    log_to_stderr(as_json=log_json, verbose=verbose)
+    log_to_stderr(log_level, as_json=log_json)
+    take_over_python()
     watchdog = [sys.executable, "-m", "asterisk_compliance", "watchdog", "--config", str(config)]
-    watchdog += ["--log-json"] if log_json else []
+    watchdog += ["--log-level", log_level, *(["--log-json"] if log_json else [])]
     service = Service(load_configuration(config), Systemd(os.environ), watchdog)
     uvloop.run(_until_told(service))
 
@@ -51,25 +57,3 @@ async def _until_told(service: Service) -> None:
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, reload.set)
     await service.run(stop, reload=reload)
-
-
-def log_to_stderr(*, as_json: bool, verbose: bool) -> None:
-    """For operators; it proves nothing."""
-    renderer = (
-        structlog.processors.JSONRenderer()
-        if as_json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
-    )
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.DEBUG if verbose else logging.INFO
-        ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )

@@ -35,10 +35,11 @@ def status(
     if as_json:
         print_json(answer)
     else:
+        without = {asterisk.node for asterisk in settings.asterisk if asterisk.ari is None}
         lines = [
             (
                 node["node"],
-                node["ari"] or "down",
+                node["ari"] or ("none" if node["node"] in without else "down"),
                 "up" if node["ami"] else "down",
                 sum(node["calls"].values()),
                 "stopping" if node["stopping"] else "",

@@ -10,13 +10,21 @@ from typing import Annotated
 import typer
 
 from asterisk_compliance.cli.context import DEFAULT_CONFIG
+from asterisk_compliance.cli.logs import (
+    JsonLogOption,
+    Level,
+    LevelOption,
+    log_to_stderr,
+    take_over_python,
+)
 
 
 def watchdog(
     config: Annotated[
         Path, typer.Option("--config", "-c", help="The configuration file.")
     ] = DEFAULT_CONFIG,
-    log_json: Annotated[bool, typer.Option("--log-json", help="Log as JSON.")] = False,
+    log_json: JsonLogOption = False,
+    log_level: LevelOption = Level.INFO,
 ) -> None:
     """Let callers go on while the service hangs. Started by ``serve``, which beats on its input.
 
@@ -25,14 +33,14 @@ def watchdog(
     Exit status: 2 configuration, or standard input is no pipe.
     """
     from asterisk_compliance.app.watchdog import Watchdog, addresses
-    from asterisk_compliance.cli.serve import log_to_stderr
     from asterisk_compliance.config import load
 
     if sys.stdin.isatty():
         raise typer.BadParameter("nobody beats here: serve starts it, there is nothing to do")
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    log_to_stderr(as_json=log_json, verbose=False)
+    log_to_stderr(log_level, as_json=log_json)
+    take_over_python()
     settings = load(config)
     Watchdog(
         addresses(settings),

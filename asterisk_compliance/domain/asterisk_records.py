@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from asterisk_compliance.domain.decision import DIALPLAN_REASONS, Reason
 
@@ -18,6 +19,10 @@ _STATEMENT = re.compile(
 )
 _UNIQUEID = re.compile(r"(?:[A-Za-z0-9_.-]{1,64}-)?([0-9]{9,11})\.[0-9]{1,10}(?:;[12])?")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+CHECK_CONTEXT: Final = "compliance-check"
+"""Where calls of ``asterisk-compliance check`` run: nobody is there who would have to be told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,7 @@ from asterisk_compliance.domain.events import (
     CompanyChanged,
     Continued,
     DeadlinePassed,
+    Entry,
     Event,
     EventsOverflowed,
     FileAppeared,
@@ -349,10 +350,12 @@ def _end(call: Call, at_ms: int) -> Stepped:
     if call.whispering is not None:
         commands = (*commands, EndWhisper())
     call = _bridging(ended_unseen(call, at_ms), Unbridged(at_ms))
-    ended = AppendRow(Kind.CALL_ENDED, {"bridged_ms": call.bridged_ms})
+    told = call.bridges_seen or call.entry is not Entry.APPLICATION
+    bridged_ms = call.bridged_ms if told else None
+    ended = AppendRow(Kind.CALL_ENDED, {"bridged_ms": bridged_ms})
     if call.blind_since_ms is not None:
         unseen_ms = blind_ms(call, at_ms)
-        ended = AppendRow(Kind.CALL_ENDED, {"bridged_ms": call.bridged_ms, "unseen_ms": unseen_ms})
+        ended = AppendRow(Kind.CALL_ENDED, {"bridged_ms": bridged_ms, "unseen_ms": unseen_ms})
     commands = (*commands, ended, ClearDeadline(Deadline.GROWTH))
     if call.capture_is_open:
         call, judging = close_segment(call, at_ms)

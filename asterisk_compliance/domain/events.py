@@ -26,6 +26,8 @@ class Entry(StrEnum):
     AGI = "agi"
     DIALPLAN = "dialplan"
     """Not at all: the dialplan did alone what it could, and we hear of it afterwards."""
+    APPLICATION = "application"
+    """Through a Stasis application that is not ours, which runs our notice (``api/``)."""
 
 
 class Leg(StrEnum):

@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from asterisk_compliance.domain.asterisk_records import (
+    CHECK_CONTEXT,
     Cdr,
     Statement,
     Unreadable,
@@ -239,7 +240,8 @@ class Comparison:
 
     def _must_be_told(self, cdr: Cdr) -> bool:
         contexts = self._view.contexts
-        asked = cdr.answered and (not contexts or cdr.context in contexts)
+        counts = cdr.context in contexts if contexts else cdr.context != CHECK_CONTEXT
+        asked = cdr.answered and counts
         return asked and not any(map(self._log.knows, cdr.ids))
 
     def _is_untold(self, call: Cdr) -> bool:

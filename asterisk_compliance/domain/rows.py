@@ -80,6 +80,8 @@ class Kind(StrEnum):
     CAPTURE_ASKED = "capture_asked"
     AUDIO_LOST = "audio_lost"
     FILE_QUARANTINED = "file_quarantined"
+    RECORDING_OBSERVED = "recording_observed"
+    OBSERVED_ENDED = "observed_ended"
 
     INTRODUCTION_COMPLETED = "introduction_completed"
     DO_NOT_CALL_ADDED = "do_not_call_added"

@@ -21,6 +21,7 @@ import structlog
 from asterisk_compliance.domain.rows import Draft
 from asterisk_compliance.errors import StoreError, StoreUnavailable
 from asterisk_compliance.storage.checkpoints import StoredCheckpoint
+from asterisk_compliance.storage.migrating import Told, nobody
 from asterisk_compliance.storage.writer import Group, Sign, Stored, StoreWriter
 
 QUEUE_ROWS = 10_000
@@ -77,10 +78,15 @@ class AuditLog:
 
     @classmethod
     async def open(
-        cls, directory: Path, log_name: str = "log", *, queue_rows: int = QUEUE_ROWS
+        cls,
+        directory: Path,
+        log_name: str = "log",
+        *,
+        queue_rows: int = QUEUE_ROWS,
+        told: Told = nobody,
     ) -> Self:
         """Open the store as its owner; arguments and errors as :meth:`StoreWriter.open`."""
-        writer = await asyncio.to_thread(StoreWriter.open, directory, log_name)
+        writer = await asyncio.to_thread(StoreWriter.open, directory, log_name, told)
         return cls(writer, queue_rows=queue_rows)
 
     @property

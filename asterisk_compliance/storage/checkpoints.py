@@ -86,7 +86,7 @@ def check_start(db: sqlite3.Connection, directory: Path, size: int, root: bytes)
         return
     except (OSError, UnicodeDecodeError) as error:
         raise StoreUnavailable(f"cannot read {beside}: {error}") from None
-    hint = f"after restoring a backup on purpose, move {beside} away: docs/audit-format.md"
+    hint = f"after restoring a backup on purpose, move {beside} away: docs/upgrading.md"
     _check_against(tree, size, note, str(beside), hint)
 
 

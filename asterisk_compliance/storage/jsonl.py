@@ -2,9 +2,10 @@
 
 The file is derived from the store and never ahead of it. It goes on from its own last row, so
 that no row is left out whatever happens to either process or disk; a consumer who keeps ``seq``
-never misses one. If the file is moved away while the service runs (log rotation), a new one is
-started with the next row. If it is missing or empty at start, the whole log is written again:
-a row twice does no harm, a row never would.
+never misses one. A file that is full is renamed and followed by a new one (``jsonl_sealed.py``);
+so is one that somebody else moved away while the service runs. If it is missing or empty at start,
+it goes on behind the newest full one; if there is none, the whole log is written again: a row twice
+does no harm, a row never would.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import structlog
 from asterisk_compliance.domain.row_format import decode
 from asterisk_compliance.errors import LogBroken
 from asterisk_compliance.storage.audit_log import AuditLog
+from asterisk_compliance.storage.jsonl_sealed import Sealed, seal, sealed_files
 from asterisk_compliance.storage.reader import RowQuery, StoreReader
 from asterisk_compliance.storage.writer import Stored
 
@@ -49,10 +51,28 @@ class JsonLines:
         next_seq: The first row that is not in the file yet.
     """
 
-    def __init__(self, log: AuditLog, directory: Path, *, path: Path | None = None) -> None:
-        """Begin to follow ``log``; ``path`` is ``audit.jsonl`` in the store unless given."""
+    def __init__(
+        self,
+        log: AuditLog,
+        directory: Path,
+        *,
+        path: Path | None = None,
+        full_bytes: int = 0,
+        keep: int = 0,
+    ) -> None:
+        """Begin to follow ``log``.
+
+        Args:
+            log: Whose rows are written.
+            directory: Its store.
+            path: ``audit.jsonl`` in the store unless given.
+            full_bytes: A file of this size is full; 0: none is.
+            keep: How many full ones stay; 0: all.
+        """
         self._directory = directory
         self._path = path or directory / JSON_LINES
+        self._full_bytes = full_bytes
+        self._keep = keep
         self._feed: deque[Stored] = deque()
         self._fed = asyncio.Event()
         self._closing = False
@@ -63,24 +83,41 @@ class JsonLines:
         """Cut a torn last line off, and find the row to go on with. Blocking; short.
 
         Raises:
-            LogBroken: the file has a row that the store has not: the store was cut or replaced.
+            LogBroken: the file, or the newest full one where it is empty, has a row that the store
+                has not: the store was cut or replaced.
             OSError: the file cannot be read or cut.
         """
-        last = _cut_to_last_line(self._path)
-        if last is None:
+        last = _last_line(self._path, cut=True)
+        if last is not None:
+            self.next_seq = self._behind(self._path, last)
+        elif full := sealed_files(self._path)[-1:]:
+            self.next_seq = self._behind_full(full[0])
+        else:
             self.next_seq = 0
-            return
+
+    def _behind_full(self, full: Sealed) -> int:
+        """The row after those of a full file; one that was compressed is taken at its name."""
+        last = _last_line(full.path, cut=False) if full.is_plain else None
+        return self._behind(full.path, last, full.last)
+
+    def _behind(self, path: Path, last: bytes | None, seq: int = 0) -> int:
+        """The row after the ``last`` one of a file, by its number where nobody can read it.
+
+        Raises:
+            LogBroken: it is not in the store as it is there.
+        """
         try:
-            seq = decode(last).seq
+            seq = seq if last is None else decode(last).seq
         except ValueError as error:
-            raise LogBroken(f"{self._path} ends with something else than a row") from error
+            raise LogBroken(f"{path} ends with something else than a row") from error
         with StoreReader(self._directory) as reader:
             stored = next(reader.rows(RowQuery(first_seq=seq, limit=1)), None)
-        if stored is None or stored.data != last:
+        if stored is None or last not in {None, stored.data}:
             raise LogBroken(
-                f"{self._path} ends with row {seq}, which is not in the store as it is there"
+                f"{path} ends with row {seq}, which is not in the store as it is there",
+                hint="after restoring a backup on purpose, move it away: docs/upgrading.md",
             )
-        self.next_seq = seq + 1
+        return seq + 1
 
     async def run(self) -> None:
         """Write until :meth:`close`; an error of the file is logged and tried again.
@@ -168,9 +205,10 @@ class JsonLines:
             raise
 
     async def _same_file(self, out: AsyncBufferedIOBase) -> AsyncBufferedIOBase:
-        """``out``, or a new file if ``out`` was moved away or removed."""
+        """``out``, or a new file if ``out`` is full, was moved away, or removed."""
         try:
-            if self._path.stat().st_ino == os.fstat(out.fileno()).st_ino:
+            found = self._path.stat()
+            if found.st_ino == os.fstat(out.fileno()).st_ino and not await self._sealed(found):
                 return out
         except FileNotFoundError:
             pass
@@ -178,11 +216,24 @@ class JsonLines:
         await out.close()
         return await self._open()
 
+    async def _sealed(self, found: os.stat_result) -> bool:
+        """Whether the file was full, and has its last name now; one that cannot grows on."""
+        if not self._full_bytes or found.st_size < self._full_bytes:
+            return False
+        try:
+            why = await asyncio.to_thread(seal, self._path, self.next_seq - 1, self._keep)
+        except OSError as error:
+            why = error.strerror or "the disk"
+        if why:
+            _log.warning("json_lines_not_rotated", path=str(self._path), why=why)
+            self._full_bytes = 2 * found.st_size
+        return not why
 
-def _cut_to_last_line(path: Path) -> bytes | None:
-    """The last whole line; what stands after it was torn by a crash, and is cut off."""
+
+def _last_line(path: Path, *, cut: bool) -> bytes | None:
+    """The last whole line; what stands after it was torn by a crash, and is ``cut`` off."""
     try:
-        with path.open("r+b") as file:
+        with path.open("r+b" if cut else "rb") as file:
             end = file.seek(0, os.SEEK_END)
             start, tail = end, b""
             while start and tail.count(b"\n") < 2:
@@ -190,7 +241,7 @@ def _cut_to_last_line(path: Path) -> bytes | None:
                 file.seek(start)
                 tail = file.read(end - start)
             whole = tail[: tail.rfind(b"\n") + 1]
-            if len(whole) < len(tail):
+            if cut and len(whole) < len(tail):
                 file.truncate(start + len(whole))
             return whole[:-1].rpartition(b"\n")[2] if whole else None
     except FileNotFoundError:

@@ -151,7 +151,7 @@ def read_length_ms(wav: bytes, rate: int = SAMPLE_RATE) -> int:
     if fields[0] != b"RIFF" or fields[5:8] != (1, 1, rate) or fields[10] != 16:
         raise RecordingUnreadable(f"is not 16-bit mono PCM at {rate} Hz")
     if fields[-1] != len(wav) - WAV_HEADER_BYTES:
-        raise RecordingUnreadable("has a header that does not state its size")
+        raise RecordingUnreadable("does not state its size, or holds more than sound")
     return int(fields[-1]) // 2 * 1_000 // rate
 
 

@@ -21,6 +21,7 @@ import sqlite3
 from pathlib import Path
 
 from asterisk_compliance.errors import StoreUnavailable
+from asterisk_compliance.storage.migrating import Told, bring_up, nobody
 
 DATABASE = "audit.sqlite3"
 BUSY_TIMEOUT_S = 5.0
@@ -250,13 +251,16 @@ MIGRATIONS: tuple[str, ...] = (
 """Number n brings a store from version n to n + 1. Never edited once released; only added to."""
 
 
-def open_for_writing(directory: Path) -> sqlite3.Connection:
+def open_for_writing(directory: Path, told: Told = nobody) -> sqlite3.Connection:
     """Open, create or migrate the store's database; the caller holds the store's lock.
+
+    ``told`` is given a line again and again while it is brought up to date.
 
     The connection may be handed to another thread, but must not be used by two at once.
 
     Raises:
-        StoreUnavailable: it cannot be opened, or a newer program has written it.
+        StoreUnavailable: it cannot be opened, a newer program has written it, or it is older and
+            there is no room to bring it up to date.
     """
     path = directory / DATABASE
     if not path.exists():
@@ -268,7 +272,7 @@ def open_for_writing(directory: Path) -> sqlite3.Connection:
         db.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
         db.execute("PRAGMA foreign_keys = ON")
         db.execute("PRAGMA secure_delete = ON")  # an erased value leaves no copy in free pages
-        _migrate(db, path)
+        bring_up(db, path, schema_version(db, path), MIGRATIONS, told)
     except sqlite3.Error as error:
         db.close()
         raise StoreUnavailable(f"cannot open {path}: {error}") from error
@@ -319,7 +323,8 @@ def schema_version(db: sqlite3.Connection, path: Path) -> int:
     if version > len(MIGRATIONS):
         raise StoreUnavailable(
             f"{path} has schema {version}, this program knows up to {len(MIGRATIONS)}",
-            hint="use the newer version of asterisk-compliance that wrote it",
+            hint="use the newer version of asterisk-compliance that wrote it, or go back:"
+            " docs/upgrading.md",
         )
     return version
 
@@ -335,14 +340,3 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         )
     except sqlite3.Error as error:
         raise StoreUnavailable(f"cannot open {path}: {error}") from error
-
-
-def _migrate(db: sqlite3.Connection, path: Path) -> None:
-    for number in range(schema_version(db, path), len(MIGRATIONS)):
-        steps = f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;"
-        try:
-            db.executescript(steps)
-        except sqlite3.Error:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise

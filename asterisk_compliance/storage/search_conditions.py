@@ -41,6 +41,7 @@ class CallSearch:
         agent: An endpoint of the controller's side that was in the call, in every notation.
         user: Of the operating system: a member of the staff who did something with the call.
         channel: Asterisk's ``uniqueid``: the told party's channel, or one that joined it.
+        node: Which Asterisk.
         since_ms, until_ms: It began from then on, and before then, in Unix milliseconds.
         queue: ``None``: whichever; empty: none.
         purpose: A purpose code that its caller was told.
@@ -59,6 +60,7 @@ class CallSearch:
     agent: tuple[str, ...] = ()
     user: str = ""
     channel: str = ""
+    node: str = ""
     since_ms: int | None = None
     until_ms: int | None = None
     policy: str = ""
@@ -187,6 +189,8 @@ class Conditions:
 
     def _lasting(self) -> None:
         said = self._search
+        if said.node:
+            self._others.append(Condition("calls.node = ?", (said.node,)))
         for text, value in (
             ("lasted_ms >= ?", said.longer_ms),
             ("lasted_ms < ?", said.shorter_ms),

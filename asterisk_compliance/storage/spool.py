@@ -89,15 +89,18 @@ class Spool:
             for direction in directions
         )
 
-    def open(self) -> None:
-        """Begin to watch.
+    def open(self, *, must_be_there: bool = True) -> None:
+        """Begin to watch, or, if it may be away, with the next :meth:`watch_again`.
 
         Raises:
             StoreUnavailable: the directory cannot be watched; the message says why.
         """
         try:
             self._inotify = Inotify()
-            self._inotify.add_watch(self.directory, _MASK)
+            if must_be_there:
+                self._inotify.add_watch(self.directory, _MASK)
+            else:
+                self.watch_again()
         except OSError as error:
             self.close()
             hint = "the spool must exist and be readable by the service's user (docs/wiring.md)"

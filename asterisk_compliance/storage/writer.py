@@ -33,8 +33,10 @@ from asterisk_compliance.storage import (
     projections,
     schema,
 )
+from asterisk_compliance.storage.backups import Kept
 from asterisk_compliance.storage.checkpoints import StoredCheckpoint
 from asterisk_compliance.storage.lock import StoreLock
+from asterisk_compliance.storage.migrating import Told, nobody
 from asterisk_compliance.storage.tree import complete_blocks, keep_block
 
 TIDY_AFTER_COMMITS = 100
@@ -74,23 +76,25 @@ class StoreWriter:
     """Owner of the store, for one thread at a time. ``AuditLog`` is the same for asyncio."""
 
     def __init__(
-        self, db: sqlite3.Connection, lock: StoreLock, log: str, search_key: bytes
+        self, db: sqlite3.Connection, lock: StoreLock, log: str, search_key: bytes, backups: Kept
     ) -> None:
         self.log = log
         self._db = db
         self._lock = lock
         self._search_key = search_key
+        self._backups = backups
         self._head: Head | None = None
         self._untidied = 0
-        self._to_wipe = not erasure.wipe(db)  # an earlier life may have died before it did
+        self._wipe()  # an earlier life may have died before it did
 
     @classmethod
-    def open(cls, directory: Path, log_name: str = "log") -> Self:
+    def open(cls, directory: Path, log_name: str = "log", told: Told = nobody) -> Self:
         """Take the lock, make or open the store, compare its head with its rows and checkpoints.
 
         Args:
             directory: The store; made if it is not there.
             log_name: Start of the log's id when the store is made; later without effect.
+            told: Is given a line again and again while an older store is brought up to date.
 
         Raises:
             StoreLocked: another process owns the store.
@@ -104,12 +108,13 @@ class StoreWriter:
         lock = StoreLock(directory)
         try:
             search_key = personal.load_search_key(directory, create=True)
-            db = schema.open_for_writing(directory)
+            db = schema.open_for_writing(directory, told)
             try:
                 log = _log_id(db, log_name)
                 head = check_head(db)
                 complete_blocks(db, head.size)
                 checkpoints.check_start(db, directory, head.size, head.root)
+                backups = Kept(db, directory / schema.DATABASE)
             except BaseException:
                 db.close()
                 raise
@@ -119,7 +124,7 @@ class StoreWriter:
         except BaseException:
             lock.release()
             raise
-        return cls(db, lock, log, search_key)
+        return cls(db, lock, log, search_key, backups)
 
     def commit(self, drafts: Sequence[Draft]) -> list[Stored]:
         """Make ``drafts`` durable, in order, all of them or none.
@@ -163,7 +168,8 @@ class StoreWriter:
         self._head = head
         self._untidied += 1
         if any(draft.erases for group in groups for draft in group):
-            self._to_wipe = not erasure.wipe(self._db)
+            self._backups.erased(head.size - 1)
+            self._wipe()
         return results
 
     def checkpoint(self, sign: Sign) -> StoredCheckpoint | None:
@@ -202,7 +208,8 @@ class StoreWriter:
         next commit reports.
         """
         if self._to_wipe:
-            self._to_wipe = not erasure.wipe(self._db)
+            self._wipe()
+        self._backups.expire()
         if self._untidied >= TIDY_AFTER_COMMITS:
             self._untidied = 0
             with contextlib.suppress(sqlite3.Error):
@@ -210,13 +217,13 @@ class StoreWriter:
 
     @property
     def is_to_wipe(self) -> bool:
-        """Whether the write-ahead log may still hold what was erased; :meth:`tidy` tries again."""
+        """Whether a file may still hold what was erased; :meth:`tidy` tries again."""
         return self._to_wipe
 
     def write_anew(self) -> None:
         """As :func:`erasure.write_anew`; nobody's rows can be stored meanwhile."""
         erasure.write_anew(self._db)
-        self._to_wipe = not erasure.wipe(self._db)
+        self._wipe()
 
     def rebuild(self) -> int:
         """Make the projections again from the rows; returns how many rows were read."""
@@ -257,6 +264,11 @@ class StoreWriter:
             keep_block(self._db, 0, frontier, leaf)
             frontier.append(leaf)
         return [Stored(row.seq, data) for _, _, row, data in placed]
+
+    def _wipe(self) -> None:
+        """Leave nothing of who was erased: in no backup, and not in the write-ahead log."""
+        gone = self._backups.name_nobody_erased()
+        self._to_wipe = not (erasure.wipe(self._db) and gone)
 
     def _roll_back(self) -> None:
         try:

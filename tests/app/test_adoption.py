@@ -118,15 +118,15 @@ async def test_a_file_that_is_still_waits_until_its_channel_is_gone_for_a_while(
     file = recorded(site, of, closed=False)
     long_ago = file.stat().st_mtime - 60
     os.utime(file, (long_ago, long_ago))
-    await site.node._adoption.run()
+    await site.node.adoption.run()
     assert site.kinds(own(site, of)) == []
-    await site.node._adoption.run()
+    await site.node.adoption.run()
     await site.over(own(site, of))
     assert site.kinds(own(site, of)) == ALL
 
 
 async def test_where_no_such_file_is_asterisk_is_not_asked(site: Site) -> None:
-    await site.node._adoption.run()
+    await site.node.adoption.run()
     assert site.asterisk.listed == 0
 
 
@@ -237,13 +237,13 @@ async def test_who_dies_in_between_decides_once(
     recorded(site, of)
     with monkeypatch.context() as dying:
         if at == "rows":
-            dying.setattr(site.node._adoption, "_rows", type("R", (), {"append": die_now})())
+            dying.setattr(site.node.adoption, "_rows", type("R", (), {"append": die_now})())
         elif at == "name":
             dying.setattr(keeping, "take_over", die)
         else:
             dying.setattr(site.node, "begin", die_now)
         with pytest.raises(Died):
-            await site.node._adoption.run()
+            await site.node.adoption.run()
     keeping._spool._seen.clear()
     await site.node.recover()
     await site.over(own(site, of))
@@ -283,6 +283,6 @@ async def test_asterisk_that_does_not_answer_is_asked_again(
 async def test_who_serves_no_ari_leaves_it(site: Site) -> None:
     site.node.ari = None
     file = recorded(site, channel())
-    await site.node._adoption.run()
+    await site.node.adoption.run()
     await asyncio.sleep(0)
     assert file.exists()

@@ -19,6 +19,7 @@ from asterisk_compliance.domain.rows import Detail, Draft, Kind
 from asterisk_compliance.errors import AsteriskUnavailable, RequestRefused, StoreUnavailable
 from asterisk_compliance.ids import NodeName, call_id
 
+POLICY = "inbound"
 CALL, OTHER_CALL = call_id(1_700_000_000_000, b"8 bytes!"), call_id(1_700_000_000_000, b"9 bytes!")
 GOOD: Mapping[Kind, dict[str, Detail]] = {
     Kind.DECISION: {"status": "ALLOWED", "reason": "NOTICE_COMPLETED"},
@@ -86,7 +87,7 @@ class Bird:
             synthetic=set(),
             stopping=False,
         )
-        settings = CanarySettings(every_min=every_min, policy="inbound", within_s=within_s)
+        settings = CanarySettings(every_min=every_min, policy=POLICY, within_s=within_s)
         (self.canary,) = canaries(
             [self.node],
             settings,
@@ -121,7 +122,7 @@ class Bird:
 
 async def test_it_passes_when_its_last_row_is_durable() -> None:
     bird = Bird()
-    flies = asyncio.create_task(bird.canary.once())
+    flies = asyncio.create_task(bird.canary.once(POLICY))
     await bird.arrives()
     assert bird.node.synthetic == {bird.channel}
     for link in CHAIN[1:]:
@@ -141,7 +142,7 @@ async def test_it_passes_when_its_last_row_is_durable() -> None:
 
 async def test_rows_of_other_calls_are_not_its_own() -> None:
     bird = Bird(within_s=0.3)
-    flies = asyncio.create_task(bird.canary.once())
+    flies = asyncio.create_task(bird.canary.once(POLICY))
     await bird.arrives()
     bird.row(Kind.CALL_ARRIVED, OTHER_CALL, channel="1700000000.1")
     for link in CHAIN[1:]:
@@ -155,7 +156,7 @@ async def test_rows_of_other_calls_are_not_its_own() -> None:
 
 async def test_a_row_that_says_so_ends_it_at_once() -> None:
     bird = Bird()
-    flies = asyncio.create_task(bird.canary.once())
+    flies = asyncio.create_task(bird.canary.once(POLICY))
     await bird.arrives()
     bird.row(Kind.NOTICE_COMPLETED)
     bird.row(Kind.DECISION, status="NOT_RECORDED", reason="CONSENT_MISSING")
@@ -169,7 +170,7 @@ async def test_a_row_that_says_so_ends_it_at_once() -> None:
 @pytest.mark.parametrize("lost", [None, "ari", "ami"])
 async def test_what_never_comes_is_missed_in_time(lost: str | None) -> None:
     bird = Bird(within_s=0.1)
-    flies = asyncio.create_task(bird.canary.once())
+    flies = asyncio.create_task(bird.canary.once(POLICY))
     await asyncio.wait_for(bird.ari.arrived.wait(), 5)
     if lost == "ari":
         bird.ari.transport = None
@@ -191,7 +192,7 @@ async def test_a_call_that_cannot_be_placed(failure: Exception, reason: str) -> 
     bird = Bird()
     bird.ari.failure = failure
     with structlog.testing.capture_logs():
-        await asyncio.wait_for(bird.canary.once(), 5)
+        await asyncio.wait_for(bird.canary.once(POLICY), 5)
     assert bird.outcome == (Kind.CANARY_FAILED, None, reason)
 
 
@@ -202,7 +203,7 @@ async def test_without_a_connection_no_call_is_placed(down: str) -> None:
         bird.ari.transport = None
     else:
         bird.node.ami.connected = False
-    await asyncio.wait_for(bird.canary.once(), 5)
+    await asyncio.wait_for(bird.canary.once(POLICY), 5)
     assert bird.outcome == (Kind.CANARY_FAILED, None, f"{down.upper()}_DOWN")
     assert bird.ari.placed == []
 
@@ -214,13 +215,13 @@ async def test_real_calls_come_first(why: str) -> None:
     bird.rows.stuck_s = 5.0 if why == "slow" else 0.0
     bird.rows.refuses = why == "refuses"
     bird.node.stopping = why == "stopping"
-    await asyncio.wait_for(bird.canary.once(), 5)
+    await asyncio.wait_for(bird.canary.once(POLICY), 5)
     assert (bird.ari.placed, bird.rows.kept, bird.skipped()) == ([], [], 1)
 
 
 async def test_a_canary_that_is_turned_away_has_not_failed() -> None:
     bird = Bird()
-    flies = asyncio.create_task(bird.canary.once())
+    flies = asyncio.create_task(bird.canary.once(POLICY))
     await bird.arrives()
     bird.row(Kind.DECISION, status="NOT_RECORDED", reason="OVERLOADED")
     await asyncio.wait_for(flies, 5)
@@ -231,7 +232,7 @@ async def test_a_row_that_is_refused_and_a_defect_end_no_canary() -> None:
     bird = Bird(every_min=0.000_1)
     tries = asyncio.Event()
 
-    async def once() -> None:
+    async def once(policy: str) -> None:
         if len(bird.ari.hung_up) < 2:
             bird.ari.hung_up.append("tried")
             raise RuntimeError("a defect")
@@ -243,7 +244,7 @@ async def test_a_row_that_is_refused_and_a_defect_end_no_canary() -> None:
         await asyncio.wait_for(tries.wait(), 5)
         runs.cancel()
     assert [entry["event"] for entry in logs].count("canary_failed_itself") == 2
-    flies = asyncio.create_task(Canary.once(bird.canary))
+    flies = asyncio.create_task(Canary.once(bird.canary, POLICY))
     await bird.arrives()
     bird.rows.refuses = True
     bird.row(Kind.NOTICE_INCOMPLETE)
@@ -252,10 +253,28 @@ async def test_a_row_that_is_refused_and_a_defect_end_no_canary() -> None:
     assert {"canary_failed", "row_refused"} <= {entry["event"] for entry in logs}
 
 
-def test_none_is_placed_where_none_is_asked_for_or_none_can_be() -> None:
+async def test_none_is_placed_where_none_is_asked_for_or_none_can_be() -> None:
     nowhere: Any = SimpleNamespace(ari=None)
     rows, metrics = cast("Any", Rows()), Metrics()
     assert canaries([nowhere], CanarySettings(every_min=5), rows, cast("Any", None), metrics) == []
-    there: Any = SimpleNamespace(ari=object())
-    assert canaries([there], CanarySettings(), rows, cast("Any", None), metrics) == []
     assert rows.observers == []
+    bird = Bird(every_min=0)
+    async with asyncio.timeout(5):
+        await bird.canary.run()
+    assert bird.ari.placed == []
+
+
+async def test_one_that_is_asked_for_waits_for_the_one_under_way() -> None:
+    bird = Bird()
+    first = asyncio.create_task(bird.canary.once(POLICY))
+    await bird.arrives()
+    second = asyncio.create_task(bird.canary.once("other"))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert len(bird.ari.placed) == 1
+    bird.ari.arrived.clear()
+    bird.row(Kind.NOTICE_INCOMPLETE)
+    assert await asyncio.wait_for(first, 5) == "NO_NOTICE"
+    await asyncio.wait_for(bird.ari.arrived.wait(), 5)
+    assert [one["variables"]["COMPLIANCE_CANARY"] for one in bird.ari.placed] == [POLICY, "other"]
+    second.cancel()

@@ -8,8 +8,17 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from asterisk_compliance.app.dialplan import ASKED, render, render_default, render_for
+from asterisk_compliance.app.dialplan import (
+    ASKED,
+    DEFAULT_SOUNDS,
+    render,
+    render_default,
+    render_for,
+    rendering_of,
+)
 from asterisk_compliance.app.result import (
+    CHECK_VARIABLE,
+    CHECKED_VARIABLE,
     LAST_CALL_VARIABLE,
     MAY_CALL_VARIABLE,
     MIXMONITOR_ID_VARIABLE,
@@ -19,6 +28,7 @@ from asterisk_compliance.app.result import (
     SEGMENT_VARIABLE,
     SHOWN_VARIABLE,
 )
+from asterisk_compliance.config import Settings
 from asterisk_compliance.errors import ConfigError
 from asterisk_compliance.presets import emergency_numbers
 from sample_settings import raw, settings
@@ -38,6 +48,8 @@ OWN = {
     SEGMENT_VARIABLE,
     SHOWN_VARIABLE,
     MAY_CALL_VARIABLE,
+    CHECK_VARIABLE,
+    CHECKED_VARIABLE,
     ARRAY,
     PAST_CALLS,
 }
@@ -53,6 +65,11 @@ FUNCTIONS = {
 render_here = partial(
     render, application="compliance", agi=None, limit_s=20, emergency=["110"], spool=SPOOL
 )
+
+
+def places(read: Settings) -> dict[str, Path]:
+    (asterisk,) = read.asterisk
+    return {"spool": asterisk.spool, "sounds": asterisk.sounds}
 
 
 def contexts(text: str) -> dict[str, list[str]]:
@@ -86,6 +103,7 @@ def test_the_contexts() -> None:
         "monitor",
         "segment",
         "canary",
+        "check",
         "agent",
         *(name.lower() for name in ASKED),
     )
@@ -141,7 +159,7 @@ def test_mixmonitor_is_asked_for_only_on_the_channel_that_heard_the_notice() -> 
         for name, steps in contexts(render_default()).items()
         if any("compliance-monitor" in step for step in steps)
     }
-    assert calling == {"compliance-back", "compliance-segment"}
+    assert calling == {"compliance-back", "compliance-check", "compliance-segment"}
 
 
 def test_mixmonitor_runs_in_one_place_and_takes_no_text_from_a_variable() -> None:
@@ -153,6 +171,7 @@ def test_mixmonitor_runs_in_one_place_and_takes_no_text_from_a_variable() -> Non
     starts = running.pop("compliance-monitor")
     assert not any(running.values())
     assert len(starts) == 2
+    assert all("Si(" in start for start in starts), "S: Asterisk 16 needs it (docs/versions.md)"
     assert {name for start in starts for name in re.findall(r"\$\{([^}]*)\}", start)} == {
         "b",
         "id",
@@ -194,7 +213,9 @@ def test_no_monitor_is_stopped_without_its_id() -> None:
 @pytest.mark.parametrize("name", ASKED)
 def test_who_asks_in_mid_call_names_the_call(name: str) -> None:
     ask, back = contexts(render_default())[f"compliance-{name.lower()}"]
-    assert ask.startswith(f"UserEvent(Compliance{name},Call: ${{COMPLIANCE_CALL_ID}},By: ")
+    own, first = "${COMPLIANCE_CALL_ID}", "${MASTER_CHANNEL(COMPLIANCE_CALL_ID)}"
+    call = f'${{IF($["{own}"!=""]?{own}:{first})}}'
+    assert ask.startswith(f"UserEvent(Compliance{name},Call: {call},By: ")
     assert back == "Return()"
 
 
@@ -254,9 +275,7 @@ def test_addresses_that_a_dialplan_would_take_apart(agi: str) -> None:
 def test_the_routine_of_a_configuration() -> None:
     read = settings(limits={"dialplan_s": 25})
     text = render_for(read, read.asterisk[0])
-    assert text == render_here(
-        limit_s=25, emergency=emergency_numbers(), spool=read.asterisk[0].spool
-    )
+    assert text == render_here(limit_s=25, emergency=emergency_numbers(), **places(read))
 
 
 def test_the_routine_of_a_configuration_without_ari() -> None:
@@ -268,15 +287,40 @@ def test_the_routine_of_a_configuration_without_ari() -> None:
         agi="127.0.0.2:4600",
         limit_s=read.limits.dialplan_s,
         emergency=emergency_numbers(),
-        spool=read.asterisk[0].spool,
+        **places(read),
     )
 
 
 def test_the_default_is_what_a_default_configuration_renders() -> None:
     asterisk = raw()["asterisk"]
-    asterisk[0]["agi"] = {}
+    asterisk[0] |= {"agi": {}, "sounds": str(DEFAULT_SOUNDS)}
     read = settings(asterisk=asterisk)
     assert render_for(read, read.asterisk[0]) == render_default()
+
+
+def test_a_rendering_is_known_by_what_asterisk_sees_of_it() -> None:
+    """In an extension, since that can be asked for by AMI with the right ``call``."""
+    text = render_default()
+    assert f"exten => {rendering_of(text)},1,Hangup()" in text
+    assert rendering_of(render_here(limit_s=20)) != rendering_of(render_here(limit_s=21))
+    assert rendering_of(text) == rendering_of(render_default())
+
+
+def test_what_check_asks_is_no_way_for_a_telephone_and_writes_no_cdr() -> None:
+    steps = contexts(render_default())["compliance-check"]
+    begins = [at for at, step in enumerate(steps) if step == "Set(CDR_PROP(disable)=1)"]
+    assert len(begins) == 3
+    for at in begins[:2]:
+        assert steps[at + 1].startswith("GotoIf($[")
+        assert '"${CHANNEL(channeltype)}"!="Local"]?end)' in steps[at + 1]
+    first = re.compile(r"GotoIf|Answer|Set|UserEvent|Gosub|Dial|Wait|Hangup|Playtones")
+    assert all(first.match(step) for step in steps)
+    size = next(step for step in steps if "STAT(" in step)
+    named = steps[steps.index(size) - 1]
+    assert named == (
+        f"Set(COMPLIANCE_CHECK={DEFAULT_SOUNDS}/"
+        r"${FILTER(a-z0-9_/\x2d,${COMPLIANCE_CHECK})}.wav)"
+    )
 
 
 def test_emergency_numbers_are_in_the_routine_with_the_sites_prefixes() -> None:

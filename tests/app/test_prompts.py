@@ -168,6 +168,12 @@ def test_a_missing_prompt(sounds: Path) -> None:
     assert problems(sounds) == [f"notice[1].wording.en.prompt: {file}: No such file or directory"]
 
 
+def with_a_title(wav: bytes) -> bytes:
+    """As a studio's program writes it."""
+    title = b"LIST" + (16).to_bytes(4, "little") + b"INFOINAM" + (4).to_bytes(4, "little") + b"Take"
+    return wav[:36] + title + wav[36:]
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
@@ -177,7 +183,11 @@ def test_a_missing_prompt(sounds: Path) -> None:
         (lambda file: write_prompt(file, rate=16_000), "is not 16-bit mono PCM at 8000 Hz"),
         (
             lambda file: file.write_bytes(write_prompt(file).read_bytes()[:-2]),
-            "has a header that does not state its size",
+            "does not state its size, or holds more than sound",
+        ),
+        (
+            lambda file: file.write_bytes(with_a_title(write_prompt(file).read_bytes())),
+            "does not state its size, or holds more than sound",
         ),
     ],
 )

@@ -103,7 +103,7 @@ async def test_who_dies_between_two_steps_begins_again(
             dying.setattr(site.node._keeping, "forget_stranger", die_later)
         async with site.node._recovering:  # a machine that stood still recovers by itself
             with pytest.raises(Died):
-                await site.node.set_strangers_aside()
+                await site.node.adoption.set_strangers_aside()
             assert file.exists()
     await site.node.recover()
     assert not file.exists()

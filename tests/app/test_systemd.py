@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from asterisk_compliance.app.loading import load_configuration
 from asterisk_compliance.app.service import Service
 from asterisk_compliance.app.systemd import Systemd
 from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.storage import schema
 from asterisk_compliance.storage.writer import StoreWriter
 
 from .serving import Serving, write_config
@@ -96,6 +98,26 @@ def test_a_watchdog_that_is_meant_for_another_process_is_not_fed(listening: List
     assert watched(listening, WATCHDOG_PID=str(os.getpid() + 1)).watchdog_s is None
     assert watched(listening, WATCHDOG_PID=str(os.getpid())).watchdog_s == WATCHDOG_S
     assert Systemd(listening.environment(WATCHDOG_USEC="0")).watchdog_s is None
+
+
+async def test_a_start_that_brings_the_store_up_to_date_may_take_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving = Serving(write_config(tmp_path))
+    async with serving.running():
+        pass
+    step = "CREATE TABLE later (x TEXT) STRICT;"
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, step))
+    listening = Listening(str(tmp_path / "notify"))
+    serving = Serving(serving.config)
+    serving.service = Service(load_configuration(serving.config), Systemd(listening.environment()))
+    async with serving.running():
+        first, *others = listening.heard()
+    listening.close()
+    known = len(schema.MIGRATIONS)
+    said = f"STATUS=store: schema {known - 1} to {known}: backup, 100 %"
+    assert first == f"EXTEND_TIMEOUT_USEC=120000000\n{said}"
+    assert "READY=1" in others
 
 
 async def test_a_living_service_feeds_the_watchdog_and_says_how_it_is(

@@ -29,9 +29,11 @@ from asterisk_compliance.asterisk.fastagi import (
     FastAgiServer,
     Played,
 )
+from asterisk_compliance.domain.asterisk_version import Ability
 from asterisk_compliance.errors import ApplicationReplaced, AsteriskUnavailable, RequestRefused
 from asterisk_compliance.ids import ChannelId, PlaybackId
 from lab.asterisk import Asterisk
+from lab.versions import can
 
 pytestmark = pytest.mark.asterisk
 
@@ -53,7 +55,7 @@ def ami_client(real: Asterisk, ear: Any, *, password: str = "") -> AmiClient:
 
 
 def answers_over_websocket(real: Asterisk) -> bool:
-    return real.build.release >= (22, 4)
+    return can(real.build, Ability.REST_BY_WEBSOCKET)
 
 
 async def stop_when_controllable(ari: AriClient, channel: str, playback: PlaybackId) -> bool:

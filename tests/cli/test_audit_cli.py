@@ -1,8 +1,10 @@
 """What the reading commands print, and with which exit code they end."""
 
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -15,9 +17,10 @@ from typer.testing import CliRunner, Result
 from asterisk_compliance.cli import audit, calls, context
 from asterisk_compliance.domain.row_format import decode, timestamp
 from asterisk_compliance.domain.rows import Kind
-from asterisk_compliance.errors import ConfigError, StoreUnavailable
+from asterisk_compliance.errors import ConfigError, LogBroken, StoreUnavailable
 from asterisk_compliance.ids import call_id
 from asterisk_compliance.storage.reader import StoreReader
+from asterisk_compliance.storage.schema import DATABASE
 from asterisk_compliance.storage.writer import StoreWriter
 from sample_rows import AT_MS, a_call, a_recorded_call, an_unrecorded_call, draft, tamper
 
@@ -156,14 +159,74 @@ def test_audit_follow_sees_rows_as_they_become_durable(store: Path) -> None:
         assert process.wait(10) == 0
 
 
-def test_audit_follow_ends_quietly_on_ctrl_c(store: Path) -> None:
-    with following(store, "--from", "15") as process:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("interval", ["0.2", "60"])
+def test_audit_follow_ends_quietly_at_a_signal(store: Path, how: signal.Signals, interval) -> None:
+    with following(store, "--from", "15", "--interval", interval) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.readline()
-        os.kill(process.pid, signal.SIGINT)
+        os.kill(process.pid, how)
         assert process.wait(10) == 0
         assert process.stderr.read() == b""
+
+
+def many_rows(store: Path) -> None:
+    """More than a pipe holds."""
+    with StoreWriter.open(store) as writer:
+        writer.commit([draft(Kind.MARK, detail={"code": "x" * 100})] * 2_500)
+
+
+def test_audit_follow_ends_between_two_lines_though_nobody_reads_them(store: Path) -> None:
+    many_rows(store)
+    with following(store, "--from", "0") as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(10) == 0
+        lines = [first, *process.stdout.read().splitlines(keepends=True)]
+        assert [decode(line[:-1]).seq for line in lines] == list(range(len(lines)))
+        assert len(lines) < 2_500
+        assert lines[-1].endswith(b"\n")
+
+
+def test_audit_follow_lets_go_of_the_log_while_nobody_reads(store: Path) -> None:
+    """A transaction that stays open would keep what is erased from being overwritten."""
+    many_rows(store)
+    with following(store, "--from", "0") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        with StoreWriter.open(store) as writer:
+            writer.commit([draft(Kind.MARK)] * 50)
+        with contextlib.closing(sqlite3.connect(store / DATABASE, isolation_level=None)) as db:
+            assert db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+        process.terminate()
+        assert process.wait(10) == 0
+
+
+def test_audit_follow_ends_when_its_reader_is_gone(store: Path) -> None:
+    with following(store, "--from", "15") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(10) == 0
+
+
+def test_audit_follow_goes_on_where_it_was_and_nowhere_else(store: Path) -> None:
+    result = run(audit.app, store, "follow", "--from", "14", "--limit", "2", "--json")
+    assert [row["seq"] for row in lines(result)] == [14, 15]
+    result = CliRunner().invoke(audit.app, ["follow", "--from", "17", "--store", str(store)])
+    assert isinstance(result.exception, StoreUnavailable)
+    assert str(result.exception) == "the log has 16 rows, and ends before row 17"
+
+
+def test_audit_follow_leaves_no_row_out_unsaid(store: Path) -> None:
+    tamper(store, "DELETE FROM rows WHERE seq = 3")
+    arguments = ["follow", "--from", "2", "--json", "--store", str(store)]
+    result = CliRunner().invoke(audit.app, arguments)
+    assert [row["seq"] for row in lines(result)] == [2]
+    assert isinstance(result.exception, LogBroken)
+    assert result.exception.seq == 3
 
 
 def test_calls_list(store: Path) -> None:

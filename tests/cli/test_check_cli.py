@@ -46,7 +46,9 @@ checkpoints_to = ["stdout"]
 recordings = "/nowhere/recordings"
 {vault}
 [reconcile]
-cdr = ["/var/log/asterisk/cdr-csv/Master.csv"]
+cdr = ["{spool}/Master.csv"]
+[limits]
+notices_max = 1
 [[role]]
 name = "officers"
 users = ["root"]
@@ -61,18 +63,19 @@ TWO = f"recipients = {[new_identity()[1] for _ in range(2)]}"
 def config(tmp_path: Path, rules: str = "", vault: str = TWO) -> Path:
     sounds = tmp_path / "sounds"
     shutil.copytree(str(catalogue.sounds()), sounds)
-    file = tmp_path / "compliance.toml"
+    file, spool = tmp_path / "compliance.toml", tmp_path / "spool"
+    spool.mkdir()
+    spool.chmod(0o2770)
+    (spool / "Master.csv").touch()
     file.write_text(
-        CONFIG.format(
-            spool=tmp_path, fingerprint="ab" * 32, sounds=sounds, rules=rules, vault=vault
-        ),
+        CONFIG.format(spool=spool, fingerprint="ab" * 32, sounds=sounds, rules=rules, vault=vault),
         "utf-8",
     )
     return file
 
 
 def run(file: Path, *options: str) -> Result:
-    return CliRunner().invoke(app, ["check", "-c", str(file), *options])
+    return CliRunner().invoke(app, ["check", "--offline", "-c", str(file), *options])
 
 
 def test_nothing_to_say(tmp_path: Path) -> None:
@@ -159,3 +162,31 @@ def test_a_dialplan_is_looked_at_that_is_named_here_or_in_the_configuration(
     assert run(file, "--json").stdout == result.stdout
     wrong.unlink()
     assert isinstance(run(file).exception, ConfigError)
+
+
+def test_who_asks_nobody_cannot_place_calls(tmp_path: Path) -> None:
+    assert run(config(tmp_path), "--self-test").exit_code == 2
+
+
+def test_unless_told_otherwise_asterisk_is_asked_and_its_silence_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the login of the service; and what else there is to say is said as well."""
+    monkeypatch.setenv("NOT_SET", "a secret")
+    file = config(tmp_path)
+    nobody = "http://127.0.0.1:9/ari"  # discard: nobody serves it
+    text = file.read_text("utf-8").replace("ari = {", f'ari = {{ url = "{nobody}",')
+    text = text.replace("ami = {", "ami = { port = 9,")
+    file.write_text(f'{text}\n[service]\nsocket = "{tmp_path}/none.sock"\n', "utf-8")
+    result = CliRunner().invoke(app, ["check", "-c", str(file), "--json"])
+    found = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert [(one["id"], one["severity"]) for one in found] == [
+        ("ARI_UNREACHABLE", "error"),
+        ("AMI_UNREACHABLE", "error"),
+        ("SERVICE_DOWN", "warning"),
+    ]
+    assert "a secret" not in result.stdout + result.stderr
+    monkeypatch.delenv("NOT_SET")
+    unread = json.loads(CliRunner().invoke(app, ["check", "-c", str(file), "--json"]).stdout)
+    assert [one["id"] for one in unread].count("SECRET_UNUSABLE") == 2

@@ -301,7 +301,7 @@ async def test_the_service_hands_out_nothing_without_its_row(
 
 
 def init(*words: str) -> Result:
-    return CliRunner().invoke(app, ["init", *words])
+    return CliRunner().invoke(app, ["init", "--keys-only", *words])
 
 
 def test_the_officer_s_keys_are_made_and_where_the_private_one_belongs_is_said(

@@ -145,7 +145,7 @@ def test_lists_have_what_waits_and_the_status_says_what_is_late(config: Path) ->
 
 def test_check_counts_what_is_overdue(config: Path) -> None:
     opened(config, "HEAR", "--received", "15d")
-    result = CliRunner().invoke(app, ["check", "--config", str(config), "--json"])
+    result = CliRunner().invoke(app, ["check", "--offline", "--config", str(config), "--json"])
     (found,) = [one for one in json.loads(result.stdout) if one["id"] == "REQUESTS_OVERDUE"]
     assert found["what"] == "overdue requests of people: 1"
     assert found["severity"] == "warning"

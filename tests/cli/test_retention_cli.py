@@ -14,6 +14,8 @@ from typer.testing import CliRunner, Result
 
 from asterisk_compliance.app.control import ControlSocket
 from asterisk_compliance.app.disposing import Run
+from asterisk_compliance.app.installing_places import Places
+from asterisk_compliance.app.installing_wanted import units
 from asterisk_compliance.app.metrics import Metrics
 from asterisk_compliance.app.retaining import Retaining
 from asterisk_compliance.cli.main import app
@@ -24,6 +26,7 @@ from asterisk_compliance.storage.audit_log import AuditLog
 from asterisk_compliance.storage.reader import StoreReader
 from asterisk_compliance.storage.writer import StoreWriter
 from retained import a_call_at, keep, rows_of
+from sample_settings import settings
 
 CONFIG = """
 [controller]
@@ -213,13 +216,12 @@ def test_a_table_is_not_endless(home, monkeypatch):
 
 
 def test_the_unit_for_systemd_says_what_there_is(home, old):
-    unit = Path(__file__).parents[2] / "examples/asterisk-compliance-retention.service"
-    (line,) = [one for one in unit.read_text().splitlines() if one.startswith("ExecStart=")]
+    unit = units(settings(), "asterisk", Places())["asterisk-compliance-retention.service"]
+    (line,) = [one for one in unit.splitlines() if one.startswith("ExecStart=")]
     program, *words = line.removeprefix("ExecStart=").split()
     assert Path(program).name == "asterisk-compliance"
     assert words[-2:] == ["-c", "/etc/asterisk-compliance/compliance.toml"]
     assert run(home, *words[:-2]).stdout.startswith("disposed of 1")
-    assert unit.with_suffix(".timer").exists()
 
 
 # -- holds --------------------------------------------------------------------------------------

@@ -242,6 +242,13 @@ def test_only_calls_of_the_named_contexts_must_be_told():
     assert found.channel == channel_of(2)
 
 
+def test_calls_of_the_doctor_must_be_told_nothing_unless_somebody_names_their_context():
+    world = World(cel=[untold(1, context="compliance-check")])
+    assert world.unexplained() == []
+    (found,) = world.compare(contexts=frozenset({"compliance-check"}))
+    assert found.channel == channel_of(1)
+
+
 def test_legs_of_one_call_are_one_finding():
     linked = {"linkedid": channel_of(1)}
     world = World(cdrs=[untold(1, **linked), untold(2, **linked)], cel=[untold(1, **linked)])

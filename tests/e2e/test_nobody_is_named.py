@@ -179,7 +179,7 @@ async def watched() -> AsyncIterator[Watched]:
             serve=False,
         )
         await stack.enter_async_context(site)
-        site.service.options = ("--verbose",)
+        site.service.options = ("--log-level", "info")
         await site.service.start()
         yield Watched(site, phones, health)
 

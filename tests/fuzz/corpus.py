@@ -63,7 +63,7 @@ def rest_bodies() -> tuple[bytes, ...]:
 
 
 def ami_messages() -> tuple[bytes, ...]:
-    return _wire("ami_*.txt")
+    return (*_wire("ami_*.txt"), *_wire("observed_*.txt"))
 
 
 def agi_headers() -> tuple[bytes, ...]:

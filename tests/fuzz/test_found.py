@@ -23,9 +23,10 @@ from asterisk_compliance.errors import AsteriskUnavailable, ConfigError, Request
 from asterisk_compliance.storage.cdr import read_cdrs
 from fuzz import corpus
 from fuzz.askers import Writer
+from fuzz.mutators import DEEPEST
 from fuzz.wires import NoSocket, Silent, response
 
-DEEP = '{"x":' * 5_000 + "1" + "}" * 5_000
+DEEP = '{"x":' * DEEPEST + "1" + "}" * DEEPEST
 
 
 async def test_an_answer_that_is_nested_too_deeply_is_none() -> None:
@@ -73,7 +74,7 @@ async def test_a_result_that_is_a_key_is_that_key(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b'{"\xc3verb":"status"}\n', b'{"verb":"\xff"}\n', b'{"verb":' + b"[" * 5_000 + b"\n"]
+    "line", [b'{"\xc3verb":"status"}\n', b'{"verb":"\xff"}\n', b'{"verb":' + b"[" * DEEPEST + b"\n"]
 )
 async def test_a_request_that_cannot_be_read_is_answered(line: bytes) -> None:
     control = ControlSocket(cast("Any", None), {})

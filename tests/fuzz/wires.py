@@ -188,7 +188,8 @@ class AmiReading(Target):
         return corpus.ami_messages()
 
     async def open(self) -> None:
-        self._client = AmiClient(AmiAddress("127.0.0.1", 1, "user", "secret"), Silent())
+        address = AmiAddress("127.0.0.1", 1, "user", "secret")
+        self._client = AmiClient(address, Silent(), observes=True)
         self.connections = 0
         self._connect()
 

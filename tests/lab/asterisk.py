@@ -31,9 +31,11 @@ from typing import Self
 
 import numpy as np
 
+from asterisk_compliance.domain.asterisk_version import Ability
 from lab.asterisk_conf import AMI_EVENTS, write_conf
 from lab.ports import PortBlock
 from lab.rootfs import AsteriskBuild
+from lab.versions import can
 from lab.wav import write_wav
 
 MUSIC_HZ = 1000
@@ -43,8 +45,6 @@ _START_TIMEOUT_S = 20.0
 _STOP_TIMEOUT_S = 5.0
 _CLI_TIMEOUT_S = 10.0
 _POLL_S = 0.005
-_ADVANCED_EVENTFILTER = (22, 1)
-"""First release that matches an event's name without a regular expression."""
 _READY = (
     ("core waitfullybooted", "Asterisk has fully booted."),
     ("core show version", "Asterisk "),
@@ -89,6 +89,7 @@ class Asterisk:
         *,
         extensions: str,
         phones: Mapping[str, int] | None = None,
+        contexts: Mapping[str, str] | None = None,
         queues: str = "",
         extra: Mapping[str, str] | None = None,
         spool_gid: int | None = None,
@@ -101,6 +102,7 @@ class Asterisk:
             extensions: Text of ``extensions.conf``; there ``${ASTSPOOLDIR}`` is the spool.
             phones: UDP port on 127.0.0.1 of each SIP phone. ``Dial(PJSIP/name)`` rings it, and
                 calls with its name in the From header are its own.
+            contexts: Where the calls of a phone come in, by its name; else in ``from-lab``.
             queues: Text that follows ``[general]`` in ``queues.conf``.
             extra: Further configuration files by name, or other texts for existing ones.
             spool_gid: Group that shares the spool with Asterisk. Without it everybody does.
@@ -130,6 +132,7 @@ class Asterisk:
             "modules_dir": build.modules_dir,
             "ports": self.ports,
             "phones": phones or {},
+            "contexts": contexts or {},
             "queues": queues,
             "extensions": extensions,
             "ari_user": self.ari_user,
@@ -137,7 +140,7 @@ class Asterisk:
             "ami_user": self.ami_user,
             "ami_password": self.ami_password,
             "ami_events": AMI_EVENTS,
-            "advanced_eventfilter": build.release >= _ADVANCED_EVENTFILTER,
+            "advanced_eventfilter": can(build, Ability.NAMED_FILTERS),
         }
         write_conf(self.home / "etc", values, extra or {}, build.here(build.modules_dir))
 

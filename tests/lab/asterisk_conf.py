@@ -30,12 +30,12 @@ app_directed_pickup app_echo
 app_exec app_forkcdr app_if app_milliwatt app_mixmonitor app_originate app_playback app_playtones
 app_queue app_read app_record app_senddtmf app_softhangup app_stack app_stasis app_transfer
 app_userevent app_verbose app_waitforsilence app_while
-bridge_* cdr_csv chan_bridge_media chan_pjsip
+bridge_* cdr_csv chan_bridge_media chan_pjsip chan_rtp
 codec_a_mu codec_alaw codec_g722 codec_resample codec_ulaw
 format_pcm format_sln format_wav func_* pbx_config
 res_agi res_ari* res_clioriginate res_convert res_crypto res_http_websocket res_limit
 res_musiconhold res_mutestream res_parking res_pjproject res_pjsip* res_rtp_asterisk
-res_sorcery_astdb res_sorcery_config res_sorcery_memory* res_stasis* res_speech
+res_rtp_multicast res_sorcery_astdb res_sorcery_config res_sorcery_memory* res_stasis* res_speech
 res_timing_timerfd res_websocket_client
 """.split()  # noqa: SIM905 - easier to read
 _NOT_LOADED = """

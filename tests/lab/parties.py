@@ -182,24 +182,8 @@ class Stage:
         )
 
     def told(self, leg: Leg) -> float:
-        """When the whisper to this party was over; the party heard it from beginning to end.
-
-        A whisper is mixed into what the others say: with each packet of theirs that is lost a
-        piece of it is lost as well. So it is not looked for as a whole: of its tenths of a second
-        three quarters must be there, in their order, one of the first three and of the last three.
-        """
-        (notice,) = read_wav(self.site.asterisk.sounds_here / "en/notice-test.wav")
-        heard = leg.heard_pcm()
-        places, matches = _places(low_band(notice), low_band(heard.pcm))
-        there = np.flatnonzero(matches > _MATCH)
-        found = f"{matches.round(2)} at {places.round(2)}"
-        assert len(there) >= 0.75 * len(matches), f"not all of the notice was heard: {found}"
-        assert there[0] < 3, f"its beginning was not heard: {found}"
-        assert there[-1] >= len(matches) - 3, f"its end was not heard: {found}"
-        later = np.diff(places[there])
-        assert later.min() > -_ASTRAY_S, f"it was not heard in its order: {found}"
-        assert later.sum() < _LATE_S, f"it was not heard in one go: {found}"
-        return heard.clock_of(float(places[there[-1]]) + self.search().audible_to_s)
+        """When the whisper to this party was over; see :func:`whispered`."""
+        return whispered(self.site.asterisk.sounds_here / "en/notice-test.wav", leg)
 
     def hears_no_notice(self, leg: Leg, since: float = 0.0) -> Claim:
         """No part of the notice arrived at this telephone after that time."""
@@ -208,6 +192,27 @@ class Stage:
             part for part in self.search().find(heard.pcm) if heard.clock_of(part.at_s) > since
         ]
         return Claim("no notice was heard", not parts, str(parts))
+
+
+def whispered(prompt: Path, leg: Leg) -> float:
+    """When a whisper to this party was over; the party heard it from beginning to end.
+
+    A whisper is mixed into what the others say: with each packet of theirs that is lost a
+    piece of it is lost as well. So it is not looked for as a whole: of its tenths of a second
+    three quarters must be there, in their order, one of the first three and of the last three.
+    """
+    (notice,) = read_wav(prompt)
+    heard = leg.heard_pcm()
+    places, matches = _places(low_band(notice), low_band(heard.pcm))
+    there = np.flatnonzero(matches > _MATCH)
+    found = f"{matches.round(2)} at {places.round(2)}"
+    assert len(there) >= 0.75 * len(matches), f"not all of the notice was heard: {found}"
+    assert there[0] < 3, f"its beginning was not heard: {found}"
+    assert there[-1] >= len(matches) - 3, f"its end was not heard: {found}"
+    later = np.diff(places[there])
+    assert later.min() > -_ASTRAY_S, f"it was not heard in its order: {found}"
+    assert later.sum() < _LATE_S, f"it was not heard in one go: {found}"
+    return heard.clock_of(float(places[there[-1]]) + NoticeSearch(notice).audible_to_s)
 
 
 def _places(notice: Signal, audio: Signal) -> tuple[Signal, Signal]:

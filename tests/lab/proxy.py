@@ -9,9 +9,14 @@ from typing import Self
 
 
 class Cable:
-    """Forwards a port on loopback to another one, until it is cut."""
+    """Forwards a port on loopback to another one, until it is cut.
+
+    Attributes:
+        sent: All that went to that port.
+    """
 
     def __init__(self, to_port: int) -> None:
+        self.sent = bytearray()
         self._to_port = to_port
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -53,16 +58,20 @@ class Cable:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to_port)
         self._writers |= {writer, far_writer}
         try:
-            await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
+            back = _copy(far_reader, writer, bytearray())
+            await asyncio.gather(_copy(reader, far_writer, self.sent), back)
         finally:
             self._writers -= {writer, far_writer}
             for end in (writer, far_writer):
                 end.transport.abort()
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _copy(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: bytearray
+) -> None:
     with contextlib.suppress(OSError):
         while data := await reader.read(65_536):
+            seen += data
             writer.write(data)
             await writer.drain()
     writer.transport.abort()

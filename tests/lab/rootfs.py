@@ -4,8 +4,8 @@ The root file system comes from Debian's own packages (``mmdebstrap``), is built
 a cache. Nothing is installed on this machine, whose C library may be older than Asterisk wants.
 
 Environment:
-    ASTERISK_SUITE: Debian suite to take Asterisk from (``sid``, ``bullseye``, ...). When set, it
-        wins over an Asterisk on ``PATH``.
+    ASTERISK_SUITE: Debian suite to take Asterisk from (``sid``, ``experimental``, ``bullseye``;
+        ``bookworm`` and ``trixie`` have none). When set, it wins over an Asterisk on ``PATH``.
     ASTERISK_LAB_CACHE: Where root file systems are kept. Not in root's home by default: the
         service under test is an ordinary user, and must reach the spool inside.
 """
@@ -28,6 +28,13 @@ from pathlib import Path
 _RECIPE = "1"
 """Part of the cache's name: raise it when the recipe below changes what is built."""
 _DEFAULT_SUITE = "sid"
+_EXPERIMENTAL = "experimental"
+_BUILT_TOGETHER = ("asterisk", "asterisk-config", "asterisk-modules")
+_ON_TOP = (
+    f'cd "$1/etc/apt" && sed "s/ sid / {_EXPERIMENTAL} /" sources.list '
+    f">sources.list.d/{_EXPERIMENTAL}.list"
+)
+"""Adds that suite, from wherever sid comes."""
 _DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9)}
 _MODULE_DIRS = (
     "usr/lib/*/asterisk/modules",
@@ -158,13 +165,19 @@ def _build(suite: str, root: Path, progress: Callable[[str], None]) -> None:
 
 
 def _mmdebstrap(suite: str, target: Path) -> list[str]:
+    packages, hooks = ["asterisk"], list[str]()
+    if suite == _EXPERIMENTAL:  # no suite of its own, but newer packages on top of sid
+        suite = "sid"
+        packages = [f"{name}/{_EXPERIMENTAL}" for name in _BUILT_TOGETHER]
+        hooks = [f"--setup-hook={_ON_TOP}"]
     # "apt" is the smallest variant; it lacks what old packages' maintainer scripts call.
     variant = "apt" if suite == _DEFAULT_SUITE else "minbase"
     unwanted = ("doc", "man", "locale")
     return [
         "mmdebstrap",
         f"--variant={variant}",
-        "--include=asterisk",
+        f"--include={','.join(packages)}",
+        *hooks,
         '--aptopt=Acquire::Check-Valid-Until "false"',
         '--aptopt=Apt::Install-Recommends "false"',
         *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in unwanted),

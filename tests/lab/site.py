@@ -153,6 +153,7 @@ capture = "from-notice"
 """
 
 _POLL_S = 0.02
+_INCLUDED = "#include compliance.conf"
 
 
 @dataclass(slots=True)
@@ -188,13 +189,15 @@ class Site:
         vault: str = UNSEALED,
         through: Callable[[Asterisk], Awaitable[Mapping[str, int]]] | None = None,
         hearing: str | None = None,
+        contexts: Mapping[str, str] | None = None,
     ) -> Self:
         """Write everything, start Asterisk, and the service unless ``serve`` is false.
 
         ``limits`` are further settings of that table, ``wiring`` of ``[[asterisk]]``, ``vault`` of
         ``[vault]``: recordings are not encrypted unless it says so. ``through`` may answer other
         ports for ``ari`` and ``ami``, such as those of cables. ``hearing`` are settings of that
-        table, beside its directory.
+        table, beside its directory. ``contexts`` are as of :class:`Asterisk`. Our routines follow
+        the ``extensions``, unless a file includes them as ``compliance.conf``.
         """
         build = await asyncio.to_thread(obtain)
         keep = directory is not None
@@ -205,6 +208,7 @@ class Site:
             build,
             extensions="",
             phones=phones,
+            contexts=contexts,
             queues=QUEUES,
             spool_gid=build.gid,
             extra={"features.conf": FEATURES + features} | dict(extra or {}),
@@ -244,7 +248,12 @@ class Site:
         (install_prompts or install_test_prompts)(asterisk.sounds_here)
         settings = load(config)
         ours = render_for(settings, settings.asterisk[0])
-        (asterisk.home / "etc/extensions.conf").write_text(extensions + "\n" + ours)
+        etc = asterisk.home / "etc"
+        if any(_INCLUDED in text for text in (extensions, *dict(extra or {}).values())):
+            (etc / "compliance.conf").write_text(ours)
+        else:
+            extensions += f"\n{ours}"
+        (etc / "extensions.conf").write_text(extensions)
         for path in (state, *state.rglob("*")):
             if os.getuid() == 0:
                 os.chown(path, SERVICE_UID, build.gid)

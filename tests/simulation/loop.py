@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import heapq
+import inspect
 import itertools
 import random
 import sys
@@ -226,6 +227,11 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
 def _take_apart(task: asyncio.Task[Any]) -> None:
     coroutine: Any = task.get_coro()
+    if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+        # What it was given to await is taken apart as well; until Python 3.12 ``close`` did that.
+        for given in coroutine.cr_frame.f_locals.values():
+            if inspect.iscoroutine(given):
+                given.close()
     for _ in range(50):
         try:
             coroutine.close()

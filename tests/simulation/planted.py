@@ -292,7 +292,7 @@ BUGS = (
         _looks_from_the_last_row_on,
         "untold",
         frozenset({Fault.CRASHES}),
-        likely=34,
+        likely=117,
     ),
     Bug(
         "who stood still dates what happened by when he woke up",

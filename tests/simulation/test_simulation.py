@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import gc
+import warnings
+from collections.abc import Coroutine, Iterator
+from typing import Any
 
 import pytest
 
@@ -79,6 +82,23 @@ def test_who_is_killed_does_nothing_more_not_even_in_the_end() -> None:
 
     loop.run(story(), until=100.0)
     assert done == []
+
+
+def test_of_who_is_killed_before_he_began_nothing_is_left_to_complain_of() -> None:
+    loop = VirtualLoop()
+
+    async def beside(work: Coroutine[Any, Any, None]) -> None:
+        await work
+
+    async def story() -> None:
+        loop.create_task(beside(asyncio.sleep(1.0)), context=loop.in_life("one"))
+        loop.kill("one")
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        loop.run(story(), until=100.0)
+        gc.collect()
+    assert told == []
 
 
 def test_who_stands_still_is_late_for_everything() -> None:

@@ -1,8 +1,8 @@
 """Brings a store of an earlier version up, again and again, each time killed later: ``… DIR``.
 
 Prints how often it was killed, and at how many versions it was left. Fails where the log, what
-is kept of persons or its head is another one afterwards, where a version is left by halves, or
-where the next start does not bring it to its end.
+is kept of persons or its head is another one afterwards, where a version is left by halves, where
+the backup is none, or where the next start does not bring it to its end.
 """
 
 from __future__ import annotations
@@ -22,16 +22,18 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import pytest
 
+from asterisk_compliance.cli.logs import Level, log_to_stderr
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.ids import recording_id
-from asterisk_compliance.storage import schema
+from asterisk_compliance.storage import backups, migrating, schema
+from asterisk_compliance.storage.backups import backups_of
 from asterisk_compliance.storage.verify import verify
 from asterisk_compliance.storage.writer import StoreWriter
 from sample_rows import a_call, a_recorded_call, draft
 from storage.earlier import as_before
 
-STEPS = 100
-"""So many instructions of SQLite's machine are between one death and the next."""
+STEPS, PAGES = 100, 8
+"""So many instructions of SQLite's machine, or pages of the backup, are between two deaths."""
 KEPT = (
     "SELECT seq, row, leaf FROM rows ORDER BY seq",
     "SELECT size, frontier, root FROM tree",
@@ -41,6 +43,7 @@ KEPT = (
 
 
 def main(home: Path) -> None:
+    log_to_stderr(Level.ERROR)
     earlier = home / "earlier"
     with pytest.MonkeyPatch.context() as patch:
         as_before(patch, schema._RETENTION)
@@ -61,11 +64,16 @@ def main(home: Path) -> None:
         version = _version(here)
         left[version] += 1
         assert first <= version <= len(schema.MIGRATIONS)
+        assert len(backups_of(here / schema.DATABASE)) == 1 or version == first
         assert _digest(here) == kept, f"killed at {death}"
         with StoreWriter.open(here):
             pass
         assert _version(here) == len(schema.MIGRATIONS)
         assert _digest(here) == kept
+        (backup,) = backups_of(here / schema.DATABASE)
+        assert backup.schema == first
+        assert _digest(here, backup.path.name) == kept
+        assert not list(here.glob("*.part"))
         assert list(verify(here).faults) == []
         shutil.rmtree(here)
         if not killed:
@@ -76,23 +84,15 @@ def main(home: Path) -> None:
 def _killed_at(death: int, store: Path) -> bool:
     child = os.fork()
     if child == 0:
-        passed = 0
+        passed = count(1)
+        migrating.INSTRUCTIONS, backups.PAGES_AT_ONCE = STEPS, PAGES
 
-        def pass_by() -> int:
-            nonlocal passed
-            passed += 1
-            if passed == death:
+        def passing(_: migrating.Telling) -> int:
+            if next(passed) == death:
                 os.kill(os.getpid(), signal.SIGKILL)
             return 0
 
-        migrate = schema._migrate
-
-        def watched(db: sqlite3.Connection, path: Path) -> None:
-            db.set_progress_handler(pass_by, STEPS)
-            migrate(db, path)
-            db.set_progress_handler(None, 0)
-
-        schema._migrate = watched
+        migrating.Telling.__call__ = passing
         StoreWriter.open(store)
         os._exit(0)
     _, status = os.waitpid(child, 0)
@@ -100,10 +100,10 @@ def _killed_at(death: int, store: Path) -> bool:
     return status == signal.SIGKILL
 
 
-def _digest(store: Path) -> str:
+def _digest(store: Path, name: str = schema.DATABASE) -> str:
     """Of everything that no migration may change; recovers the database as any reader would."""
     found = hashlib.sha256()
-    with closing(sqlite3.connect(store / schema.DATABASE)) as db:
+    with closing(sqlite3.connect(store / name)) as db:
         for sql in KEPT:
             for line in db.execute(sql):
                 found.update(repr(line).encode())
