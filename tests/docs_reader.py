@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ from asterisk_compliance.ids import recording_id, spool_name
 from asterisk_compliance.storage.recordings import measure_and_join, wav_header
 from asterisk_compliance.storage.writer import StoreWriter
 from sample_rows import a_call, a_recorded_call
+from values import replace
 
 PROGRAM = "asterisk-compliance"
 NUMBER = "+81312345678"
@@ -52,9 +52,7 @@ def spoken(text: str) -> list[Spoken]:
     found = []
     for block in blocks(text):
         for line in re.sub(r"\\\n\s*", "", block).splitlines():
-            for match in re.finditer(
-                rf"(?:^\s*(?:[$#] )?|[|;&]\s?|[=/]bin/|=|bin/|ssh \S+ ){PROGRAM} (.*)", line
-            ):
+            for match in COMMAND.finditer(line):
                 beside = re.split(r"\s#\s|\s{3,}(?![\s|&;#\"'-])", match[1])[0]
                 words = shell_words(beside)
                 if words and re.fullmatch(r"[a-z-]+", words[0]) and words[0] not in PROSE:
@@ -62,6 +60,10 @@ def spoken(text: str) -> list[Spoken]:
     return found
 
 
+COMMAND = re.compile(
+    r"(?:^\s*(?:[$#] )?|[|;&]\s?|[=/]bin/|=|bin/|ssh \S+ |-u \S+ (?:-- )?)" + PROGRAM + " (.*)"
+)
+"""At the start, behind a pipe or a path, or as somebody else or elsewhere."""
 PROSE = {"does", "is", "notice", "serve─"}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from asterisk_compliance.storage.writer import StoreWriter
 from sample_rows import a_recorded_call
 from sample_settings import raw
 from sample_settings import settings as sample
+from values import replace
 
 LASTED_MS = 73_000
 TOLD = ("QUALITY=30 days", "SERVICE=7 days")

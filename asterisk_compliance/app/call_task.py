@@ -81,6 +81,9 @@ __all__ = ["CallTask", "Rows", "monotonic_ms", "unix_ms"]
 NOT_FOUND, NOT_IN_STASIS = 404, 409
 """ARI's answers for a channel that is gone, and for one that has left our application."""
 
+_NO_HURRY = (RemoveSpooled, RemoveRecording)
+"""Nobody is kept waiting by rows before these: they may share the disk with other calls' rows."""
+
 log = structlog.get_logger()
 
 
@@ -103,7 +106,6 @@ class CallTask:
         "_gaps_seen",
         "_gone",
         "_hands",
-        "_log",
         "_outcomes",
         "_overflowed",
         "_queue",
@@ -145,7 +147,6 @@ class CallTask:
         self._waits: dict[Deadline, asyncio.TimerHandle] = {}
         self._overflowed = False
         self._gone: ChannelGone | None = None
-        self._log = log.bind(call=call.id)
 
     def feed(self, event: Event) -> None:
         """Queue one event; never waits. A full queue is an event of its own.
@@ -217,7 +218,7 @@ class CallTask:
 
     async def _catch_up(self) -> None:
         self._overflowed = False
-        self._log.error("events_overflowed", queued=len(self._queue))
+        log.error("events_overflowed", call=self.call.id, queued=len(self._queue))
         await self._step(EventsOverflowed())
         if self._gone is not None:
             await self._step(self._gone)
@@ -244,7 +245,8 @@ class CallTask:
                     drafts.append(self._rows.draft(command))
                 case Commit():
                     undone = commands[at + 1 :]
-                    outcome = await self._rows.commit(drafts, undone)
+                    patient = all(isinstance(one, _NO_HURRY) for one in undone)
+                    outcome = await self._rows.commit(drafts, undone, patient=patient)
                     if outcome is not Outcome.STORED:
                         late = outcome is Outcome.LATE
                         refused = RowsRefused(at_commit=True, undone=undone)
@@ -369,7 +371,7 @@ class CallTask:
     def _answered(self, step: Step, done: asyncio.Future[None]) -> None:
         error = None if done.cancelled() else done.exception()
         if error is not None or done.cancelled():
-            self._log.info("command_failed", step=step, why=str(error))
+            log.info("command_failed", call=self.call.id, step=step, why=str(error))
             self._failed(step, error.status if isinstance(error, RequestRefused) else None)
         elif step is Step.CONTINUE:
             self._heard(Continued(monotonic_ms()))

@@ -66,7 +66,6 @@ class CallRows:
         "_call",
         "_last",
         "_late",
-        "_log",
         "_node",
         "_refused",
         "_rows",
@@ -91,7 +90,6 @@ class CallRows:
         self._settled = settled
         self._late: asyncio.Future[int] | None = None
         self._last: asyncio.Future[int] | None = None
-        self._log = log.bind(call=call)
 
     def draft(self, row: AppendRow) -> Draft:
         return Draft(
@@ -115,17 +113,19 @@ class CallRows:
             done = self._append(drafts, patient=True)
             done.add_done_callback(partial(self._appended, drafts))
 
-    async def commit(self, drafts: Sequence[Draft], behind: Behind) -> Outcome:
+    async def commit(
+        self, drafts: Sequence[Draft], behind: Behind, *, patient: bool = False
+    ) -> Outcome:
         """Wait until they are durable, but not for ever: the log may hang with its disk.
 
-        ``behind``: what depends on them.
+        ``behind``: what depends on them; ``patient``: it may wait for other calls' rows.
         """
         if self._rows.backlog.holds(self._call) and not await self._earlier_ones():
             return Outcome.REFUSED
-        done = self._append(drafts)
+        done = self._append(drafts, patient=patient)
         await asyncio.wait({done}, timeout=self._wait_s)
         if not done.done():
-            self._log.error("rows_late", waited_s=self._wait_s, kinds=_kinds(drafts))
+            log.error("rows_late", call=self._call, waited_s=self._wait_s, kinds=_kinds(drafts))
             self._late = done
             done.add_done_callback(partial(self._came_late, behind))
             return Outcome.LATE
@@ -161,12 +161,12 @@ class CallRows:
             return True
         if not isinstance(error, StoreError | ValueError):
             raise error
-        self._log.error("rows_refused", why=str(error), kinds=_kinds(drafts))
+        log.error("rows_refused", call=self._call, why=str(error), kinds=_kinds(drafts))
         return False
 
     def _appended(self, drafts: Sequence[Draft], done: asyncio.Future[int]) -> None:
         if not done.cancelled() and (error := done.exception()) is not None:
-            self._log.error("rows_refused", why=str(error))
+            log.error("rows_refused", call=self._call, why=str(error))
             if isinstance(error, StoreError):
                 self._rows.backlog.keep(self._call, *drafts)
             self._refused()
@@ -174,7 +174,7 @@ class CallRows:
     def _came_late(self, behind: Behind, done: asyncio.Future[int]) -> None:
         error = None if done.cancelled() else done.exception()
         stored = error is None and not done.cancelled()
-        self._log.warning("late_rows_settled", stored=stored, why=str(error or ""))
+        log.warning("late_rows_settled", call=self._call, stored=stored, why=str(error or ""))
         self._settled(stored, behind)
 
 

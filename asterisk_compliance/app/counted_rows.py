@@ -58,7 +58,8 @@ class CountedRows:
             raise
         done.add_done_callback(partial(self._settled, drafts, now_s))
         self._last = done
-        return asyncio.shield(done)  # who stops waiting does not stop the row
+        # Who stops waiting does not stop the row; for a patient one nobody waits in that way.
+        return done if patient else asyncio.shield(done)
 
     def on_commit(self, subscriber: Subscriber) -> None:
         """As :meth:`~asterisk_compliance.storage.audit_log.AuditLog.on_commit`."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
+from msgspec.structs import replace
 
 from asterisk_compliance.app.call_task import unix_ms
 from asterisk_compliance.app.marks import staff

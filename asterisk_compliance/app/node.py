@@ -10,11 +10,11 @@ import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Coroutine
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import structlog
+from msgspec.structs import replace
 
 from asterisk_compliance.app.adoption import Adoption
 from asterisk_compliance.app.call_task import CallTask, Rows, unix_ms

@@ -8,10 +8,12 @@ the first night, so they are found one after the other, and go some at a time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
+
+from msgspec.structs import replace
 
 from asterisk_compliance.app.erasing import PARTIES_PER_COMMIT, hindrance_of, tombstones
 from asterisk_compliance.config import Settings

@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
+
+from msgspec.structs import replace
 
 from asterisk_compliance.app.call_task import unix_ms
 from asterisk_compliance.app.control import Peer, Verb

@@ -34,6 +34,9 @@ def record_findings(settings: Settings) -> list[Finding]:
 def _of(
     path: Path, address: str, account: Account | None, last_s: float | None
 ) -> Iterator[Finding]:
+    if last_s is None and path.parent.is_dir() and not path.exists():
+        yield found(SiteFindingId.RECORDS_NOT_YET, address, f"{path}: the first call makes it")
+        return
     if not path.is_file():
         what = f"{path} is not there"
         yield found(SiteFindingId.RECORDS_UNREADABLE, address, what)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from msgspec.structs import replace
 
 from asterisk_compliance.app.call_task import unix_ms
 from asterisk_compliance.app.marks import staff

@@ -29,6 +29,7 @@ class SiteFindingId(StrEnum):
     DISK_FOR_LOAD = "DISK_FOR_LOAD"
     DISK_FILLING = "DISK_FILLING"
     MEMORY_FOR_LOAD = "MEMORY_FOR_LOAD"
+    RECORDS_NOT_YET = "RECORDS_NOT_YET"
     RECORDS_UNREADABLE = "RECORDS_UNREADABLE"
     RECORDS_STALE = "RECORDS_STALE"
     # Asterisk, as it answers now
@@ -88,6 +89,7 @@ _ABOUT: Mapping[SiteFindingId, _About] = {
     _ID.DISK_FOR_LOAD: _About(_WARNING, "make room, or lower limits.notices_max to your lines"),
     _ID.DISK_FILLING: _About(_WARNING, "make room, or keep recordings for less: docs/retention.md"),
     _ID.MEMORY_FOR_LOAD: _About(_WARNING, "add memory, or lower limits.notices_max to your lines"),
+    _ID.RECORDS_NOT_YET: _About(_NOTE, "call in, and run check again"),
     _ID.RECORDS_UNREADABLE: _About(_ERROR, "is it the right file? Let the service's user read it"),
     _ID.RECORDS_STALE: _About(_WARNING, "is this the file that Asterisk writes? docs/reconcile.md"),
     _ID.ARI_UNREACHABLE: _About(_ERROR, "is Asterisk running? http.conf: enabled, bindaddr, port"),

@@ -18,7 +18,7 @@ from files, bridges and people in whatever order they come:
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from asterisk_compliance.domain.call_asked import Asked, asked, pause_is_forgotten
 from asterisk_compliance.domain.call_capture import (

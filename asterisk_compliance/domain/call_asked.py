@@ -7,8 +7,9 @@ Rule 14: who withdrew is not recorded again in this call, whoever asks.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from asterisk_compliance.domain.call_capture import settle, stop, wanted_mute
 from asterisk_compliance.domain.call_company import admitted, must_stop, say

@@ -17,8 +17,9 @@ What cannot be muted yet (Asterisk has not begun) or any more (it was told to st
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TypeAlias, assert_never
+
+from msgspec.structs import replace
 
 from asterisk_compliance.domain.call_decision import Stepped, then
 from asterisk_compliance.domain.call_rows import anomaly_row, recording_row, verdict_rows

@@ -12,7 +12,8 @@ dialplan brought it there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from asterisk_compliance.domain.call_capture import (
     begin_segment,

@@ -5,7 +5,7 @@ Rule 4: every call gets exactly one initial decision (guarantee G2), in :func:`d
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from asterisk_compliance.domain.call_rows import decision_row, recording_row, result
 from asterisk_compliance.domain.call_state import Call, Phase

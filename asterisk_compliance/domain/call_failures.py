@@ -8,8 +8,9 @@ Rule 16: nobody waits for a slow store who can go on without; what the log says 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from asterisk_compliance.domain.call_capture import segment_did_not_begin, stop
 from asterisk_compliance.domain.call_company import say

@@ -12,8 +12,9 @@ the prompt has completed.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from asterisk_compliance.domain.call_decision import Stepped, decide, then
 from asterisk_compliance.domain.call_rows import (

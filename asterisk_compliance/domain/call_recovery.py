@@ -12,8 +12,10 @@ nobody saw end these are counted from its last write (``Expected.ended``).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from asterisk_compliance.domain.call_capture import (
     SLIP_AFTER_MS,
@@ -58,8 +60,7 @@ _PLAYBACKS_A_LIFE = 1_000
 NOT_SEEN = Decision(Status.NOT_RECORDED, Reason.SERVICE_RESTARTED)
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(Struct, frozen=True):
     """Now, on two clocks.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from asterisk_compliance.domain.call_state import Arrival, Call
 from asterisk_compliance.domain.commands import AppendRow, HandOver

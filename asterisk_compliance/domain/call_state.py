@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from asterisk_compliance.domain.commands import CaptureOptions, Mute
 from asterisk_compliance.domain.company import ALONE, Company
@@ -34,8 +35,7 @@ class Phase(StrEnum):
     OVER = "over"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """How long a call waits, in milliseconds.
 
     Attributes:
@@ -53,8 +53,7 @@ class Limits:
     segment_ms: int = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class Wiring:
+class Wiring(Struct, frozen=True):
     """What the site has wired, beside the routine itself.
 
     Attributes:
@@ -68,8 +67,7 @@ class Wiring:
     shows: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(Struct, frozen=True):
     """A channel that entered the routine.
 
     Attributes:
@@ -120,8 +118,7 @@ class Then(StrEnum):
     HANG_UP = "hang-up"
 
 
-@dataclass(frozen=True, slots=True)
-class Whispering:
+class Whispering(Struct, frozen=True):
     """What is being said to one party of a running call.
 
     Attributes:
@@ -139,8 +136,7 @@ class Whispering:
     failed: Reason | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Slip:
+class Slip(Struct, frozen=True):
     """Audio that came in although it must not be kept, on the clock of the recording's file."""
 
     from_ms: int
@@ -148,8 +144,7 @@ class Slip:
     tracks: Tracks
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """The running recording: one pair of files.
 
     Attributes:
@@ -178,8 +173,7 @@ class Segment:
     doubtful_since_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One call. A value: :func:`step` returns the next one.
 
     Attributes:

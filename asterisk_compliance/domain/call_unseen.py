@@ -10,7 +10,7 @@ Each such time has its row, so that another life knows of it: ``call_followed``,
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from asterisk_compliance.domain.call_capture import (
     SLIP_AFTER_MS,

@@ -8,9 +8,10 @@ is what cannot be taken back.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from asterisk_compliance.domain.decision import Next, Status
 from asterisk_compliance.domain.names import Deadline
@@ -32,8 +33,7 @@ class Mute(StrEnum):
         return tuple(Mute).index(self)
 
 
-@dataclass(frozen=True, slots=True)
-class AppendRow:
+class AppendRow(Struct, frozen=True):
     """One row; ``listed`` as in :class:`~.rows.Draft`."""
 
     kind: Kind
@@ -44,37 +44,31 @@ class AppendRow:
     listed: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """Go on only when every row before this is durable; else the event is ``RowsRefused``.
 
     A wait that is too long ends with ``RowsLate``.
     """
 
 
-@dataclass(frozen=True, slots=True)
-class AwaitRows:
+class AwaitRows(Struct, frozen=True):
     """Do nothing more for this call before ``LateRowsSettled`` says what became of late rows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class Play:
+class Play(Struct, frozen=True):
     playback: PlaybackId
     media: str
 
 
-@dataclass(frozen=True, slots=True)
-class StopPlayback:
+class StopPlayback(Struct, frozen=True):
     playback: PlaybackId
 
 
-@dataclass(frozen=True, slots=True)
-class CaptureOptions:
+class CaptureOptions(Struct, frozen=True):
     """How MixMonitor shall capture.
 
     Attributes:
@@ -88,8 +82,7 @@ class CaptureOptions:
     beep_s: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class HandOver:
+class HandOver(Struct, frozen=True):
     """Give the dialplan routine the result, in one variable (``docs/dialplan.md``).
 
     ``start``: the routine shall run MixMonitor now, on ``channel`` and on no other: a result
@@ -110,69 +103,58 @@ class HandOver:
     withdrawal: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Continue:
+class Continue(Struct, frozen=True):
     """Go on in the dialplan, behind ``Stasis()``."""
 
 
-@dataclass(frozen=True, slots=True)
-class SetDeadline:
+class SetDeadline(Struct, frozen=True):
     deadline: Deadline
     after_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class ClearDeadline:
+class ClearDeadline(Struct, frozen=True):
     deadline: Deadline
 
 
-@dataclass(frozen=True, slots=True)
-class Announce:
+class Announce(Struct, frozen=True):
     """Raise ``COMPLIANCE_STATUS`` on the live channel; best effort, the row is the proof."""
 
     status: Status
 
 
-@dataclass(frozen=True, slots=True)
-class FollowAgain:
+class FollowAgain(Struct, frozen=True):
     """Hear of the channel and of its recording's files: an earlier life of the service did."""
 
 
-@dataclass(frozen=True, slots=True)
-class Show:
+class Show(Struct, frozen=True):
     """Show the status of the call to agents who just came, on their own channels; best effort."""
 
     status: Status
     channels: tuple[ChannelId, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StopCapture:
+class StopCapture(Struct, frozen=True):
     """End this recording's MixMonitor."""
 
     recording: RecordingId
 
 
-@dataclass(frozen=True, slots=True)
-class StartSegment:
+class StartSegment(Struct, frozen=True):
     """Begin to capture into a new pair of files; a MixMonitor that still runs is stopped first."""
 
     recording: RecordingId
     options: CaptureOptions
 
 
-@dataclass(frozen=True, slots=True)
-class CancelSegment:
+class CancelSegment(Struct, frozen=True):
     """What was asked by :class:`StartSegment` and did not happen shall not happen any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class SetMute:
+class SetMute(Struct, frozen=True):
     mute: Mute
 
 
-@dataclass(frozen=True, slots=True)
-class Whisper:
+class Whisper(Struct, frozen=True):
     """Play to one party of a running call, heard by nobody else."""
 
     channel: ChannelId
@@ -180,45 +162,38 @@ class Whisper:
     media: str
 
 
-@dataclass(frozen=True, slots=True)
-class EndWhisper:
+class EndWhisper(Struct, frozen=True):
     """The whisper is over, or shall be."""
 
 
-@dataclass(frozen=True, slots=True)
-class Redirect:
+class Redirect(Struct, frozen=True):
     """Take the call's channel to the dialplan's other way, ``[compliance-alternative]``."""
 
 
-@dataclass(frozen=True, slots=True)
-class HangUp:
+class HangUp(Struct, frozen=True):
     """Hang up the call's own channel."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judge:
+class Judge(Struct, frozen=True):
     """Wait until Asterisk closed the files, look at them, and join the two directions."""
 
     recording: RecordingId
     expected: Expected
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveSpooled:
+class RemoveSpooled(Struct, frozen=True):
     """Delete what the recording left in the spool, and look that it is gone."""
 
     recording: RecordingId
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveRecording:
+class RemoveRecording(Struct, frozen=True):
     """Delete the recording from the vault, and look that it is gone."""
 
     recording: RecordingId
 
 
-@dataclass(frozen=True, slots=True)
-class Forget:
+class Forget(Struct, frozen=True):
     """Nothing more will be done for this call."""
 
 

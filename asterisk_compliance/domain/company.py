@@ -7,8 +7,11 @@ it is covered; the rules are in ``call_company.py``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from asterisk_compliance.ids import ChannelId
 
@@ -40,8 +43,7 @@ class Peer:
     endpoint: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Company:
+class Company(Struct, frozen=True):
     """Who is there now, and who has been accepted.
 
     Attributes:

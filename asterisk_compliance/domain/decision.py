@@ -5,8 +5,9 @@ Every call has exactly one initial decision (guarantee G2); "not recorded" is a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from asterisk_compliance.domain.notice import ToldBy
 from asterisk_compliance.domain.purposes import PurposeCode
@@ -87,8 +88,7 @@ class Next(StrEnum):
     END = "end"
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """The result of deciding. All but status, reason and ``next`` are empty unless it is allowed.
 
     ``told_by``: by what its parties are told the purposes.

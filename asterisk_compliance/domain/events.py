@@ -6,9 +6,10 @@ that Asterisk put on the event (Unix milliseconds), ``None`` where the wire carr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from asterisk_compliance.domain.commands import Command, Mute
 from asterisk_compliance.domain.company import Peer
@@ -39,8 +40,7 @@ class Leg(StrEnum):
     """Was dialled by somebody, and is told inside ``Dial``'s ``U()`` before the bridge."""
 
 
-@dataclass(frozen=True, slots=True)
-class By:
+class By(Struct, frozen=True):
     """Who asked for something in mid-call.
 
     Attributes:
@@ -58,20 +58,17 @@ class By:
         return "staff" if self.party else self.actor
 
 
-@dataclass(frozen=True, slots=True)
-class Reentered:
+class Reentered(Struct, frozen=True):
     """The same channel entered the routine again (or Asterisk said ``StasisStart`` twice)."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlaybackStarted:
+class PlaybackStarted(Struct, frozen=True):
     playback: PlaybackId
     at_ms: int
     asterisk_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PlaybackFinished:
+class PlaybackFinished(Struct, frozen=True):
     """A playback is over. ``done`` is Asterisk's word; it says nothing about having been heard."""
 
     playback: PlaybackId
@@ -80,41 +77,35 @@ class PlaybackFinished:
     asterisk_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DigitReceived:
+class DigitReceived(Struct, frozen=True):
     """A key was released. The digit is compared and forgotten: it stands in no row."""
 
     digit: str
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class HangupRequested:
+class HangupRequested(Struct, frozen=True):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class LeftStasis:
+class LeftStasis(Struct, frozen=True):
     """The channel left our application: it hung up, we let it go on, or the dialplan took it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Continued:
+class Continued(Struct, frozen=True):
     """Asterisk accepted to go on in the dialplan."""
 
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class CommandFailed:
+class CommandFailed(Struct, frozen=True):
     """Asterisk refused a command, or cannot be reached (``reachable`` is then false)."""
 
     step: Step
     reachable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class RowsRefused:
+class RowsRefused(Struct, frozen=True):
     """Rows could not be made durable.
 
     ``at_commit``: a :class:`~.commands.Commit` waited for them, so none of the rows of that
@@ -125,8 +116,7 @@ class RowsRefused:
     undone: tuple[Command, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RowsLate:
+class RowsLate(Struct, frozen=True):
     """A :class:`~.commands.Commit` waited as long as it may; its rows may be stored yet.
 
     ``undone`` stood behind it, and was not done. :class:`LateRowsSettled` follows.
@@ -135,49 +125,41 @@ class RowsLate:
     undone: tuple[Command, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LateRowsSettled:
+class LateRowsSettled(Struct, frozen=True):
     """What became of the rows that were late; ``undone`` as in :class:`RowsLate`."""
 
     stored: bool
     undone: tuple[Command, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class DeadlinePassed:
+class DeadlinePassed(Struct, frozen=True):
     deadline: Deadline
     at_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceStopping:
+class ServiceStopping(Struct, frozen=True):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class EventsOverflowed:
+class EventsOverflowed(Struct, frozen=True):
     """More events came for this call than its queue holds; some are lost."""
 
 
-@dataclass(frozen=True, slots=True)
-class MixMonitorStarted:
+class MixMonitorStarted(Struct, frozen=True):
     """AMI's ``MixMonitorStart``. It proves that the application ran, not that audio is kept."""
 
     at_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Bridged:
+class Bridged(Struct, frozen=True):
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Unbridged:
+class Unbridged(Struct, frozen=True):
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class CompanyChanged:
+class CompanyChanged(Struct, frozen=True):
     """Who is heard on the call's channel from now on; empty: nobody.
 
     ``two_party``: the bridge is an ordinary one, whose features can be reached by a digit.
@@ -188,15 +170,13 @@ class CompanyChanged:
     two_party: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class TransferSeen:
+class TransferSeen(Struct, frozen=True):
     """The first sign that somebody else may come: a transfer, or a new leg dialled for the call."""
 
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class LookedAway:
+class LookedAway(Struct, frozen=True):
     """Who is there was not known since ``since_ms``; a :class:`CompanyChanged` follows.
 
     Attributes:
@@ -208,52 +188,45 @@ class LookedAway:
     blind: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class DiallerGone:
+class DiallerGone(Struct, frozen=True):
     """Who dialled this leg has given up while it heard the notice."""
 
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class FileAppeared:
+class FileAppeared(Struct, frozen=True):
     recording: RecordingId
     at_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class FileGrew:
+class FileGrew(Struct, frozen=True):
     """Audio is on disk: a file of this recording is longer than a WAV header."""
 
     recording: RecordingId
     at_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class MuteChanged:
+class MuteChanged(Struct, frozen=True):
     """Asterisk muted, or stopped muting, as asked."""
 
     mute: Mute
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class MuteRefused:
+class MuteRefused(Struct, frozen=True):
     """Nothing says that the capture is muted as asked."""
 
     mute: Mute
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class PauseAsked:
+class PauseAsked(Struct, frozen=True):
     reason: str
     at_ms: int
     by: By = By()
 
 
-@dataclass(frozen=True, slots=True)
-class ResumeAsked:
+class ResumeAsked(Struct, frozen=True):
     """``everybody``: end the pauses of all who paused, not only one's own."""
 
     at_ms: int
@@ -261,85 +234,73 @@ class ResumeAsked:
     everybody: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class WithdrawalAsked:
+class WithdrawalAsked(Struct, frozen=True):
     at_ms: int
     by: By = By()
 
 
-@dataclass(frozen=True, slots=True)
-class StartAsked:
+class StartAsked(Struct, frozen=True):
     """A recording is wanted from now on."""
 
     at_ms: int
     by: By = By()
 
 
-@dataclass(frozen=True, slots=True)
-class StopAsked:
+class StopAsked(Struct, frozen=True):
     at_ms: int
     by: By = By()
 
 
-@dataclass(frozen=True, slots=True)
-class DoNotCallAsked:
+class DoNotCallAsked(Struct, frozen=True):
     """The party outside does not want to be called again."""
 
     at_ms: int
     by: By = By()
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelGone:
+class ChannelGone(Struct, frozen=True):
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class CaptureStopped:
+class CaptureStopped(Struct, frozen=True):
     """Asterisk stopped this recording's MixMonitor, as asked."""
 
     recording: RecordingId
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class CaptureGoesOn:
+class CaptureGoesOn(Struct, frozen=True):
     """A recording was told to stop, and nothing says that it did."""
 
     recording: RecordingId
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentRefused:
+class SegmentRefused(Struct, frozen=True):
     """Asterisk did not take the request to begin this recording."""
 
     recording: RecordingId
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     recording: RecordingId
     verdict: Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class SpoolRemoved:
+class SpoolRemoved(Struct, frozen=True):
     """The raw files of the recording are gone from the spool, seen by a failed look."""
 
     recording: RecordingId
     files: int
 
 
-@dataclass(frozen=True, slots=True)
-class SpoolKept:
+class SpoolKept(Struct, frozen=True):
     """The raw files could not be removed."""
 
     recording: RecordingId
 
 
-@dataclass(frozen=True, slots=True)
-class RecordingRemoved:
+class RecordingRemoved(Struct, frozen=True):
     """The recording is gone from the vault, seen by a failed look; or it could not be removed."""
 
     recording: RecordingId

@@ -11,11 +11,12 @@ kept with the wordings, and the row of each loaded configuration says which of t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from asterisk_compliance.domain.call_rows import decision_row
 from asterisk_compliance.domain.commands import AppendRow

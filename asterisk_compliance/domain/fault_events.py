@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from asterisk_compliance.domain.decision import Reason
 from asterisk_compliance.ids import RecordingId
 
 
-@dataclass(frozen=True, slots=True)
-class FileStopped:
+class FileStopped(Struct, frozen=True):
     """The files of this recording do not grow any more, though packets pass on its channel."""
 
     recording: RecordingId
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class StorageChanged:
+class StorageChanged(Struct, frozen=True):
     """Why nothing new can be kept from now on; ``None`` where it can be again."""
 
     reason: Reason | None
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceHung:
+class ServiceHung(Struct, frozen=True):
     """We did nothing for so long that our watchdog may have let the channel go on."""

@@ -7,8 +7,10 @@ read here is all that a new life can go on from.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from asterisk_compliance.domain.commands import Mute
 from asterisk_compliance.domain.decision import Decision, Next, Reason, Status
@@ -36,8 +38,7 @@ class Left(StrEnum):
     DEALT_WITH = "dealt with"
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
+class Remembered(Struct, frozen=True):
     """A call, from its rows. Times are Unix milliseconds.
 
     Attributes:

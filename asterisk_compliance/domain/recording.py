@@ -12,9 +12,11 @@ begins at some moment after MixMonitor ran, and the time of a silent call can be
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 WAV_HEADER_BYTES = 44
 """What MixMonitor writes before the first sample (format_wav.c)."""
@@ -81,8 +83,7 @@ class Tracks(StrEnum):
     """Only what was sent to the caller's channel."""
 
 
-@dataclass(frozen=True, slots=True)
-class Blank:
+class Blank(Struct, frozen=True):
     """A stretch that must not be kept: digital silence takes its place before anything is digested.
 
     It is clipped to the files, and widened where they are shorter than they should be
@@ -104,8 +105,7 @@ class Blank:
         _check_order(self.from_end_ms, self.to_end_ms)
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
+class Doubt(Struct, frozen=True):
     """A stretch in which the others were there, and Asterisk may have written silence instead.
 
     It should begin when the party before is surely gone: one frame of sound settles it. For the
@@ -125,8 +125,7 @@ class Doubt:
         _check_order(self.from_end_ms, self.to_end_ms)
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Struct, frozen=True):
     """What a recording should be.
 
     Attributes:
@@ -207,8 +206,7 @@ def overlap(spans: Iterable[Span], begin: int, end: int) -> int:
     return sum(max(min(to, end) - max(since, begin), 0) for since, to in spans)
 
 
-@dataclass(frozen=True, slots=True)
-class Track:
+class Track(Struct, frozen=True):
     """One direction as found on disk.
 
     Attributes:
@@ -226,8 +224,7 @@ class Track:
     blanked_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(Struct, frozen=True):
     """A recording in the vault, encrypted.
 
     Attributes:
@@ -241,8 +238,7 @@ class Sealed:
     recipients: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Struct, frozen=True):
     """Both directions, and the joined recording.
 
     Attributes:
@@ -267,8 +263,7 @@ class Measured:
         return sum(track.blanked_ms for track in (self.rx, self.tx) if track is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What a recording is.
 
     Attributes:

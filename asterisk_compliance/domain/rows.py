@@ -8,9 +8,10 @@ commitment, so that erasing the person leaves every leaf of the tree checkable.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from asterisk_compliance.ids import CallId, NodeName, PartyId
 
@@ -149,8 +150,7 @@ class Actor(StrEnum):
     ASTERISK = "asterisk"
 
 
-@dataclass(frozen=True, slots=True)
-class PersonalFact:
+class PersonalFact(Struct, frozen=True):
     """One value that identifies a person; stored apart from the row, erasable.
 
     Attributes:
@@ -164,8 +164,7 @@ class PersonalFact:
     search_key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """A row before the log gives it a place.
 
     Attributes:

@@ -2,7 +2,8 @@
 
 While one batch is on its way to the disk, the next one gathers. So a single row costs one fsync,
 and a thousand rows a second cost a few hundred. Rows that nobody waits for are patient: they gather
-for a moment, so that most of a call's rows share the transaction of a row that matters.
+on the loop for a moment, so that most of a call's rows share the transaction of a row that matters,
+and wake nobody.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,11 +40,10 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """Rows that belong together. ``until_s``: of the monotonic clock, how long they are patient."""
+    """Rows that belong together."""
 
     drafts: tuple[Draft, ...]
     done: asyncio.Future[int]
-    until_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +63,14 @@ class AuditLog:
     def __init__(self, writer: StoreWriter, *, queue_rows: int) -> None:
         self._writer = writer
         self._loop = asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[_Waiting | _Sign | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[_Waiting] | _Sign | None] = queue.SimpleQueue()
         self._queue_rows = queue_rows
         self._pending = 0
         self._closing = False
         self._subscribers: list[Subscriber] = []
-        self._batch: list[_Waiting] = []
-        self._batch_rows = 0
-        self._until_s = 0.0
+        self._gathered: list[_Waiting] = []
+        self._gathered_rows = 0
+        self._lingering: asyncio.TimerHandle | None = None
         self._stopped = self._loop.create_future()
         self._thread = threading.Thread(target=self._write, name="audit-log", daemon=True)
         self._thread.start()
@@ -127,8 +126,22 @@ class AuditLog:
             )
         future: asyncio.Future[int] = self._loop.create_future()
         self._pending += len(drafts)
-        self._queue.put(_Waiting(drafts, future, time.monotonic() + LINGER_S if patient else 0.0))
+        self._gathered.append(_Waiting(drafts, future))
+        self._gathered_rows += len(drafts)
+        if not patient or self._gathered_rows >= BATCH_ROWS:
+            self._send()
+        elif self._lingering is None:
+            self._lingering = self._loop.call_later(LINGER_S, self._send)
         return future
+
+    def _send(self) -> None:
+        """Give the writer what has gathered."""
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None
+        if self._gathered:
+            self._queue.put(self._gathered)
+            self._gathered, self._gathered_rows = [], 0
 
     def checkpoint(self, sign: Sign) -> Checkpointed:
         """Have the head signed once every row that was appended before is durable.
@@ -145,6 +158,7 @@ class AuditLog:
         if self._closing:
             raise StoreUnavailable("the audit log is closed")
         done: Checkpointed = self._loop.create_future()
+        self._send()
         self._queue.put(_Sign(sign, done))
         return done
 
@@ -156,18 +170,18 @@ class AuditLog:
         """Make everything that was appended durable, then let the store go."""
         if not self._closing:
             self._closing = True
+            self._send()
             self._queue.put(None)
         await asyncio.shield(self._stopped)
         self._thread.join()
 
     def _write(self) -> None:
-        """The writer thread. What it gathered stands in ``_batch``, never in its hands."""
+        """The writer thread."""
         last = False
         while not last:
-            behind = self._gather()
+            batch, behind = self._gather()
             last = behind is None
-            if self._batch:
-                batch, self._batch, self._batch_rows = self._batch, [], 0
+            if batch:
                 outcome = self._commit([one.drafts for one in batch])
                 self._tell(self._settle, batch, outcome)
             if isinstance(behind, _Sign):
@@ -177,23 +191,18 @@ class AuditLog:
         self._writer.close()
         self._tell(self._stopped.set_result, None)
 
-    def _gather(self) -> _Waiting | _Sign | None:
-        """Fill the batch until it has to go to the disk; returns what came last."""
-        came: _Waiting | _Sign | None = self._batch[-1] if self._batch else self._next()
-        while isinstance(came, _Waiting):
-            if not self._batch or self._batch[-1] is not came:
-                self._until_s = min(self._until_s, came.until_s) if self._batch else came.until_s
-                self._batch.append(came)
-                self._batch_rows += len(came.drafts)
-            if self._batch_rows >= BATCH_ROWS:
+    def _gather(self) -> tuple[list[_Waiting], list[_Waiting] | _Sign | None]:
+        """All that waits now, up to a wish to sign or the end; and what came last."""
+        batch: list[_Waiting] = []
+        came = self._next()
+        while isinstance(came, list):
+            batch += came
+            if sum(len(one.drafts) for one in batch) >= BATCH_ROWS or self._queue.empty():
                 break
-            try:
-                came = self._queue.get(timeout=max(0.0, self._until_s - time.monotonic()))
-            except queue.Empty:
-                break
-        return came
+            came = self._queue.get()
+        return batch, came
 
-    def _next(self) -> _Waiting | _Sign | None:
+    def _next(self) -> list[_Waiting] | _Sign | None:
         """Wait for work; where bytes of somebody who was erased are left, try again meanwhile."""
         while self._writer.is_to_wipe:
             try:

@@ -10,9 +10,10 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import overload
+
+from msgspec.structs import replace
 
 from asterisk_compliance.domain.row_format import SALT_BYTES, search_digest
 from asterisk_compliance.domain.rows import Draft, PersonalFact

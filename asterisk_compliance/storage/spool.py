@@ -26,6 +26,7 @@ from asterisk_compliance.ids import (
 from asterisk_compliance.storage.recordings import DIRECTIONS, has_audio, is_closed
 
 _MASK = Mask.CREATE | Mask.MODIFY | Mask.CLOSE_WRITE | Mask.ONLYDIR
+_WRITTEN = Mask.MODIFY | Mask.CLOSE_WRITE
 _POLL_S = 0.05
 """How often a file whose close was not reported is looked at while a call closes."""
 
@@ -160,7 +161,7 @@ class Spool:
         seen.moved_s = time.monotonic()
         if mask & Mask.CREATE:
             self._listener.file_appeared(recording)
-        if not seen.grew and has_audio(self.directory / name):
+        if not seen.grew and mask & _WRITTEN and has_audio(self.directory / name):
             seen.grew = True
             self._listener.file_grew(recording)
         if mask & Mask.CLOSE_WRITE:

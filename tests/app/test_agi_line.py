@@ -10,7 +10,6 @@ import asyncio
 import shlex
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 
 import pytest
 
@@ -24,6 +23,7 @@ from asterisk_compliance.domain.events import ChannelGone, Entry, Event, LeftSta
 from asterisk_compliance.domain.notice import Announcement, Consent, Keys, Policy, Prompt
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.errors import AsteriskError
+from values import replace
 
 from .live_call import CALL, CHANNEL, LIMITS, NOTICE, POLICY, WORDING, Site
 

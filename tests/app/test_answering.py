@@ -7,7 +7,6 @@ import json
 import wave
 import zipfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,7 @@ from asterisk_compliance.storage.content import ContentStore
 from asterisk_compliance.storage.recordings import wav_header
 from retained import at, keep
 from sample_rows import NAME, draft
+from values import replace
 
 WAV = b"RIFF-of-the-person"
 WORDS = "We record this call <to improve> our service."

@@ -7,7 +7,6 @@ and that nothing that a call began itself is lost.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -31,6 +30,7 @@ from asterisk_compliance.domain.names import Deadline
 from asterisk_compliance.domain.notice import OnWithdrawal, Policy
 from asterisk_compliance.domain.recording import Capture
 from asterisk_compliance.domain.rows import Kind
+from values import replace
 
 from .live_call import (
     AGENT,

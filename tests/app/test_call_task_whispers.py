@@ -7,7 +7,6 @@ neither begins nor fails.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -37,6 +36,7 @@ from asterisk_compliance.domain.notice import Announcement, OnProblem, Policy, P
 from asterisk_compliance.domain.rows import Kind, PersonalFact
 from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.ids import party_id
+from values import replace
 
 from .live_call import (
     AGENT,

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from asterisk_compliance.storage.verify import verify
 from asterisk_compliance.storage.writer import StoreWriter
 from retained import a_call_at, at, keep, site
 from sample_rows import NODE
+from values import replace
 
 BEGAN = "2026-11-24T01:00:00.000Z"
 DUE = "2026-12-24T15:00:00.000Z"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -24,6 +23,7 @@ from asterisk_compliance.catalogue import shipped_purposes
 from asterisk_compliance.domain.provisions import Provision
 from asterisk_compliance.ids import PartyId
 from sample_settings import settings as sample
+from values import replace
 
 from .test_vcon import CALL, FACTS, NOTICE, OTHER, SITE
 

@@ -6,7 +6,6 @@ The node is a simple one of our own. Its ARI knows what is really so; AMI can be
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -24,6 +23,7 @@ from asterisk_compliance.domain.events import (
 from asterisk_compliance.domain.notice import OnJoin
 from asterisk_compliance.errors import AsteriskError, AsteriskUnavailable, RequestRefused
 from asterisk_compliance.ids import ChannelId
+from values import replace
 
 from .followed_site import AGENT, CALLEE, CALLER, FRIEND, ONE, TWO, Site
 

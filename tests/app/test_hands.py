@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -12,6 +11,7 @@ from asterisk_compliance.domain.company import Company, Cover, Peer
 from asterisk_compliance.domain.decision import Status
 from asterisk_compliance.errors import AsteriskError
 from asterisk_compliance.ids import ChannelId
+from values import replace
 
 from .handled_site import (
     AGENT,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -11,6 +10,7 @@ from asterisk_compliance.app import hands
 from asterisk_compliance.app.hands import whispering_channel
 from asterisk_compliance.errors import AsteriskError, RequestRefused
 from asterisk_compliance.ids import playback_id
+from values import replace
 
 from .handled_site import (
     AGENT,

@@ -7,7 +7,6 @@ import json
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,6 +23,7 @@ from asterisk_compliance.errors import RecordingUnreadable, StoreUnavailable
 from asterisk_compliance.ids import CallId, LoanId, NodeName, RecordingId
 from asterisk_compliance.storage.recordings import wav_header
 from asterisk_compliance.storage.writer import StoreWriter
+from values import replace
 
 MEMORY = Path("/dev/shm")
 CALL = CallId("c-0193a5c2f7e14b6d90f1a2b3c4d5")

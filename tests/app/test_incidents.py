@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -39,6 +39,7 @@ from asterisk_compliance.storage.audit_log import AuditLog
 from asterisk_compliance.storage.reader import RowQuery, StoreReader
 from asterisk_compliance.storage.verify import verify
 from retained import at, keep, site
+from values import replace
 
 OFFICER = Peer(uid=0, pid=1)
 BEGAN = "2026-11-20T01:00:00.000Z"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from asterisk_compliance.domain.call_state import Arrival, Phase
 from asterisk_compliance.domain.decision import Reason
 from asterisk_compliance.domain.events import ChannelGone, Entry, PlaybackFinished, PlaybackStarted
 from asterisk_compliance.ids import ChannelId
+from values import replace
 
 from .serving import Serving, write_config, write_whole
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -40,6 +40,7 @@ from asterisk_compliance.ids import CallId, ChannelId, NodeName, call_id, party_
 from asterisk_compliance.storage.writer import StoreWriter
 from sample_rows import draft
 from sample_settings import settings as sample
+from values import replace
 
 NUMBER, OUTSIDE, OTHER = "0312345678", "81312345678", "0398765432"
 DAY_MS = 86_400_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -27,6 +26,7 @@ from asterisk_compliance.domain.policy_plan import PolicyPlan
 from asterisk_compliance.domain.policy_rules import Rule
 from asterisk_compliance.domain.terms import NOTHING, Terms
 from asterisk_compliance.presets import chosen_rules
+from values import replace
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
 TOLD, ASKED = Notice("told", "1", (), {}), Notice("asked", "1", (), {})

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
@@ -25,6 +24,7 @@ from asterisk_compliance.domain.notice import Consent, ToldBy
 from asterisk_compliance.domain.published_page import Page, read_lines
 from asterisk_compliance.errors import ConfigError
 from sample_settings import raw
+from values import replace
 
 STANDARD, POINTING = "standard", "pointing"
 PUBLISHED = {"page": "https://www.example.jp/recording", "published": date(2026, 12, 1)}

@@ -37,8 +37,16 @@ def written(path: Path, at_s: float) -> None:
 
 
 def test_a_file_that_is_not_there_and_one_that_is_none(tmp_path: Path) -> None:
-    assert brief(of(tmp_path, "Master.csv")) == [(It.RECORDS_UNREADABLE, "reconcile.cdr")]
+    assert brief(of(tmp_path, "no/Master.csv")) == [(It.RECORDS_UNREADABLE, "reconcile.cdr")]
     (tmp_path / "Master.csv").mkdir()
+    assert brief(of(tmp_path, "Master.csv")) == [(It.RECORDS_UNREADABLE, "reconcile.cdr")]
+
+
+def test_a_file_that_the_first_call_makes(tmp_path: Path) -> None:
+    """Asterisk has never had a call; once one of ours has ended, it should be there."""
+    assert brief(of(tmp_path, "Master.csv")) == [(It.RECORDS_NOT_YET, "reconcile.cdr")]
+    with StoreWriter.open(tmp_path / "store") as writer:
+        writer.commit([draft(Kind.CALL_ENDED, a_call(1))])
     assert brief(of(tmp_path, "Master.csv")) == [(It.RECORDS_UNREADABLE, "reconcile.cdr")]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -30,6 +29,7 @@ from asterisk_compliance.domain.notice import OnJoin
 from asterisk_compliance.domain.rows import Detail, Kind
 from asterisk_compliance.errors import AsteriskUnavailable, StoreUnavailable
 from asterisk_compliance.ids import call_id, recording_id
+from values import replace
 
 from .followed_site import Task
 from .recovered_site import AGENT, AGO_MS, CALLER, HALF, LATE, OTHER_HALF, Site, running

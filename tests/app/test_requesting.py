@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from asterisk_compliance.storage.requests import corrections
 from asterisk_compliance.storage.verify import verify
 from retained import a_call_at, at, keep, rows_of
 from sample_rows import NAME, an_unrecorded_call, draft
+from values import replace
 
 DUE = "2026-12-08T15:00:00.000Z"
 NOBODYS = "q-0193a5c2f7e14b6d90f1a2b3c4d5"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +15,7 @@ from asterisk_compliance.app.result import (
 from asterisk_compliance.domain.commands import CaptureOptions, HandOver
 from asterisk_compliance.domain.decision import Next, Reason, Status
 from asterisk_compliance.ids import ChannelId, call_id, recording_id
+from values import replace
 
 CALL = call_id(1_700_000_000_000, b"8 bytes!")
 RECORDING = recording_id(CALL, 1)

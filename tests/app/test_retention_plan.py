@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from asterisk_compliance.storage.verify import verify
 from asterisk_compliance.storage.writer import StoreWriter
 from retained import a_call_at, at, keep, rows_of, site
 from sample_rows import draft, tamper
+from values import replace
 
 BEGAN = "2026-11-24T01:00:00.000Z"  # ten in the morning in Tokyo
 DUE = "2026-12-24T15:00:00.000Z"  # the night after the thirtieth day there

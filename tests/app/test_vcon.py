@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from asterisk_compliance.app.vcon_rules import broken
 from asterisk_compliance.domain.provisions import Provision
 from asterisk_compliance.ids import PartyId, call_id, party_id, recording_id
 from sample_settings import settings as sample
+from values import replace
 
 SCHEMA = json.loads(
     (Path(__file__).parents[1] / "vectors/vcon-core-03.schema.json").read_text("utf-8")

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from lab.notice_search import NoticeSearch
 from lab.rtp import FRAME_S
 from lab.tone_spans import _HOP, _WINDOW, Span, _notes, find_spans
 from lab.wav import read_wav
+from values import replace
 
 LEFT, RIGHT = 0, 1
 GAP_S = 1.0

@@ -7,7 +7,6 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,6 +23,7 @@ from asterisk_compliance.storage.reader import StoreReader
 from asterisk_compliance.storage.recordings import wav_header
 from asterisk_compliance.storage.writer import StoreWriter
 from sample_rows import a_call, a_recorded_call, draft
+from values import replace
 
 CALL = a_call(1)
 RECORDING = f"r-{CALL[2:]}-1"

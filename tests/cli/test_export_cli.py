@@ -7,7 +7,6 @@ import base64
 import errno
 import hashlib
 import json
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from asterisk_compliance.domain.rows import Draft, Kind, PersonalFact
 from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.ids import CallId, NodeName, party_id
 from asterisk_compliance.storage.reader import RowQuery, StoreReader
+from values import replace
 
 TABLES = """
 [rules]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import sys
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from asterisk_compliance.errors import ConfigError, StoreUnavailable
 from asterisk_compliance.ids import CallId, recording_id
 from asterisk_compliance.storage.writer import StoreWriter
 from sample_rows import a_recorded_call, draft
+from values import replace
 
 REAL = Path(__file__).parent.parent / "storage/fixtures/22.10.1"
 UNTOLD = "1795560211.3"

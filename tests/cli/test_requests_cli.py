@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import json
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from asterisk_compliance.storage.schema import DATABASE
 from asterisk_compliance.storage.verify import verify
 from asterisk_compliance.storage.writer import StoreWriter
 from sample_rows import AT_MS, a_call, a_recorded_call
+from values import replace
 
 ONE, TWO = a_call(1), a_call(2)
 TYPED = "+81 3-1234-5678"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -12,6 +11,7 @@ from asterisk_compliance.domain.dialplan_findings import Finding
 from asterisk_compliance.domain.dialplan_lines import Statement, statements
 from asterisk_compliance.domain.dialplan_plan import Dialplan, plan_of
 from asterisk_compliance.domain.dialplan_site import Site
+from values import replace
 
 POLICIES = frozenset({"inbound", "direct", "sales", "callback"})
 RECORD = "MixMonitor(a.wav)"

@@ -5,8 +5,6 @@ The call is bridged at 2,000 ms, so that the clock of its file is 2,000 ms behin
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from asterisk_compliance.domain.call_capture import SLIP_AFTER_MS, SLIP_BEFORE_MS
 from asterisk_compliance.domain.call_state import Call, Wiring
 from asterisk_compliance.domain.commands import (
@@ -42,6 +40,7 @@ from asterisk_compliance.domain.notice import CaptureFrom
 from asterisk_compliance.domain.recording import Blank, Tracks
 from asterisk_compliance.domain.rows import Actor, Detail, Kind
 from asterisk_compliance.ids import ChannelId, RecordingId, party_id, playback_id, recording_id
+from values import replace
 
 from .simulator import ANNOUNCEMENT_MS, CALL, LIMITS, NOTICE_MS, policy
 from .traces import GREW, IN_DIALPLAN, RECORDING, arrived, told

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from asterisk_compliance.domain.reconciling import Comparison, FoundFile, Place,
 from asterisk_compliance.domain.reconciling_findings import Finding
 from asterisk_compliance.domain.row_format import timestamp
 from asterisk_compliance.ids import call_id
+from values import replace
 
 BEGIN_MS = 1_795_507_200_000
 NOW_MS = BEGIN_MS + 86_400_000

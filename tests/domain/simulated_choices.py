@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -21,6 +20,7 @@ from asterisk_compliance.domain.notice import (
 )
 from asterisk_compliance.domain.rows import Actor
 from asterisk_compliance.ids import ChannelId
+from values import replace
 
 from .simulator import policy
 

@@ -7,7 +7,7 @@ goes on: Asterisk, its MixMonitor, and everybody on the line.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from asterisk_compliance.domain.call_capture import SLIP_BEFORE_MS
 from asterisk_compliance.domain.call_recovery import Clock, finish, follow_again
@@ -24,6 +24,7 @@ from asterisk_compliance.domain.notice import OnJoin, Policy
 from asterisk_compliance.domain.row_format import Row, place
 from asterisk_compliance.domain.rows import Draft, Kind
 from asterisk_compliance.ids import NodeName
+from values import replace
 
 from .simulated_legs import Legs
 from .simulated_recorder import UNIX_MS, Fault, Presence

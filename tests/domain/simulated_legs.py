@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from asterisk_compliance.domain.commands import (
     AppendRow,
@@ -46,6 +46,7 @@ from asterisk_compliance.domain.names import Deadline, Step
 from asterisk_compliance.domain.notice import AgentConsent, Consent, OnJoin, Policy
 from asterisk_compliance.domain.rows import Actor, Kind
 from asterisk_compliance.ids import ChannelId, RecordingId
+from values import replace
 
 from .simulated_recorder import SILENT_MS, Fault, Presence
 from .simulated_world import World

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from asterisk_compliance.domain.call_state import Wiring
@@ -31,6 +29,7 @@ from asterisk_compliance.domain.events import (
 from asterisk_compliance.domain.notice import AgentConsent, CaptureFrom, OnJoin
 from asterisk_compliance.domain.recording import Expected
 from asterisk_compliance.domain.rows import Kind
+from values import replace
 
 from .leg_traces import (
     AGENT,

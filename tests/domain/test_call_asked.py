@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from asterisk_compliance.domain.commands import (
@@ -48,6 +46,7 @@ from asterisk_compliance.domain.reasons import StopReason
 from asterisk_compliance.domain.recording import Expected
 from asterisk_compliance.domain.rows import Actor, Kind
 from asterisk_compliance.ids import party_id
+from values import replace
 
 from .leg_traces import (
     AGENT,

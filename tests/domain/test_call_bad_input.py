@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from asterisk_compliance.domain import call as rules
@@ -49,6 +47,7 @@ from asterisk_compliance.domain.events import (
 )
 from asterisk_compliance.domain.notice import CaptureFrom, Consent, OnProblem, OnWithdrawal
 from asterisk_compliance.domain.rows import Kind
+from values import replace
 
 from .leg_traces import (
     AGENT,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from asterisk_compliance.domain.call_capture import SLIP_AFTER_MS
@@ -42,6 +40,7 @@ from asterisk_compliance.domain.reasons import StopReason
 from asterisk_compliance.domain.recording import Doubt, Expected, Tracks
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.ids import recording_id
+from values import replace
 
 from .leg_traces import (
     AGENT,

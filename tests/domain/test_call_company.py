@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from asterisk_compliance.domain.call_company import LEFT_MS
@@ -38,6 +36,7 @@ from asterisk_compliance.domain.reasons import StopReason
 from asterisk_compliance.domain.recording import Expected
 from asterisk_compliance.domain.rows import Kind, PersonalFact
 from asterisk_compliance.ids import party_id, playback_id
+from values import replace
 
 from .leg_traces import (
     AGENT,

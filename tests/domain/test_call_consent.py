@@ -5,8 +5,6 @@ Keys are 1 (yes), 9 (no), * (again) and # (another language); see ``simulator.po
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from asterisk_compliance.domain.call_state import Phase
@@ -39,6 +37,7 @@ from asterisk_compliance.domain.names import Deadline, Step
 from asterisk_compliance.domain.notice import Consent, Keys, OnProblem
 from asterisk_compliance.domain.recording import Capture
 from asterisk_compliance.domain.rows import Actor, Kind
+from values import replace
 
 from .simulator import LIMITS, NOTICE_MS
 from .traces import (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from asterisk_compliance.domain import call as rules
@@ -29,6 +27,7 @@ from asterisk_compliance.domain.fault_events import FileStopped, ServiceHung, St
 from asterisk_compliance.domain.notice import CaptureFrom, Consent, OnProblem
 from asterisk_compliance.domain.reasons import StopReason
 from asterisk_compliance.domain.rows import Kind
+from values import replace
 
 from .leg_traces import START, on_demand, row, with_agent
 from .simulator import CALL, CHANNEL, LIMITS, arrival, policy

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from asterisk_compliance.domain.call_state import Phase
@@ -43,6 +41,7 @@ from asterisk_compliance.domain.notice import CaptureFrom
 from asterisk_compliance.domain.reasons import StopReason
 from asterisk_compliance.domain.recording import Direction, Expected, Length
 from asterisk_compliance.domain.rows import Kind
+from values import replace
 
 from .simulator import LIMITS, policy
 from .traces import (

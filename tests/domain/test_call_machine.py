@@ -5,7 +5,6 @@ Each rule is also seen to fail: a mutant without it must be found by the same ma
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 from itertools import product
 from typing import ClassVar
@@ -50,6 +49,7 @@ from asterisk_compliance.domain.events import (
 )
 from asterisk_compliance.domain.notice import CaptureFrom, Consent, OnProblem, ToldBy
 from asterisk_compliance.ids import recording_id
+from values import replace
 
 from .simulated_world import World
 from .simulator import CALL, arrival, policy

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from asterisk_compliance.domain import call as rules
@@ -51,6 +49,7 @@ from asterisk_compliance.domain.purposes import PurposeCode
 from asterisk_compliance.domain.recording import Blank, Capture, Expected, Outcome, Tracks, Verdict
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.ids import ChannelId, party_id, playback_id, recording_id
+from values import replace
 
 from .leg_traces import company, with_agent
 from .simulator import CALL, CHANNEL, LIMITS, policy

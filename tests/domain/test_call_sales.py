@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from asterisk_compliance.domain.call_state import Call
@@ -26,6 +24,7 @@ from asterisk_compliance.domain.names import Deadline
 from asterisk_compliance.domain.notice import Consent, Prompt
 from asterisk_compliance.domain.numbers import comparable
 from asterisk_compliance.domain.rows import Actor, Kind
+from values import replace
 
 from .simulator import LIMITS, NOTICE_MS, arrival, policy
 from .traces import (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from asterisk_compliance.domain.call_rows import verdict_rows
@@ -21,6 +19,7 @@ from asterisk_compliance.domain.recording import (
 from asterisk_compliance.domain.row_format import Row
 from asterisk_compliance.domain.rows import Detail, Kind
 from sample_rows import draft
+from values import replace
 
 from .test_projection import CALL, row
 from .traces import RECORDING, WHOLE, arrived

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from asterisk_compliance.domain.call_state import Wiring
@@ -22,6 +20,7 @@ from asterisk_compliance.domain.events import (
 from asterisk_compliance.domain.names import Deadline
 from asterisk_compliance.domain.notice import CaptureFrom, Consent
 from asterisk_compliance.ids import playback_id
+from values import replace
 
 from .leg_traces import AGENT, OTHER, STAFF, WITH_AGENT
 from .simulator import CALL, policy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -36,6 +36,7 @@ from asterisk_compliance.domain.fault_events import ServiceHung, StorageChanged
 from asterisk_compliance.domain.names import Step
 from asterisk_compliance.domain.notice import Consent, OnProblem, OnWithdrawal, ToldBy
 from asterisk_compliance.domain.rows import Kind
+from values import replace
 
 from .leg_traces import AGENT, OTHER, PAUSE, RESUME, WITH_AGENT, company, whispered
 from .simulator import CALL, LIMITS, arrival, policy

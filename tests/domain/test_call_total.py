@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -81,6 +80,7 @@ from asterisk_compliance.domain.notice import (
 from asterisk_compliance.domain.recording import Length, Outcome, Verdict
 from asterisk_compliance.domain.rows import Actor, Kind
 from asterisk_compliance.ids import playback_id, recording_id
+from values import replace
 
 from .leg_traces import AGENT, OTHER, THIRD
 from .simulator import CALL, policy

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from asterisk_compliance.domain.commands import (
@@ -41,6 +39,7 @@ from asterisk_compliance.domain.notice import (
 from asterisk_compliance.domain.reasons import StopReason
 from asterisk_compliance.domain.recording import Expected, Tracks
 from asterisk_compliance.domain.rows import Actor, Kind
+from values import replace
 
 from .leg_traces import (
     AGENT,

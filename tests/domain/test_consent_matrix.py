@@ -8,7 +8,7 @@ key in the call.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -35,6 +35,7 @@ from asterisk_compliance.domain.events import (
 from asterisk_compliance.domain.names import Deadline
 from asterisk_compliance.domain.notice import CaptureFrom, Consent
 from asterisk_compliance.domain.rows import Kind
+from values import replace
 
 from .leg_traces import MET
 from .simulator import CALL, LIMITS, NOTICE_MS, arrival, policy

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +18,7 @@ from asterisk_compliance.domain.erasure import (
 from asterisk_compliance.domain.numbers import notations
 from asterisk_compliance.domain.row_format import milliseconds
 from asterisk_compliance.ids import NodeName, PartyId
+from values import replace
 
 ARRIVED = "2026-11-24T08:00:00.000Z"
 NOW_MS = milliseconds(ARRIVED) + 60_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -40,6 +39,7 @@ from asterisk_compliance.ids import (
     fallback_name,
     recording_id,
 )
+from values import replace
 
 from .simulated_death import stored
 from .simulator import CALL, CHANNEL, LIMITS, policy

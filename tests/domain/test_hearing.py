@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,6 +41,7 @@ from asterisk_compliance.domain.names import Step
 from asterisk_compliance.domain.notice import Prompt
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.ids import CallId, ChannelId, LoanId, PlaybackId, RecordingId
+from values import replace
 
 NAME = "0193a5c2f7e14b6d90f1a2b3c4d5"
 CHANNEL = ChannelId("1764033536.12")

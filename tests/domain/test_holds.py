@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +15,7 @@ from asterisk_compliance.domain.holds import (
     matters_of,
 )
 from asterisk_compliance.ids import call_id
+from values import replace
 
 BEGAN_MS = 1_764_000_000_000
 CALL = call_id(BEGAN_MS, bytes(8))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,6 +24,7 @@ from asterisk_compliance.domain.row_format import Row, timestamp
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.ids import NodeName
 from asterisk_compliance.presets import shipped_leak_rules
+from values import replace
 
 RULES = shipped_leak_rules()
 AT_MS = 1_795_507_200_000  # 2026-11-24T08:00:00Z

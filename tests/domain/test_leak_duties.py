@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -27,6 +26,7 @@ from asterisk_compliance.domain.leak_duties import (
 )
 from asterisk_compliance.domain.policy_rules import Checked, Source
 from asterisk_compliance.presets import shipped_leak_rules
+from values import replace
 
 RULES = shipped_leak_rules()
 TOKYO = ZoneInfo("Asia/Tokyo")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import Phase as HypothesisPhase
@@ -19,6 +17,7 @@ from asterisk_compliance.domain.commands import Commit
 from asterisk_compliance.domain.company import Peer
 from asterisk_compliance.domain.notice import AgentConsent, OnJoin
 from asterisk_compliance.domain.reasons import PauseReason, StopReason
+from values import replace
 
 from .simulated_choices import Peril
 from .simulator import policy

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from asterisk_compliance.domain.commands import StopCapture
@@ -12,6 +10,7 @@ from asterisk_compliance.domain.events import EventsOverflowed, PauseAsked, With
 from asterisk_compliance.domain.notice import OnJoin
 from asterisk_compliance.domain.reasons import PauseReason
 from asterisk_compliance.ids import ChannelId, recording_id
+from values import replace
 
 from .simulated_legs import Legs, in_dialplan
 from .simulated_world import SLOWEST_MS

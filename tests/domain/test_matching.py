@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, time
 
 import pytest
@@ -15,6 +14,7 @@ from asterisk_compliance.domain.matching import (
     Match,
     Weekday,
 )
+from values import replace
 
 from .policy_values import facts, matches
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from asterisk_compliance.domain.commands import AppendRow, Mute
@@ -13,6 +11,7 @@ from asterisk_compliance.domain.memory import ROW_LATE_MS, Left, Remembered, rem
 from asterisk_compliance.domain.purposes import PurposeCode
 from asterisk_compliance.domain.rows import Actor, Detail, Kind
 from asterisk_compliance.ids import ChannelId, party_id, recording_id
+from values import replace
 
 from .simulated_death import UNIX_MS, stored
 from .simulator import CALL, CHANNEL

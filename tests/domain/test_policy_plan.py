@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given
 
 from asterisk_compliance.domain.notice import (
@@ -25,6 +23,7 @@ from asterisk_compliance.domain.terms import (
     is_at_least_as_strict,
     settled,
 )
+from values import replace
 
 from .policy_values import facts, rule_lists, terms
 

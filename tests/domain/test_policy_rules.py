@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -30,6 +29,7 @@ from asterisk_compliance.domain.terms import (
     is_at_least_as_strict,
     is_laxer,
 )
+from values import replace
 
 from .policy_values import facts, rule_lists, rules, terms
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -19,6 +18,7 @@ from asterisk_compliance.domain.provisions_received import (
 )
 from asterisk_compliance.domain.row_format import Row
 from asterisk_compliance.ids import NodeName, PartyId, call_id
+from values import replace
 
 TODAY = date(2026, 11, 25)
 PARTY = PartyId(f"y-{call_id(1_795_507_200_000, bytes(8))[2:]}-1")

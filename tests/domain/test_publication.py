@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -25,6 +24,7 @@ from asterisk_compliance.domain.publication import (
     unpointed,
 )
 from asterisk_compliance.domain.rows import Kind
+from values import replace
 
 from .simulated_death import stored
 from .simulator import CALL, LIMITS, arrival, policy

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +20,7 @@ from asterisk_compliance.domain.published_page import (
     read_lines,
     unsaid,
 )
+from values import replace
 
 BOTH = {"ja": "東京", "en": "Tokyo"}
 QUALITY = PublishedPurpose(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 
@@ -31,6 +29,7 @@ from domain.reconciled_world import (
     vault_file,
     worlds,
 )
+from values import replace
 
 # -- the property ------------------------------------------------------------------------------
 

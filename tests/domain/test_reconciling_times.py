@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +20,7 @@ from domain.reconciled_world import (
     spool_file,
     vault_file,
 )
+from values import replace
 
 # -- the reach of CDRs -------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -42,6 +41,7 @@ from domain.request_traces import (
     the,
     withdrawn,
 )
+from values import replace
 
 NEW = [opened(), *about(ONE, TWO)]
 KNOWN = [*NEW, identified()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -29,6 +28,7 @@ from asterisk_compliance.domain.retention import (
     told,
 )
 from asterisk_compliance.ids import call_id, recording_id
+from values import replace
 
 TOKYO, BERLIN = ZoneInfo("Asia/Tokyo"), ZoneInfo("Europe/Berlin")
 QUALITY, SERVICE, LEGAL = map(PurposeCode, ("QUALITY", "SERVICE", "LEGAL"))

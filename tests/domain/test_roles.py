@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from asterisk_compliance.domain.roles import Asker, Role, queues_for, role_for
 from asterisk_compliance.domain.use import Action, Use
+from values import replace
 
 ROLE = Role(
     "supervisors",

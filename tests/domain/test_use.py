@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from itertools import combinations, product
 
 import pytest
@@ -29,6 +28,7 @@ from asterisk_compliance.domain.use import (
     UseReason,
     refusal,
 )
+from values import replace
 
 CODES = sorted(map(str, shipped_purposes()))
 PLAIN = [code for code in CODES if code != RIGHTS]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from asterisk_compliance.domain import call as rules
 from asterisk_compliance.domain.call_state import Call
 from asterisk_compliance.domain.commands import (
@@ -43,6 +41,7 @@ from asterisk_compliance.domain.reasons import StopReason
 from asterisk_compliance.domain.recording import Direction, Length, Outcome, Verdict
 from asterisk_compliance.domain.rows import Actor, Kind
 from asterisk_compliance.ids import RecordingId, party_id, playback_id, recording_id
+from values import replace
 
 from .simulator import ANNOUNCEMENT_MS, CALL, CHANNEL, LIMITS, arrival, policy
 

@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
+from lab import service
 from lab.leg import Leg
 from lab.sip import Phone
 from lab.site import Site
 from lab.tones import AGENT, CALLER
 
 pytestmark = pytest.mark.asterisk
+
+service.forks = True
 
 
 @dataclass(slots=True)

@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from lab.asterisk import MUSIC_HZ
 from lab.g711 import Pcm
 from lab.hearing import Capture, Claim, NoticeHeard
 from lab.leg import Leg
-from lab.notice_search import NoticeSearch
-from lab.parties import OTHERS, TOLD, Kept, whispered
+from lab.notice_search import NoticeSearch, Signal
+from lab.parties import whispered
 from lab.rtp import FRAME_S
 from lab.sip import Phone
 from lab.site import Site
-from lab.tone_spans import amplitudes
-from lab.tones import FRAME
+from lab.tone_spans import amplitudes, presence
+from lab.tones import FRAME, Voice
 from lab.wav import read_wav
 
 _LEAST_S = 0.4
@@ -28,7 +29,9 @@ _LEAST_S = 0.4
 _MUSIC = 1_500.0
 """Amplitude, over 0.2 s, from which the waiting music is there; of it Asterisk keeps one frame."""
 _EDGE_S = 0.15
-"""A row of a pause may be so far from the pause."""
+"""A row of a pause may be so far from the pause, and what cannot be dated well from its time."""
+_WITHIN_S = 1.0
+"""So soon a recording that is ended has ended."""
 _NEVER = float("inf")
 
 
@@ -173,11 +176,10 @@ class Judge:
         captures = [
             Capture.read(file, schedules, first, began, time.monotonic()) for file in sorted(found)
         ]
-        kept = Kept(dict(enumerate(captures, 1)))
-        yield kept.no_notice()
         channels = [pcm for capture in captures for pcm in capture.channels]
-        parts = sum(len(search.find(pcm)) for search in others for pcm in channels)
-        yield Claim("nor of another prompt", not parts, str(parts))
+        parts = sum(len(capture.notices) for capture in captures)
+        parts += sum(len(search.find(pcm)) for search in others for pcm in channels)
+        yield Claim("no part of a prompt is kept", not parts, str(parts))
         music = max(map(_music, channels), default=0.0)
         yield Claim("no waiting music is kept", music < _MUSIC, f"{music:.0f}")
         times = _times(rows)
@@ -185,43 +187,55 @@ class Judge:
             (min(told[one], times.get("notice_completed", _NEVER)) for one in outcome.left),
             default=0.0,
         )
-        for person in self._phones:
+        for person, phone in self._phones.items():
+            heard = [_heard(capture, phone.schedule.voice) for capture in captures]
             for side, (channel, inside) in enumerate(
                 (("left", outcome.left), ("right", outcome.right))
             ):
-                yield _is_in(kept, person, side, channel, wanted=person in inside)
+                yield _is_in(heard, person, side, channel, wanted=person in inside)
             since = everybody_from
             if person in told and person not in outcome.left:
                 since = max(since, min(told[person], times.get("party_told", _NEVER)))
-            early = kept.seconds(person, TOLD, 0.0, since) + kept.seconds(
-                person, OTHERS, 0.0, since
-            )
-            yield Claim(f"nothing of {person} before", early <= FRAME_S, f"{early:.2f} s")
-            for first_kind, last_kind in outcome.silent:
-                since = times.get(first_kind, 0.0) + _EDGE_S
-                until = times.get(last_kind, time.monotonic()) - _EDGE_S
-                seconds = sum(kept.seconds(person, side, since, until) for side in (TOLD, OTHERS))
+            said = np.concatenate([sides for one in heard for sides in one])
+            early = float((said < since - _EDGE_S).sum()) * FRAME_S
+            yield Claim(f"nothing of {person} before", not early, f"{early:.2f} s")
+            for begin, end in outcome.silent:
+                since = times.get(begin, 0.0) + (_EDGE_S if end else _WITHIN_S)
+                until = times[end] - _EDGE_S if end in times else time.monotonic()
+                meanwhile = float(((since < said) & (said < until)).sum()) * FRAME_S
                 name = f"nothing of {person} meanwhile"
-                yield Claim(name, not seconds, f"{seconds:.2f} of {until - since:.2f} s")
+                yield Claim(name, not meanwhile, f"{meanwhile:.2f} of {until - since:.2f} s")
 
 
-def _is_in(kept: Kept, person: str, side: int, channel: str, *, wanted: bool) -> Claim:
-    """Whether somebody is heard in a channel. What cannot be dated counts where he belongs: on a
-    machine that is busy the telephones leave out frames.
+def _heard(capture: Capture, voice: Voice) -> tuple[Signal, Signal]:
+    """In each channel: when the moments were said in which this voice is heard, and goes on for a
+    tenth of a second.
+
+    A recording has one clock, which all that can be dated in it tells. What one voice alone says in
+    less than a second can be dated wrongly, on a machine that is so busy that telephones leave
+    frames out.
     """
-    prints = [
-        print_
-        for capture in kept.segments.values()
-        for print_ in capture.voiceprints
-        if (print_.party, print_.channel) == (person, side)
+    offsets = [
+        np.full(round((span.end_s - span.start_s) / FRAME_S) + 1, span.offset_s)
+        for span in capture.spans
     ]
-    dated = sum(span.end_s - span.start_s for print_ in prints for span in print_.spans)
-    undated = sum(print_.undated_s for print_ in prints)
-    if wanted:
-        ok, name = dated + undated >= _LEAST_S, f"{person} is in the {channel} channel"
-    else:
-        ok, name = not dated, f"{person} is not in the {channel} channel"
-    return Claim(name, ok, f"{dated:.2f} s, and {undated:.2f} s undated")
+    clock = float(np.median(np.concatenate(offsets))) if offsets else 0.0
+    left, right = (
+        np.flatnonzero(np.convolve(presence(pcm, voice), np.ones(5), "valid") == 5)
+        if len(pcm) >= 5 * FRAME
+        else np.zeros(0)
+        for pcm in capture.channels
+    )
+    return left * FRAME_S + clock, right * FRAME_S + clock
+
+
+def _is_in(
+    heard: Sequence[tuple[Signal, Signal]], person: str, side: int, channel: str, *, wanted: bool
+) -> Claim:
+    """Whether somebody is heard in a channel."""
+    seconds = sum(len(one[side]) for one in heard) * FRAME_S
+    name = f"{person} is {'' if wanted else 'not '}in the {channel} channel"
+    return Claim(name, seconds >= _LEAST_S if wanted else not seconds, f"{seconds:.2f} s")
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,15 @@ import asterisk_compliance
 from asterisk_compliance.app.control import ask
 from asterisk_compliance.config import load
 from asterisk_compliance.errors import ComplianceError
+from lab.forked import Forked, first_process
 
 SERVICE_UID = 64_077
 """An ordinary user, who needs no entry in the password file."""
+
+COMMAND = (str(Path(sys.executable).with_name("asterisk-compliance")),)
+"""As it is installed."""
+forks = False
+"""Whether the installed command is forked from a process that has imported it (``forked.py``)."""
 
 _START_S = 20.0
 _STOP_S = 15.0
@@ -45,10 +51,10 @@ class ServiceProcess:
     def __init__(self, config: Path, *, gid: int, log: Path) -> None:
         self.config = config
         self.log = log
-        self.command = (str(Path(sys.executable).with_name("asterisk-compliance")),)
+        self.command = COMMAND
         self.options: tuple[str, ...] = ()
         self._gid = gid
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
 
     @property
     def pid(self) -> int:
@@ -60,10 +66,20 @@ class ServiceProcess:
         become = ["setpriv", "--pdeathsig=KILL"]
         if os.getuid() == 0:
             become += [f"--reuid={SERVICE_UID}", f"--regid={self._gid}", "--clear-groups"]
+        words = [*self.command, "serve", "--config", str(self.config), *self.options]
         package = readable_package()
+        if forks and self.command == COMMAND and package is None:
+            first = first_process(tuple(become), sys.executable)
+            self._process = await asyncio.to_thread(Forked, first, words, self.log)
+        else:
+            self._process = self._executed([*become, *words], package)
+        if ready:
+            await self.until(_connected, _START_S)
+
+    def _executed(self, words: Sequence[str], package: Path | None) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*become, *self.command, "serve", "--config", str(self.config), *self.options],
+            return subprocess.Popen(
+                words,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -71,8 +87,6 @@ class ServiceProcess:
                 umask=0o027,
                 env={**os.environ, "PYTHONPATH": str(package)} if package else None,
             )
-        if ready:
-            await self.until(_connected, _START_S)
 
     async def status(self) -> dict[str, Any] | None:
         """What the control socket answers; ``None`` when nobody does."""

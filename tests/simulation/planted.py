@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
@@ -37,6 +37,7 @@ from asterisk_compliance.domain.events import DigitReceived
 from asterisk_compliance.domain.names import Deadline
 from asterisk_compliance.domain.recording import Expected
 from asterisk_compliance.ids import CallId
+from values import replace
 
 from .schedule import Fault
 
@@ -73,12 +74,16 @@ def _instead(of: Any, name: str, by: Any) -> Callable[[], Any]:
     return lambda: mock.patch.object(of, name, by)
 
 
-async def _commit_does_not_wait(rows: CallRows, drafts: Any, behind: Any) -> Outcome:
+async def _commit_does_not_wait(
+    rows: CallRows, drafts: Any, behind: Any, *, patient: bool = False
+) -> Outcome:
     rows._append(drafts).add_done_callback(lambda done: done.exception())
     return Outcome.STORED
 
 
-async def _late_rows_are_waited_for(rows: CallRows, drafts: Any, behind: Any) -> Outcome:
+async def _late_rows_are_waited_for(
+    rows: CallRows, drafts: Any, behind: Any, *, patient: bool = False
+) -> Outcome:
     await rows._append(drafts)
     return Outcome.STORED
 
