@@ -59,6 +59,18 @@ def accepted(value: dict[str, Any]) -> Settings:
     return parse(value, secrets=False)
 
 
+def another(node: str = "pbx2", **changed: Any) -> dict[str, Any]:
+    """A second Asterisk, which has nothing in common with the first."""
+    (first,) = raw()["asterisk"]
+    own = {
+        "node": node,
+        "spool": f"/var/spool/{node}/compliance",
+        "ari": first["ari"] | {"url": f"http://{node}.example:8088/ari"},
+        "ami": first["ami"] | {"host": f"{node}.example"},
+    }
+    return first | own | changed
+
+
 def asterisk(**changed: Any) -> dict[str, Any]:
     value = raw()
     value["asterisk"][0] |= changed

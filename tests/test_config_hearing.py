@@ -13,7 +13,7 @@ from asterisk_compliance import catalogue
 from asterisk_compliance.app.hearing_findings import hearing_findings
 from asterisk_compliance.app.hearing_prompts import said_by
 from asterisk_compliance.config_hearing import Directions
-from sample_settings import accepted, problems, raw, settings
+from sample_settings import accepted, another, problems, raw, settings
 
 SOUNDS = Path(str(catalogue.sounds()))
 
@@ -91,7 +91,7 @@ def test_each_prompt_that_is_missing_is_named(tmp_path: Path) -> None:
 
 def test_nobody_hears_over_an_asterisk_without_ari() -> None:
     asterisk = raw()["asterisk"][0] | {"sounds": str(SOUNDS)}
-    without = asterisk | {"node": "pbx2", "ari": None, "agi": {}}
+    without = another(sounds=str(SOUNDS), ari=None, agi={})
     read = settings(asterisk=[asterisk, without], hearing={})
     assert said_by(read.asterisk[1], read, []) == {}
     assert problems(raw() | {"asterisk": [without], "hearing": {}}) == [

@@ -29,6 +29,7 @@ from asterisk_compliance.app.installing_places import (
 )
 from asterisk_compliance.app.installing_plan import Plan, Step
 from asterisk_compliance.cli.output import print_json, print_line, say, stdout, table
+from asterisk_compliance.domain.numbers import COUNTRIES
 from asterisk_compliance.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -145,8 +146,10 @@ def _asked(given: Given) -> Given:
     name = ask(given.name, "Who is responsible for the recordings", host)
     contact = ask(given.contact, "Where people ask about theirs", f"root@{host}")
     home = country_of(given.time_zone or time_zone()) or ""
-    home = ask(given.home, "Country of this site (JP, US, …)", home).upper()
-    given = replace(given, name=name, contact=contact, home=home)
+    if given.home is None:
+        question = "Country of this site (JP, US, …)"
+        home = typer.prompt(question, home, err=True, value_proc=_country)
+    given = replace(given, name=name, contact=contact, home=given.home or home)
     if given.recipients or given.identity:
         return given
     say("Recordings are encrypted to public keys of the compliance officer, age1… Without one,")
@@ -155,6 +158,14 @@ def _asked(given: Given) -> Given:
     if key.startswith("age1"):
         return replace(given, recipients=(key,))
     return replace(given, identity=Path(key)) if key else given
+
+
+def _country(said: str) -> str:
+    """A country, or nothing; whatever else is asked for again."""
+    country = said.strip().upper()
+    if country and country not in COUNTRIES:
+        raise typer.BadParameter(f"{country} is no ISO 3166-1 country code")
+    return country
 
 
 def _whole(given: Given) -> Given:

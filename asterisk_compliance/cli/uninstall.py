@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from asterisk_compliance.cli.context import JsonOption
 from asterisk_compliance.cli.output import print_json, say, stdout, table
+
+if TYPE_CHECKING:
+    from asterisk_compliance.app.uninstalling import Removal
+
+_ONE_BY_ONE = 8
 
 
 def uninstall(
@@ -47,7 +54,7 @@ def uninstall(
             }
         )
     else:
-        lines = [(str(one.path), str(one.fate)) for one in planned.removals]
+        lines = [*_lines(planned.removals)]
         lines += [(" ".join(command), "run") for command in planned.commands]
         stdout().print(table(("path", "becomes"), lines))
     for obstacle in planned.obstacles:
@@ -61,3 +68,17 @@ def uninstall(
     if refused:
         say("nothing was removed")
     raise typer.Exit(1 if refused else 0)
+
+
+def _lines(removals: Sequence[Removal]) -> Iterator[tuple[str, str]]:
+    """Many files of one directory that have the same fate are one line."""
+    for (parent, fate, _), group in groupby(removals, _kind):
+        alike = list(group)
+        if len(alike) > _ONE_BY_ONE:
+            yield f"{parent}/* ({len(alike)} files)", fate
+        else:
+            yield from ((str(one.path), one.fate) for one in alike)
+
+
+def _kind(removal: Removal) -> tuple[Path, str, bool]:
+    return removal.path.parent, removal.fate, removal.is_directory

@@ -31,7 +31,7 @@ from asterisk_compliance.app.result import (
 from asterisk_compliance.config import Settings
 from asterisk_compliance.errors import ConfigError
 from asterisk_compliance.presets import emergency_numbers
-from sample_settings import raw, settings
+from sample_settings import another, raw, settings
 
 CHECKED_IN = Path(__file__).parents[2] / "dialplan" / "compliance.conf"
 ROUTINES = ("compliance-notice", "compliance-notice-agi")
@@ -348,6 +348,6 @@ def test_the_routine_for_hearing_is_there_only_where_it_is_configured() -> None:
     assert steps[:2] == ["Set(COMPLIANCE_HEARING=REFUSED)", f"GotoIf($[{recorded}]?back)"]
     assert steps[2].endswith("Set(CDR(userfield)=NOT_RECORDED:HEARING::))")
     (asterisk,) = raw()["asterisk"]
-    without = asterisk | {"node": "pbx2", "ari": None, "agi": {}}
+    without = another(ari=None, agi={})
     read = settings(hearing={}, asterisk=[asterisk, without])
     assert "compliance-hearing" not in contexts(render_for(read, read.asterisk[1]))

@@ -16,7 +16,7 @@ from asterisk_compliance.app.dialplan_reading import Reading, read_dialplan
 from asterisk_compliance.domain.dialplan_findings import FindingId
 from asterisk_compliance.domain.dialplan_plan import Dialplan
 from asterisk_compliance.errors import ConfigError
-from sample_settings import accepted, raw
+from sample_settings import accepted, another, raw
 
 SHOWN = "[ Context 'a' created by 'pbx_config' ]\n  's' =>  1. NoOp()   [extensions.conf:7]\n"
 
@@ -228,12 +228,10 @@ def test_bytes_of_every_kind(tmp_path: Path) -> None:
 
 def test_each_asterisk_has_its_own_dialplan(tmp_path: Path) -> None:
     value = raw()
-    (first,) = value["asterisk"]
     for node in ("one", "two"):
         (tmp_path / f"{node}.conf").write_text(f"[{node}]\nexten => 5,1,MixMonitor(a.wav)\n")
     value["asterisk"] = [
-        {**first, "node": node, "dialplan": str(tmp_path / f"{node}.conf")}
-        for node in ("one", "two")
+        another(node, dialplan=str(tmp_path / f"{node}.conf")) for node in ("one", "two")
     ]
     settings = accepted(value)
     found = dialplan_findings(settings, None, "compliance.toml")

@@ -179,7 +179,7 @@ async def test_what_nobody_hears_is_counted_and_said_once(store, why, capsys):
         site.facts.observe(store.commit([draft(Kind.DECISION, CALL)]))
     assert site.number("facts_not_told", "crm") == 3
     assert site.number("facts_told", "crm") == 1
-    said = capsys.readouterr().out
+    said = "".join(capsys.readouterr())
     assert (said.count("facts_not_told"), said.count("facts_told_again")) == (1, 1)
 
 

@@ -11,7 +11,7 @@ import pytest
 from asterisk_compliance.app.loading import RELOADABLE, load_configuration, restart_needed
 from asterisk_compliance.config import Settings
 from asterisk_compliance.errors import ConfigError
-from sample_settings import accepted, raw
+from sample_settings import accepted, another, raw
 
 from .serving import write_config
 
@@ -55,9 +55,9 @@ def test_what_calls_are_decided_by_can_be_changed(after: dict[str, Any]) -> None
         (changed("asterisk", agi={}), ["asterisk[1].agi"]),
         (
             changed("asterisk", ari={"user": "u", "secret_env": "E"}),
-            ["asterisk[1].ari.user", "asterisk[1].ari.secret_env"],
+            ["asterisk[1].ari.secret_env", "asterisk[1].ari.user"],
         ),
-        (raw() | {"asterisk": [*raw()["asterisk"], {**raw()["asterisk"][0], "node": "b"}]}, None),
+        (raw() | {"asterisk": [*raw()["asterisk"], another()]}, None),
         (changed("audit", store="/x"), ["audit.store"]),
         (changed("vault", recordings="/x"), ["vault.recordings"]),
         (changed("service", socket="/x"), ["service.socket"]),
@@ -84,11 +84,15 @@ def test_a_configuration_is_named_by_the_bytes_that_were_read(tmp_path: Path) ->
 def test_problems_of_every_asterisk_are_told_once(tmp_path: Path) -> None:
     file = write_config(tmp_path)
     text = file.read_text("utf-8")
-    second = text[text.index("[[asterisk]]") : text.index("[[notice]]")].replace("pbx1", "pbx2")
-    elsewhere = second.replace("sounds = ", 'sounds_here = "/nowhere"\nsounds = ')
-    file.write_text(
-        text.replace("notice-opt-in", "notice-gone") + second + elsewhere.replace("pbx2", "pbx3")
+    first = text[text.index("[[asterisk]]") : text.index("[[notice]]")]
+    second, third = (
+        first.replace("pbx1", f"pbx{number}")
+        .replace("/spool", f"/spool{number}")
+        .replace("127.0.0.1", f"127.0.0.{number}")
+        for number in (2, 3)
     )
+    elsewhere = third.replace("sounds = ", 'sounds_here = "/nowhere"\nsounds = ')
+    file.write_text(text.replace("notice-opt-in", "notice-gone") + second + elsewhere)
     with pytest.raises(ConfigError) as caught:
         load_configuration(file)
     problems = caught.value.problems

@@ -121,7 +121,7 @@ async def test_why_it_was_refused_is_in_the_service_s_log(
     write_whole(serving.config, changed)
     serving.reload.set()
     await serving.until(lambda: serving.details("config_refused") != [])
-    said = capsys.readouterr().out
+    said = "".join(capsys.readouterr())
     assert "reload_refused" in said
     for address in ("asterisk[1].ari.url", "limits.stop_s"):
         assert f"{address}: needs a restart" in said
@@ -136,7 +136,7 @@ async def test_rules_that_change_soon_are_in_the_service_s_log(
     write_config(serving.config.parent, rules=JAPAN)
     serving.reload.set()
     await serving.until(lambda: serving.policies is not before)
-    said = capsys.readouterr().out
+    said = "".join(capsys.readouterr())
     assert "jp-appi.20280716" in said
     assert "jp-appi-26.20270117" in said, "and those about leaks"
 

@@ -42,10 +42,10 @@ name = "Example K.K."
 contact = "privacy@example.jp"
 [[asterisk]]
 node = "{node}"
-spool = "/var/spool/asterisk/compliance"
+spool = "/var/spool/{node}"
 sounds = "/nowhere/sounds"
-ari = {{ user = "compliance", secret_env = "NOT_SET" }}
-ami = {{ user = "compliance", secret_env = "NOT_SET" }}
+ari = {{ user = "compliance", secret_env = "NOT_SET", url = "http://{node}:8088/ari" }}
+ami = {{ user = "compliance", secret_env = "NOT_SET", host = "{node}" }}
 agi = {{ port = 4573 }}
 staff = ["PJSIP/1*"]
 [[notice]]
@@ -84,7 +84,7 @@ def config(tmp_path: Path, *nodes: str) -> Path:
     text = CONFIG.format(node=first)
     table = text[text.index("[[asterisk]]") : text.index("[[notice]]")]
     file = tmp_path / "compliance.toml"
-    others = [table.replace(f'"{first}"', f'"{node}"').replace("4573", "4574") for node in more]
+    others = [table.replace(first, node).replace("4573", "4574") for node in more]
     file.write_text(text + "".join(others), encoding="utf-8")
     return file
 

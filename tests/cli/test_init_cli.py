@@ -410,7 +410,9 @@ def test_uninstall_leaves_exactly_what_was_there_before(host: Host) -> None:
     before = host.seen()
     host.init()
     there = host.seen()
-    assert host.run("uninstall", "--dry-run").exit_code == 0
+    told = host.run("uninstall", "--dry-run")
+    assert told.exit_code == 0
+    assert "files)" in told.stdout
     assert host.seen() == there
     assert host.run("uninstall").exit_code == 0
     assert host.seen() == before
@@ -512,3 +514,11 @@ def test_whoever_sits_at_a_terminal_is_asked(host: Host) -> None:
     assert settings.controller.name == "Example K.K."
     assert settings.rules.home == "JP"
     assert settings.vault.recipients == tuple(recipients_of(key.read_text()))
+
+
+def test_a_country_that_is_none_is_asked_for_again(host: Host) -> None:
+    key = host.directory / "officer.key"
+    answers = f"Example K.K.\nprivacy@example.jp\nJPN\njp\n{key}\n"
+    _, said = at_a_terminal(host, answers, "--time-zone", "Asia/Tokyo")
+    assert "JPN is no ISO 3166-1 country code" in said
+    assert load_configuration(host.config).settings.rules.home == "JP"

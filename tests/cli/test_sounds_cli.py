@@ -25,9 +25,9 @@ sounds = "{sounds}"
 ari = {{ user = "compliance", secret_env = "NOT_SET" }}
 [[asterisk]]
 node = "pbx2"
-spool = "/var/spool/asterisk/compliance"
+spool = "/var/spool/pbx2/compliance"
 sounds = "{sounds}"
-ari = {{ user = "compliance", secret_env = "NOT_SET" }}
+ari = {{ user = "compliance", secret_env = "NOT_SET", url = "http://pbx2:8088/ari" }}
 [[notice]]
 id = "ours"
 version = "1"

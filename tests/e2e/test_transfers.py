@@ -11,6 +11,7 @@ from lab.hearing import party_heard
 from lab.leg import Leg
 from lab.parties import OTHERS, TOLD, Kept, Stage, must_hold
 from lab.site import FEATURES
+from lab.versions import loses_audio
 
 pytestmark = pytest.mark.asterisk
 
@@ -174,7 +175,7 @@ async def test_without_our_feature_codes_what_is_lost_is_said(order):
         must_hold(kept.no_notice(), kept.nothing_of("agent2", since))
         assert sorted(kept.segments) == [1]
         (closed,) = stage.details("recording_closed")
-        if order == "ahead":
+        if order == "ahead" or not loses_audio(stage.site.asterisk.build):
             must_hold(kept.all_of("agent2", OTHERS, since + 0.1, until))
             assert (closed["lost_ms"], stage.details("audio_lost")) == (0, [])
         else:

@@ -196,7 +196,7 @@ class Judge:
             since = everybody_from
             if person in told and person not in outcome.left:
                 since = max(since, min(told[person], times.get("party_told", _NEVER)))
-            said = np.concatenate([sides for one in heard for sides in one])
+            said = np.concatenate([np.zeros(0), *(sides for one in heard for sides in one)])
             early = float((said < since - _EDGE_S).sum()) * FRAME_S
             yield Claim(f"nothing of {person} before", not early, f"{early:.2f} s")
             for begin, end in outcome.silent:
@@ -204,7 +204,8 @@ class Judge:
                 until = times[end] - _EDGE_S if end in times else time.monotonic()
                 meanwhile = float(((since < said) & (said < until)).sum()) * FRAME_S
                 name = f"nothing of {person} meanwhile"
-                yield Claim(name, not meanwhile, f"{meanwhile:.2f} of {until - since:.2f} s")
+                ok = not meanwhile and until > since
+                yield Claim(name, ok, f"{meanwhile:.2f} of {until - since:.2f} s")
 
 
 def _heard(capture: Capture, voice: Voice) -> tuple[Signal, Signal]:
@@ -226,7 +227,7 @@ def _heard(capture: Capture, voice: Voice) -> tuple[Signal, Signal]:
         else np.zeros(0)
         for pcm in capture.channels
     )
-    return left * FRAME_S + clock, right * FRAME_S + clock
+    return clock + FRAME_S * left.astype(np.float64), clock + FRAME_S * right.astype(np.float64)
 
 
 def _is_in(
@@ -257,6 +258,8 @@ def _music(pcm: Pcm) -> float:
 
 
 def _times(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """When the last row of each kind was written, on the clock of the tones."""
+    """When the first row of each kind was written, on the clock of the tones."""
     ahead = time.time() - time.monotonic()
-    return {row["kind"]: datetime.fromisoformat(row["at"]).timestamp() - ahead for row in rows}
+    return {
+        row["kind"]: datetime.fromisoformat(row["at"]).timestamp() - ahead for row in reversed(rows)
+    }

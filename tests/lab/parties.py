@@ -203,6 +203,7 @@ def whispered(prompt: Path, leg: Leg) -> float:
     """
     (notice,) = read_wav(prompt)
     heard = leg.heard_pcm()
+    assert len(heard.pcm) >= len(notice), "less than the notice was heard"
     places, matches = _places(low_band(notice), low_band(heard.pcm))
     there = np.flatnonzero(matches > _MATCH)
     found = f"{matches.round(2)} at {places.round(2)}"

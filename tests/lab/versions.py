@@ -21,5 +21,10 @@ def loses_audio(build: AsteriskBuild) -> bool:
     return build.release >= (22,)
 
 
+def mutes_by_id(build: AsteriskBuild) -> bool:
+    """Whether it mutes the one MixMonitor that is named, and refuses where that is gone."""
+    return build.release >= (22,)
+
+
 def has_module(build: AsteriskBuild, name: str) -> bool:
     return (build.here(build.modules_dir) / f"{name}.so").exists()

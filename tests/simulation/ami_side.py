@@ -118,14 +118,18 @@ class AmiSide:
         raise AssertionError(f"the simulated AMI does not know {name}")
 
     def _mute(self, channel: Channel, action: Headers) -> Headers:
-        monitor = self._monitor(channel, action)
-        if monitor is None:
-            return _error("Cannot set mute flag")
+        monitors = channel.monitors
+        if self._asterisk.mutes_by_id:
+            monitor = self._monitor(channel, action)
+            if monitor is None:
+                return _error("Cannot set mute flag")
+            monitors = [monitor]
         self._asterisk.heard()
         direction = action["Direction"]
         directions = {"read", "write"} if direction == "both" else {direction}
         muted = action["State"] == "1"
-        monitor.muted = monitor.muted | directions if muted else monitor.muted - directions
+        for one in monitors:
+            one.muted = one.muted | directions if muted else one.muted - directions
         self.event("MixMonitorMute", self.of(channel), Direction=direction, State=action["State"])
         return DONE
 

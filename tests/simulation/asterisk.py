@@ -105,6 +105,8 @@ class Asterisk:
         truths: What is really in each recording.
         told: Called when a party has heard a sound to its end: channel and media.
         sounds_hang: What begins to play now never ends, as of an unknown scheme.
+        mutes_by_id: It mutes the MixMonitor that is named; 16 mutes all of the channel, be there
+            any or none.
     """
 
     def __init__(
@@ -127,6 +129,7 @@ class Asterisk:
         self.truths = truths
         self.told, self.wall = told, wall
         self.sounds_hang = False
+        self.mutes_by_id = True
         self.notify = notify
         self.numbers = itertools.count(1) if numbers is None else iter(numbers)
         self.begun: list[tuple[str, Channel]] = []

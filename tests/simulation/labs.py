@@ -158,12 +158,15 @@ class SimulatedLab(Clients):
         self._site.asterisk.hang_up(self._site.asterisk.channels[channel])
 
 
-def against_the_simulated_one(script: Script, home: Path, seed: int) -> Trace:
+def against_the_simulated_one(
+    script: Script, home: Path, seed: int, *, mutes_by_id: bool = True
+) -> Trace:
     site = Site.without_service(home, {TONE: TONE_S}, seed)
     traces = []
 
     async def told() -> None:
         site.start_asterisk()
+        site.asterisk.mutes_by_id = mutes_by_id
         listener = Listener()
         async with _connected(SimulatedLab(listener, site)) as lab:
             await script(Talk(lab, listener))

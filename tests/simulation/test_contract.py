@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.asterisk import Asterisk
+from lab.versions import mutes_by_id
 
 from .contract import SCRIPTS, Script
 from .labs import against_the_real_one, against_the_simulated_one
@@ -16,5 +17,7 @@ from .labs import against_the_real_one, against_the_simulated_one
 @pytest.mark.asterisk
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.__name__)
 def test_both_tell_the_same(script: Script, real: Asterisk, tmp_path: Path) -> None:
-    simulated = against_the_simulated_one(script, tmp_path, seed=0)
+    simulated = against_the_simulated_one(
+        script, tmp_path, seed=0, mutes_by_id=mutes_by_id(real.build)
+    )
     assert simulated == asyncio.run(against_the_real_one(script, real))
