@@ -92,8 +92,8 @@ from lab.rootfs import obtain
 
 NOT_OURS = frozenset(
     """
-    app_exec app_mixmonitor app_playback app_stack app_stasis cdr_csv cdr_sqlite3_custom cel_sqlite3_custom
-    chan_pjsip chan_rtp hand_over res_cdrel_custom
+    app_exec app_mixmonitor app_playback app_stack app_stasis cdr_csv cdr_sqlite3_custom
+    cel_sqlite3_custom chan_pjsip chan_rtp hand_over res_cdrel_custom
     mixmonitor_start res_rtp_multicast
     erased_at last_day last_durable_s party_digests party_values record_conference res_agi res_ari
     res_stasis send_pai send_rpid set_var tree_blocks audit_log content_hash created_at lawful_basis
