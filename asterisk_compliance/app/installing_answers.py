@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
 from asterisk_compliance.app.installing_asterisk import FoundAsterisk
@@ -53,7 +54,7 @@ class Answers:
 def configuration(answers: Answers, asterisk: FoundAsterisk, places: Places) -> str:
     """The text of a new ``compliance.toml``."""
     here, http, ami = asterisk.here, asterisk.http, asterisk.ami
-    spool = asterisk.spool / "compliance"
+    spool = _spool(asterisk)
     elsewhere = here(spool) != spool
     by_events = asterisk.events is not None and not asterisk.has_records
     host = f"[{http.host}]" if ":" in http.host else http.host
@@ -85,6 +86,12 @@ def configuration(answers: Answers, asterisk: FoundAsterisk, places: Places) -> 
     }
     example = (files("asterisk_compliance") / "data/compliance.toml").read_text(encoding="utf-8")
     return with_values(_EXAMPLE_HEAD.sub(_HEAD, example), values)
+
+
+def _spool(asterisk: FoundAsterisk) -> Path:
+    """FreePBX gives all that is below Asterisk's own spool back to Asterisk, again and again."""
+    own = asterisk.spool
+    return own.with_name(f"{own.name}-compliance") if asterisk.custom else own / "compliance"
 
 
 def with_values(text: str, values: Values) -> str:

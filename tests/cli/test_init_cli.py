@@ -356,6 +356,9 @@ def test_where_a_program_writes_the_files_it_is_the_custom_ones_that_are_named(
     named = additions(host)
     assert {"extensions_custom.conf", "manager_custom.conf", "ari.conf"} <= set(named)
     assert not {"extensions.conf", "manager.conf"} & set(named)
+    host.init()
+    (asterisk,) = load_configuration(host.config).settings.asterisk
+    assert asterisk.spool.name == "asterisk-compliance"  # all below is FreePBX's to give away
 
 
 def test_without_cdrs_the_channel_events_are_named(host: Host) -> None:

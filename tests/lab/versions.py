@@ -26,5 +26,15 @@ def mutes_by_id(build: AsteriskBuild) -> bool:
     return build.release >= (22,)
 
 
+def whispers_into_silence(build: AsteriskBuild) -> bool:
+    """Whether a party hears a whisper while the other one sends no packets."""
+    return build.release >= (22, 11)
+
+
+def forgets_snoops(build: AsteriskBuild) -> bool:
+    """Whether ARI does not show a snoop any more once it was hung up."""
+    return build.release >= (22, 11)
+
+
 def has_module(build: AsteriskBuild, name: str) -> bool:
     return (build.here(build.modules_dir) / f"{name}.so").exists()
