@@ -9,7 +9,10 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-ALL = ("load", "latency", "audit-log", "sealing", "retention", "search")
+ALL = (
+    *("load", "latency", "audit-log", "sealing", "retention", "search"),
+    *("live-calls", "restart", "recorded"),
+)
 NAMES = (*ALL, "quick", "audit-log-sqlalchemy")
 
 

@@ -39,7 +39,7 @@ OUT = Path(__file__).parent / "out"
 CALL_S = TEST_NOTICE_S + TALK_S
 RAMP_S = CALL_S + 1.5
 """Until as many calls end as begin."""
-_ASTERISK_RTP = "[general]\nrtpstart = 10000\nrtpend = 18000\n"
+RTP = "[general]\nrtpstart = 10000\nrtpend = 18000\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ async def measure(site: Site, way: Way, rate: float, seconds: float, wav: Path |
         RuntimeError: no call ended in that time.
     """
     callers = Callers(
-        site.directory / "sipp", port=_free_port(), target=site.asterisk.sip_port, wav=wav
+        site.directory / "sipp", port=free_port(), target=site.asterisk.sip_port, wav=wav
     )
     async with way.running(site) as pid:
         began = time.time()
@@ -132,14 +132,12 @@ async def run_all(
                 extensions=EXTENSIONS,
                 serve=False,
                 vault=vault,
-                extra={"rtp.conf": _ASTERISK_RTP},
+                extra={"rtp.conf": RTP},
             )
         )
         (site.asterisk.spool_here / "plain").mkdir(mode=0o777)
         (site.asterisk.spool_here / "plain").chmod(0o777)
-        wav = site.directory / "voice.wav"
-        tone = 6_000 * np.sin(2 * np.pi * 1_700 * np.arange(80_000) / 8_000)
-        write_wav(wav, np.rint(tone).astype(np.int16))
+        wav = voice(site.directory)
         runs = []
         for rate in rates:
             for turn in range(rounds):
@@ -219,7 +217,15 @@ def _spread(values: Sequence[float]) -> str:
     return f"{median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
-def _free_port() -> int:
+def voice(directory: Path) -> Path:
+    """What a caller says, again and again: a file with ten seconds of a tone of 1,700 Hz."""
+    wav = directory / "voice.wav"
+    tone = 6_000 * np.sin(2 * np.pi * 1_700 * np.arange(80_000) / 8_000)
+    write_wav(wav, np.rint(tone).astype(np.int16))
+    return wav
+
+
+def free_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

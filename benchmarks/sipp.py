@@ -83,8 +83,8 @@ class Callers:
         self._port, self._target, self._wav = port, target, wav
         self._process: asyncio.subprocess.Process | None = None
 
-    async def start(self, exten: str, rate: float, limit: int) -> None:
-        """Begin; at most ``limit`` calls live at once.
+    async def start(self, exten: str, rate: float, limit: int, most: int = 1_000_000) -> None:
+        """Begin; at most ``limit`` calls live at once, and ``most`` in all.
 
         Raises:
             FileNotFoundError: there is no ``sipp``.
@@ -97,7 +97,7 @@ class Callers:
         scenario = _SCENARIO.format(headers=_SDP_AND_HEADERS, media=media, port=port)
         (self._directory / "caller.xml").write_text(scenario)
         words = ["-sf", "caller.xml", "-s", exten, "-i", "127.0.0.1", "-p", str(self._port)]
-        words += ["-r", str(rate), "-l", str(limit), "-m", "1000000", "-trace_rtt", "-rtt_freq"]
+        words += ["-r", str(rate), "-l", str(limit), "-m", str(most), "-trace_rtt", "-rtt_freq"]
         words += ["1", "-nostdin", "-trace_stat", "-fd", "1", "-max_socket", "4096"]
         self._process = await asyncio.create_subprocess_exec(
             "sipp",
@@ -112,6 +112,12 @@ class Callers:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    async def kill(self) -> None:
+        """Leave all calls as they are."""
+        assert self._process is not None
+        self._process.kill()
+        await self._process.wait()
 
     async def stop(self) -> Waited:
         """No more new calls; wait for those that live, and read what was measured."""

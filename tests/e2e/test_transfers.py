@@ -129,7 +129,7 @@ async def test_a_whisper_beside_a_caller_who_sends_nothing_is_believed_only_if_i
     caller, agent2 = await handed_on_in_silence(stage, "102")
     if whispers_into_silence(stage.site.asterisk.build):
         await stage.row("recording_started", 2)
-        await caller.until_heard(0.5)
+        await caller.until_heard(1.2)
         kept = await stage.end(caller)
         must_hold(kept.nothing_of("agent2", stage.told(agent2)))
         assert (len(stage.details("party_told")), stage.details("party_not_told")) == (1, [])

@@ -56,7 +56,7 @@ def run(suite: str, out: Path, tests: Sequence[str], jobs: int) -> Outcome:
     try:
         asterisk = obtain(_say).version
     except NoAsterisk as error:
-        return Outcome(suite, problem=str(error).partition("\n")[0])
+        return Outcome(suite, problem=str(error).partition("\n")[0].rstrip(":"))
     report = out / f"{suite}.xml"
     report.unlink(missing_ok=True)
     command = [
