@@ -136,6 +136,7 @@ async def measure(calls: int, events: int) -> dict[str, Any]:
         serving = Serving(write_config(home))
         await stack.enter_async_context(serving.running())
         (node,) = serving.service._nodes  # noqa: SLF001 - there is no Asterisk to tell it
+        rows = node._rows  # noqa: SLF001 - the log must keep up
         policy = next(iter(node.policies.by_name.values()))
         tasks: list[CallTask] = []
         first, costs = 0, {}
@@ -143,6 +144,7 @@ async def measure(calls: int, events: int) -> dict[str, Any]:
             for start in range(len(tasks), goal, AT_ONCE):
                 numbers = range(start, min(start + AT_ONCE, goal))
                 tasks += await asyncio.gather(*(begin(node, policy, one) for one in numbers))
+                await until(lambda: not rows.waiting)
             await asyncio.sleep(1.0)  # rows, and what follows them
             costs[goal] = await event_us(tasks, events)
             first = memory_bytes() if goal == FIRST else first

@@ -75,8 +75,8 @@ async def measure(calls: int, seconds: float) -> dict[str, Any]:
     return {
         "calls": calls,
         "failed": waited.failed,
-        "whole": sum(
-            row["kind"] == "recording_closed" and row["detail"]["rx"] == "audible" for row in rows
+        "caller_heard": sum(
+            row["kind"] == "recording_closed" and row["detail"]["rx"] == "heard" for row in rows
         ),
         "recordings": len(found),
         "worst_length_difference_ms": max(abs(difference) for difference, _ in found),

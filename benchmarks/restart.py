@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from asterisk_compliance.domain.row_format import milliseconds
-from benchmarks.load import OUT, free_port
+from benchmarks.load import OUT, RTP, free_port
 from benchmarks.sipp import Callers
 from benchmarks.summary import surroundings
 from lab.site import TEST_POLICIES, UNSEALED, Site
@@ -37,7 +37,11 @@ async def measure(calls: int) -> dict[str, Any]:
         TimeoutError: not all calls came to live, or were followed again, in time.
     """
     async with await Site.open(
-        {}, extensions=_EXTENSIONS, policies=TEST_POLICIES, vault=UNSEALED
+        {},
+        extensions=_EXTENSIONS,
+        policies=TEST_POLICIES,
+        vault=UNSEALED,
+        extra={"rtp.conf": RTP},
     ) as site:
         directory = site.directory / "sipp"
         callers = Callers(directory, port=free_port(), target=site.asterisk.sip_port)
