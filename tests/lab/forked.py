@@ -2,7 +2,7 @@
 
 Starting Python and importing the service takes a second of the processor, and the tests start it
 some four hundred times. What runs is the same program, by the same interpreter, as the same user;
-how the installed command starts is what the demo, ``make matrix`` and ``test_wheel.py`` see.
+how the installed command starts is what the demo and ``test_wheel.py`` see.
 
 The first process is one of the service's user from its beginning, and ends with us. It is asked on
 a socket of its own, one message a start: the words, and the file to which the log goes. Back come
