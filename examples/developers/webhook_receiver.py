@@ -31,7 +31,9 @@ class Receiver:
             if row.seq > self._last:  # what comes again was dealt with
                 print(row.seq, row.kind, row.call, flush=True)
                 self._last = row.seq
-        self._file.write_text(f"{self._last}\n")  # before we say that it arrived
+        new = self._file.with_name(f"{self._file.name}.new")
+        new.write_text(f"{self._last}\n")
+        new.replace(self._file)  # whole or not at all, and before we say that it arrived
         return web.Response(status=204)
 
 
