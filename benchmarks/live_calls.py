@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import json
 import statistics
 import tempfile
 import time
@@ -27,7 +26,7 @@ from typing import Any
 import structlog
 import uvloop
 
-from app.serving import Serving, write_config
+from app.serving import Serving, Willing, write_config
 from asterisk_compliance.app import node as node_module
 from asterisk_compliance.app.call_task import CallTask, monotonic_ms
 from asterisk_compliance.app.node import Node
@@ -44,10 +43,9 @@ from asterisk_compliance.domain.events import (
 )
 from asterisk_compliance.domain.notice import Policy
 from asterisk_compliance.domain.rows import PersonalFact
-from asterisk_compliance.ids import ChannelId, PlaybackId
-from benchmarks.summary import surroundings
+from asterisk_compliance.ids import ChannelId
+from benchmarks.summary import report
 
-OUT = Path(__file__).parent / "out"
 FIRST = 100
 """So many calls make what a service makes once."""
 AT_ONCE = 100
@@ -57,42 +55,12 @@ WITHIN_S = 60.0
 _STATM_PAGE = 4096
 
 
-class Yes:
-    """A line on which everything succeeds at once."""
-
-    def _done(self) -> asyncio.Future[None]:
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        done.set_result(None)
-        return done
-
-    def answer(self) -> asyncio.Future[None]:
-        return self._done()
-
-    def play(self, playback: PlaybackId, media: str) -> asyncio.Future[None]:
-        return self._done()
-
-    def stop_playback(self, playback: PlaybackId) -> None:
-        pass
-
-    def set_variable(self, name: str, value: str) -> asyncio.Future[None]:
-        return self._done()
-
-    def hand_over(self, result: str) -> asyncio.Future[None]:
-        return self._done()
-
-    def go_on(self) -> asyncio.Future[None]:
-        return self._done()
-
-    def close(self) -> None:
-        pass
-
-
 async def begin(node: Node, policy: Policy, number: int) -> CallTask:
     """A call that is bridged and recorded."""
     channel, now = ChannelId(f"1790000000.{number}"), monotonic_ms()
     facts = (PersonalFact("number", f"+8130000{number:05}", f"+8130000{number:05}"),)
     arrival = Arrival(channel, channel, Entry.ARI, now, policy, policy.name, facts=facts)
-    task = node.arrive(arrival, Yes())
+    task = node.arrive(arrival, Willing())
     playback = task.call.playback
     task.feed(PlaybackStarted(playback, now, now))
     task.feed(PlaybackFinished(playback, True, now + 60_000, now + 60_000))
@@ -166,8 +134,5 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--events", type=int, default=2_000)
     asked = parser.parse_args(arguments)
     found = uvloop.run(measure(asked.calls, asked.events))
-    OUT.mkdir(exist_ok=True)
-    result = {"surroundings": surroundings("python -m benchmarks live-calls"), **found}
-    (OUT / "live-calls.json").write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(found, indent=2))
+    report("live-calls", found)
     return 0

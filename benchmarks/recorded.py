@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,10 @@ from typing import Any
 import numpy as np
 
 from asterisk_compliance.domain.row_format import milliseconds
-from benchmarks.load import OUT, RTP, free_port, voice
+from benchmarks.load import RTP, free_port, voice
 from benchmarks.processes import cost_of
 from benchmarks.sipp import Callers
-from benchmarks.summary import surroundings
+from benchmarks.summary import in_the_dialplan, report
 from lab.site import TEST_POLICIES, UNSEALED, Site
 from lab.wav import read_wav
 
@@ -62,7 +61,7 @@ async def measure(calls: int, seconds: float) -> dict[str, Any]:
             wav=voice(site.directory),
         )
         await callers.start("60", RATE, limit=calls, most=calls)
-        await site.service.until(lambda status: _live(status) >= calls, WITHIN_S)
+        await site.service.until(lambda status: in_the_dialplan(status) >= calls, WITHIN_S)
         before = cost_of(site.asterisk.pid), cost_of(site.service.pid)
         await asyncio.sleep(seconds / 2)
         after = cost_of(site.asterisk.pid), cost_of(site.service.pid)
@@ -110,18 +109,11 @@ def _dealt_with(rows: Sequence[dict[str, Any]]) -> int:
     return sum(row["kind"] in last for row in rows)
 
 
-def _live(status: dict[str, Any]) -> int:
-    return sum(node["calls"].get("dialplan", 0) for node in status["nodes"])
-
-
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks recorded", description=__doc__)
     parser.add_argument("--calls", type=int, default=250)
     parser.add_argument("--seconds", type=float, default=20.0)
     asked = parser.parse_args(arguments)
     found = asyncio.run(measure(asked.calls, asked.seconds))
-    OUT.mkdir(exist_ok=True)
-    result = {"surroundings": surroundings("python -m benchmarks recorded"), **found}
-    (OUT / "recorded.json").write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(found, indent=2))
+    report("recorded", found)
     return 0

@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import time
 from collections.abc import Sequence
 from typing import Any
 
 from asterisk_compliance.domain.row_format import milliseconds
-from benchmarks.load import OUT, RTP, free_port
+from benchmarks.load import RTP, free_port
 from benchmarks.sipp import Callers
-from benchmarks.summary import surroundings
+from benchmarks.summary import in_the_dialplan, report
 from lab.site import TEST_POLICIES, UNSEALED, Site
 
 RATE = 50.0
@@ -46,7 +45,7 @@ async def measure(calls: int) -> dict[str, Any]:
         directory = site.directory / "sipp"
         callers = Callers(directory, port=free_port(), target=site.asterisk.sip_port)
         await callers.start("50", RATE, limit=calls)
-        await site.service.until(lambda status: _live(status) >= calls, WITHIN_S)
+        await site.service.until(lambda status: in_the_dialplan(status) >= calls, WITHIN_S)
         await site.service.kill()
         killed_at = len(site.rows())
         began = time.time()
@@ -69,10 +68,6 @@ async def measure(calls: int) -> dict[str, Any]:
     }
 
 
-def _live(status: dict[str, Any]) -> int:
-    return sum(node["calls"].get("dialplan", 0) for node in status["nodes"])
-
-
 def _of(rows: Sequence[dict[str, Any]], kind: str) -> int:
     return sum(row["kind"] == kind for row in rows)
 
@@ -82,8 +77,5 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--calls", type=int, default=1_000)
     asked = parser.parse_args(arguments)
     found = asyncio.run(measure(asked.calls))
-    OUT.mkdir(exist_ok=True)
-    result = {"surroundings": surroundings("python -m benchmarks restart"), **found}
-    (OUT / "restart.json").write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(found, indent=2))
+    report("restart", found)
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import sqlite3
@@ -9,10 +10,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.table import Table
+
+OUT = Path(__file__).parent / "out"
 
 _RESAMPLES = 4_000
 _NO_RATIO_BELOW_MS = 1.0
@@ -135,3 +139,16 @@ def surroundings(command: str) -> dict[str, Any]:
         "niceness": os.nice(0),
         "load_before": [round(load, 2) for load in os.getloadavg()],
     }
+
+
+def in_the_dialplan(status: Mapping[str, Any]) -> int:
+    """How many calls the service's answer to ``status`` says to be on."""
+    return sum(node["calls"].get("dialplan", 0) for node in status["nodes"])
+
+
+def report(name: str, found: Mapping[str, Any]) -> None:
+    """Print a result, and keep it with its surroundings."""
+    OUT.mkdir(exist_ok=True)
+    result = {"surroundings": surroundings(f"python -m benchmarks {name}"), **found}
+    (OUT / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(found, indent=2))

@@ -52,6 +52,7 @@ class Telephone:
         self.asked: list[tuple[str, ...]] = []
         self.refuses: dict[str, Exception] = {}
         self.hangs = ""
+        self._was_asked = asyncio.Event()
 
     async def answer(self, channel: str) -> None:
         await self._take("answer", channel)
@@ -67,6 +68,7 @@ class Telephone:
 
     async def _take(self, *what: str) -> None:
         self.asked.append(what)
+        self._was_asked.set()
         if what[0] == self.hangs:
             await asyncio.Event().wait()
         if what[0] in self.refuses:
@@ -80,9 +82,16 @@ class Telephone:
     async def until(self, kind: str, times: int = 1) -> tuple[str, ...]:
         """Wait until it was asked for this; the last such request."""
         async with asyncio.timeout(5.0):
-            while self.kinds.count(kind) < times:  # noqa: ASYNC110 - of another task
-                await asyncio.sleep(0.001)
+            while self.kinds.count(kind) < times:
+                self._was_asked.clear()
+                await self._was_asked.wait()
         return [what for what in self.asked if what[0] == kind][-1]
+
+
+async def many_turns() -> None:
+    """Long enough for whatever wants to follow to have been asked for: it needs a turn or two."""
+    for _ in range(100):
+        await asyncio.sleep(0)
 
 
 def playback(asked: tuple[str, ...], state: str) -> dict[str, Any]:

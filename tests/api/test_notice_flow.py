@@ -15,6 +15,7 @@ from api.own_application import (
     Telephone,
     configuration,
     event,
+    many_turns,
     of_channel,
     playback,
     rows,
@@ -176,7 +177,7 @@ async def test_requests_of_one_channel_come_one_after_the_other(tmp_path, phone)
     async with Site.open(configuration(tmp_path)) as site:
         site.tell(stasis_start(), policy="inbound", actions=phone)
         await phone.until("answer")
-        await asyncio.sleep(0.01)
+        await many_turns()
         assert phone.kinds == ["answer"]
 
 
@@ -208,7 +209,7 @@ async def test_what_is_no_event_of_ours_changes_nothing(tmp_path, phone):
             site.hear(of_channel(kind, "1795507200.99"))
         site.hear(event("ChannelEnteredBridge", channel=None))
         await phone.until("play")
-        await asyncio.sleep(0.01)
+        await many_turns()
         assert not flow.is_decided
         with pytest.raises(ValueError, match="no StasisStart"):
             site.tell(of_channel("StasisEnd"), policy="inbound", actions=phone)

@@ -13,6 +13,7 @@ import msgspec
 from asterisk_compliance import catalogue
 from asterisk_compliance.app.loading import load_configuration
 from asterisk_compliance.app.service import Service
+from asterisk_compliance.ids import PlaybackId
 from asterisk_compliance.storage.reader import StoreReader
 
 WITHIN_S = 10.0
@@ -83,6 +84,34 @@ def write_whole(file: Path, text: str) -> Path:
     new = file.with_suffix(".new")
     new.write_text(text, "utf-8")
     return new.replace(file)
+
+
+class Willing:
+    """The line of a channel on which everything succeeds at once."""
+
+    def _done(self) -> asyncio.Future[None]:
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+    def answer(self) -> asyncio.Future[None]:
+        return self._done()
+
+    def play(self, playback: PlaybackId, media: str) -> asyncio.Future[None]:
+        return self._done()
+
+    def stop_playback(self, playback: PlaybackId) -> None: ...
+
+    def set_variable(self, name: str, value: str) -> asyncio.Future[None]:
+        return self._done()
+
+    def hand_over(self, result: str) -> asyncio.Future[None]:
+        return self._done()
+
+    def go_on(self) -> asyncio.Future[None]:
+        return self._done()
+
+    def close(self) -> None: ...
 
 
 class Serving:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,34 +16,9 @@ from asterisk_compliance.domain.events import ChannelGone, Entry, PlaybackFinish
 from asterisk_compliance.ids import ChannelId
 from values import replace
 
-from .serving import Serving, write_config, write_whole
+from .serving import Serving, Willing, write_config, write_whole
 
 MOST = 2
-
-
-class Line:
-    """A channel that does what it is told."""
-
-    def _done(self) -> asyncio.Future[None]:
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        done.set_result(None)
-        return done
-
-    def answer(self) -> asyncio.Future[None]:
-        return self._done()
-
-    def play(self, playback: str, media: str) -> asyncio.Future[None]:
-        return self._done()
-
-    def stop_playback(self, playback: str) -> None: ...
-
-    def hand_over(self, result: str) -> asyncio.Future[None]:
-        return self._done()
-
-    def go_on(self) -> asyncio.Future[None]:
-        return self._done()
-
-    def close(self) -> None: ...
 
 
 @pytest.fixture
@@ -65,7 +39,7 @@ def arrive(node: Node, number: int, **changed: Any) -> CallTask:
     channel = ChannelId(f"1700000000.{number}")
     policy = node.policies.by_name["inbound"]
     arrival = Arrival(channel, channel, Entry.ARI, monotonic_ms(), policy, "inbound")
-    return node.arrive(replace(arrival, **changed), Line())
+    return node.arrive(replace(arrival, **changed), Willing())
 
 
 def reason(task: CallTask) -> Reason | None:

@@ -81,6 +81,46 @@ async def test_patient_rows_are_stored_at_the_end_too(
     assert patient.result() == 0
 
 
+async def test_a_checkpoint_covers_patient_rows_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_log, "LINGER_S", 60.0)
+    log = await AuditLog.open(tmp_path)
+    log.append(MARK, patient=True)
+    async with asyncio.timeout(10.0):
+        made = await log.checkpoint(str)
+    assert made is not None
+    assert made.size == 1
+    await log.close()
+
+
+async def test_so_many_patient_rows_wait_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_log, "LINGER_S", 60.0)
+    monkeypatch.setattr(audit_log, "BATCH_ROWS", 3)
+    log = await AuditLog.open(tmp_path)
+    async with asyncio.timeout(10.0):
+        assert await asyncio.gather(*(log.append(MARK, patient=True) for _ in range(3))) == [
+            0,
+            1,
+            2,
+        ]
+    await log.close()
+
+
+async def test_a_transaction_has_so_many_rows_at_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_log, "BATCH_ROWS", 3)
+    log = await AuditLog.open(tmp_path)
+    batches: list[Sequence[Stored]] = []
+    log.on_commit(batches.append)
+    await asyncio.gather(*(log.append(MARK) for _ in range(100)))
+    assert max(map(len, batches)) <= 3
+    await log.close()
+
+
 async def test_closing_makes_durable_what_was_appended(tmp_path: Path) -> None:
     log = await AuditLog.open(tmp_path)
     futures = [log.append(MARK) for _ in range(10)]
