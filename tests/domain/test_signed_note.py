@@ -104,7 +104,7 @@ def test_keys_are_read_as_they_are_written() -> None:
 
 def test_a_key_does_not_show_its_secret() -> None:
     assert "seed" not in repr(KEY)
-    assert KEY.to_text().rpartition("+")[2] not in f"{KEY!r} {KEY} {KEY.verifier}"
+    assert KEY.to_text().split("+", 4)[-1] not in f"{KEY!r} {KEY} {KEY.verifier}"
 
 
 VKEY = str(KEY.verifier)
