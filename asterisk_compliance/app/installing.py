@@ -23,6 +23,7 @@ from asterisk_compliance.app.installing_asterisk import FoundAsterisk
 from asterisk_compliance.app.installing_files import (
     carry_out,
     look,
+    manifest_has_rights,
     missing_account,
     owners,
     read_manifest,
@@ -136,6 +137,7 @@ def prepare(
         site=replace(places.site, socket=settings.service.socket),
         administrator=places.administrator,
         account=missing_account(places.site, _group_to_join(asterisk.spool_path, there, found)),
+        manifest_has_rights=manifest_has_rights(places.manifest),
     )
     said = advice(settings, asterisk, found, places, made)
     return Installation(settings, found, places, made, said)

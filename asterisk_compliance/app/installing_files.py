@@ -26,6 +26,7 @@ from asterisk_compliance.storage.files import sync_directory
 Run = Callable[[Sequence[str]], None]
 
 _COMMAND_S: Final = 30.0
+_MANIFEST_MODE: Final = 0o644
 _ODD: Final = There(-1, -1, 0, is_odd=True)
 
 
@@ -48,14 +49,16 @@ def look(paths: Iterable[Path]) -> dict[Path, There]:
 def _seen(path: Path) -> There | None:
     try:
         found = path.lstat()
-        if stat.S_ISLNK(found.st_mode) and path.is_dir():
+        is_link = stat.S_ISLNK(found.st_mode)
+        if is_link and path.is_dir():
             found = path.stat()  # an administrator may have put a directory elsewhere
+        rights = (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode))
         if stat.S_ISDIR(found.st_mode):
-            return There(found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode))
+            return There(*rights, is_shared=is_link)
         if not stat.S_ISREG(found.st_mode):
             return _ODD
         sha256 = hashlib.sha256(read_plain(path)).hexdigest()
-        return There(found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode), sha256)
+        return There(*rights, sha256, is_shared=found.st_nlink > 1)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -80,6 +83,13 @@ def read_manifest(path: Path) -> Manifest:
         return Manifest()
     except OSError as error:
         raise _failed(path, error) from None
+
+
+def manifest_has_rights(path: Path) -> bool:
+    """Whether the manifest's file has the owner and mode that it is written with, or is none."""
+    found = _seen(path)
+    rights = (os.geteuid(), os.getegid(), _MANIFEST_MODE)
+    return found is None or (found.uid, found.gid, found.mode) == rights
 
 
 def owners(wanted: Iterable[Wanted]) -> Owners:
@@ -179,6 +189,8 @@ def carry_out(plan: Plan, manifest: Path, run: Run = run_command) -> None:
         for step in plan.work:
             if step.wanted.content is None:
                 _make_directory(step.wanted)
+            elif step.keeps_text:
+                _mend(step.wanted)
             else:
                 _write(step.wanted)
         _write_manifest(manifest, plan.manifest.encoded())
@@ -202,7 +214,7 @@ def _write_first(manifest: Path, content: bytes) -> None:
 
 
 def _write_manifest(path: Path, content: bytes) -> None:
-    _write(Wanted(path, 0o644, str(os.geteuid()), str(os.getegid()), content))
+    _write(Wanted(path, _MANIFEST_MODE, str(os.geteuid()), str(os.getegid()), content))
 
 
 def _make_directory(wanted: Wanted) -> None:
@@ -221,6 +233,18 @@ def _make_directory(wanted: Wanted) -> None:
 def _own(directory: Path, wanted: Wanted) -> None:
     opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
+        _own_open(opened, wanted)
+    finally:
+        os.close(opened)
+
+
+def _mend(wanted: Wanted) -> None:
+    """Owner and mode of a file that keeps its text."""
+    opened = os.open(wanted.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        found = os.fstat(opened)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+            raise InstallationFailed(f"{wanted.path}: something else is there by now")
         _own_open(opened, wanted)
     finally:
         os.close(opened)

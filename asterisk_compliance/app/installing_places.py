@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import re
@@ -58,12 +59,18 @@ class Places:
 
 
 def group_of(user: str) -> str:
-    """The group of a user, by number if he has no name here; a new user gets one of his own."""
+    """The group of a user, by number if it has no name here; a new user gets one of his own.
+
+    A name holds on another machine as well, to which somebody brings an installation.
+    """
     try:
         known = pwd.getpwuid(int(user)) if user.isdecimal() else pwd.getpwnam(user)
     except KeyError:
         return user
-    return str(known.pw_gid)
+    try:
+        return grp.getgrgid(known.pw_gid).gr_name
+    except KeyError:
+        return str(known.pw_gid)
 
 
 def whoever_runs_this() -> tuple[str, str]:

@@ -1,8 +1,11 @@
 """What an installation has to make, keep or leave alone. Pure: it looks at values, never at a disk.
 
 Three kinds of files: what we *render* is written again while it is as we left it; what we *seed* is
-written once and the administrator's from then on; what is *precious* is never taken back either.
-Whether a file is as we left it, the manifest says.
+written once, and what it says is the administrator's from then on; what is *precious* is never
+taken back either. Whether a file is as we left it, the manifest says.
+
+Owner and mode are put right of whatever the manifest names, also where the text is somebody else's
+by now: without them the service or Asterisk cannot read it.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ class State(StrEnum):
 
     NEW = "new"
     CHANGED = "changed"
-    """It is as we left it, and has to be another one now."""
+    """We made it, and its text, owner or mode has to be another one now."""
     SAME = "same"
     KEPT = "kept"
     """Somebody made or edited it: it is left alone."""
@@ -61,6 +64,8 @@ class There:
     Attributes:
         uid, gid, mode: Of a file or a directory.
         sha256: Of a file's content; ``None`` of a directory.
+        is_shared: A file with other names, or a directory to which a link leads: a change of its
+            owner would reach more than what we made.
     """
 
     uid: int
@@ -68,6 +73,7 @@ class There:
     mode: int
     sha256: str | None = None
     is_odd: bool = False
+    is_shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +94,14 @@ class Owners:
 
 @dataclass(frozen=True, slots=True)
 class Step:
+    """Attributes:
+    keeps_text: Only owner and mode change, of a directory or of a file with the text that it has.
+    """
+
     wanted: Wanted
     state: State
     why: str = ""
+    keeps_text: bool = False
 
     @property
     def is_work(self) -> bool:
@@ -105,12 +116,14 @@ class Plan:
         account: To be made, or to join a group; ``None`` if nothing is to do.
         before: The manifest as it was.
         site: What it is for.
+        manifest_has_rights: Whether the manifest's file has its owner and mode, or is not there.
     """
 
     steps: tuple[Step, ...]
     account: Account | None
     before: Manifest
     site: Site
+    manifest_has_rights: bool = True
 
     @property
     def work(self) -> tuple[Step, ...]:
@@ -118,7 +131,8 @@ class Plan:
 
     @property
     def changes_nothing(self) -> bool:
-        return not self.work and self.account is None and self.manifest == self.before
+        is_written = self.manifest == self.before and self.manifest_has_rights
+        return not self.work and self.account is None and is_written
 
     @property
     def manifest(self) -> Manifest:
@@ -144,7 +158,9 @@ class Plan:
 
     def _is_ours(self, step: Step) -> bool:
         return step.state is State.NEW or (
-            step.wanted.path in self.before.entries and step.state is not State.KEPT
+            step.wanted.path in self.before.entries
+            and step.state is not State.KEPT
+            and not step.keeps_text
         )
 
     def _account(self) -> Account | None:
@@ -163,6 +179,7 @@ def plan(
     site: Site,
     administrator: tuple[str, str],
     account: Account | None = None,
+    manifest_has_rights: bool = True,
 ) -> Plan:
     """Compare what is wanted with what is there.
 
@@ -174,6 +191,7 @@ def plan(
         site: What it is for.
         administrator: User and group that directories above belong to.
         account: What is missing of the service's account.
+        manifest_has_rights: As of :class:`Plan`.
     """
     steps: list[Step] = []
     said = {one.path for one in wanted}
@@ -183,7 +201,7 @@ def plan(
                 said.add(above)
                 steps.append(_step(Wanted(above, 0o755, *administrator), there, before, owners))
         steps.append(_step(one, there, before, owners))
-    return Plan(tuple(steps), account, before, site)
+    return Plan(tuple(steps), account, before, site, manifest_has_rights)
 
 
 def _step(wanted: Wanted, there: Mapping[Path, There], before: Manifest, owners: Owners) -> Step:
@@ -192,13 +210,17 @@ def _step(wanted: Wanted, there: Mapping[Path, There], before: Manifest, owners:
         return Step(wanted, State.NEW)
     if found.is_odd or (found.sha256 is None) != (wanted.content is None):
         return Step(wanted, State.KEPT, "something else is there")
+    is_rendered = wanted.belongs is Belongs.RENDERED
     is_as_left = entry is not None and entry.is_as_left(found.sha256)
-    if wanted.belongs is not Belongs.RENDERED:
-        return Step(wanted, State.SAME) if is_as_left else Step(wanted, State.KEPT, "yours")
-    has_text, has_rights = found.sha256 == wanted.sha256, owners.have(wanted, found)
+    has_text = found.sha256 == wanted.sha256 if is_rendered else is_as_left
+    has_rights = wanted.belongs is Belongs.PRECIOUS or owners.have(wanted, found)
     if has_text and has_rights:
         return Step(wanted, State.SAME)
-    if not is_as_left:
-        why = "edited since" if entry else "it was there before"
-        return Step(wanted, State.KEPT, why if not has_text else f"{why}, with other rights")
-    return Step(wanted, State.CHANGED, "" if has_rights else "owner or mode")
+    why = "" if has_rights else "owner or mode"
+    is_file = wanted.content is not None
+    if is_rendered and is_as_left and is_file:
+        return Step(wanted, State.CHANGED, why)
+    if why and entry is not None and bool(entry.sha256) == is_file and not found.is_shared:
+        return Step(wanted, State.CHANGED, why, keeps_text=True)
+    whose = ("edited since" if entry else "it was there before") if is_rendered else "yours"
+    return Step(wanted, State.KEPT, whose if has_rights else f"{whose}, with other rights")

@@ -272,7 +272,8 @@ def _lines(prepared: Installation) -> Iterator[tuple[object, ...]]:
             yield name, *_cells(steps[0])
         else:
             yield from ((step.wanted.path, *_cells(step)) for step in steps)
-    yield prepared.places.manifest, _manifest_is(plan), "0644", plan.steps[0].wanted.owner, ""
+    why = "" if plan.manifest_has_rights else "owner or mode"
+    yield prepared.places.manifest, _manifest_is(plan), "0644", plan.steps[0].wanted.owner, why
 
 
 def _kind(step: Step) -> tuple[object, ...]:

@@ -176,6 +176,22 @@ class Assignment(NamedTuple):
 
 def assignments(act: Act) -> list[Assignment]:
     """What ``Set()``, ``MSet()`` or ``Read()`` give a value; a list for ``ARRAY()``."""
+    return [Assignment(_in_local(name) or name, value) for name, value in _written(act)]
+
+
+def local_names(act: Act) -> list[str]:
+    """The variables that it sets by ``LOCAL()``."""
+    return [name for one, _ in _written(act) if (name := _in_local(one))]
+
+
+def _in_local(name: str) -> str:
+    """The variable inside of ``LOCAL()``; empty for whatever is none."""
+    function, inner = called(name)
+    return inner.strip() if function.upper() == "LOCAL" else ""
+
+
+def _written(act: Act) -> list[Assignment]:
+    """As :func:`assignments`, ``LOCAL()`` as it stands there."""
     match act.app:
         case "set":
             return list(_assigned(act.data))
@@ -191,14 +207,9 @@ def _assigned(pair: str) -> Iterator[Assignment]:
     name, *value = separated(pair, "=", 1)
     name = name.strip().lstrip("_")
     function, inner = called(name)
-    match function.upper():
-        case "ARRAY" | "HASH":
-            for one in separated(inner):
-                yield Assignment(one.strip(), "".join(value))
-        case "LOCAL":
-            yield Assignment(inner.strip(), "".join(value))
-        case _:
-            yield Assignment(name, "".join(value))
+    names = separated(inner) if function.upper() in {"ARRAY", "HASH"} else [name]
+    for one in names:
+        yield Assignment(one.strip(), "".join(value))
 
 
 def dial_options(act: Act) -> list[Option]:

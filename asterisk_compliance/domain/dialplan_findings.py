@@ -34,6 +34,7 @@ class FindingId(StrEnum):
     NOTICE_BY_HAND = "DIALPLAN_NOTICE_BY_HAND"
     AGI_HOLDS = "DIALPLAN_AGI_HOLDS"
     FRAME_LEFT = "DIALPLAN_FRAME_LEFT"
+    LOCAL_SETS_NOTHING = "DIALPLAN_LOCAL_SETS_NOTHING"
     RECORDING_STOPPED = "DIALPLAN_RECORDING_STOPPED"
     FEATURES_OVERWRITTEN = "DIALPLAN_FEATURES_OVERWRITTEN"
     HANDLERS_WIPED = "DIALPLAN_HANDLERS_WIPED"
@@ -73,6 +74,7 @@ _WARNINGS: Final = frozenset(
         FindingId.NOTICE_BY_HAND,
         FindingId.AGI_HOLDS,
         FindingId.FRAME_LEFT,
+        FindingId.LOCAL_SETS_NOTHING,
         FindingId.LINE_IGNORED,
         FindingId.TARGET_MISSING,
     }
@@ -99,6 +101,7 @@ REMEDIES: Final[Mapping[FindingId, str]] = {
     FindingId.NOTICE_BY_HAND: "call Gosub(compliance-notice,s,1(POLICY)) instead",
     FindingId.AGI_HOLDS: "set AGIEXITONHANGUP to yes before it, or call compliance-notice-agi",
     FindingId.FRAME_LEFT: "end the subroutine with Return(), and go on from where it was called",
+    FindingId.LOCAL_SETS_NOTHING: "set the variable plainly, or in a subroutine that Gosub() calls",
     FindingId.RECORDING_STOPPED: "name the id of your own, which option i(ID) gives you",
     FindingId.FEATURES_OVERWRITTEN: "append ours: #${DYNAMIC_FEATURES}, or set yours before",
     FindingId.LISTENS_UNSEEN: "tell callers that somebody may listen, or let nobody",

@@ -50,12 +50,14 @@ class Edge:
     target: ``None`` is the next priority.
     answer: What the condition says about our decision.
     arguments: Of a subroutine.
+    is_macro: Of a subroutine: ``LOCAL()`` has no variables of its own there.
     """
 
     move: Move
     target: Target | None = None
     answer: Answer = Answer.NOTHING
     arguments: tuple[str, ...] = ()
+    is_macro: bool = False
 
 
 NEXT: Final = Edge(Move.GO)
@@ -94,7 +96,7 @@ def _ways(act: Act) -> Iterator[Edge]:
         case "macro":
             name, *arguments = act.arguments
             target = Target(f"macro-{name}", "s", "1")
-            yield Edge(Move.CALL, target, act.answer, tuple(arguments))
+            yield Edge(Move.CALL, target, act.answer, tuple(arguments), is_macro=True)
         case "return" | "macroexit":
             yield RETURN
         case app if app not in _ENDS:
@@ -178,7 +180,7 @@ def _by_option(letter: str, argument: str) -> Iterator[Edge]:
             yield Edge(Move.CALLED_LEG, Target(parts[0], "s", "1"), arguments=tuple(parts[1:]))
         case "M" if argument:
             target = Target(f"macro-{parts[0]}", "s", "1")
-            yield Edge(Move.CALLED_LEG, target, arguments=tuple(parts[1:]))
+            yield Edge(Move.CALLED_LEG, target, arguments=tuple(parts[1:]), is_macro=True)
         case "b" | "B" if argument:
             where, _, given = argument.partition("(")
             arguments = _given(given.removesuffix(")"), "^")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from asterisk_compliance.domain.dialplan_acts import Act, assignments
+from asterisk_compliance.domain.dialplan_acts import Act, assignments, local_names
 from asterisk_compliance.domain.dialplan_findings import Finding, FindingId, at
 from asterisk_compliance.domain.dialplan_moves import Move
 from asterisk_compliance.domain.dialplan_plan import Step
@@ -111,6 +111,13 @@ def _frame_left(ways: Ways, visit: Visit, act: Act) -> Iterator[Finding]:
                     yield at(step, FindingId.FRAME_LEFT, what)
 
 
+def _local_outside(ways: Ways, visit: Visit, act: Act) -> Iterator[Finding]:
+    names = () if visit.in_gosub else local_names(act)
+    if names and ways.is_entered(ways.walk.origins[visit]):
+        what = f"outside of a Gosub() LOCAL({names[0]}) sets nothing: ${{{names[0]}}} stays empty"
+        yield at(visit.step, FindingId.LOCAL_SETS_NOTHING, what)
+
+
 def _comes_back(ways: Ways, begin: Step) -> bool:
     """Whether a ``Return()`` can be reached, or nothing where people talk."""
     return begin in ways.coming_back or begin not in ways.talking
@@ -125,4 +132,5 @@ TRAP_RULES: Final[tuple[Rule, ...]] = (
     _short_limit,
     _before_notice,
     _frame_left,
+    _local_outside,
 )

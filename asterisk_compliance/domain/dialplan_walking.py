@@ -52,10 +52,15 @@ FRESH: Final = State()
 
 
 class Entry(NamedTuple):
-    """Where a subroutine was entered that comes back."""
+    """Where a subroutine was entered that comes back.
+
+    Attributes:
+        in_gosub: A ``Gosub()`` was, by now: it holds the variables of ``LOCAL()``.
+    """
 
     step: Step
     state: State
+    in_gosub: bool
 
 
 class Visit(NamedTuple):
@@ -66,6 +71,10 @@ class Visit(NamedTuple):
     entry: Entry | None
     step: Step
     state: State
+
+    @property
+    def in_gosub(self) -> bool:
+        return self.entry is not None and self.entry.in_gosub
 
 
 @dataclass(slots=True)
@@ -104,7 +113,7 @@ class Walker:
     _callers: dict[Entry, list[tuple[Visit, Step]]] = field(
         default_factory=lambda: defaultdict(list)
     )
-    _exits: dict[Entry, dict[State, Visit]] = field(default_factory=lambda: defaultdict(dict))
+    _exits: dict[Entry, dict[State, None]] = field(default_factory=lambda: defaultdict(dict))
 
     def walk(self, beginnings: Iterable[Step]) -> Walk:
         """Follow every way from some priorities on."""
@@ -183,9 +192,9 @@ class Walker:
         """On behind a priority, or back out of a subroutine."""
         if edge == RETURN:
             if visit.entry is not None and state not in self._exits[visit.entry]:
-                self._exits[visit.entry][state] = visit
+                self._exits[visit.entry][state] = None
                 for caller, back in self._callers[visit.entry]:
-                    self._go(Visit(caller.entry, back, state), visit)
+                    self._go(Visit(caller.entry, back, state), caller)
             return
         behind = self.targets.behind(visit.step)
         if behind is not None and edge.move in {Move.GO, Move.CALL}:
@@ -207,21 +216,21 @@ class Walker:
 
     def _enter(self, visit: Visit, edge: Edge, step: Step, state: State) -> None:
         if edge.move is Move.CALL:
-            self._call(visit, step, state)
+            self._call(visit, edge, step, state)
         elif edge.move is Move.CALLED_LEG:
             outside = self._rings_outside(visit.step)
             leg = State(Level.UNTOLD if outside else state.level, on_leg=True)
-            self._go(Visit(Entry(step, leg), step, leg), visit)
+            self._go(Visit(Entry(step, leg, not edge.is_macro), step, leg), visit)
         else:
             self._go(Visit(None, step, State(state.level)), visit)
 
-    def _call(self, visit: Visit, step: Step, state: State) -> None:
-        entry = Entry(step, state)
+    def _call(self, visit: Visit, edge: Edge, step: Step, state: State) -> None:
+        entry = Entry(step, state, visit.in_gosub or not edge.is_macro)
         behind = self.targets.behind(visit.step)
         if behind is not None:
             self._callers[entry].append((visit, behind))
-            for known, returned in list(self._exits[entry].items()):
-                self._go(Visit(visit.entry, behind, known), returned)
+            for known in list(self._exits[entry]):
+                self._go(Visit(visit.entry, behind, known), visit)
         self._go(Visit(entry, step, state), visit)
 
     def _rings_outside(self, step: Step) -> bool:

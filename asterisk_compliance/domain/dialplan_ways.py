@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from asterisk_compliance.domain.dialplan_acts import Act
 from asterisk_compliance.domain.dialplan_findings import Finding, FindingId, at
 from asterisk_compliance.domain.dialplan_graph import ONE_FRAME, leading_to
+from asterisk_compliance.domain.dialplan_matching import can_be_dialled
 from asterisk_compliance.domain.dialplan_moves import Move
 from asterisk_compliance.domain.dialplan_plan import Dialplan, Step
 from asterisk_compliance.domain.dialplan_site import CALLEE, OURS, Site
@@ -35,6 +36,21 @@ class Ways:
         """From where jumps lead to the end of a subroutine."""
         ends = (step for step in self.plan.steps() if step.app.lower() in _RETURNS)
         return leading_to(self.targets, ends, ONE_FRAME)
+
+    def is_entered(self, begin: Step) -> bool:
+        """Whether a call begins there, and not a subroutine that something unseen calls.
+
+        A number in a context that channels enter is a call. Elsewhere, what can come back may be a
+        subroutine, unless it is a number that has to jump to another context for it; and so may a
+        macro, which needs nothing to come back.
+        """
+        is_number = can_be_dialled(begin.exten)
+        if begin.context in self.site.entries and (is_number or begin.exten == "s"):
+            return True
+        back = self.coming_back.get(begin)
+        if back is None:
+            return not begin.context.startswith("macro-")
+        return is_number and back.context != begin.context
 
     @cached_property
     def talking(self) -> Mapping[Step, Step]:

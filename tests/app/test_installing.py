@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import grp
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -27,7 +28,12 @@ from asterisk_compliance.app.installing_files import (
     write_private,
 )
 from asterisk_compliance.app.installing_manifest import Account, Entry, Manifest, Site, decoded
-from asterisk_compliance.app.installing_places import Places, country_of, whoever_runs_this
+from asterisk_compliance.app.installing_places import (
+    Places,
+    country_of,
+    group_of,
+    whoever_runs_this,
+)
 from asterisk_compliance.app.installing_plan import (
     Belongs,
     Owners,
@@ -46,6 +52,7 @@ from sample_settings import settings
 ROOT = ("root", "root")
 OWNERS = Owners({"root": 0, "compliance": 7}, {"root": 0, "compliance": 7})
 TEXTS = (b"ours", b"ours, of an earlier version", b"somebody's")
+ABOVE = {Path("/"): There(0, 0, 0o755)}
 PATHS = tuple(Path(name) for name in ("/a", "/a/b", "/a/b/c", "/d"))
 
 
@@ -75,6 +82,7 @@ _there = st.builds(
     mode=st.sampled_from([0o640, 0o644]),
     sha256=st.sampled_from([None, *map(digest, TEXTS)]),
     is_odd=st.booleans(),
+    is_shared=st.booleans(),
 )
 _entry = st.builds(
     Entry,
@@ -96,8 +104,14 @@ def test_no_plan_touches_what_somebody_made_or_edited(
         found = there.get(step.wanted.path)
         if found is not None:
             assert not found.is_odd
-            assert entries[step.wanted.path].is_as_left(found.sha256)
-            assert step.wanted.belongs is Belongs.RENDERED
+            assert step.wanted.path in entries
+            assert step.wanted.belongs is not Belongs.PRECIOUS
+            if step.keeps_text:
+                assert not OWNERS.have(step.wanted, found)
+                assert not found.is_shared
+            else:
+                assert entries[step.wanted.path].is_as_left(found.sha256)
+                assert step.wanted.belongs is Belongs.RENDERED
     ours = {step.wanted.path for step in made.work} | entries.keys()
     assert made.manifest.entries.keys() <= ours
     assert not any(
@@ -135,13 +149,53 @@ def test_only_what_is_as_we_left_it_is_taken_back(
 
 def test_directories_above_are_made_and_are_ours_if_they_were_not_there() -> None:
     wanted = [Wanted(Path("/a/b/c"), 0o644, *ROOT, b"ours")]
-    there = {Path("/"): There(0, 0, 0o755), Path("/a"): There(0, 0, 0o755)}
+    there = {**ABOVE, Path("/a"): There(0, 0, 0o755)}
     made = planned(wanted, there, Manifest())
     assert [(step.wanted.path, step.state) for step in made.steps] == [
         (Path("/a/b"), State.NEW),
         (Path("/a/b/c"), State.NEW),
     ]
     assert set(made.manifest.entries) == {Path("/a/b"), Path("/a/b/c")}
+
+
+@pytest.mark.parametrize(
+    ("belongs", "text", "keeps_text"),
+    [
+        (Belongs.RENDERED, TEXTS[0], False),
+        (Belongs.RENDERED, TEXTS[2], True),
+        (Belongs.SEEDED, TEXTS[0], True),
+        (Belongs.SEEDED, TEXTS[2], True),
+    ],
+)
+def test_owner_and_mode_are_put_right_of_what_we_made_and_of_nothing_else(
+    belongs: Belongs, text: bytes, keeps_text: bool
+) -> None:
+    wanted = [Wanted(Path("/a"), 0o640, "root", "compliance", TEXTS[0], belongs)]
+    there = {**ABOVE, Path("/a"): There(0, 0, 0o640, digest(text))}
+    made = Manifest(Site(), {Path("/a"): Entry((digest(TEXTS[0]),))})
+    (step,) = planned(wanted, there, made).work
+    assert (step.why, step.keeps_text) == ("owner or mode", keeps_text)
+    assert planned(wanted, there, made).manifest == made
+    (kept,) = planned(wanted, there, Manifest()).steps
+    assert kept.state is State.KEPT
+    assert kept.why.endswith(", with other rights")
+
+
+def test_a_file_with_other_names_keeps_its_owner() -> None:
+    """Whose the other names are, nobody knows."""
+    wanted = [Wanted(Path("/a"), 0o640, *ROOT, TEXTS[0], Belongs.SEEDED)]
+    there = {**ABOVE, Path("/a"): There(7, 0, 0o640, digest(TEXTS[0]), is_shared=True)}
+    made = Manifest(Site(), {Path("/a"): Entry((digest(TEXTS[0]),))})
+    (kept,) = planned(wanted, there, made).steps
+    assert (kept.state, kept.why) == (State.KEPT, "yours, with other rights")
+
+
+def test_a_directory_to_which_a_link_leads_keeps_its_owner() -> None:
+    wanted = [Wanted(Path("/a"), 0o750, "root", "compliance")]
+    made = Manifest(Site(), {Path("/a"): Entry()})
+    for is_shared, changed in ((False, ["owner or mode"]), (True, [])):
+        there = {**ABOVE, Path("/a"): There(0, 0, 0o750, is_shared=is_shared)}
+        assert [step.why for step in planned(wanted, there, made).work] == changed
 
 
 def test_a_manifest_is_read_as_it_was_written() -> None:
@@ -177,6 +231,20 @@ def test_a_user_who_is_there_joins_the_group_and_no_more() -> None:
     assert not account.made
     assert account_command(account) == ("usermod", "--append", "--groups", "daemon", "root")
     assert missing_account(Site(user="64077"), "asterisk") is None, "a number needs no name"
+
+
+def test_a_group_is_named_so_that_it_is_the_same_on_another_machine() -> None:
+    assert group_of("root") == group_of("0") == "root"
+    assert group_of("nobody-of-this-name") == "nobody-of-this-name"
+    assert group_of("64077") == "64077"
+
+
+def test_a_group_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless(_number: int) -> None:
+        raise KeyError
+
+    monkeypatch.setattr(grp, "getgrgid", nameless)
+    assert group_of("root") == "0"
 
 
 def test_a_command_that_fails_says_why() -> None:
@@ -372,6 +440,27 @@ def _dies(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None], after: int) 
         except Died:
             return True
     return False
+
+
+@pytest.mark.usefixtures("few_prompts")
+def test_what_takes_the_place_of_a_file_at_the_last_moment_keeps_its_owner(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    install(host)
+    host.config.chmod(0o600)
+    goal = tmp_path / "goal"
+    goal.write_text("somebody else's")
+    goal.chmod(0o600)
+    for plant in (host.config.hardlink_to, host.config.symlink_to):
+        text = host.config.read_bytes()
+        ready = prepared(host)
+        host.config.unlink()
+        plant(goal)
+        with pytest.raises(InstallationFailed, match=host.config.name):
+            ready.carry_out()
+        assert goal.stat().st_mode & 0o777 == 0o600
+        host.config.unlink()
+        host.config.write_bytes(text)
+        host.config.chmod(0o600)
 
 
 @pytest.mark.usefixtures("few_prompts")

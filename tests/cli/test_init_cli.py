@@ -10,6 +10,7 @@ import re
 import stat
 import subprocess
 import sys
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from asterisk_compliance.app.loading import load_configuration
 from asterisk_compliance.app.uninstalling import uninstallation
 from asterisk_compliance.errors import ComplianceError, ConfigError, IdentityRefused
 from installed_host import Host, states
+
+STRANGER = 64_179
+"""A user and a group that nobody here has."""
 
 
 @pytest.fixture
@@ -255,6 +259,92 @@ def test_what_was_edited_is_kept_and_said(host: Host) -> None:
     assert kept == {*map(str, edited), str(host.config)}
     after = host.seen()
     assert {path: after[path] for path in edited} == {path: before[path] for path in edited}
+
+
+def rights(paths: Iterable[Path]) -> dict[Path, tuple[int, int, int]]:
+    seen = {path: path.lstat() for path in paths}
+    return {path: (one.st_mode, one.st_uid, one.st_gid) for path, one in seen.items()}
+
+
+def mistreat(paths: Iterable[Path]) -> None:
+    """Another mode, and where whoever tests may give files away, another user and group."""
+    for path in paths:
+        if os.geteuid() == 0:
+            os.chown(path, STRANGER, STRANGER)
+        path.chmod(0o700 if path.is_dir() else 0o600)
+
+
+def test_owner_and_mode_of_what_it_made_are_put_right_whoever_edited_it(host: Host) -> None:
+    """As they are out of a backup, or on another machine."""
+    key = host.directory / "officer.key"
+    first = host.init("--identity", str(key))
+    edited = (host.config, host.conf / "compliance-features.conf")
+    for path in edited:
+        path.write_text(f"{path.read_text()}\n# mine\n")
+    made = [*map(Path, states(first)), host.manifest]
+    made.remove(key)
+    before, texts = rights(made), [path.read_bytes() for path in made if path.is_file()]
+    mistreat([*made, key, *host.conf.glob("http.conf")])
+    treated = rights(host.directory.rglob("*"))
+    told = host.init("--dry-run")
+    assert rights(host.directory.rglob("*")) == treated
+    table = host.run("init", "--dry-run").stdout
+    assert "owner or mode" in table
+    said = host.again()
+    assert said["paths"] == told["paths"]
+    assert said["manifest"]["is"] == told["manifest"]["is"] == "changed"
+    for one in said["paths"]:
+        assert (one["is"], one["why"]) == ("changed", "owner or mode"), one["path"]
+    assert rights(made) == before
+    assert [path.read_bytes() for path in made if path.is_file()] == texts
+    others = [key, host.conf / "http.conf"]
+    assert rights(others) == {path: treated[path] for path in others}
+    later = host.again()
+    assert {path for path, state in states(later).items() if state != "same"} == {*map(str, edited)}
+    assert later["manifest"]["is"] == "same"
+
+
+def test_the_manifest_s_own_owner_and_mode_are_put_right_too(host: Host) -> None:
+    host.init()
+    before = rights([host.manifest])
+    mistreat([host.manifest])
+    result = host.run("init")
+    (line,) = (one for one in result.stdout.splitlines() if host.manifest.name in one)
+    assert "changed" in line
+    assert "owner or mode" in line
+    assert rights([host.manifest]) == before
+    assert host.again()["manifest"]["is"] == "same"
+
+
+def test_what_it_does_not_know_to_be_its_own_keeps_owner_and_mode(host: Host) -> None:
+    """A copy without ``installed.json`` is somebody's own files."""
+    host.init()
+    host.manifest.unlink()
+    mistreat([host.config, host.etc])
+    copied = rights([host.config, host.etc])
+    said = {one["path"]: (one["is"], one["why"]) for one in host.init()["paths"]}
+    assert said[str(host.config)] == ("kept", "yours, with other rights")
+    assert said[str(host.etc)] == ("kept", "it was there before, with other rights")
+    assert rights([host.config, host.etc]) == copied
+
+
+def test_a_file_that_has_another_name_is_left_to_whoever_gave_it(host: Host) -> None:
+    host.init()
+    mistreat([host.config])
+    (host.directory / "snapshot").hardlink_to(host.config)
+    before = rights([host.config])
+    assert states(host.again())[str(host.config)] == "kept"
+    assert rights([host.config]) == before
+
+
+def test_a_directory_that_was_put_elsewhere_is_left_to_whoever_did_it(host: Host) -> None:
+    host.init()
+    elsewhere = host.directory / "elsewhere"
+    host.state.rename(elsewhere)
+    host.state.symlink_to(elsewhere)
+    elsewhere.chmod(0o750)
+    assert states(host.again())[str(host.state)] == "kept"
+    assert mode(elsewhere) == 0o750
 
 
 def test_what_was_there_before_is_kept_and_is_not_ours(host: Host) -> None:

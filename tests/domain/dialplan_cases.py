@@ -297,6 +297,18 @@ CASES = [
         "[away]\nexten => s,1,Playback(busy)\n same => n,Hangup()",
         "macro-sub,s,1",
     ),
+    case("LOCAL_SETS_NOTHING", "Set(LOCAL(number)=${FILTER(0-9,${EXTEN})})", "Set(number=1)"),
+    case("LOCAL_SETS_NOTHING", "MSet(a=1,LOCAL(b)=2)", "MSet(a=1,b=2)"),
+    case("LOCAL_SETS_NOTHING", "Set(ARRAY(a,LOCAL(b))=1,2)", "Set(ARRAY(a,b)=1,2)"),
+    case("LOCAL_SETS_NOTHING", "Read(LOCAL(pin),beep)", "Read(pin,beep)"),
+    case("LOCAL_SETS_NOTHING", "ExecIf(${X}?Set(LOCAL(a)=1))", "ExecIf(${X}?Set(a=${LOCAL(b)}))"),
+    case("LOCAL_SETS_NOTHING", (TOLD, "Set(LOCAL(a)=1)"), (TOLD, "Set(a=1)"), 2),
+    whole(
+        "LOCAL_SETS_NOTHING",
+        call("Goto(sub,s,1)") + "\n[sub]\nexten => s,1,Set(LOCAL(a)=1)\n same => n,Return()",
+        call("Gosub(sub,s,1)") + "\n[sub]\nexten => s,1,Set(LOCAL(a)=1)\n same => n,Return()",
+        "sub,s,1",
+    ),
     # taken away
     case("RECORDING_STOPPED", (TOLD, "StopMixMonitor()"), ("StopMixMonitor()", TOLD), 2),
     case("RECORDING_STOPPED", (TOLD, "StopMixMonitor"), (TOLD, "StopMixMonitor(${MINE})"), 2),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from asterisk_compliance.domain.dialplan_acts import Answer, answers
@@ -13,6 +15,7 @@ from asterisk_compliance.domain.dialplan_matching import (
 from domain.checked_dialplan import (
     RECORD,
     TOLD,
+    brief,
     call,
     context,
     found,
@@ -191,6 +194,82 @@ def test_the_notice_past_our_routine_tells_too() -> None:
         assert recorded(sometimes)[0] == ("RECORDED_UNTOLD", "from-trunk,0312345678,2")
     again = call(TOLD, f"ExecIf({ALLOWED}?{RECORD})", "AGI(agi://127.0.0.1/notice?policy=a)")
     assert recorded(again) == [("RECORDED_TWICE", "from-trunk,0312345678,2")]
+
+
+# -- frames ------------------------------------------------------------------------------------
+
+LOCAL = context("sub", "exten => s,1,Set(LOCAL(a)=1)", " same => n,Return()")
+LOCAL_MACRO = context("macro-sub", "exten => s,1,Set(LOCAL(a)=1)", " same => n,MacroExit()")
+
+
+def sets_nothing(text: str, **said: Any) -> list[str]:
+    """Where ``LOCAL()`` stands outside of a ``Gosub()``."""
+    return [at for name, at in brief(found(text, **said)) if name == "LOCAL_SETS_NOTHING"]
+
+
+@pytest.mark.parametrize(
+    ("way", "where"),
+    [
+        ("Gosub(sub,s,1)", []),
+        ("GosubIf(${X}?sub,s,1)", []),
+        ("ExecIf(${X}?Gosub(sub,s,1))", []),
+        ("Dial(PJSIP/1001,9,U(sub))", []),
+        ("Dial(PJSIP/1001,9,b(sub^s^1))", []),
+        ("Dial(PJSIP/1001,9,B(sub^s^1))", []),
+        ("Queue(a,t,,,30,,,sub,s,1)", []),
+        ("Goto(sub,s,1)", ["sub,s,1"]),
+        ("GotoIf(${X}?sub,s,1)", ["sub,s,1"]),
+        ("Dial(PJSIP/1001,9,F(sub^s^1))", ["sub,s,1"]),
+        ("Dial(Local/s@sub)", ["sub,s,1"]),
+        ("Originate(PJSIP/1001,exten,sub)", ["sub,s,1"]),
+        ("Macro(sub)", ["macro-sub,s,1"]),
+        ("Dial(PJSIP/1001,9,M(sub))", ["macro-sub,s,1"]),
+    ],
+)
+def test_variables_of_local_need_a_gosub_on_the_same_channel(way: str, where: list[str]) -> None:
+    assert sets_nothing(call(way) + LOCAL + LOCAL_MACRO) == where
+
+
+def test_a_frame_stays_until_its_return() -> None:
+    outer = context(
+        "outer",
+        "exten => s,1,Gosub(inner,s,1)",
+        " same => n,Set(LOCAL(a)=1)",
+        " same => n,Macro(sub)",
+        " same => n,GotoIf(${X}?away,s,1)",
+        " same => n,Return()",
+        "exten => h,1,Set(LOCAL(a)=1)",
+    ) + context("inner", "exten => s,1,Return()")
+    away = context("away", "exten => s,1,Set(LOCAL(a)=1)", " same => n,Hangup()")
+    text = call("Gosub(outer,s,1)", "Set(LOCAL(a)=1)") + outer + away + LOCAL_MACRO
+    behind = "from-trunk,0312345678,2"
+    assert sets_nothing(text) == [behind]
+    elsewhere = context("other", "exten => s,1,Goto(away,s,1)")
+    assert sets_nothing(text + elsewhere) == [behind, "away,s,1"]
+
+
+def test_a_subroutine_that_nothing_is_seen_to_call_is_none_that_a_call_enters() -> None:
+    """A program, a feature or a hangup handler may call it."""
+    twice = context("twice", "exten => s,1,Gosub(other,s,1)", " same => n,Goto(sub,s,1)")
+    other = context("other", "exten => s,1,Return()")
+    calls = call("Gosub(other,s,1)", "Hangup()")
+    assert sets_nothing(calls + twice + other + LOCAL) == []
+    assert sets_nothing(LOCAL_MACRO) == sets_nothing(LOCAL_MACRO.replace("Macro", "Wait")) == []
+    assert sets_nothing(LOCAL.replace("Return", "Hangup")) == ["sub,s,1"]
+    assert sets_nothing(LOCAL, entries=frozenset({"sub"})) == ["sub,s,1"]
+    named = LOCAL.replace("=> s", "=> log")
+    assert sets_nothing(named, entries=frozenset({"sub"})) == []
+    number = LOCAL.replace("=> s", "=> _X.")
+    assert sets_nothing(number) == []
+    assert sets_nothing(number, entries=frozenset({"sub"})) == ["sub,_X.,1"]
+
+
+def test_where_a_way_began_is_said_behind_a_subroutine_that_two_ways_call() -> None:
+    lines = ("exten => s,1,Gosub(sub,s,1)", f" same => n,{RECORD}")
+    text = context("one", *lines) + context("two", *lines)
+    both = found(text + context("sub", "exten => s,1,Return()"))
+    for name, finding in zip(("one", "two"), both, strict=True):
+        assert f"a caller from {name},s,1 who" in finding.what
 
 
 # -- menus, loops, what always can happen ------------------------------------------------------
