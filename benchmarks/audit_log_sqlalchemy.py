@@ -68,7 +68,8 @@ def by_sqlite3(db: Any, batches: Sequence[Sequence[Prepared]]) -> None:
                     (row.seq, field, row.party, salt, value),
                 )
             if row.change:
-                projections.apply(db, row.change)
+                change = row.change
+                projections.apply(db, {(change.table, change.key): dict(change.columns)})
         db.execute("UPDATE tree SET size = ?", (batch[-1].seq + 1,))
         db.execute("COMMIT")
 

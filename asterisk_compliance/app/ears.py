@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 import structlog
@@ -38,6 +39,10 @@ from asterisk_compliance.errors import AsteriskError, AsteriskUnavailable
 from asterisk_compliance.ids import CallId, ChannelId, is_call_id
 
 log = structlog.get_logger()
+
+_SHOWN_STILL_S = (0.1, 0.4, 1.5)
+"""An Asterisk 16 now and then still shows a channel over ARI when AMI has told of its end: after
+so long, one after the other, it is looked at again before AMI is not believed."""
 
 _ASKING = {"agent": By(Actor.AGENT), "caller": By(Actor.CALLER)}
 
@@ -293,14 +298,24 @@ class AmiEars:
         of any other channel. ARI's JSON cannot be forged. Without ARI the files decide: a
         recording that Asterisk has not closed is left alone.
         """
-        found = None
-        if self._node.ari is not None:
-            try:
-                found = await self._node.ari.channel(channel)
-            except AsteriskError as error:
-                log.warning("hangup_not_confirmed", channel=channel, why=str(error))
-        if found is None:
+        is_there = await self._is_there(channel)
+        for later_s in _SHOWN_STILL_S:
+            if not is_there:
+                break
+            await asyncio.sleep(later_s)
+            is_there = await self._is_there(channel)
+        if not is_there:
             self._node.feed(channel, ChannelGone(at_ms))
-        else:
+        elif channel in self._node.calls:
             log.error("ami_event_forged", node=self._node.node, channel=channel)
             self._node.row(Kind.ANOMALY, code="HANGUP_FORGED", channel=channel)
+
+    async def _is_there(self, channel: ChannelId) -> bool:
+        """Whether ARI knows the channel as alive; not where it cannot be asked."""
+        if self._node.ari is None:
+            return False
+        try:
+            return await self._node.ari.channel(channel) is not None
+        except AsteriskError as error:
+            log.warning("hangup_not_confirmed", channel=channel, why=str(error))
+            return False

@@ -28,7 +28,7 @@ from asterisk_compliance.app.line import Line
 from asterisk_compliance.app.notices import Notices
 from asterisk_compliance.app.past_calls import PastCalls
 from asterisk_compliance.app.policies import Policies
-from asterisk_compliance.app.recovery import look_again_after_standing_still, recover
+from asterisk_compliance.app.recovery import Recovery, look_again_after_standing_still
 from asterisk_compliance.app.result import encode_result
 from asterisk_compliance.asterisk.ami import AmiClient
 from asterisk_compliance.asterisk.ari import AriClient
@@ -124,9 +124,8 @@ class Node:
         self._events_per_call = events_per_call
         self._store_s = store_s
         self._heartbeat = heartbeat or Heartbeat(0.0)
-        self._alive_unix_ms = alive_unix_ms
         self._alone = alone
-        self._recovering = asyncio.Lock()
+        self.recovery = Recovery(self, alive_unix_ms)
         self._tasks: asyncio.TaskGroup | None = None
         self._log = log.bind(node=self.node)
 
@@ -269,14 +268,12 @@ class Node:
         return known
 
     async def recover(self) -> None:
-        """Compare log, channels and spool, on every connect; one comparison at a time."""
+        """Compare log, channels and spool, on every connect."""
         if self.ari is None:
             self.following.hears_again()
         if self.ari is None or self.ari.transport is None:
             return
-        async with self._recovering:
-            await self.adoption.run()
-            await recover(self, alive_unix_ms=self._alive_unix_ms)
+        await self.recovery.run()
 
     def looked_away(self, since_ms: int) -> None:
         """What happened since then, on the monotonic clock, we are told too late: look."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
@@ -49,6 +50,41 @@ _LAST_MOMENT_MS = 500
 log = structlog.get_logger()
 
 
+class Recovery:
+    """The comparisons of one Asterisk: one at a time, and never two that wait.
+
+    Args:
+        alive_unix_ms: When an earlier life of this service was last seen to live.
+
+    Attributes:
+        turn: Held while one runs.
+    """
+
+    def __init__(self, node: Node, alive_unix_ms: int) -> None:
+        self._node = node
+        self._alive_unix_ms = alive_unix_ms
+        self.turn = asyncio.Lock()
+        self._waits = False
+
+    async def run(self) -> None:
+        """Compare, as soon as a comparison that runs is over.
+
+        One that waits has not looked yet: it will see what this one would.
+        """
+        if self._waits:
+            return
+        self._waits = True
+        try:
+            await self.turn.acquire()
+        finally:
+            self._waits = False
+        try:
+            await self._node.adoption.run()
+            await recover(self._node, alive_unix_ms=self._alive_unix_ms)
+        finally:
+            self.turn.release()
+
+
 async def recover(node: Node, *, alive_unix_ms: int) -> bool:
     """Compare log, channels and spool of one Asterisk, and go on from there.
 
@@ -69,8 +105,8 @@ async def recover(node: Node, *, alive_unix_ms: int) -> bool:
     followed = {task.call.id for _, task in here}
     before = call_id(unix_ms(), bytes(8))
     try:
-        unfinished = await asyncio.to_thread(_unfinished, node, alive_unix_ms)
-        left = [one for one in unfinished if one.known.id not in followed and one.is_before(before)]
+        unfinished = await asyncio.to_thread(_unfinished, node, followed, alive_unix_ms)
+        left = [one for one in unfinished if one.is_before(before)]
         left = [one for one in left if not node.owes(one.known.id)]
         if left:
             await _until_ami(node)
@@ -203,16 +239,19 @@ def policy_of(node: Node, known: Remembered) -> Policy | None:
     return replace(other, on_join=OnJoin.STOP)
 
 
-def _unfinished(node: Node, alive_unix_ms: int) -> list[_Left]:
-    """Calls of this Asterisk that the log does not know the end of.
+def _unfinished(node: Node, followed: AbstractSet[CallId], alive_unix_ms: int) -> list[_Left]:
+    """Calls of this Asterisk that the log does not know the end of, but for those followed here.
 
     A life that died before it looked has not followed them: then nobody has since the life before.
     """
     found = []
     with StoreReader(node.store) as reader:
+        calls = [call for call in reader.unfinished(node.node) if call not in followed]
+        if not calls:
+            return []
         starts = [row.seq for row in reader.rows(RowQuery(kind=Kind.SERVICE_STARTED))]
         told = _told(reader, node)
-        for call in reader.unfinished(node.node):
+        for call in calls:
             rows = [decode(stored.data) for stored in reader.rows(RowQuery(call=call))]
             known = remember(rows)
             if known is None:

@@ -81,8 +81,13 @@ def timestamp(at_ms: int) -> str:
     """
     if not 0 <= at_ms < _YEAR_10000_MS:
         raise ValueError("the time of a row is out of range")
-    moment = _EPOCH + timedelta(milliseconds=at_ms)
-    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
+    return f"{_second(at_ms // 1_000)}.{at_ms % 1_000:03}Z"
+
+
+@lru_cache(maxsize=16)
+def _second(at_s: int) -> str:
+    """Rows come many a second."""
+    return (_EPOCH + timedelta(seconds=at_s)).isoformat()[:-6]
 
 
 def milliseconds(at: str) -> int:

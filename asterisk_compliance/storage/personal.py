@@ -10,6 +10,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import overload
 
@@ -18,7 +19,6 @@ from msgspec.structs import replace
 from asterisk_compliance.domain.row_format import SALT_BYTES, search_digest
 from asterisk_compliance.domain.rows import Draft, PersonalFact
 from asterisk_compliance.errors import StoreUnavailable
-from asterisk_compliance.ids import PartyId
 from asterisk_compliance.storage.files import write_durably
 from asterisk_compliance.storage.schema import DATABASE
 
@@ -76,29 +76,40 @@ def keep(
     salts: Mapping[PersonalFact, bytes],
 ) -> None:
     """Write the values of row ``seq`` in its transaction; of who was erased, none any more."""
-    if draft.party is None or not draft.facts or _is_erased(db, draft.party):
+    if draft.party is None or not draft.facts:
         return
-    db.execute(
-        "INSERT INTO parties (party, role, call) VALUES (?, ?, ?)"
-        " ON CONFLICT DO UPDATE SET role = coalesce(excluded.role, role)",
-        (draft.party, draft.role, draft.call),
-    )
-    for fact in draft.facts:
-        db.execute(
-            "INSERT INTO party_values (seq, field, party, salt, value) VALUES (?, ?, ?, ?, ?)",
-            (seq, fact.field, draft.party, salts[fact], fact.value),
-        )
-        if fact.search_key is not None:
-            digest = search_digest(key, fact.field, fact.search_key)
-            db.execute(
-                "INSERT OR IGNORE INTO party_digests (digest, party, field) VALUES (?, ?, ?)",
-                (digest, draft.party, fact.field),
-            )
+    party = (draft.party, draft.role, draft.call)
+    if db.execute(_KEEP_PARTY, party).fetchone() is None:
+        return
+    values = [(seq, one.field, draft.party, salts[one], one.value) for one in draft.facts]
+    db.execute(_insert_values(len(values)), [item for value in values for item in value])
+    sought = [
+        (search_digest(key, fact.field, fact.search_key), draft.party, fact.field)
+        for fact in draft.facts
+        if fact.search_key is not None
+    ]
+    if sought:
+        db.execute(_insert_digests(len(sought)), [item for one in sought for item in one])
 
 
-def _is_erased(db: sqlite3.Connection, party: PartyId) -> bool:
-    sql = "SELECT 1 FROM parties WHERE party = ? AND erased_at NOT NULL"
-    return db.execute(sql, (party,)).fetchone() is not None
+_KEEP_PARTY = """
+INSERT INTO parties (party, role, call) VALUES (?, ?, ?)
+    ON CONFLICT DO UPDATE SET role = coalesce(excluded.role, role) WHERE erased_at IS NULL
+    RETURNING 1
+"""
+"""Gives nothing for a party that was erased."""
+
+
+@lru_cache(maxsize=16)
+def _insert_values(count: int) -> str:
+    places = ", ".join(["(?, ?, ?, ?, ?)"] * count)
+    return f"INSERT INTO party_values (seq, field, party, salt, value) VALUES {places}"  # noqa: S608
+
+
+@lru_cache(maxsize=16)
+def _insert_digests(count: int) -> str:
+    places = ", ".join(["(?, ?, ?)"] * count)
+    return f"INSERT OR IGNORE INTO party_digests (digest, party, field) VALUES {places}"  # noqa: S608
 
 
 def _utf8(text: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import TypeAlias
 
 from asterisk_compliance.domain.projection import Change, Column, Table, project
 from asterisk_compliance.domain.row_format import decode
@@ -12,11 +13,21 @@ from asterisk_compliance.domain.row_format import decode
 KEYS: dict[Table, str] = {"calls": "call", "recordings": "recording"}
 
 
-def apply(db: sqlite3.Connection, change: Change) -> None:
-    """Make one change, in the transaction of its row."""
-    columns = tuple(sorted(change.columns))
-    values = [change.columns[column] for column in columns]
-    db.execute(_upsert(change.table, columns), [change.key, *values])
+Changes: TypeAlias = "dict[tuple[Table, str], dict[str, Column]]"
+"""What rows change together, by the entry."""
+
+
+def fold(changes: Changes, change: Change) -> None:
+    """Add what one more row changes: of each column the last one counts."""
+    entry = changes.setdefault((change.table, change.key), {})
+    entry.update(change.columns)
+
+
+def apply(db: sqlite3.Connection, changes: Changes) -> None:
+    """Make all of them, in the transaction of their rows: a statement for each entry."""
+    for (table, key), entry in changes.items():
+        columns = tuple(sorted(entry))
+        db.execute(_upsert(table, columns), [key, *(entry[column] for column in columns)])
 
 
 def rebuild(db: sqlite3.Connection) -> int:
@@ -32,7 +43,9 @@ def rebuild(db: sqlite3.Connection) -> int:
         for (text,) in db.execute("SELECT row FROM rows ORDER BY seq"):
             count += 1
             if change := project(decode(text.encode())):
-                apply(db, change)
+                changes: Changes = {}
+                fold(changes, change)
+                apply(db, changes)
         db.execute("COMMIT")
     except BaseException:
         db.execute("ROLLBACK")
@@ -60,7 +73,7 @@ def differences(
             yield f"{table} does not list {entry}"
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _upsert(table: Table, columns: tuple[str, ...]) -> str:
     """Names come from ``domain/projection.py``, values are always parameters."""
     key = KEYS[table]

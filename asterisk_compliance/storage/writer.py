@@ -15,6 +15,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self, TypeAlias
@@ -40,6 +41,7 @@ from asterisk_compliance.storage.migrating import Told, nobody
 from asterisk_compliance.storage.tree import complete_blocks, keep_block
 
 TIDY_AFTER_COMMITS = 100
+ROWS_A_STATEMENT = 16
 
 
 class Stored(NamedTuple):
@@ -59,6 +61,13 @@ class _Placed(NamedTuple):
     salts: Mapping[PersonalFact, bytes]
     row: Row
     data: bytes
+
+
+class _Written(NamedTuple):
+    """What a transaction writes at its end: fewer statements than one for each row."""
+
+    rows: list[tuple[int, str, bytes]]
+    changes: projections.Changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +161,9 @@ class StoreWriter:
         try:
             self._db.execute("BEGIN IMMEDIATE")
             frontier = self._own_frontier()
-            results = [self._add(frontier, group) for group in groups]
+            written = _Written([], {})
+            results = [self._add(frontier, group, written) for group in groups]
+            self._write(written)
             head = Head(frontier.size, frontier.root())
             self._db.execute(
                 "UPDATE tree SET size = ?, frontier = ?, root = ?",
@@ -240,7 +251,7 @@ class StoreWriter:
             raise LogBroken("somebody else has written to the audit log")
         return frontier
 
-    def _add(self, frontier: Frontier, group: Sequence[Draft]) -> Group:
+    def _add(self, frontier: Frontier, group: Sequence[Draft], written: _Written) -> Group:
         """Write one group; nothing of it is written before all of it is known to be rows."""
         placed: list[_Placed] = []
         try:
@@ -252,18 +263,22 @@ class StoreWriter:
             return error
         for draft, kept_salts, row, data in placed:
             leaf = leaf_hash(data)
-            self._db.execute(
-                "INSERT INTO rows (seq, row, leaf) VALUES (?, ?, ?)", (row.seq, data.decode(), leaf)
-            )
+            written.rows.append((row.seq, data.decode(), leaf))
             personal.keep(self._db, self._search_key, row.seq, draft, kept_salts)
             do_not_call.apply(self._db, self._search_key, row.seq, draft)
             erasure.apply(self._db, draft)
             holds.apply(self._db, self._search_key, row.seq, draft)
             if change := project(row):
-                projections.apply(self._db, change)
+                projections.fold(written.changes, change)
             keep_block(self._db, 0, frontier, leaf)
             frontier.append(leaf)
         return [Stored(row.seq, data) for _, _, row, data in placed]
+
+    def _write(self, written: _Written) -> None:
+        for first in range(0, len(written.rows), ROWS_A_STATEMENT):
+            rows = written.rows[first : first + ROWS_A_STATEMENT]
+            self._db.execute(_insert(len(rows)), [value for row in rows for value in row])
+        projections.apply(self._db, written.changes)
 
     def _wipe(self) -> None:
         """Leave nothing of who was erased: in no backup, and not in the write-ahead log."""
@@ -287,6 +302,11 @@ class StoreWriter:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+@lru_cache(maxsize=ROWS_A_STATEMENT)
+def _insert(count: int) -> str:
+    return f"INSERT INTO rows (seq, row, leaf) VALUES {', '.join(['(?, ?, ?)'] * count)}"  # noqa: S608
 
 
 def check_head(db: sqlite3.Connection) -> Head:

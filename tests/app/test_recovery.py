@@ -158,6 +158,32 @@ async def test_a_store_that_cannot_be_read_is_no_reason_to_end_calls(
     assert told.heard == []
 
 
+async def test_rows_of_calls_that_are_followed_are_not_read(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await site.recorded()
+    site.asterisk.lives(CALLER)
+    await site.node.recover()
+
+    def read(*_: object) -> None:
+        pytest.fail("a row was read")
+
+    monkeypatch.setattr(recovery, "decode", read)
+    await site.node.recover()
+    assert site.asterisk.listed == 2
+
+
+async def test_of_comparisons_that_wait_one_is_enough(site: Site) -> None:
+    async with site.node.recovery.turn:
+        waiting = [asyncio.create_task(site.node.recover()) for _ in range(5)]
+        await asyncio.wait(waiting[1:])
+        assert not waiting[0].done()
+    await waiting[0]
+    assert site.asterisk.listed == 1
+    await site.node.recover()
+    assert site.asterisk.listed == 2
+
+
 async def test_who_arrives_while_we_ask_is_not_told_that_he_is_gone(site: Site) -> None:
     late: list[Task] = []
     site.asterisk.asking = lambda: late.append(site.here(LATE)) if not late else None

@@ -101,7 +101,7 @@ async def test_who_dies_between_two_steps_begins_again(
             dying.setattr(site.node._rows, "append", die)
         else:
             dying.setattr(site.node._keeping, "forget_stranger", die_later)
-        async with site.node._recovering:  # a machine that stood still recovers by itself
+        async with site.node.recovery.turn:  # a machine that stood still recovers by itself
             with pytest.raises(Died):
                 await site.node.adoption.set_strangers_aside()
             assert file.exists()

@@ -8,9 +8,11 @@ from contextlib import AsyncExitStack
 import pytest
 
 from asterisk_compliance.app.control import ask
+from asterisk_compliance.domain.asterisk_version import Ability
 from lab.proxy import Cable
 from lab.service import ServiceProcess
 from lab.site import EXTENSIONS
+from lab.versions import can
 
 pytestmark = pytest.mark.asterisk
 
@@ -220,7 +222,8 @@ async def test_a_second_service_on_the_same_store_is_told_who_holds_it(scene):
     assert f"process {scene.site.service.pid}" in second.words
     status = await scene.site.service.status()
     assert status is not None
-    assert status["nodes"][0]["ari"] == "websocket"
+    websocket = can(scene.site.asterisk.build, Ability.REST_BY_WEBSOCKET)
+    assert status["nodes"][0]["ari"] == ("websocket" if websocket else "http")
 
 
 async def test_a_caller_stranded_by_a_crash_is_released_by_the_next_start(set_the_scene):

@@ -238,7 +238,7 @@ async def test_recordings_of_another_system_are_told_apart_by_what_had_been_told
     late = {name: row["told_after_ms"] for name, row in ends if row["told_after_ms"] is not None}
     assert late.keys() == {"told", "during"}
     assert 0 < late["during"] < 1_500
-    assert 1_000 <= late["told"] < 1_500
+    assert 980 <= late["told"] < 1_500  # both ends are stamped when we hear of them
     stopped = {name for name, row in ends if row["cause"] != "hangup"}
     assert stopped == {"cut", "first", "second"}
     early, bridged = (len(read_wav(_spooled(watched, name))[0]) for name in ("early", "bridged"))

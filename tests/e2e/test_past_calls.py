@@ -69,6 +69,8 @@ async def call(scene: Scene, number: str, exten: str = "100") -> str:
     if exten in {"100", "104"}:
         agent = await scene.agent.next_call()
         await agent.answered()
+        if exten == "104":  # it is the agent who is told, and looked for, while he is
+            await scene.site.rows_until(lambda rows: shown(rows) - before != set())
         await leg.hang_up()
     else:
         await leg.ended()
@@ -79,6 +81,11 @@ async def call(scene: Scene, number: str, exten: str = "100") -> str:
         if row["kind"] == "call_arrived" and row["call"] not in before
     ]
     return "" if exten == "104" else await said_in_cdr(scene, channel)
+
+
+def shown(rows: list[dict[str, Any]]) -> set[str]:
+    """The calls of which past ones were shown."""
+    return {row["call"] for row in rows if row["kind"] == "past_calls_shown"}
 
 
 async def said_in_cdr(scene: Scene, channel: str) -> str:

@@ -100,7 +100,7 @@ class Story:
             return False
         (node,) = service._nodes
         connected = node.ari is not None and node.ari.transport is not None
-        idle = not node._recovering.locked() and node.following.away_since_ms is None
+        idle = not node.recovery.turn.locked() and node.following.away_since_ms is None
         return connected and idle and not node.calls and not site.asterisk.channels
 
     def _everything_works(self) -> None:

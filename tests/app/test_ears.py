@@ -1,0 +1,95 @@
+"""What AMI tells of a channel's end is believed when ARI no longer shows it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from asterisk_compliance.app import ears
+from asterisk_compliance.app.ears import AmiEars
+from asterisk_compliance.asterisk.ami_events import Hangup
+from asterisk_compliance.asterisk.ari_events import Channel
+from asterisk_compliance.domain.events import ChannelGone
+from asterisk_compliance.errors import AsteriskUnavailable
+from asterisk_compliance.ids import ChannelId
+
+from .recovered_site import CALLER, Asterisk, Site, running
+
+HANGUP = Hangup(CALLER, CALLER, 16)
+FORGED = {"code": "HANGUP_FORGED", "channel": CALLER}
+
+
+@pytest.fixture
+async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
+    monkeypatch.setattr(ears, "_SHOWN_STILL_S", (0.01, 0.02, 0.03))
+    async with running(tmp_path) as site:
+        yield site
+
+
+def looked_at(asterisk: Asterisk, shown: int, monkeypatch: pytest.MonkeyPatch) -> list[ChannelId]:
+    """Show the channel so many times; returns who is looked at."""
+    looks: list[ChannelId] = []
+    there = MappingProxyType(dict(asterisk.there))
+
+    async def channel(channel: ChannelId) -> Channel | None:
+        looks.append(channel)
+        return there.get(channel) if len(looks) <= shown else None
+
+    monkeypatch.setattr(asterisk, "channel", channel)
+    return looks
+
+
+@pytest.mark.parametrize("shown", range(4))
+async def test_a_channel_that_ari_shows_a_moment_longer_is_gone(
+    site: Site, monkeypatch: pytest.MonkeyPatch, shown: int
+) -> None:
+    told = site.here(CALLER)
+    site.asterisk.lives(CALLER)
+    looks = looked_at(site.asterisk, shown, monkeypatch)
+    AmiEars(site.node).on_event(HANGUP, 12.5)
+    await site.serving.until(lambda: told.heard != [])
+    assert told.heard == [ChannelGone(12_500)]
+    assert looks == [CALLER] * (shown + 1)
+    assert site.serving.details("anomaly") == []
+
+
+async def test_a_channel_that_ari_goes_on_to_show_was_not_hung_up(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = site.here(CALLER)
+    site.asterisk.lives(CALLER)
+    looks = looked_at(site.asterisk, 99, monkeypatch)
+    AmiEars(site.node).on_event(HANGUP, 12.5)
+    await site.serving.until(lambda: site.serving.details("anomaly") == [FORGED])
+    assert (told.heard, looks) == ([], [CALLER] * 4)
+
+
+async def test_a_call_that_ends_while_we_look_again_was_not_forged(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.here(CALLER)
+    site.asterisk.lives(CALLER)
+    looks = looked_at(site.asterisk, 99, monkeypatch)
+    AmiEars(site.node).on_event(HANGUP, 12.5)
+    await asyncio.sleep(0)
+    del site.node.calls[CALLER]
+    await site.serving.until(lambda: len(looks) == 4)
+    await asyncio.sleep(0)
+    assert site.serving.details("anomaly") == []
+
+
+async def test_without_ari_ami_is_believed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuses(channel: ChannelId) -> None:
+        raise AsteriskUnavailable("gone")
+
+    told = site.here(CALLER)
+    monkeypatch.setattr(site.asterisk, "channel", refuses)
+    AmiEars(site.node).on_event(HANGUP, 12.5)
+    await site.serving.until(lambda: told.heard == [ChannelGone(12_500)])
+    site.node.ari = None
+    AmiEars(site.node).on_event(HANGUP, 13.5)
+    await site.serving.until(lambda: told.heard[1:] == [ChannelGone(13_500)])
