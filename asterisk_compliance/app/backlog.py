@@ -56,7 +56,7 @@ class Backlog:
 
     def holds(self, call: CallId) -> bool:
         """Whether rows of this call are not stored yet; whatever follows them has to wait."""
-        return self._of[call] > 0
+        return call in self._of
 
     def keep(self, call: CallId, *drafts: Draft) -> None:
         """Keep rows that belong together; all are stored later, or none."""

@@ -3,21 +3,23 @@
 Only this task touches the call's state. Commands are started without waiting for Asterisk's
 answer, which comes back as an event. Three kinds are different: ``Commit`` waits for the rows;
 what steers a running MixMonitor waits, because its order counts; and what takes a recording in
-runs beside the task, because the call goes on.
+runs beside the task, because the call goes on. Where nothing has to be waited for, an event is
+dealt with in one go: only what waits is a coroutine.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Any, TypeAlias
 
 import structlog
 
 from asterisk_compliance.app.committing import CallRows, Outcome, Rows, unix_ms
 from asterisk_compliance.app.line import Line
+from asterisk_compliance.app.mailbox import Mailbox
 from asterisk_compliance.app.surroundings import Steering, Surroundings
 from asterisk_compliance.domain import call as rules
 from asterisk_compliance.domain.call_state import Call, Phase
@@ -81,6 +83,10 @@ __all__ = ["CallTask", "Rows", "monotonic_ms", "unix_ms"]
 NOT_FOUND, NOT_IN_STASIS = 404, 409
 """ARI's answers for a channel that is gone, and for one that has left our application."""
 
+_Waits: TypeAlias = "Coroutine[Any, Any, None] | None"
+"""What is left of the work, where it has to wait; await it before anything else."""
+
+_WAITED_FOR = (Commit, AwaitRows, StopCapture, SetMute, StartSegment)
 _NO_HURRY = (RemoveSpooled, RemoveRecording)
 """Nobody is kept waiting by rows before these: they may share the disk with other calls' rows."""
 
@@ -101,17 +107,12 @@ class CallTask:
     __slots__ = (
         "_around",
         "_asked",
-        "_events_max",
         "_gaps",
         "_gaps_seen",
-        "_gone",
         "_hands",
-        "_outcomes",
-        "_overflowed",
-        "_queue",
+        "_mailbox",
         "_rows",
         "_stepped",
-        "_told",
         "_waits",
         "call",
         "line",
@@ -139,45 +140,34 @@ class CallTask:
         self._gaps, self._gaps_seen = gaps, gaps()
         self._around = around
         self._hands = hands
-        self._queue: deque[Event] = deque()
-        self._events_max = events
-        self._outcomes: deque[Event] = deque()
-        self._told = asyncio.Event()
+        self._mailbox = Mailbox(events)
         self._asked: list[tuple[Event, asyncio.Future[Call]]] = []
         self._waits: dict[Deadline, asyncio.TimerHandle] = {}
-        self._overflowed = False
-        self._gone: ChannelGone | None = None
 
     def feed(self, event: Event) -> None:
-        """Queue one event; never waits. A full queue is an event of its own.
-
-        The channel's end is kept even then, or the call would never be over.
-        """
-        if len(self._queue) < self._events_max:
-            self._queue.append(event)
-        else:
-            self._overflowed = True
-            if isinstance(event, ChannelGone):
-                self._gone = event
-        self._told.set()
+        """Queue one event; never waits. A full queue is an event of its own."""
+        self._mailbox.put(event)
 
     async def ask(self, event: Event) -> Call:
         """Queue one event, and wait until it was applied: the call as it is then."""
         applied: asyncio.Future[Call] = asyncio.get_running_loop().create_future()
         self._asked.append((event, applied))
-        self._heard(event)
+        self._mailbox.put_always(event)
         return await applied
 
     async def run(self, first: tuple[Command, ...]) -> None:
         """Perform the first commands, then live until the call is over."""
         try:
-            await self._perform(first)
-            while self.call.phase is not Phase.OVER:
-                event = await self._next()
-                await self._step(event)
-                await self._answer_when_done(event)
-                if self._overflowed:
-                    await self._catch_up()
+            waits = self._perform(first)
+            while True:
+                if waits is not None:
+                    await waits
+                if self.call.phase is Phase.OVER:
+                    break
+                event = await self._mailbox.next()
+                waits = self._step(event)
+                if self._asked or self._mailbox.overflowed:
+                    waits = self._and_then(waits, event)
             await self._rows.last_ones()  # who reads the log must not find it unfinished
         finally:
             for timer in self._waits.values():
@@ -185,29 +175,15 @@ class CallTask:
             self._answer(None)
             self.line.close()
 
-    async def _next(self) -> Event:
-        """What this call waited for itself comes first, and needs no place in the queue."""
-        while True:
-            for events in (self._outcomes, self._queue):
-                if events:
-                    return events.popleft()
-            self._told.clear()
-            await self._told.wait()
-
-    def _came_out(self, event: Event) -> None:
-        self._outcomes.append(event)
-        self._told.set()
-
-    def _heard(self, event: Event) -> None:
-        """What we began ourselves, or somebody waits for: in its turn, and in a full queue too."""
-        self._queue.append(event)
-        self._told.set()
-
-    async def _answer_when_done(self, event: Event) -> None:
+    async def _and_then(self, waits: _Waits, event: Event) -> None:
         """Who asked for a pause is told so when Asterisk has muted, or that it could not be."""
-        while self._asked and self._outcomes:
-            await self._step(self._outcomes.popleft())
+        if waits is not None:
+            await waits
+        while self._asked and (outcome := self._mailbox.outcome()) is not None:
+            await self._do(outcome)
         self._answer(event)
+        if self._mailbox.overflowed:
+            await self._catch_up()
 
     def _answer(self, event: Event | None) -> None:
         """Tell who asked for this event; of ``None``, everybody: nothing more will be applied."""
@@ -217,60 +193,98 @@ class CallTask:
                 asked[1].set_result(self.call)
 
     async def _catch_up(self) -> None:
-        self._overflowed = False
-        log.error("events_overflowed", call=self.call.id, queued=len(self._queue))
-        await self._step(EventsOverflowed())
-        if self._gone is not None:
-            await self._step(self._gone)
+        self._mailbox.overflowed = False
+        log.error("events_overflowed", call=self.call.id, queued=len(self._mailbox))
+        await self._do(EventsOverflowed())
+        if self._mailbox.gone is not None:
+            await self._do(self._mailbox.gone)
 
-    async def _step(self, event: Event) -> None:
+    async def _do(self, event: Event) -> None:
+        """Step, and wait for what that waits for."""
+        if (waits := self._step(event)) is not None:
+            await waits
+
+    def _step(self, event: Event) -> _Waits:
         if (gaps := self._gaps()) != self._gaps_seen:
             self._gaps_seen = gaps
             if self.call.entry is Entry.ARI and self.call.undecided:
-                await self._apply(ServiceHung())
-        await self._apply(event)
+                return self._step_after(self._apply(ServiceHung()), event)
+        return self._apply(event)
 
-    async def _apply(self, event: Event) -> None:
+    async def _step_after(self, waits: _Waits, event: Event) -> None:
+        if waits is not None:
+            await waits
+        if (more := self._apply(event)) is not None:
+            await more
+
+    def _apply(self, event: Event) -> _Waits:
         before = self.call
         self.call, commands = rules.step(before, event)
         self._stepped(before, event, self.call)
-        await self._perform(commands)
+        return self._perform(commands) if commands else None
 
-    async def _perform(self, commands: tuple[Command, ...]) -> None:
+    def _perform(self, commands: tuple[Command, ...], drafts: tuple[Draft, ...] = ()) -> _Waits:
         """Start each command in its turn; rows of one step are stored together or not at all."""
-        drafts: list[Draft] = []
+        rows = [*drafts]
         for at, command in enumerate(commands):
-            match command:
-                case AppendRow():
-                    drafts.append(self._rows.draft(command))
-                case Commit():
-                    undone = commands[at + 1 :]
-                    patient = all(isinstance(one, _NO_HURRY) for one in undone)
-                    outcome = await self._rows.commit(drafts, undone, patient=patient)
-                    if outcome is not Outcome.STORED:
-                        late = outcome is Outcome.LATE
-                        refused = RowsRefused(at_commit=True, undone=undone)
-                        await self._step(RowsLate(undone) if late else refused)
-                        return
-                    drafts = []
-                case AwaitRows():
-                    await self._rows.late_ones()
-                case Announce() | Judge() | RemoveSpooled() | StopCapture() if drafts:
-                    self._rows.append(drafts)  # before what it says
-                    drafts = []
-                    await self._start(command)
-                case _:
-                    await self._start(command)
-        if drafts:
-            self._rows.append(drafts)
+            if isinstance(command, AppendRow):
+                rows.append(self._rows.draft(command))
+            elif isinstance(command, _WAITED_FOR):
+                return self._perform_waiting(command, commands[at + 1 :], rows)
+            else:
+                if rows and isinstance(command, Announce | Judge | RemoveSpooled):
+                    self._rows.append(rows)  # before what it says
+                    rows = []
+                self._start(command)
+        if rows:
+            self._rows.append(rows)
+        return None
+
+    async def _perform_waiting(
+        self, command: Command, undone: tuple[Command, ...], drafts: list[Draft]
+    ) -> None:
+        """Wait for ``command``, with the rows before it, and go on with the others."""
+        rows = tuple(drafts)
+        match command:
+            case Commit():
+                patient = all(isinstance(one, _NO_HURRY) for one in undone)
+                outcome = await self._rows.commit(drafts, undone, patient=patient)
+                if outcome is not Outcome.STORED:
+                    late = outcome is Outcome.LATE
+                    refused = RowsRefused(at_commit=True, undone=undone)
+                    await self._do(RowsLate(undone) if late else refused)
+                    return
+                rows = ()
+            case AwaitRows():
+                await self._rows.late_ones()
+            case StopCapture(recording=recording):
+                if drafts:
+                    self._rows.append(drafts)
+                    rows = ()
+                stopped = await self._hands.stop_capture(self.call.channel)
+                self._mailbox.put_always(
+                    CaptureStopped(recording, monotonic_ms())
+                    if stopped
+                    else CaptureGoesOn(recording)
+                )
+            case SetMute(mute=mute):
+                muted = await self._hands.set_mute(self.call.channel, mute)
+                outcome_of = MuteChanged if muted else MuteRefused
+                self._mailbox.put_first(outcome_of(mute, monotonic_ms()))
+            case StartSegment(recording=recording, options=options):
+                self._around.follow_recording(recording)
+                if not await self._hands.start_segment(self.call.channel, recording, options):
+                    self._mailbox.put_always(SegmentRefused(recording, monotonic_ms()))
+        if (waits := self._perform(undone, rows)) is not None:
+            await waits
 
     def _refused(self) -> None:
-        self._heard(RowsRefused())
+        self._mailbox.put_always(RowsRefused())
 
     def _settled(self, stored: bool, undone: tuple[Command, ...]) -> None:
-        self._came_out(LateRowsSettled(stored, undone))
+        self._mailbox.put_first(LateRowsSettled(stored, undone))
 
-    async def _start(self, command: Command) -> None:  # noqa: C901, PLR0912, PLR0915 - one arm a command
+    def _start(self, command: Command) -> None:  # noqa: C901, PLR0912 - one arm a command
         match command:
             case Answer():
                 self._report(Step.ANSWER, self.line.answer())
@@ -295,22 +309,6 @@ class CallTask:
                 self._hands.show(channels, status)
             case FollowAgain():
                 self._around.follow(self.call)
-            case StopCapture(recording=recording):
-                stopped = await self._hands.stop_capture(self.call.channel)
-                self._heard(
-                    CaptureStopped(recording, monotonic_ms())
-                    if stopped
-                    else CaptureGoesOn(recording)
-                )
-            case SetMute(mute=mute):
-                muted = await self._hands.set_mute(self.call.channel, mute)
-                outcome = MuteChanged if muted else MuteRefused
-                self._came_out(outcome(mute, monotonic_ms()))
-            case StartSegment(recording=recording, options=options):
-                channel = self.call.channel
-                self._around.follow_recording(recording)
-                if not await self._hands.start_segment(channel, recording, options):
-                    self._heard(SegmentRefused(recording, monotonic_ms()))
             case CancelSegment():
                 self._hands.cancel_segment(self.call.channel)
             case Whisper():
@@ -335,7 +333,7 @@ class CallTask:
         if not self._still_wants(command):
             return
         if not await self._hands.whisper(self.call, command) and self._still_wants(command):
-            self._came_out(CommandFailed(Step.WHISPER))
+            self._mailbox.put_first(CommandFailed(Step.WHISPER))
 
     def _still_wants(self, whisper: Whisper) -> bool:
         now = self.call.whispering
@@ -343,17 +341,17 @@ class CallTask:
         return live and now is not None and now.playback == whisper.playback
 
     async def _judge(self, recording: RecordingId, expected: Expected) -> None:
-        self._came_out(Judged(recording, await self._around.judge(recording, expected)))
+        self._mailbox.put_first(Judged(recording, await self._around.judge(recording, expected)))
 
     async def _remove_spooled(self, recording: RecordingId) -> None:
-        self._came_out(await self._around.remove_spooled(recording))
+        self._mailbox.put_first(await self._around.remove_spooled(recording))
 
     async def _remove_recording(self, recording: RecordingId) -> None:
         gone = await self._around.remove_recording(recording)
-        self._came_out(RecordingRemoved(recording, gone))
+        self._mailbox.put_first(RecordingRemoved(recording, gone))
 
     def _passed(self, deadline: Deadline) -> None:
-        self._heard(DeadlinePassed(deadline, monotonic_ms()))
+        self._mailbox.put_always(DeadlinePassed(deadline, monotonic_ms()))
 
     def _clear(self, deadline: Deadline) -> None:
         """Also where it has passed already and nobody has looked: it may be set anew."""
@@ -361,9 +359,7 @@ class CallTask:
         if timer is None:
             return
         timer.cancel()
-        for event in [one for one in self._queue if isinstance(one, DeadlinePassed)]:
-            if event.deadline is deadline:
-                self._queue.remove(event)
+        self._mailbox.drop(deadline)
 
     def _report(self, step: Step, sent: asyncio.Future[None]) -> None:
         sent.add_done_callback(partial(self._answered, step))
@@ -374,7 +370,7 @@ class CallTask:
             log.info("command_failed", call=self.call.id, step=step, why=str(error))
             self._failed(step, error.status if isinstance(error, RequestRefused) else None)
         elif step is Step.CONTINUE:
-            self._heard(Continued(monotonic_ms()))
+            self._mailbox.put_always(Continued(monotonic_ms()))
 
     def _failed(self, step: Step, status: int | None) -> None:
         """What ARI's refusal tells (``None``: it could not be asked).
@@ -383,8 +379,8 @@ class CallTask:
         our application while we meant to play to it is about to be reported as having left.
         """
         if status == NOT_FOUND:
-            self._heard(HangupRequested())
+            self._mailbox.put_always(HangupRequested())
         if status != NOT_IN_STASIS or step in {Step.HAND_OVER, Step.CONTINUE}:
-            self._heard(CommandFailed(step, reachable=status is not None))
+            self._mailbox.put_always(CommandFailed(step, reachable=status is not None))
         if status == NOT_FOUND:
-            self._heard(ChannelGone(monotonic_ms()))
+            self._mailbox.put_always(ChannelGone(monotonic_ms()))

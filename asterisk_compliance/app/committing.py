@@ -123,7 +123,7 @@ class CallRows:
         if self._rows.backlog.holds(self._call) and not await self._earlier_ones():
             return Outcome.REFUSED
         done = self._append(drafts, patient=patient)
-        await asyncio.wait({done}, timeout=self._wait_s)
+        await _until(done, self._wait_s)
         if not done.done():
             log.error("rows_late", call=self._call, waited_s=self._wait_s, kinds=_kinds(drafts))
             self._late = done
@@ -139,7 +139,7 @@ class CallRows:
     async def last_ones(self) -> None:
         """Wait for the rows that were appended last, but not for ever."""
         if self._last is not None:
-            await asyncio.wait({self._last}, timeout=self._wait_s)
+            await _until(self._last, self._wait_s)
 
     async def _earlier_ones(self) -> bool:
         """Whether what was kept of this call is stored by now."""
@@ -176,6 +176,25 @@ class CallRows:
         stored = error is None and not done.cancelled()
         log.warning("late_rows_settled", call=self._call, stored=stored, why=str(error or ""))
         self._settled(stored, behind)
+
+
+async def _until(done: asyncio.Future[int], within_s: float) -> None:
+    """Wait until it is done, at most ``within_s``; for one future at half of ``wait``'s price."""
+    if done.done():
+        return
+    loop = asyncio.get_running_loop()
+    woken: asyncio.Future[None] = loop.create_future()
+
+    def wake(_: object = None) -> None:
+        if not woken.done():
+            woken.set_result(None)
+
+    timer = loop.call_later(within_s, wake)
+    done.add_done_callback(wake)
+    try:
+        await woken
+    finally:
+        timer.cancel()
 
 
 def _kinds(drafts: Sequence[Draft]) -> list[str]:

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from asterisk_compliance.app.watchdog import BEAT, GOODBYE, READY, Playing, Released
-from asterisk_compliance.domain.call_state import Call, Phase
+from asterisk_compliance.domain.call_state import Call
 from asterisk_compliance.domain.events import Entry
 from asterisk_compliance.ids import ChannelId, NodeName, PlaybackId
 
@@ -63,8 +63,7 @@ class Heartbeat:
 
     def plays(self, node: NodeName, call: Call) -> None:
         """Tell what the call's channel hears while it waits for us, where that has changed."""
-        waits = call.undecided or call.phase is Phase.TELLING
-        playback = call.playback if waits and call.entry is Entry.ARI else None
+        playback = call.playback if call.is_held and call.entry is Entry.ARI else None
         if playback is None:
             self.over(node, call)
         elif self._playing.get(call.channel) != playback:

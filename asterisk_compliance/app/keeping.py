@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import structlog
 
 from asterisk_compliance.app.call_task import monotonic_ms
+from asterisk_compliance.app.one_thread import OneThread
 from asterisk_compliance.app.sealing import NotTakenIn, Sealers
 from asterisk_compliance.domain.events import Event, FileAppeared, FileGrew, SpoolKept, SpoolRemoved
 from asterisk_compliance.domain.recording import Expected, Outcome, Verdict, judge
@@ -52,6 +54,7 @@ class Keeping:
         self._sealers = sealers
         self._close_s = close_s
         self._may_not_go = may_not_go
+        self._thread = OneThread()
         self.closed_alone: Callable[[], None] = lambda: None
 
     def open(self, *, must_be_there: bool = True) -> None:
@@ -118,7 +121,9 @@ class Keeping:
 
     async def remove_spooled(self, recording: RecordingId) -> SpoolRemoved | SpoolKept:
         try:
-            removed = await asyncio.to_thread(remove_spooled, self._spool.directory, recording)
+            removed = await self._thread.do(
+                partial(remove_spooled, self._spool.directory, recording)
+            )
         except OSError as error:
             log.error("spool_not_removed", recording=recording, why=error.strerror)
             return SpoolKept(recording)

@@ -41,6 +41,7 @@ from asterisk_compliance.domain.commands import Command, HandOver
 from asterisk_compliance.domain.decision import Reason
 from asterisk_compliance.domain.events import (
     CommandFailed,
+    Continued,
     Entry,
     Event,
     PlaybackFinished,
@@ -231,9 +232,12 @@ class Node:
         return task
 
     def _stepped(self, before: Call, event: Event, after: Call) -> None:
+        if before.is_held or after.is_held:
+            self.past_calls.stepped(before, after)
+            self._heartbeat.plays(self.node, after)
+        elif not isinstance(event, Continued):  # so with most: nobody waits any more
+            return
         self._notices.stepped(before, event, after)
-        self.past_calls.stepped(before, after)
-        self._heartbeat.plays(self.node, after)
 
     async def _live(self, task: CallTask, commands: tuple[Command, ...]) -> None:
         try:

@@ -7,6 +7,7 @@ joined into a string that Asterisk takes apart again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Literal, TypeAlias, TypeVar
 from urllib.parse import quote
 
@@ -307,6 +308,7 @@ def change_nothing() -> Request[None]:
     return Request("change", "DELETE", path, _nothing, missing=lambda: None)
 
 
+@lru_cache(maxsize=4_096)
 def _id(text: str) -> str:
     """One segment of a path.
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import aiohttp
@@ -27,14 +27,12 @@ LONGEST_OUTBOX = 2000
 """Requests that wait for a WebSocket which Asterisk does not read; more fail at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     status: int
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class Request(Generic[T]):
+class Request(msgspec.Struct, Generic[T], frozen=True):
     """One ARI operation.
 
     Attributes:
@@ -83,8 +81,7 @@ class _RESTRequest(msgspec.Struct, tag_field="type", tag="RESTRequest"):
 _encoder = msgspec.json.Encoder()
 
 
-@dataclass(frozen=True, slots=True)
-class _Pending:
+class _Pending(msgspec.Struct, frozen=True):
     request: Request[Any]
     future: asyncio.Future[Any]
     timer: asyncio.TimerHandle
@@ -103,7 +100,8 @@ class WebSocketTransport:
         self._limit_s = limit_s
         self._loop = asyncio.get_running_loop()
         self._pending: dict[str, _Pending] = {}
-        self._outbox: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(LONGEST_OUTBOX)
+        self._outbox: deque[tuple[str, bytes]] = deque()
+        self._sleeps: asyncio.Future[None] | None = None
         self._last_id = 0
         self._failed: AsteriskUnavailable | None = None
 
@@ -112,13 +110,14 @@ class WebSocketTransport:
         if self._failed is not None:
             future.set_exception(self._failed)
             return future
-        self._last_id += 1
-        request_id = str(self._last_id)
-        try:
-            self._outbox.put_nowait((request_id, _encode(request_id, request)))
-        except asyncio.QueueFull:
+        if len(self._outbox) >= LONGEST_OUTBOX:
             future.set_exception(AsteriskUnavailable("Asterisk does not read our ARI requests"))
             return future
+        self._last_id += 1
+        request_id = str(self._last_id)
+        self._outbox.append((request_id, _encode(request_id, request)))
+        if self._sleeps is not None and not self._sleeps.done():
+            self._sleeps.set_result(None)
         limit_s = self._limit_s if limit_s is None else limit_s
         timer = self._loop.call_later(limit_s, self._expire, request_id)
         self._pending[request_id] = _Pending(request, future, timer, self._loop.time() + limit_s)
@@ -137,7 +136,10 @@ class WebSocketTransport:
     async def write_requests(self) -> None:
         """Write what :meth:`send` queued, until cancelled or the WebSocket fails."""
         while True:
-            request_id, message = await self._outbox.get()
+            while not self._outbox:
+                self._sleeps = self._loop.create_future()
+                await self._sleeps
+            request_id, message = self._outbox.popleft()
             pending = self._pending.get(request_id)
             if pending is None or pending.future.done():
                 continue

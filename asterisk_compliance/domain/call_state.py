@@ -288,15 +288,20 @@ class Call(Struct, frozen=True):
 
     @property
     def undecided(self) -> bool:
-        return self.phase in {Phase.NOTICE, Phase.ASKING}
+        return self.phase is Phase.NOTICE or self.phase is Phase.ASKING
+
+    @property
+    def is_held(self) -> bool:
+        """Its channel waits for us."""
+        return self.undecided or self.phase is Phase.TELLING
 
     @property
     def awaits_audio(self) -> bool:
-        return self.capture in {Capture.REQUESTED, Capture.STARTED}
+        return self.capture is Capture.REQUESTED or self.capture is Capture.STARTED
 
     @property
     def capture_is_open(self) -> bool:
-        return self.capture not in {Capture.NONE, Capture.ENDED}
+        return self.capture is not Capture.NONE and self.capture is not Capture.ENDED
 
     @property
     def capture_runs(self) -> bool:

@@ -71,7 +71,11 @@ def write_anew(db: sqlite3.Connection) -> None:
         StoreUnavailable: there is no room for a second one, or somebody reads the store.
     """
     try:
-        db.execute("VACUUM")
+        db.execute("PRAGMA temp_store = FILE")  # a second database does not fit into memory
+        try:
+            db.execute("VACUUM")
+        finally:
+            db.execute("PRAGMA temp_store = MEMORY")
     except sqlite3.Error as error:
         raise StoreUnavailable(f"the database could not be written anew: {error}") from error
 

@@ -81,10 +81,10 @@ def is_closed(path: Path) -> bool:
     return size > WAV_HEADER_BYTES and int(_HEADER.unpack(header)[-1]) == size - WAV_HEADER_BYTES
 
 
-def has_audio(path: Path) -> bool:
+def has_audio(path: Path | str) -> bool:
     """Whether there is more than a header."""
     try:
-        return path.stat().st_size > WAV_HEADER_BYTES
+        return os.stat(path).st_size > WAV_HEADER_BYTES  # noqa: PTH116 - a path need not be made
     except OSError:
         return False
 

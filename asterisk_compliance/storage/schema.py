@@ -273,6 +273,7 @@ def open_for_writing(directory: Path, told: Told = nobody) -> sqlite3.Connection
         db.execute("PRAGMA foreign_keys = ON")
         db.execute("PRAGMA secure_delete = ON")  # an erased value leaves no copy in free pages
         bring_up(db, path, schema_version(db, path), MIGRATIONS, told)
+        db.execute("PRAGMA temp_store = MEMORY")  # what undoes one statement needs no file
     except sqlite3.Error as error:
         db.close()
         raise StoreUnavailable(f"cannot open {path}: {error}") from error

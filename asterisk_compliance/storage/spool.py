@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from asyncinotify import Inotify, Mask
-
 from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.ids import (
     RecordingId,
@@ -24,9 +22,8 @@ from asterisk_compliance.ids import (
     spool_name,
 )
 from asterisk_compliance.storage.recordings import DIRECTIONS, has_audio, is_closed
+from asterisk_compliance.storage.watch import CLOSED, CREATED, MODIFIED, Watch
 
-_MASK = Mask.CREATE | Mask.MODIFY | Mask.CLOSE_WRITE | Mask.ONLYDIR
-_WRITTEN = Mask.MODIFY | Mask.CLOSE_WRITE
 _POLL_S = 0.05
 """How often a file whose close was not reported is looked at while a call closes."""
 
@@ -57,9 +54,10 @@ class Spool:
 
     def __init__(self, directory: Path, listener: SpoolListener) -> None:
         self.directory = directory
+        self._place = str(directory)
         self._listener = listener
         self._seen: dict[RecordingId, _Seen] = {}
-        self._inotify: Inotify | None = None
+        self._watch: Watch | None = None
 
     def follow(self, recording: RecordingId) -> None:
         """Report on this recording from now on."""
@@ -97,9 +95,9 @@ class Spool:
             StoreUnavailable: the directory cannot be watched; the message says why.
         """
         try:
-            self._inotify = Inotify()
+            self._watch = Watch()
             if must_be_there:
-                self._inotify.add_watch(self.directory, _MASK)
+                self._watch.add(self.directory)
             else:
                 self.watch_again()
         except OSError as error:
@@ -109,21 +107,19 @@ class Spool:
 
     def watch_again(self) -> None:
         """The directory was away, and may be another one now."""
-        if self._inotify is not None:
+        if self._watch is not None:
             with contextlib.suppress(OSError):  # it is looked at again
-                self._inotify.add_watch(self.directory, _MASK)
+                self._watch.add(self.directory)
 
     def close(self) -> None:
-        if self._inotify is not None:
-            self._inotify.close()
-            self._inotify = None
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
 
     async def run(self) -> None:
         """Read the kernel's events until cancelled."""
-        assert self._inotify is not None, "open() first"
-        async for event in self._inotify:
-            if event.name is not None:
-                self._tell(str(event.name), event.mask)
+        assert self._watch is not None, "open() first"
+        await self._watch.run(self._tell)
 
     async def closed(
         self, recording: RecordingId, within_s: float, directions: Sequence[str] = DIRECTIONS
@@ -148,8 +144,8 @@ class Spool:
         reported = seen is not None and direction in seen.closed
         return reported or is_closed(self.directory / spool_name(recording, direction))
 
-    def _tell(self, name: str, mask: Mask) -> None:
-        if mask & Mask.CLOSE_WRITE and parse_fallback_name(name) is not None:
+    def _tell(self, name: str, happened: int) -> None:
+        if happened & CLOSED and parse_fallback_name(name) is not None:
             self._listener.file_closed_alone()
         parsed = parse_spool_name(name)
         if parsed is None:
@@ -159,12 +155,12 @@ class Spool:
         if seen is None:
             return
         seen.moved_s = time.monotonic()
-        if mask & Mask.CREATE:
+        if happened & CREATED:
             self._listener.file_appeared(recording)
-        if not seen.grew and mask & _WRITTEN and has_audio(self.directory / name):
+        if not seen.grew and happened & (MODIFIED | CLOSED) and has_audio(f"{self._place}/{name}"):
             seen.grew = True
             self._listener.file_grew(recording)
-        if mask & Mask.CLOSE_WRITE:
+        if happened & CLOSED:
             seen.closed.add(direction)
             seen.changed.set()
 

@@ -306,7 +306,11 @@ class StoreWriter:
 
 @lru_cache(maxsize=ROWS_A_STATEMENT)
 def _insert(count: int) -> str:
-    return f"INSERT INTO rows (seq, row, leaf) VALUES {', '.join(['(?, ?, ?)'] * count)}"  # noqa: S608
+    """What fails undoes the transaction, as it must: else SQLite would note down every page that
+    the statement changes, to undo that alone.
+    """
+    places = ", ".join(["(?, ?, ?)"] * count)
+    return f"INSERT OR ROLLBACK INTO rows (seq, row, leaf) VALUES {places}"  # noqa: S608
 
 
 def check_head(db: sqlite3.Connection) -> Head:

@@ -179,7 +179,9 @@ async def test_a_deadline_needs_no_place_in_the_queue(site: Site) -> None:
     live.feed(pause())
     await live.until("mute all")
     live.feed(*[FileAppeared(RECORDING)] * 2)
-    await live.until(lambda: any(isinstance(one, DeadlinePassed) for one in live.task._queue))
+    await live.until(
+        lambda: any(isinstance(one, DeadlinePassed) for one in live.task._mailbox._events)
+    )
     site.muting.set()
     await live.until("recording_stalled")
     assert not site.rows(Kind.ANOMALY)
@@ -192,15 +194,15 @@ async def test_a_deadline_that_is_cleared_is_not_heard_of_even_if_it_passed(site
     site.muting.clear()
     live.feed(pause())  # from now on the task waits for Asterisk
     await live.until("mute all")
-    await live.task._start(SetDeadline(Deadline.WHISPER, 0))
-    await live.task._start(SetDeadline(Deadline.SEGMENT, 0))
-    await live.until(lambda: len(live.task._queue) == 2)
-    await live.task._start(ClearDeadline(Deadline.WHISPER))
-    assert [event.deadline for event in live.task._queue if isinstance(event, DeadlinePassed)] == [
-        Deadline.SEGMENT
-    ]
-    await live.task._start(SetDeadline(Deadline.SEGMENT, 60_000))
-    assert not live.task._queue
+    live.task._start(SetDeadline(Deadline.WHISPER, 0))
+    live.task._start(SetDeadline(Deadline.SEGMENT, 0))
+    await live.until(lambda: len(live.task._mailbox._events) == 2)
+    live.task._start(ClearDeadline(Deadline.WHISPER))
+    assert [
+        event.deadline for event in live.task._mailbox._events if isinstance(event, DeadlinePassed)
+    ] == [Deadline.SEGMENT]
+    live.task._start(SetDeadline(Deadline.SEGMENT, 60_000))
+    assert not live.task._mailbox._events
     site.muting.set()
     await end(live)
 

@@ -179,7 +179,7 @@ async def test_a_spool_that_is_away_stops_recording_there_alone(tmp_path: Path) 
         (tmp_path / "spool").mkdir()
         await serving.service._storage.look()
         assert one.no_storage is None
-        assert one._keeping._spool._inotify is not None
+        assert one._keeping._spool._watch is not None
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ class AriAnswers(Target):
     def held(self) -> Mapping[str, int]:
         return {
             "pending": len(self._transport._pending),
-            "outbox": self._transport._outbox.qsize(),
+            "outbox": len(self._transport._outbox),
             "ignored": max(0, len(self._client.ignored) - 101),
         }
 

@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from asyncinotify import Mask
-
 from .loop import VirtualLoop
 from .recorder import MixMonitor, Party, Truth
 
@@ -116,7 +114,7 @@ class Asterisk:
         spool: Path,
         prompts: Mapping[str, float],
         *,
-        notify: Callable[[str, Mask], None],
+        notify: Callable[[str, int], None],
         truths: dict[str, Truth],
         told: Callable[[Channel, str], None] = lambda *_: None,
         wall: Callable[[], float] = time.time,

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from asyncinotify import Mask
 
 from asterisk_compliance.storage.recordings import wav_header
+from asterisk_compliance.storage.watch import CLOSED, CREATED, MODIFIED
 
 RATE, FRAME = 8_000, 160
 FLUSH_SAMPLES = 16_384
@@ -25,7 +25,7 @@ KERNEL_TICK_S = 0.004
 SHIFT = 6
 """The bit of the first party stands so high in a sample that it is loud enough to be sound."""
 
-Tell = Callable[[str, Mask], None]
+Tell = Callable[[str, int], None]
 Wall = Callable[[], float]
 
 
@@ -110,8 +110,8 @@ class MixMonitor:
         for _, path in self._files:
             path.write_bytes(wav_header(0, 1))
             self._dated(path)
-            tell(path.name, Mask.CREATE)
-            tell(path.name, Mask.MODIFY)
+            tell(path.name, CREATED)
+            tell(path.name, MODIFIED)
 
     def hear(self, now_s: float) -> None:
         """Take in what was said until now; called before anything about it changes."""
@@ -147,14 +147,14 @@ class MixMonitor:
                 file.seek(40)
                 file.write(struct.pack("<I", size))
             self._dated(path)
-            self._tell(path.name, Mask.MODIFY)
-            self._tell(path.name, Mask.CLOSE_WRITE)
+            self._tell(path.name, MODIFIED)
+            self._tell(path.name, CLOSED)
 
     def die(self, now_s: float) -> None:
         """Asterisk is killed: what it had not written is lost, and no header is finished."""
         self.hear(now_s)
         for _, path in self._files:
-            self._tell(path.name, Mask.CLOSE_WRITE)
+            self._tell(path.name, CLOSED)
 
     def _dated(self, path: Path) -> None:
         """As the kernel dates what was written: by the clock on the wall, up to 4 ms behind."""
@@ -182,4 +182,4 @@ class MixMonitor:
             with path.open("ab") as file:
                 file.write(np.concatenate(parts).tobytes())
             self._dated(path)
-            self._tell(path.name, Mask.MODIFY)
+            self._tell(path.name, MODIFIED)

@@ -20,7 +20,6 @@ from urllib.parse import unquote
 
 import aiohttp
 import msgspec
-from asyncinotify import Mask
 
 from asterisk_compliance.app import sealer
 from asterisk_compliance.app.loading import Configuration
@@ -50,26 +49,23 @@ class Watch:
         self._more = asyncio.Event()
         self.is_open = True
 
-    def add_watch(self, path: Path, mask: Mask) -> None:
+    def add(self, directory: Path) -> None:
         self._site.watches.append(self)
 
     def close(self) -> None:
         self.is_open = False
 
-    def __aiter__(self) -> Watch:
-        return self
-
-    async def __anext__(self) -> Any:
-        while not self._inbox:
+    async def run(self, tell: Callable[[str, int], None]) -> NoReturn:
+        while True:
+            while self._inbox:
+                tell(*self._inbox.popleft())
             self._more.clear()
             await self._more.wait()
-        return self._inbox.popleft()
 
-    def tell(self, name: str, mask: Mask) -> None:
-        event = SimpleNamespace(name=name, mask=mask)
-        self._site.loop.call_later(0.0005, self._take, event, context=self._context)
+    def tell(self, name: str, happened: int) -> None:
+        self._site.loop.call_later(0.0005, self._take, (name, happened), context=self._context)
 
-    def _take(self, event: Any) -> None:
+    def _take(self, event: tuple[str, int]) -> None:
         self._inbox.append(event)
         self._more.set()
 
@@ -195,10 +191,10 @@ class Site:
     def asterisk_lives(self) -> bool:
         return bool(self.asterisks) and self.asterisk.life not in self.loop.dead
 
-    def _notify(self, name: str, mask: Mask) -> None:
+    def _notify(self, name: str, happened: int) -> None:
         for watch in self.watches:
             if watch.is_open:
-                watch.tell(name, mask)
+                watch.tell(name, happened)
 
     # -- the service -------------------------------------------------------------------------
 

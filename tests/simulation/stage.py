@@ -15,7 +15,6 @@ from typing import Any
 from unittest import mock
 
 import structlog
-from asyncinotify import Inotify
 from prometheus_client import CollectorRegistry
 
 from asterisk_compliance.app.control import ControlSocket
@@ -24,6 +23,7 @@ from asterisk_compliance.app.sealing import Sealers
 from asterisk_compliance.asterisk.ari_address import AriAddress, open_websocket
 from asterisk_compliance.storage import audit_log
 from asterisk_compliance.storage.jsonl import JsonLines
+from asterisk_compliance.storage.watch import Watch
 from asterisk_compliance.storage.writer import StoreWriter
 
 from .site import Site
@@ -82,7 +82,7 @@ class Stage:
                 (time, clock),
                 (secrets, secret),
                 (random, back_off),
-                (Inotify, late("watch")),
+                (Watch, late("watch")),
                 (JsonLines, NoLines),
                 (ControlSocket, NoControl),
                 (Metrics, _new_metrics),

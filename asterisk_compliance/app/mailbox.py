@@ -1,0 +1,78 @@
+"""What one call has yet to deal with: events in their order, and in front of them its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from asterisk_compliance.domain.events import ChannelGone, DeadlinePassed, Event
+from asterisk_compliance.domain.names import Deadline
+
+
+class Mailbox:
+    """Events for one reader, on one loop; whoever puts one never waits.
+
+    Attributes:
+        overflowed: An event found no place since the reader looked last.
+        gone: The channel's end, if it was among those: without it the call would never be over.
+    """
+
+    __slots__ = ("_events", "_most", "_outcomes", "_sleeps", "gone", "overflowed")
+
+    def __init__(self, most: int) -> None:
+        self.overflowed = False
+        self.gone: ChannelGone | None = None
+        self._most = most
+        self._events: deque[Event] = deque()
+        self._outcomes: deque[Event] = deque()
+        self._sleeps: asyncio.Future[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def put(self, event: Event) -> None:
+        """What somebody tells: at most so many wait."""
+        if len(self._events) < self._most:
+            self._events.append(event)
+        else:
+            self.overflowed = True
+            if isinstance(event, ChannelGone):
+                self.gone = event
+        self._wake()
+
+    def put_always(self, event: Event) -> None:
+        """What we began ourselves, or somebody waits for: in its turn, and in a full box too."""
+        self._events.append(event)
+        self._wake()
+
+    def put_first(self, event: Event) -> None:
+        """What the call itself waited for comes before all others, and needs no place."""
+        self._outcomes.append(event)
+        self._wake()
+
+    def outcome(self) -> Event | None:
+        """The next of what came out, if there is one."""
+        return self._outcomes.popleft() if self._outcomes else None
+
+    async def next(self) -> Event:
+        """The next event; waits for it."""
+        while True:
+            for events in (self._outcomes, self._events):
+                if events:
+                    return events.popleft()
+            self._sleeps = asyncio.get_running_loop().create_future()
+            await self._sleeps
+
+    def drop(self, deadline: Deadline) -> None:
+        """Forget that this deadline has passed, where nobody has read it yet."""
+        if self._events:
+            kept = [
+                one
+                for one in self._events
+                if not (isinstance(one, DeadlinePassed) and one.deadline is deadline)
+            ]
+            self._events = deque(kept)
+
+    def _wake(self) -> None:
+        if self._sleeps is not None and not self._sleeps.done():
+            self._sleeps.set_result(None)
