@@ -1,7 +1,7 @@
 """python -m benchmarks [load | latency | audit-log | sealing | search | quick | …] [options].
 
-Without a name all run but two: ``quick`` is a part of ``load``, and ``audit-log-sqlalchemy``
-needs a package that the project does not.
+Without a name all run but three: ``quick`` is a part of ``load``; ``audit-log-sqlalchemy`` and
+``flame`` need packages that the project does not.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ ALL = (
     *("load", "latency", "audit-log", "sealing", "retention", "search"),
     *("live-calls", "restart", "recorded"),
 )
-NAMES = (*ALL, "quick", "audit-log-sqlalchemy")
+NAMES = (*ALL, "quick", "flame", "audit-log-sqlalchemy")
 
 
 def main(arguments: list[str]) -> int:

@@ -15,7 +15,7 @@ import shlex
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from asterisk_compliance.age import new_identity
+from asterisk_compliance.domain.row_format import milliseconds
 from benchmarks.load_picture import draw
 from benchmarks.processes import cost_of
 from benchmarks.sipp import Callers
@@ -39,6 +40,7 @@ OUT = Path(__file__).parent / "out"
 CALL_S = TEST_NOTICE_S + TALK_S
 RAMP_S = CALL_S + 1.5
 """Until as many calls end as begin."""
+_WAY_BACK = frozenset({"notice_completed", "call_continued"})
 RTP = "[general]\nrtpstart = 10000\nrtpend = 18000\n"
 
 
@@ -54,6 +56,7 @@ class Run:
         added_p50_ms, added_p99_ms: What a caller waited from his ACK to the BYE, beside the notice
             and the two seconds of talk.
         failed: Calls that SIPp calls failed, in the whole run.
+        way_back_p99_ms: Of ours, from the end of the notice to the dialplan, as its rows say.
     """
 
     way: str
@@ -67,6 +70,7 @@ class Run:
     added_p50_ms: float
     added_p99_ms: float
     failed: int
+    way_back_p99_ms: float = 0.0
 
     @property
     def control_p99_ms(self) -> float:
@@ -111,7 +115,25 @@ async def measure(site: Site, way: Way, rate: float, seconds: float, wav: Path |
         added_p50_ms=float(np.percentile(added, 50)),
         added_p99_ms=float(np.percentile(added, 99)),
         failed=waited.failed,
+        way_back_p99_ms=p99(ways_back(site.rows(), since + began, until + began)) if pid else 0.0,
     )
+
+
+def ways_back(rows: Iterable[Mapping[str, Any]], since_s: float, until_s: float) -> list[float]:
+    """Milliseconds from each whole notice to the dialplan, of calls that went on in that time."""
+    told: dict[str, int] = {}
+    found: list[float] = []
+    for row in rows:
+        at_ms = milliseconds(row["at"]) if row["kind"] in _WAY_BACK else 0
+        if row["kind"] == "notice_completed":
+            told[row["call"]] = at_ms
+        elif row["kind"] == "call_continued" and since_s <= at_ms / 1_000 < until_s:
+            found.append(at_ms - told.get(row["call"], at_ms))
+    return found
+
+
+def p99(values: Sequence[float]) -> float:
+    return float(np.percentile(values, 99)) if values else 0.0
 
 
 async def run_all(
@@ -145,7 +167,8 @@ async def run_all(
                     run = await measure(site, way, rate, seconds, wav if media else None)
                     console.print(
                         f"{way.name} at {rate:g}/s: {run.application_ms:.2f} ms, Asterisk "
-                        f"{run.asterisk_ms:.2f} ms, p99 {run.control_p99_ms:.0f} ms"
+                        f"{run.asterisk_ms:.2f} ms, p99 {run.control_p99_ms:.0f} ms, "
+                        f"way back p99 {run.way_back_p99_ms:.0f} ms"
                     )
                     runs.append(run)
                     for file in (site.asterisk.spool_here / "plain").iterdir():

@@ -14,8 +14,9 @@ from rich.console import Console
 
 from benchmarks.__main__ import main
 from benchmarks.call_log import read_calls
+from benchmarks.flame import by_module
 from benchmarks.latency import check_heard
-from benchmarks.load import Run, ceiling, ratios
+from benchmarks.load import Run, ceiling, p99, ratios, ways_back
 from benchmarks.processes import cost_of
 from benchmarks.quick import AIMS, Aim, broken
 from benchmarks.sipp import read_waited
@@ -25,6 +26,8 @@ from lab.g711 import ulaw_encode
 from lab.prompt import synthetic_notice
 from lab.rtp import Packet
 
+EIGHT = 1_796_025_600
+"""2026-11-30 08:00:00 UTC."""
 NOON = 1_795_521_600.0
 """2026-11-24 12:00:00 UTC."""
 
@@ -240,3 +243,39 @@ def test_the_cost_of_a_process_counts_its_children():
     after = cost_of(os.getpid())
     assert 0.02 < after.since(before) < 20
     assert after.rss_bytes > 10_000_000
+
+
+def test_the_way_back_is_counted_from_the_notice_of_the_same_call() -> None:
+    def row(kind: str, call: str, ms: int) -> dict[str, str]:
+        return {
+            "kind": kind,
+            "call": call,
+            "at": f"2026-11-30T08:00:{ms // 1000:02}.{ms % 1000:03}Z",
+        }
+
+    rows = [
+        row("notice_completed", "a", 1_000),
+        row("notice_completed", "b", 1_500),
+        row("call_continued", "a", 1_004),
+        row("decision", "b", 1_501),
+        row("call_continued", "b", 1_520),
+        row("notice_completed", "c", 4_000),
+        row("call_continued", "c", 9_000),
+    ]
+    assert ways_back(rows, EIGHT + 1, EIGHT + 5) == [4, 20]
+    assert ways_back(rows, EIGHT + 9, EIGHT + 10) == [5_000]
+    assert (p99([]), p99([3.0])) == (0.0, 3.0)
+
+
+def test_a_sample_belongs_to_the_innermost_module_of_ours() -> None:
+    outside = "thread (1): MainThread;run (uvloop/__init__.py:92)"
+    stacks = [
+        f"{outside};step (asterisk_compliance/app/node.py:1);replace (msgspec/x.py:2) 3",
+        f"{outside} 2",
+        "thread (2): audit-log;add (asterisk_compliance/storage/writer.py:9) 5",
+    ]
+    assert by_module(stacks) == {
+        "app/node": 3,
+        "the loop itself": 2,
+        "storage/writer (log's thread)": 5,
+    }

@@ -35,8 +35,9 @@ from sample_settings import another, raw, settings
 
 CHECKED_IN = Path(__file__).parents[2] / "dialplan" / "compliance.conf"
 ROUTINES = ("compliance-notice", "compliance-notice-agi")
-ARRAY = f"ARRAY({','.join(RESULT_VARIABLES)})"
-PAST_CALLS = f"ARRAY({PAST_CALLS_VARIABLE},{LAST_CALL_VARIABLE})"
+TAKEN = (*RESULT_VARIABLES, RESULT_VARIABLE)
+CLEARED = (*RESULT_VARIABLES, MIXMONITOR_ID_VARIABLE, PAST_CALLS_VARIABLE, LAST_CALL_VARIABLE)
+TAKE, CLEAR = (f"ARRAY({','.join(names)})" for names in (TAKEN, CLEARED))
 
 SPOOL = PurePosixPath("/var/spool/asterisk/compliance")
 ENTRIES = (*ROUTINES, "compliance-callee")
@@ -50,8 +51,8 @@ OWN = {
     MAY_CALL_VARIABLE,
     CHECK_VARIABLE,
     CHECKED_VARIABLE,
-    ARRAY,
-    PAST_CALLS,
+    TAKE,
+    CLEAR,
 }
 ASTERISKS = {"AGIEXITONHANGUP", "DYNAMIC_FEATURES", "GOSUB_RESULT"}
 FUNCTIONS = {
@@ -88,7 +89,11 @@ def contexts(text: str) -> dict[str, list[str]]:
 
 
 def assignments(text: str) -> list[str]:
-    return re.findall(r"\bSet\((ARRAY\([^)]*\)|\w+\(\w+\)|\w+)=", text)
+    several = "\n".join(re.findall(r"\bMSet\((.*)\)$", text, re.MULTILINE))
+    return [
+        *re.findall(r"\bSet\((ARRAY\([^)]*\)|\w+\(\w+\)|\w+)=", text),
+        *re.findall(r"(?m)(?:^|,)(\w+\(\w+\)|\w+)=", several),
+    ]
 
 
 def test_the_checked_in_dialplan_is_current() -> None:
@@ -131,21 +136,17 @@ def test_no_variable_is_inherited_by_another_channel() -> None:
 def test_a_routine_clears_every_variable_first(routine: str) -> None:
     """Unless this channel has a standing decision: that one returns."""
     steps = contexts(render_default())[routine]
-    assert steps[1:5] == [
+    assert steps[:2] == [
         'GotoIf($["${COMPLIANCE_CHANNEL}"="${UNIQUEID}"]?again)',
-        f"Set({ARRAY}={',' * (len(RESULT_VARIABLES) - 1)})",
-        f"Set({MIXMONITOR_ID_VARIABLE}=)",
-        f"Set({PAST_CALLS}=,)",
+        f"Set({CLEAR}={',' * (len(CLEARED) - 1)})",
     ]
-    enter = next(at for at, step in enumerate(steps) if step.startswith(("Stasis(", "AGI(")))
-    assert steps.index(f"Set({RESULT_VARIABLE}=)") < enter
-    assert f"same => n(again),Set({RESULT_VARIABLE}=)" in render_default()
+    assert steps[2].startswith(f"MSet({RESULT_VARIABLE}=,LOCAL(")
+    assert f"same => n(again),{steps[2]}" in render_default()
 
 
 def test_the_result_is_taken_apart_in_its_order() -> None:
     back = contexts(render_default())["compliance-back"]
-    taken = back.index(f"Set({ARRAY}=${{{RESULT_VARIABLE}}})")
-    assert back[taken + 1] == f"Set({RESULT_VARIABLE}=)"
+    assert f"Set({TAKE}=${{{RESULT_VARIABLE}}})" in back, "and the last one becomes empty"
 
 
 def test_mixmonitor_is_asked_for_only_on_the_channel_that_heard_the_notice() -> None:
@@ -179,11 +180,12 @@ def test_mixmonitor_runs_in_one_place_and_takes_no_text_from_a_variable() -> Non
         "tone",
     }
     monitor = contexts(render_default())["compliance-monitor"]
-    assert monitor[:4] == [
-        "Set(LOCAL(id)=${FILTER(0-9a-f,${CUT(ARG1,-,2)})}-${FILTER(0-9,${CUT(ARG1,-,3)})})",
-        "Set(LOCAL(b)=${FILTER(b,${ARG2})})",
+    assert monitor[:2] == [
+        (
+            "MSet(LOCAL(id)=${FILTER(0-9a-f,${CUT(ARG1,-,2)})}-${FILTER(0-9,${CUT(ARG1,-,3)})},"
+            "LOCAL(b)=${FILTER(b,${ARG2})},LOCAL(tone)=${FILTER(0-9,${ARG2})})"
+        ),
         f'Set(LOCAL(t)=${{IF($["${{FILTER(t,${{ARG2}})}}"!=""]?t({SPOOL}/r-${{id}}-tx.wav))}})',
-        "Set(LOCAL(tone)=${FILTER(0-9,${ARG2})})",
     ]
 
 
@@ -223,7 +225,7 @@ def test_a_leg_inside_dial_has_no_time_limit() -> None:
     """It would hang up both."""
     callee = contexts(render_default())["compliance-callee"]
     assert not any("TIMEOUT" in step for step in callee)
-    assert callee[0] == "Set(LOCAL(callee)=1)"
+    assert f"MSet({RESULT_VARIABLE}=,LOCAL(callee)=1,LOCAL(late)=SERVICE_UNAVAILABLE)" in callee
     back = contexts(render_default())["compliance-back"]
     assert back[0] == 'GotoIf($["${callee}"="1"]?result)'
 
@@ -325,7 +327,11 @@ def test_what_check_asks_is_no_way_for_a_telephone_and_writes_no_cdr() -> None:
 
 def test_emergency_numbers_are_in_the_routine_with_the_sites_prefixes() -> None:
     text = render_here(emergency=["110", "0110"])
-    assert '${REGEX("^(0110|110)$" ${dialled})}?compliance-back,s,nothing' in text
+    assert '${REGEX("^(0110|110)$" ${dialled})}?help)' in text
+    help_is_called_for = (
+        "n(help),Set(LOCAL(late)=EMERGENCY)\n same => n,Goto(compliance-back,s,nothing)"
+    )
+    assert help_is_called_for in text
     assert "REGEX" not in render_here(emergency=[])
 
 
