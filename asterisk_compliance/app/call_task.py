@@ -158,16 +158,13 @@ class CallTask:
     async def run(self, first: tuple[Command, ...]) -> None:
         """Perform the first commands, then live until the call is over."""
         try:
-            waits = self._perform(first)
-            while True:
-                if waits is not None:
-                    await waits
-                if self.call.phase is Phase.OVER:
-                    break
+            if (waits := self._perform(first)) is not None:
+                await waits
+            while self.call.phase is not Phase.OVER:
                 event = await self._mailbox.next()
                 waits = self._step(event)
-                if self._asked or self._mailbox.overflowed:
-                    waits = self._and_then(waits, event)
+                if waits is not None or self._asked or self._mailbox.overflowed:
+                    await self._and_then(waits, event)
             await self._rows.last_ones()  # who reads the log must not find it unfinished
         finally:
             for timer in self._waits.values():

@@ -298,24 +298,24 @@ class AmiEars:
         of any other channel. ARI's JSON cannot be forged. Without ARI the files decide: a
         recording that Asterisk has not closed is left alone.
         """
-        is_there = await self._is_there(channel)
+        seen = await self._looked(channel)
         for later_s in _SHOWN_STILL_S:
-            if not is_there:
+            if seen is not True:
                 break
             await asyncio.sleep(later_s)
-            is_there = await self._is_there(channel)
-        if not is_there:
+            seen = await self._looked(channel) is not False  # who cannot be asked says no more
+        if not seen:
             self._node.feed(channel, ChannelGone(at_ms))
         elif channel in self._node.calls:
             log.error("ami_event_forged", node=self._node.node, channel=channel)
             self._node.row(Kind.ANOMALY, code="HANGUP_FORGED", channel=channel)
 
-    async def _is_there(self, channel: ChannelId) -> bool:
-        """Whether ARI knows the channel as alive; not where it cannot be asked."""
+    async def _looked(self, channel: ChannelId) -> bool | None:
+        """Whether ARI knows the channel as alive; ``None`` where it cannot be asked."""
         if self._node.ari is None:
-            return False
+            return None
         try:
             return await self._node.ari.channel(channel) is not None
         except AsteriskError as error:
             log.warning("hangup_not_confirmed", channel=channel, why=str(error))
-            return False
+            return None

@@ -63,7 +63,7 @@ class Heartbeat:
 
     def plays(self, node: NodeName, call: Call) -> None:
         """Tell what the call's channel hears while it waits for us, where that has changed."""
-        playback = call.playback if call.is_held and call.entry is Entry.ARI else None
+        playback = call.playback if call.waits_for_us and call.entry is Entry.ARI else None
         if playback is None:
             self.over(node, call)
         elif self._playing.get(call.channel) != playback:

@@ -232,7 +232,7 @@ class Node:
         return task
 
     def _stepped(self, before: Call, event: Event, after: Call) -> None:
-        if before.is_held or after.is_held:
+        if before.waits_for_us or after.waits_for_us:
             self.past_calls.stepped(before, after)
             self._heartbeat.plays(self.node, after)
         elif not isinstance(event, Continued):  # so with most: nobody waits any more

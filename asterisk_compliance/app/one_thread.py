@@ -21,7 +21,10 @@ class OneThread:
         self._gathered: list[_Work] = []
 
     async def do(self, work: Callable[[], T]) -> T:
-        """The result of ``work``, or what it raises; it is done even if nobody waits any more."""
+        """The result of ``work``, or what it raises.
+
+        It is done even if nobody waits any more, unless the loop ends before it has begun.
+        """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
         if not self._gathered:
@@ -31,8 +34,14 @@ class OneThread:
 
     def _begin(self) -> None:
         work, self._gathered = self._gathered, []
-        running = asyncio.get_running_loop().run_in_executor(None, _all, work)
-        running.add_done_callback(lambda ended: _tell(work, ended))
+        try:
+            running = asyncio.get_running_loop().run_in_executor(None, _all, work)
+        except RuntimeError as error:  # no thread is given any more
+            for _, done in work:
+                if not done.done():
+                    done.set_exception(error)
+        else:
+            running.add_done_callback(lambda ended: _tell(work, ended))
 
 
 def _all(work: Sequence[_Work]) -> list[Any]:

@@ -291,7 +291,7 @@ class Call(Struct, frozen=True):
         return self.phase is Phase.NOTICE or self.phase is Phase.ASKING
 
     @property
-    def is_held(self) -> bool:
+    def waits_for_us(self) -> bool:
         """Its channel waits for us."""
         return self.undecided or self.phase is Phase.TELLING
 

@@ -31,6 +31,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._inotify = Inotify()
+        os.set_blocking(self._inotify.fd, False)
 
     def add(self, directory: Path) -> None:
         """Watch a directory; a second time changes nothing.
@@ -65,7 +66,10 @@ class Watch:
         self._inotify.close()
 
     def _read(self, tell: Callable[[str, int], None]) -> None:
-        data = os.read(self._inotify.fd, _READ_BYTES)
+        try:
+            data = os.read(self._inotify.fd, _READ_BYTES)
+        except BlockingIOError:  # woken for nothing
+            return
         at = 0
         while at < len(data):
             _, mask, _, length = _EVENT.unpack_from(data, at)

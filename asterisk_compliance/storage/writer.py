@@ -306,8 +306,8 @@ class StoreWriter:
 
 @lru_cache(maxsize=ROWS_A_STATEMENT)
 def _insert(count: int) -> str:
-    """What fails undoes the transaction, as it must: else SQLite would note down every page that
-    the statement changes, to undo that alone.
+    """``OR ROLLBACK``, since what fails here is undone with its transaction anyway: else SQLite
+    would note down every page that the statement changes, to undo that alone.
     """
     places = ", ".join(["(?, ?, ?)"] * count)
     return f"INSERT OR ROLLBACK INTO rows (seq, row, leaf) VALUES {places}"  # noqa: S608

@@ -19,6 +19,7 @@ from asterisk_compliance.domain.events import (
     Bridged,
     ChannelGone,
     DeadlinePassed,
+    EventsOverflowed,
     FileAppeared,
     MixMonitorStarted,
     MuteChanged,
@@ -154,6 +155,23 @@ async def test_the_answer_to_a_mute_needs_no_place_in_the_queue(
     live.feed(pause())
     await live.until("announce FAILED")
     await live.until(lambda: any(isinstance(event, MuteChanged) for event in stepped))
+    await end(live)
+
+
+async def test_a_queue_that_overflows_while_the_call_waits_is_dealt_with_first(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The capture goes on until it is; so no event of that queue comes before."""
+    stepped = listen(monkeypatch)
+    live = await recorded(site, events=2)
+    site.muting.clear()
+    live.feed(pause())
+    await live.until("mute all")
+    live.feed(*[FileAppeared(RECORDING)] * 10)
+    del stepped[:]
+    site.muting.set()
+    await live.until("announce FAILED")
+    assert isinstance(stepped[0], EventsOverflowed)
     await end(live)
 
 

@@ -240,6 +240,16 @@ def test_what_a_caller_controls_is_only_ever_filtered() -> None:
             assert before.endswith(("${LEN(", *filtered))
 
 
+@pytest.mark.parametrize("routine", ROUTINES)
+def test_what_a_caller_controls_is_filtered_whatever_it_is(routine: str) -> None:
+    """Asked first whether it must be, Asterisk could be led astray by a bracket in it."""
+    steps = contexts(render_default())[routine]
+    for what in ("num", "name"):
+        clean = rf"Set(CALLERID({what})=${{FILTER(\x20-\x7e\x80-\xff,${{CALLERID({what})}})}})"
+        asked = steps[steps.index(clean) - 1]
+        assert asked.startswith(f'GotoIf($["${{CALLERID({what}-valid)}}"="0"]?')
+
+
 def test_every_jump_has_its_label() -> None:
     for name, steps in contexts(render_default()).items():
         text = "\n".join(steps)
@@ -327,7 +337,8 @@ def test_what_check_asks_is_no_way_for_a_telephone_and_writes_no_cdr() -> None:
 
 def test_emergency_numbers_are_in_the_routine_with_the_sites_prefixes() -> None:
     text = render_here(emergency=["110", "0110"])
-    assert '${REGEX("^(0110|110)$" ${dialled})}?help)' in text
+    asked = '$["${COMPLIANCE_STATUS}"="" & ${REGEX("^(0110|110)$" ${dialled})}]?help)'
+    assert f"GotoIf({asked}" in text, "who enters again has a decision that stands"
     help_is_called_for = (
         "n(help),Set(LOCAL(late)=EMERGENCY)\n same => n,Goto(compliance-back,s,nothing)"
     )

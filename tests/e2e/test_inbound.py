@@ -171,6 +171,27 @@ async def test_a_hostile_caller_changes_nothing_but_his_own_entry(scene, name):
         assert trace not in written
 
 
+@pytest.mark.parametrize("balanced", ["12", "12%29", "1%29%3a2", "%28%29%29%3a0%3a1"])
+@pytest.mark.parametrize("exten", ["102", "101"])
+async def test_behind_the_routine_no_number_holds_a_line_break(scene, exten, balanced):
+    """Whatever Asterisk makes of its brackets and colons: what it cuts off is lost."""
+    number = address(f"{balanced}%0d%0aAction%3a%20Originate%0d%0aX%3a%20")
+    leg = await scene.caller.dial(exten, scene.port, from_value=number)
+    agent = await scene.agent.next_call()
+    await agent.answered()
+    channel = scene.details("call_arrived")[0]["channel"]
+    (name,) = [
+        fields[0]
+        for line in (await scene.site.asterisk.cli("core show channels concise")).splitlines()
+        if channel in (fields := line.split("!"))
+    ]
+    shown = await scene.site.asterisk.cli(f"core show channel {name}")
+    (said,) = [line for line in shown.splitlines() if line.strip().startswith("Caller ID:")]
+    assert ("Originate" in said) == (balanced == "12")
+    assert not [line for line in shown.splitlines() if line.startswith("Action")]
+    await scene.hang_up(leg)
+
+
 async def test_a_forged_hangup_does_not_end_another_call(set_the_scene):
     """A number with line breaks forges an AMI event; the caller does not even come through us."""
     past_us = (

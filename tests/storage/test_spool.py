@@ -13,6 +13,7 @@ from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.ids import RecordingId, call_id, recording_id, spool_name
 from asterisk_compliance.storage.recordings import wav_header
 from asterisk_compliance.storage.spool import Spool
+from asterisk_compliance.storage.watch import CLOSED, CREATED, Watch
 
 RECORDING = recording_id(call_id(1_700_000_000_000, b"8 bytes!"), 1)
 OTHER = recording_id(call_id(1_700_000_000_000, b"another!"), 1)
@@ -230,3 +231,29 @@ async def test_a_file_is_no_spool(tmp_path: Path) -> None:
     (tmp_path / "spool").write_bytes(b"")
     with pytest.raises(StoreUnavailable, match="Not a directory"):
         Spool(tmp_path / "spool", Listener()).open()
+
+
+async def test_who_fails_at_an_event_ends_the_watch_and_not_the_loop(tmp_path: Path) -> None:
+    def fails(name: str, happened: int) -> None:
+        raise LookupError(name)
+
+    watch = Watch()
+    watch.add(tmp_path)
+    running = asyncio.create_task(watch.run(fails))
+    await asyncio.sleep(0)
+    (tmp_path / "a file").touch()
+    with pytest.raises(LookupError, match="a file"):
+        await asyncio.wait_for(running, WITHIN_S)
+    watch.close()
+
+
+async def test_to_be_woken_for_nothing_harms_nobody(tmp_path: Path) -> None:
+    told: list[tuple[str, int]] = []
+    watch = Watch()
+    watch.add(tmp_path)
+    watch._read(lambda *event: told.append(event))
+    assert told == []
+    (tmp_path / "b").touch()
+    watch._read(lambda *event: told.append(event))
+    assert told == [("b", CREATED), ("b", CLOSED)]
+    watch.close()

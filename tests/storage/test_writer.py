@@ -142,6 +142,24 @@ def test_a_failed_transaction_leaves_nothing_and_the_next_one_succeeds(tmp_path:
     assert (verdict.intact, verdict.rows) == (True, 2)
 
 
+@pytest.mark.parametrize("values", ["(5, 'x', x'00')", "('no number', 'x', x'00')"])
+def test_rows_that_fail_in_the_middle_of_their_statement_leave_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: str
+) -> None:
+    """Whether SQLite has undone the transaction itself, as for a number that is taken, or not."""
+    with StoreWriter.open(tmp_path) as writer:
+        commit(writer, draft(Kind.MARK))
+        insert = writer_module._insert
+        monkeypatch.setattr(writer_module, "_insert", lambda count: f"{insert(count)}, {values}")
+        with pytest.raises(StoreUnavailable):
+            commit(writer, *a_recorded_call(a_call(1)))
+        monkeypatch.setattr(writer_module, "_insert", insert)
+        assert [row.seq for row in commit(writer, draft(Kind.MARK))] == [1]
+    assert verify(tmp_path).intact
+    with StoreReader(tmp_path) as reader:
+        assert reader.head().size == 2
+
+
 def test_rows_are_never_changed_or_removed_by_accident(tmp_path: Path) -> None:
     with StoreWriter.open(tmp_path) as writer:
         commit(writer, draft(Kind.MARK))
