@@ -1,7 +1,7 @@
 """Where the service's time goes under load: a flame graph, and a table by module.
 
 Needs py-spy, which the project does not: ``pip install py-spy``. It looks 250 times a second at
-which functions run; what waits is left out.
+what the thread does that holds the interpreter; what waits is left out, and so is SQLite.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from lab.site import UNSEALED, Site
 
 PACKAGE = "asterisk_compliance/"
 _FRAME = re.compile(rf" \({PACKAGE}([\w/]+)\.py(?::\d+)?\)$")
-_LOOKS = ("--rate", "250", "--threads")
+_TITLE = re.compile(r'(<text id="title"[^>]*>)[^<]*<')
+_LOOKS = ("--rate", "250", "--threads", "--gil")
 
 
 def by_module(stacks: Iterable[str]) -> Counter[str]:
@@ -70,6 +71,8 @@ async def record(rate: float, seconds: float, spy: str) -> Counter[str]:
         for file, form in ((OUT / "flame.svg", "flamegraph"), (raw, "raw")):
             await _spied(spy, pid, seconds, form, file)
         await callers.stop()
+    svg = OUT / "flame.svg"
+    svg.write_text(_TITLE.sub(rf"\g<1>{rate:g} calls a second, by --gil<", svg.read_text()))
     return by_module(raw.read_text().splitlines())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,7 @@ def cost_of(pid: int) -> Cost:
 def _descendants(pid: int) -> list[int]:
     found: list[int] = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, task.read_text().split()):
-            found += [child, *_descendants(child)]
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that ended
+            for child in map(int, task.read_text().split()):
+                found += [child, *_descendants(child)]
     return found
