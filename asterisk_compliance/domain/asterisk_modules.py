@@ -51,7 +51,7 @@ _MODULE_OF: Final[Mapping[str, str]] = {
     "TryExec": "app_exec",
     "UserEvent": "app_userevent",
 }
-BUILT_IN: Final = frozenset({"Answer", "Goto", "GotoIf", "Hangup", "Set", "Wait"})
+BUILT_IN: Final = frozenset({"Answer", "Goto", "GotoIf", "Hangup", "MSet", "Set", "Wait"})
 """Applications of Asterisk itself."""
 
 _ONLY_WITH: Final[Mapping[str, str]] = {"res_pjsip_header_funcs": "chan_pjsip"}

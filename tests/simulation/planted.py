@@ -117,10 +117,10 @@ def _spool_goes_first() -> Iterator[None]:
 def _no_limit_to_a_notice() -> Iterator[None]:
     start = CallTask._start
 
-    async def forgetful(task: CallTask, command: Any) -> None:
+    def forgetful(task: CallTask, command: Any) -> None:
         if isinstance(command, SetDeadline | ClearDeadline) and command.deadline is Deadline.NOTICE:
             return  # nor is it taken back
-        await start(task, command)
+        start(task, command)
 
     with mock.patch.object(CallTask, "_start", forgetful):
         yield
