@@ -32,7 +32,6 @@ _MODULE_OF: Final[Mapping[str, str]] = {
     "FILTER": "func_strings",
     "Gosub": "app_stack",
     "IF": "func_logic",
-    "LEN": "func_strings",
     "LOCAL": "app_stack",
     "MASTER_CHANNEL": "func_channel",
     "MixMonitor": "app_mixmonitor",
