@@ -6,7 +6,8 @@ that could end a line of AMI, an argument or a quoted string.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
@@ -66,7 +67,7 @@ class Display:
     def set(self, channel: ChannelId, name: str, value: str) -> None:
         """Set a variable of a live channel, if AMI is there."""
         if self._to.ami is not None and self._to.ami.connected:
-            self._to.spawn(_tried(self._to.ami.setvar(channel, name, value)))
+            self._to.spawn(tried(partial(self._to.ami.setvar, channel, name, value)))
 
     async def _rename(self, ari: AriClient, channel: ChannelId) -> None:
         """Who asked last is obeyed, in whatever order Asterisk answers."""
@@ -100,9 +101,9 @@ def _without_prefix(name: str) -> str:
     return name
 
 
-async def _tried(action: Coroutine[Any, Any, None]) -> None:
-    """The row is the proof."""
+async def tried(action: Callable[[], Awaitable[object]]) -> None:
+    """Best effort: the row is the proof. ``action`` is begun when this is, or never."""
     try:
-        await action
+        await action()
     except AsteriskError as error:
         log.info("not_done_on_channel", why=str(error))

@@ -7,12 +7,13 @@ begun by our dialplan routine, never from outside: that would need a right that 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import structlog
 
-from asterisk_compliance.app.display import Connections, Display
+from asterisk_compliance.app.display import Connections, Display, tried
 from asterisk_compliance.app.result import (
     MIXMONITOR_ID_VARIABLE,
     SEGMENT_VARIABLE,
@@ -209,7 +210,7 @@ class Hands:
 
     def redirect(self, channel: ChannelId) -> None:
         if self._to.ami is not None:
-            self._to.spawn(_tried(self._to.ami.redirect(channel, ALTERNATIVE, "s")))
+            self._to.spawn(tried(partial(self._to.ami.redirect, channel, ALTERNATIVE, "s")))
 
     def hang_up(self, channel: ChannelId) -> None:
         if self._to.ari is not None:
@@ -219,14 +220,6 @@ class Hands:
 def whispering_channel(playback: PlaybackId) -> ChannelId:
     """The id that we give to the channel of a whisper."""
     return ChannelId(f"w-{playback[2:]}")
-
-
-async def _tried(action: Coroutine[Any, Any, None]) -> None:
-    """Best effort: the row is the proof."""
-    try:
-        await action
-    except AsteriskError as error:
-        log.info("not_done_on_channel", why=str(error))
 
 
 def _looked_at(done: asyncio.Future[Any]) -> None:
