@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -83,7 +83,7 @@ __all__ = ["CallTask", "Rows", "monotonic_ms", "unix_ms"]
 NOT_FOUND, NOT_IN_STASIS = 404, 409
 """ARI's answers for a channel that is gone, and for one that has left our application."""
 
-_Waits: TypeAlias = "Coroutine[Any, Any, None] | None"
+_Rest: TypeAlias = "Coroutine[Any, Any, None] | None"
 """What is left of the work, where it has to wait; await it before anything else."""
 
 _WAITED_FOR = (Commit, AwaitRows, StopCapture, SetMute, StartSegment)
@@ -158,13 +158,13 @@ class CallTask:
     async def run(self, first: tuple[Command, ...]) -> None:
         """Perform the first commands, then live until the call is over."""
         try:
-            if (waits := self._perform(first)) is not None:
-                await waits
+            if (rest := self._perform(first)) is not None:
+                await rest
             while self.call.phase is not Phase.OVER:
                 event = await self._mailbox.next()
-                waits = self._step(event)
-                if waits is not None or self._asked or self._mailbox.overflowed:
-                    await self._and_then(waits, event)
+                rest = self._step(event)
+                if rest is not None or self._asked or self._mailbox.overflowed:
+                    await self._and_then(rest, event)
             await self._rows.last_ones()  # who reads the log must not find it unfinished
         finally:
             for timer in self._waits.values():
@@ -172,10 +172,10 @@ class CallTask:
             self._answer(None)
             self.line.close()
 
-    async def _and_then(self, waits: _Waits, event: Event) -> None:
+    async def _and_then(self, rest: _Rest, event: Event) -> None:
         """Who asked for a pause is told so when Asterisk has muted, or that it could not be."""
-        if waits is not None:
-            await waits
+        if rest is not None:
+            await rest
         while self._asked and (outcome := self._mailbox.outcome()) is not None:
             await self._do(outcome)
         self._answer(event)
@@ -198,29 +198,29 @@ class CallTask:
 
     async def _do(self, event: Event) -> None:
         """Step, and wait for what that waits for."""
-        if (waits := self._step(event)) is not None:
-            await waits
+        if (rest := self._step(event)) is not None:
+            await rest
 
-    def _step(self, event: Event) -> _Waits:
+    def _step(self, event: Event) -> _Rest:
         if (gaps := self._gaps()) != self._gaps_seen:
             self._gaps_seen = gaps
             if self.call.entry is Entry.ARI and self.call.undecided:
                 return self._step_after(self._apply(ServiceHung()), event)
         return self._apply(event)
 
-    async def _step_after(self, waits: _Waits, event: Event) -> None:
-        if waits is not None:
-            await waits
+    async def _step_after(self, rest: _Rest, event: Event) -> None:
+        if rest is not None:
+            await rest
         if (more := self._apply(event)) is not None:
             await more
 
-    def _apply(self, event: Event) -> _Waits:
+    def _apply(self, event: Event) -> _Rest:
         before = self.call
         self.call, commands = rules.step(before, event)
         self._stepped(before, event, self.call)
         return self._perform(commands) if commands else None
 
-    def _perform(self, commands: tuple[Command, ...], drafts: tuple[Draft, ...] = ()) -> _Waits:
+    def _perform(self, commands: tuple[Command, ...], drafts: Sequence[Draft] = ()) -> _Rest:
         """Start each command in its turn; rows of one step are stored together or not at all."""
         rows = [*drafts]
         for at, command in enumerate(commands):
@@ -238,26 +238,25 @@ class CallTask:
         return None
 
     async def _perform_waiting(
-        self, command: Command, undone: tuple[Command, ...], drafts: list[Draft]
+        self, command: Command, undone: tuple[Command, ...], rows: list[Draft]
     ) -> None:
         """Wait for ``command``, with the rows before it, and go on with the others."""
-        rows = tuple(drafts)
         match command:
             case Commit():
                 patient = all(isinstance(one, _NO_HURRY) for one in undone)
-                outcome = await self._rows.commit(drafts, undone, patient=patient)
+                outcome = await self._rows.commit(rows, undone, patient=patient)
                 if outcome is not Outcome.STORED:
                     late = outcome is Outcome.LATE
                     refused = RowsRefused(at_commit=True, undone=undone)
                     await self._do(RowsLate(undone) if late else refused)
                     return
-                rows = ()
+                rows = []
             case AwaitRows():
                 await self._rows.late_ones()
             case StopCapture(recording=recording):
-                if drafts:
-                    self._rows.append(drafts)
-                    rows = ()
+                if rows:
+                    self._rows.append(rows)
+                    rows = []
                 stopped = await self._hands.stop_capture(self.call.channel)
                 self._mailbox.put_always(
                     CaptureStopped(recording, monotonic_ms())
@@ -272,8 +271,8 @@ class CallTask:
                 self._around.follow_recording(recording)
                 if not await self._hands.start_segment(self.call.channel, recording, options):
                     self._mailbox.put_always(SegmentRefused(recording, monotonic_ms()))
-        if (waits := self._perform(undone, rows)) is not None:
-            await waits
+        if (rest := self._perform(undone, rows)) is not None:
+            await rest
 
     def _refused(self) -> None:
         self._mailbox.put_always(RowsRefused())

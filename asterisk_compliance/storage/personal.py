@@ -10,7 +10,6 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import overload
 
@@ -20,6 +19,7 @@ from asterisk_compliance.domain.row_format import SALT_BYTES, search_digest
 from asterisk_compliance.domain.rows import Draft, PersonalFact
 from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.storage.files import write_durably
+from asterisk_compliance.storage.inserting import insert
 from asterisk_compliance.storage.schema import DATABASE
 
 SEARCH_KEY = "search.key"
@@ -82,14 +82,14 @@ def keep(
     if db.execute(_KEEP_PARTY, party).fetchone() is None:
         return
     values = [(seq, one.field, draft.party, salts[one], one.value) for one in draft.facts]
-    db.execute(_insert_values(len(values)), [item for value in values for item in value])
+    insert(db, _INTO_VALUES, values)
     sought = [
         (search_digest(key, fact.field, fact.search_key), draft.party, fact.field)
         for fact in draft.facts
         if fact.search_key is not None
     ]
     if sought:
-        db.execute(_insert_digests(len(sought)), [item for one in sought for item in one])
+        insert(db, _INTO_DIGESTS, sought)
 
 
 _KEEP_PARTY = """
@@ -100,16 +100,8 @@ INSERT INTO parties (party, role, call) VALUES (?, ?, ?)
 """Gives nothing for a party that was erased."""
 
 
-@lru_cache(maxsize=16)
-def _insert_values(count: int) -> str:
-    places = ", ".join(["(?, ?, ?, ?, ?)"] * count)
-    return f"INSERT INTO party_values (seq, field, party, salt, value) VALUES {places}"  # noqa: S608
-
-
-@lru_cache(maxsize=16)
-def _insert_digests(count: int) -> str:
-    places = ", ".join(["(?, ?, ?)"] * count)
-    return f"INSERT OR IGNORE INTO party_digests (digest, party, field) VALUES {places}"  # noqa: S608
+_INTO_VALUES = "INSERT INTO party_values (seq, field, party, salt, value)"
+_INTO_DIGESTS = "INSERT OR IGNORE INTO party_digests (digest, party, field)"
 
 
 def _utf8(text: str) -> bool:

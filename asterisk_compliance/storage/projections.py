@@ -43,9 +43,7 @@ def rebuild(db: sqlite3.Connection) -> int:
         for (text,) in db.execute("SELECT row FROM rows ORDER BY seq"):
             count += 1
             if change := project(decode(text.encode())):
-                changes: Changes = {}
-                fold(changes, change)
-                apply(db, changes)
+                apply(db, {(change.table, change.key): dict(change.columns)})
         db.execute("COMMIT")
     except BaseException:
         db.execute("ROLLBACK")

@@ -15,7 +15,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self, TypeAlias
@@ -36,12 +35,16 @@ from asterisk_compliance.storage import (
 )
 from asterisk_compliance.storage.backups import Kept
 from asterisk_compliance.storage.checkpoints import StoredCheckpoint
+from asterisk_compliance.storage.inserting import insert
 from asterisk_compliance.storage.lock import StoreLock
 from asterisk_compliance.storage.migrating import Told, nobody
 from asterisk_compliance.storage.tree import complete_blocks, keep_block
 
 TIDY_AFTER_COMMITS = 100
 ROWS_A_STATEMENT = 16
+_INTO_ROWS = "INSERT OR ROLLBACK INTO rows (seq, row, leaf)"
+"""Roll back, since what fails here is undone with its transaction anyway: else SQLite would note
+down every page that the statement changes, to undo that alone."""
 
 
 class Stored(NamedTuple):
@@ -276,8 +279,7 @@ class StoreWriter:
 
     def _write(self, written: _Written) -> None:
         for first in range(0, len(written.rows), ROWS_A_STATEMENT):
-            rows = written.rows[first : first + ROWS_A_STATEMENT]
-            self._db.execute(_insert(len(rows)), [value for row in rows for value in row])
+            insert(self._db, _INTO_ROWS, written.rows[first : first + ROWS_A_STATEMENT])
         projections.apply(self._db, written.changes)
 
     def _wipe(self) -> None:
@@ -302,15 +304,6 @@ class StoreWriter:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-@lru_cache(maxsize=ROWS_A_STATEMENT)
-def _insert(count: int) -> str:
-    """``OR ROLLBACK``, since what fails here is undone with its transaction anyway: else SQLite
-    would note down every page that the statement changes, to undo that alone.
-    """
-    places = ", ".join(["(?, ?, ?)"] * count)
-    return f"INSERT OR ROLLBACK INTO rows (seq, row, leaf) VALUES {places}"  # noqa: S608
 
 
 def check_head(db: sqlite3.Connection) -> Head:

@@ -176,7 +176,8 @@ async def test_rows_of_calls_that_are_followed_are_not_read(
 async def test_of_comparisons_that_wait_one_is_enough(site: Site) -> None:
     async with site.node.recovery.turn:
         waiting = [asyncio.create_task(site.node.recover()) for _ in range(5)]
-        await asyncio.wait(waiting[1:])
+        await asyncio.wait(waiting[1:], timeout=5)
+        assert all(one.done() for one in waiting[1:])
         assert not waiting[0].done()
     await waiting[0]
     assert site.asterisk.listed == 1

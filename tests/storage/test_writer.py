@@ -13,7 +13,7 @@ from asterisk_compliance.domain.row_format import decode
 from asterisk_compliance.domain.rows import Draft, Kind, PersonalFact
 from asterisk_compliance.errors import LogBroken, StoreLocked, StoreUnavailable
 from asterisk_compliance.ids import PartyId
-from asterisk_compliance.storage import schema
+from asterisk_compliance.storage import inserting, schema
 from asterisk_compliance.storage import writer as writer_module
 from asterisk_compliance.storage.reader import RowQuery, StoreReader
 from asterisk_compliance.storage.verify import verify
@@ -149,11 +149,11 @@ def test_rows_that_fail_in_the_middle_of_their_statement_leave_nothing(
     """Whether SQLite has undone the transaction itself, as for a number that is taken, or not."""
     with StoreWriter.open(tmp_path) as writer:
         commit(writer, draft(Kind.MARK))
-        insert = writer_module._insert
-        monkeypatch.setattr(writer_module, "_insert", lambda count: f"{insert(count)}, {values}")
-        with pytest.raises(StoreUnavailable):
-            commit(writer, *a_recorded_call(a_call(1)))
-        monkeypatch.setattr(writer_module, "_insert", insert)
+        with monkeypatch.context() as patch:
+            places = inserting._places
+            patch.setattr(inserting, "_places", lambda *count: f"{places(*count)}, {values}")
+            with pytest.raises(StoreUnavailable):
+                commit(writer, *[draft(Kind.MARK)] * 11)
         assert [row.seq for row in commit(writer, draft(Kind.MARK))] == [1]
     assert verify(tmp_path).intact
     with StoreReader(tmp_path) as reader:
