@@ -19,8 +19,13 @@ def work(number: int, where: list[int]) -> int:
     return number
 
 
-async def test_what_gathers_is_done_in_order_in_one_thread() -> None:
+async def test_what_gathers_is_done_in_order_in_one_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     thread, where = OneThread(), list[int]()
+    begun: list[None] = []
+    begin = OneThread._begin
+    monkeypatch.setattr(OneThread, "_begin", lambda one: (begun.append(None), begin(one)))
     results = await asyncio.gather(
         *(thread.do(partial(work, number, where)) for number in range(3)), return_exceptions=True
     )
@@ -28,6 +33,7 @@ async def test_what_gathers_is_done_in_order_in_one_thread() -> None:
     assert isinstance(results[1], FileNotFoundError)
     assert len(set(where)) == 1
     assert where[0] != threading.get_ident()
+    assert len(begun) == 1
     assert await thread.do(lambda: "again") == "again"
 
 

@@ -102,3 +102,15 @@ async def test_calls_that_need_no_notice_do_not_count(serving: Serving) -> None:
     assert {reason(task) for task in told} == {None}
     (stranger,) = calls_in(serving, 9, 9, policy=Reason.POLICY_UNKNOWN)
     assert reason(stranger) is Reason.POLICY_UNKNOWN, "it needs no notice, so nothing is missing"
+
+
+async def test_how_long_a_caller_waits_for_his_dialplan_is_counted_once_a_call(
+    serving: Serving,
+) -> None:
+    (real, synthetic) = (*calls_in(serving, 1, 1), *calls_in(serving, 2, 2, synthetic=True))
+    for task in (real, synthetic):
+        await hear(serving, task)
+    await serving.until(lambda: real.call.phase is synthetic.call.phase is Phase.DIALPLAN)
+    counted = serving.service._metrics.registry.get_sample_value
+    assert counted("compliance_way_back_seconds_count") == 1
+    assert counted("compliance_notice_start_seconds_count") == 1
