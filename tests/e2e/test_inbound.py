@@ -179,6 +179,7 @@ async def test_behind_the_routine_no_number_holds_a_line_break(scene, exten, bal
     leg = await scene.caller.dial(exten, scene.port, from_value=number)
     agent = await scene.agent.next_call()
     await agent.answered()
+    await scene.site.rows_until(lambda rows: "party_joined" in {row["kind"] for row in rows})
     channel = scene.details("call_arrived")[0]["channel"]
     (name,) = [
         fields[0]
