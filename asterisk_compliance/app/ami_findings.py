@@ -13,7 +13,7 @@ ACTIONS = ("Getvar", "MixMonitorMute", "PlayDTMF", "Redirect", "Setvar", "StopMi
 """What the service sends."""
 RIGHT = "call"
 _NAMES_SHOWN = 6
-_ROUTINES = ("compliance-notice", "compliance-monitor", "compliance-segment", "compliance-canary")
+_ROUTINES = ("compliance-notice", "compliance-back", "compliance-segment", "compliance-canary")
 
 
 async def ami_findings(probe: AmiProbe, where: str, rendering: str) -> AsyncIterator[Finding]:

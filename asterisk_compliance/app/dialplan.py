@@ -144,7 +144,7 @@ def render(
         sounds=sounds,
         spool=spool,
         variables=RESULT_VARIABLES,
-        past_calls=f"{PAST_CALLS_VARIABLE},{LAST_CALL_VARIABLE}",
+        past_calls=(PAST_CALLS_VARIABLE, LAST_CALL_VARIABLE),
         mixmonitor_id=MIXMONITOR_ID_VARIABLE,
         fallback_reason=Reason.FALLBACK_NOTICE,
         promises=_in_dialplan(promises),

@@ -85,7 +85,7 @@ def _features(result: HandOver) -> str:
 
 
 def capture_flags(options: CaptureOptions) -> str:
-    """How ``compliance-monitor`` shall run MixMonitor: ``m`` (it shall), ``b`` (only while
+    """How ``compliance-back`` shall run MixMonitor: ``m`` (it shall), ``b`` (only while
     bridged), ``t`` (the others' direction too), and the seconds between two tones.
 
     Flags and no options: who may set a channel's variable must not be able to write arguments of

@@ -29,6 +29,7 @@ _MODULE_OF: Final[Mapping[str, str]] = {
     "Dial": "app_dial",
     "ExecIf": "app_exec",
     "FILE": "func_env",
+    "FIELDQTY": "func_strings",
     "FILTER": "func_strings",
     "Gosub": "app_stack",
     "IF": "func_logic",

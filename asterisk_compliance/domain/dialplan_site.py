@@ -38,7 +38,7 @@ ROUTINES: Final[Mapping[str, Routine]] = {
 """The routines that a site calls (docs/dialplan.md)."""
 
 OURS_ALONE: Final = frozenset(
-    f"compliance-{name}" for name in ("monitor", "segment", "fallback", "back", "canary", "check")
+    f"compliance-{name}" for name in ("segment", "fallback", "back", "canary", "check")
 )
 OURS: Final = frozenset({*ROUTINES, *OURS_ALONE})
 

@@ -105,7 +105,6 @@ def test_the_contexts() -> None:
         "back",
         "callee",
         "may-call",
-        "monitor",
         "segment",
         "canary",
         "check",
@@ -122,9 +121,16 @@ def test_only_variables_of_its_own_are_set() -> None:
     set_here = set(assignments(render_default()))
     local = {name for name in set_here if name.startswith("LOCAL(")}
     assert set_here - local - OWN - ASTERISKS - FUNCTIONS == set()
-    routine = ("callee", "dialled", "late", "left", "site", "since")
-    own = (*routine, "b", "id", "number", "rec", "t", "tone", "what")
+    routine = {f"compliance_{name}" for name in ("callee", "late", "left", "site", "since")}
+    own = routine | {"left", "number", "rec", "since", "site", "what"}
     assert local == {f"LOCAL({name})" for name in own}
+
+
+def test_what_may_be_read_before_it_is_set_has_a_name_that_no_site_uses() -> None:
+    for context in (*ENTRIES, "compliance-back"):
+        read = re.findall(r"\$\{([A-Za-z_]+)\}", "\n".join(contexts(render_default())[context]))
+        others = {"EPOCH", "UNIQUEID", "DYNAMIC_FEATURES", "ARG1", "ARG2", "ARG3"}
+        assert all(name.lower().startswith("compliance_") for name in set(read) - others)
 
 
 def test_no_variable_is_inherited_by_another_channel() -> None:
@@ -134,14 +140,16 @@ def test_no_variable_is_inherited_by_another_channel() -> None:
 
 @pytest.mark.parametrize("routine", ENTRIES)
 def test_a_routine_clears_every_variable_first(routine: str) -> None:
-    """Unless this channel has a standing decision: that one returns."""
-    steps = contexts(render_default())[routine]
-    assert steps[:2] == [
-        'GotoIf($["${COMPLIANCE_CHANNEL}"="${UNIQUEID}"]?again)',
-        f"Set({CLEAR}={',' * (len(CLEARED) - 1)})",
-    ]
-    assert steps[2].startswith(f"MSet({RESULT_VARIABLE}=,LOCAL(")
-    assert f"same => n(again),{steps[2]}" in render_default()
+    """Unless none holds anything, or this channel has a standing decision: that one returns."""
+    nothing, standing, clear, result = contexts(render_default())[routine][:4]
+    held = re.fullmatch(r"GotoIf\(\$\[(.*)=0\]\?enter\)", nothing)
+    assert held is not None
+    counted = {f"${{FIELDQTY({name},-)}}" for name in (*CLEARED, RESULT_VARIABLE)}
+    assert set(held[1].split("+")) == counted, "no value is compared: it could lead astray"
+    assert standing == 'GotoIf($["${COMPLIANCE_CHANNEL}"="${UNIQUEID}"]?again)'
+    assert clear == f"Set({CLEAR}={',' * (len(CLEARED) - 1)})"
+    assert result == f"Set({RESULT_VARIABLE}=)"
+    assert f"same => n(again),{result}" in render_default()
 
 
 def test_the_result_is_taken_apart_in_its_order() -> None:
@@ -149,44 +157,45 @@ def test_the_result_is_taken_apart_in_its_order() -> None:
     assert f"Set({TAKE}=${{{RESULT_VARIABLE}}})" in back, "and the last one becomes empty"
 
 
-def test_mixmonitor_is_asked_for_only_on_the_channel_that_heard_the_notice() -> None:
+def starts_of(name: str) -> list[str]:
+    return [step for step in contexts(render_default())[name] if "TryExec(MixMonitor(" in step]
+
+
+def test_mixmonitor_is_run_only_on_the_channel_that_heard_the_notice() -> None:
     back = contexts(render_default())["compliance-back"]
-    start = "Gosub(compliance-monitor,s,1(${COMPLIANCE_RECORDING_ID},${COMPLIANCE_OPTIONS}))"
+    (start,) = starts_of("compliance-back")
     guard = 'GotoIf($["${COMPLIANCE_OPTIONS}"="" | "${COMPLIANCE_CHANNEL}"!="${UNIQUEID}"]?said)'
     assert back[back.index(start) - 1] == guard
-    assert "Set(COMPLIANCE_OPTIONS=)" in back[back.index(start) :]
-    calling = {
-        name
-        for name, steps in contexts(render_default()).items()
-        if any("compliance-monitor" in step for step in steps)
-    }
-    assert calling == {"compliance-back", "compliance-check", "compliance-segment"}
+    assert f"Set({TAKE}=${{{RESULT_VARIABLE}}})" in back[: back.index(start)], "flags of this call"
+    assert f"same => n(said),{back[back.index(start) + 1]}" in render_default()
 
 
-def test_mixmonitor_runs_in_one_place_and_takes_no_text_from_a_variable() -> None:
-    """Its arguments can start programs, and who may set a variable is not who may do that."""
+def test_mixmonitor_runs_nowhere_else_and_never_ends_a_call() -> None:
     running = {
         name: [step for step in steps if re.search(r"(?<!Stop)MixMonitor\(", step)]
         for name, steps in contexts(render_default()).items()
     }
-    starts = running.pop("compliance-monitor")
-    assert not any(running.values())
-    assert len(starts) == 2
-    assert all("Si(" in start for start in starts), "S: Asterisk 16 needs it (docs/versions.md)"
-    assert {name for start in starts for name in re.findall(r"\$\{([^}]*)\}", start)} == {
-        "b",
-        "id",
-        "t",
-        "tone",
+    assert {name: steps for name, steps in running.items() if steps} == {
+        name: starts_of(name)
+        for name in ("compliance-back", "compliance-segment", "compliance-check")
     }
-    monitor = contexts(render_default())["compliance-monitor"]
-    assert monitor[:2] == [
-        (
-            "MSet(LOCAL(id)=${FILTER(0-9a-f,${CUT(ARG1,-,2)})}-${FILTER(0-9,${CUT(ARG1,-,3)})},"
-            "LOCAL(b)=${FILTER(b,${ARG2})},LOCAL(tone)=${FILTER(0-9,${ARG2})})"
-        ),
-        f'Set(LOCAL(t)=${{IF($["${{FILTER(t,${{ARG2}})}}"!=""]?t({SPOOL}/r-${{id}}-tx.wav))}})',
-    ]
+
+
+@pytest.mark.parametrize("name", ["compliance-back", "compliance-segment", "compliance-check"])
+def test_mixmonitor_takes_no_text_from_a_variable(name: str) -> None:
+    """Its arguments can start programs, and who may set a variable is not who may do that."""
+    (start,) = starts_of(name)
+    assert "Si(" in start, "S: Asterisk 16 needs it (docs/versions.md)"
+    value = r"(?:\$\{CUT\(\w+,-,\d\)\}|\$\{COMPLIANCE_OPTIONS\}|mt|1)"
+    filtered = re.compile(rf"\$\{{FILTER\((?:b|t|0-9|0-9a-f),{value}\)\}}")
+    plain = filtered.sub("x", start)
+    for chosen, kept in (("B(x)", "tone"), (f"t({SPOOL}/r-x-x-tx.wav)", "others")):
+        either = f'${{IF($["x"!=""]?{chosen})}}'
+        assert either in plain
+        plain = plain.replace(either, kept)
+    assert plain == (
+        f"TryExec(MixMonitor(,xtoneSi({MIXMONITOR_ID_VARIABLE})r({SPOOL}/r-x-x-rx.wav)others))"
+    )
 
 
 def test_a_new_segment_is_begun_only_for_a_flag_that_is_used_up() -> None:
@@ -225,9 +234,11 @@ def test_a_leg_inside_dial_has_no_time_limit() -> None:
     """It would hang up both."""
     callee = contexts(render_default())["compliance-callee"]
     assert not any("TIMEOUT" in step for step in callee)
-    assert f"MSet({RESULT_VARIABLE}=,LOCAL(callee)=1,LOCAL(late)=SERVICE_UNAVAILABLE)" in callee
+    assert "Set(LOCAL(compliance_callee)=1)" in callee
+    assert callee[-2:] == ["Goto(compliance-back,s,result)"] * 2
     back = contexts(render_default())["compliance-back"]
-    assert back[0] == 'GotoIf($["${callee}"="1"]?result)'
+    assert "TIMEOUT" in back[0]
+    assert f"same => n(result),{back[1]}" in render_default(), "behind what restores the limit"
 
 
 def test_what_a_caller_controls_is_only_ever_filtered() -> None:
@@ -244,16 +255,42 @@ def test_what_a_caller_controls_is_only_ever_filtered() -> None:
 def test_what_a_caller_controls_is_filtered_whatever_it_is(routine: str) -> None:
     """Asked first whether it must be, Asterisk could be led astray by a bracket in it."""
     steps = contexts(render_default())[routine]
-    for what in ("num", "name"):
-        clean = rf"Set(CALLERID({what})=${{FILTER(\x20-\x7e\x80-\xff,${{CALLERID({what})}})}})"
-        asked = steps[steps.index(clean) - 1]
-        assert asked.startswith(f'GotoIf($["${{CALLERID({what}-valid)}}"="0"]?')
+    num, name = (
+        rf"Set(CALLERID({what})=${{FILTER(\x20-\x7e\x80-\xff,${{CALLERID({what})}})}})"
+        for what in ("num", "name")
+    )
+    asked = steps.index("Goto(number${CALLERID(num-valid)}name${CALLERID(name-valid)})")
+    assert steps[asked + 1 : asked + 3] == [name, num], "with both the second is reached as well"
+    labelled = re.search(rf"(?ms)^\[{routine}\]$(.*?)(?=^\[|\Z)", render_default())
+    assert labelled is not None
+    for label, step in (
+        ("number1name1", name),
+        ("number1name0", num),
+        ("number0name1", name),
+        ("number0name0", steps[asked + 3]),
+    ):
+        assert f"same => n({label}),{step}" in labelled[1]
+
+
+@pytest.mark.parametrize("routine", ROUTINES)
+def test_a_hung_service_holds_no_caller_longer_than_the_limit(routine: str) -> None:
+    steps = contexts(render_default())[routine]
+    limit = "ExecIf($[${TIMEOUT(absolute)}=0]?Set(TIMEOUT(absolute)=30):Goto(limited))"
+    assert limit in steps
+    site = (
+        "MSet(LOCAL(compliance_site)=${TIMEOUT(absolute)},LOCAL(compliance_since)=${EPOCH})",
+        "ExecIf($[${compliance_site}>30]?Set(TIMEOUT(absolute)=30))",
+        "Goto(ask)",
+    )
+    assert steps[steps.index(site[0]) :][:3] == list(site)
+    back = contexts(render_default())["compliance-back"]
+    assert back[0] == ('ExecIf($["${compliance_site}"=""]?Set(TIMEOUT(absolute)=0):Goto(limited))')
 
 
 def test_every_jump_has_its_label() -> None:
     for name, steps in contexts(render_default()).items():
         text = "\n".join(steps)
-        wanted = set(re.findall(r"\]\?(\w+)\)$|^Goto\((\w+)\)$", text, re.MULTILINE))
+        wanted = set(re.findall(r"\]\?(\w+)\)$|\bGoto\((\w+)\)+$", text, re.MULTILINE))
         labels = set(re.findall(rf"(?s)\[{name}\].*?(?=\n\[|\Z)", render_default()))
         (context,) = labels
         assert {a or b for a, b in wanted} <= set(re.findall(r"n\((\w+)\)", context))
@@ -325,7 +362,7 @@ def test_what_check_asks_is_no_way_for_a_telephone_and_writes_no_cdr() -> None:
     for at in begins[:2]:
         assert steps[at + 1].startswith("GotoIf($[")
         assert '"${CHANNEL(channeltype)}"!="Local"]?end)' in steps[at + 1]
-    first = re.compile(r"GotoIf|Answer|Set|UserEvent|Gosub|Dial|Wait|Hangup|Playtones")
+    first = re.compile(r"GotoIf|Answer|Set|UserEvent|TryExec|Dial|Wait|Hangup|Playtones")
     assert all(first.match(step) for step in steps)
     size = next(step for step in steps if "STAT(" in step)
     named = steps[steps.index(size) - 1]
@@ -337,10 +374,11 @@ def test_what_check_asks_is_no_way_for_a_telephone_and_writes_no_cdr() -> None:
 
 def test_emergency_numbers_are_in_the_routine_with_the_sites_prefixes() -> None:
     text = render_here(emergency=["110", "0110"])
-    asked = '$["${COMPLIANCE_STATUS}"="" & ${REGEX("^(0110|110)$" ${dialled})}]?help)'
+    asked = '$["${COMPLIANCE_STATUS}"="" & ${REGEX("^(0110|110)$" '
+    asked += "${FILTER(0-9+*#,${CALLERID(dnid)}):0:40})}]?help)"
     assert f"GotoIf({asked}" in text, "who enters again has a decision that stands"
     help_is_called_for = (
-        "n(help),Set(LOCAL(late)=EMERGENCY)\n same => n,Goto(compliance-back,s,nothing)"
+        "n(help),Set(LOCAL(compliance_late)=EMERGENCY)\n same => n,Goto(compliance-back,s,nothing)"
     )
     assert help_is_called_for in text
     assert "REGEX" not in render_here(emergency=[])
@@ -348,8 +386,8 @@ def test_emergency_numbers_are_in_the_routine_with_the_sites_prefixes() -> None:
 
 def test_recordings_run_into_the_spool_of_the_site() -> None:
     text = render_here(spool=PurePosixPath("/srv/spool"))
-    assert "r(/srv/spool/r-${id}-rx.wav)" in text
-    assert "t(/srv/spool/r-${id}-tx.wav)" in text
+    assert text.count("r(/srv/spool/r-${FILTER(") == 3
+    assert text.count("t(/srv/spool/r-${FILTER(") == 3
     assert str(SPOOL) not in text
 
 

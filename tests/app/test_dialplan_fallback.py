@@ -109,19 +109,21 @@ def test_the_time_is_that_of_the_prompt(text: str, tmp_path: Path) -> None:
 
 def test_whoever_was_there_before_or_calls_for_help_is_not_recorded(text: str) -> None:
     routine = contexts(text)["compliance-fallback"]
-    assert routine[0] == 'GotoIf($["${stood}"!=""]?no)'
-    late = '"${late}"!="SERVICE_UNAVAILABLE" & "${late}"!="SERVICE_TIMED_OUT"'
+    assert routine[0] == 'GotoIf($["${compliance_stood}"!=""]?no)'
+    late = " & ".join(
+        f'"${{COMPLIANCE_REASON}}"!="SERVICE_{why}"' for why in ("UNAVAILABLE", "TIMED_OUT")
+    )
     assert routine[1] == f"GotoIf($[{late}]?no)"
     for name in ROUTINES[:1]:
         steps = contexts(text)[name]
-        stood = steps.index("Set(LOCAL(stood)=${COMPLIANCE_STATUS})")
+        stood = steps.index("Set(LOCAL(compliance_stood)=${COMPLIANCE_STATUS})")
         assert steps[stood + 1].startswith("Set(ARRAY(COMPLIANCE_STATUS,")
 
 
 def test_a_leg_that_is_dialled_goes_on(text: str) -> None:
     back = contexts(text)["compliance-back"]
     at = back.index("Gosub(compliance-fallback,s,1(${ARG1}))")
-    assert back[at - 1] == 'GotoIf($["${callee}"="1"]?said)'
+    assert back[at - 1] == 'GotoIf($["${compliance_callee}"="1"]?said)'
 
 
 def test_what_the_service_decides_ends_what_was_recorded_alone(text: str) -> None:

@@ -242,7 +242,7 @@ CASES = [
         + "\n[mine]\nexten => s,1,Gosub(compliance-callee,s,1(direct))\n same => n,Return()",
         "mine,s,1",
     ),
-    case("ROUTINE_NOT_YOURS", "Gosub(compliance-monitor,s,1(x,m))", TOLD),
+    case("ROUTINE_NOT_YOURS", "Gosub(compliance-segment,s,1)", TOLD),
     case("ROUTINE_MISSING", TOLD, TOLD),
     whole("ROUTINE_OLD", "[compliance-notice]\nexten => s,1,Return()", "", "compliance-notice"),
     whole(

@@ -82,6 +82,28 @@ async def test_without_the_service_the_call_goes_on_at_once(set_the_scene):
     assert scene.site.spooled() == []
 
 
+@pytest.mark.parametrize("brought", ["kept", '"', '" | "1"="1', "a)b", "${UNIQUEID}"])
+async def test_what_a_channel_brings_along_does_not_stand(set_the_scene, brought):
+    """Also where Asterisk cannot compare it: nothing of another decision is left."""
+    scene = await set_the_scene(
+        serve=False,
+        extensions=f"""
+[from-lab]
+exten => 100,1,Set(COMPLIANCE_NOTICE={brought})
+ same => n,Set(COMPLIANCE_OPTIONS=mt)
+ same => n,Set(COMPLIANCE_RECORDING_ID=r-0a-1)
+ same => n,Gosub(compliance-notice,s,1(inbound))
+ same => n,Set(left=[${{COMPLIANCE_NOTICE}}][${{COMPLIANCE_OPTIONS}}][${{COMPLIANCE_RECORDING_ID}}])
+ same => n,Set(CDR(userfield)=${{left}}${{COMPLIANCE_REASON}})
+ same => n,Hangup()
+""",
+    )
+    leg = await scene.caller.dial("100", scene.port)
+    await leg.ended()
+    await _until(lambda: scene.cdr_fields() == ["[][][]SERVICE_UNAVAILABLE"])
+    assert scene.site.spooled() == []
+
+
 async def test_who_gives_up_in_the_queue_leaves_no_file(set_the_scene):
     scene = await set_the_scene()
     scene.agent.answer_after = 30
