@@ -15,12 +15,11 @@ from dataclasses import dataclass, field
 from typing import Literal, NoReturn, Protocol, TypeAlias
 
 import structlog
-from panoramisk.message import Message
 
 from asterisk_compliance.asterisk import ami_events, ami_observed
 from asterisk_compliance.asterisk.ami_events import AmiEvent
 from asterisk_compliance.asterisk.ami_observed import ObservedEvent
-from asterisk_compliance.asterisk.ami_protocol import AmiProtocol
+from asterisk_compliance.asterisk.ami_protocol import AmiProtocol, Headers
 from asterisk_compliance.asterisk.backoff import Backoff
 from asterisk_compliance.asterisk.listening import tell
 from asterisk_compliance.errors import AsteriskUnavailable, RequestRefused
@@ -217,12 +216,12 @@ class AmiClient:
         if not channel:
             raise ValueError(f"AMI {action}: no channel")
         answer = await self._request({"Action": action, "Channel": channel, **headers})
-        if not answer.success:
+        if answer["Response"] != "Success":
             said = _said(answer)
             hint = "manager.conf: write = call" if said == "Permission denied" else ""
             raise RequestRefused(action, 0, said, hint=hint)
 
-    async def _request(self, headers: dict[str, str]) -> Message:
+    async def _request(self, headers: dict[str, str]) -> Headers:
         if self._protocol is None or not self.connected:
             raise AsteriskUnavailable("not connected to AMI")
         return await self._protocol.request(headers, self._limits.action_s)
@@ -238,8 +237,8 @@ class AmiClient:
         try:
             await self._log_in(protocol)
             self.connected = True
-            log.info("ami_connected", protocol=protocol.version or "unknown")
-            tell(self._listener.on_connected, protocol.version or "unknown")
+            log.info("ami_connected", protocol=protocol.version)
+            tell(self._listener.on_connected, protocol.version)
             while not protocol.over.done():
                 await asyncio.wait({protocol.over}, timeout=self._limits.ping_every_s)
                 if not protocol.over.done():
@@ -270,10 +269,10 @@ class AmiClient:
             "Events": "call,user,dialplan" if self._observes else "call,user",
         }
         answer = await protocol.request(login, self._limits.action_s)
-        if not answer.success:
+        if answer["Response"] != "Success":
             raise _LoginFailed(f"AMI refuses the login: {_said(answer)}")
 
-    def _on_message(self, message: Message) -> None:
+    def _on_message(self, message: Headers) -> None:
         received = time.monotonic()
         try:
             event: AnyEvent | None = ami_events.parse(message)
@@ -284,7 +283,7 @@ class AmiClient:
             tell(self._listener.on_malformed, str(error))
             return
         if event is None:
-            name = message.event
+            name = str(message["Event"])
             if name not in self.ignored and len(self.ignored) >= MOST_IGNORED:
                 name = "others"  # names can be forged, as everything in AMI
             self.ignored[name] = self.ignored.get(name, 0) + 1
@@ -298,8 +297,9 @@ def _one(mixmonitor_id: str) -> str:
     return mixmonitor_id
 
 
-def _said(answer: Message) -> str:
+def _said(answer: Headers) -> str:
     """Asterisk's own sentence, if it is short and printable."""
-    message = answer.message
-    readable = isinstance(message, str) and message.isascii() and message.isprintable()
-    return message if readable and len(message) <= 120 else ""
+    message = answer.get("Message")
+    if isinstance(message, str) and message.isascii() and message.isprintable():
+        return message if len(message) <= 120 else ""
+    return ""

@@ -1,10 +1,10 @@
 """AMI events as values, with the fields that somebody here needs and no others.
 
-Sans-I/O: takes the headers of one message as panoramisk parsed them. Channels are told apart by
-their ``Uniqueid``, which Asterisk takes in an action's ``Channel`` header too (main/channel.c,
-``ast_channel_get_by_name``). The channel's *name* contains an endpoint, which can be a person's:
-only the two bridge events keep it, to match it against the endpoints of the company's own staff.
-It must not be logged, so the values do not show it when they are printed.
+Sans-I/O: takes the headers of one event. Channels are told apart by their ``Uniqueid``, which
+Asterisk takes in an action's ``Channel`` header too (main/channel.c, ``ast_channel_get_by_name``).
+The channel's *name* contains an endpoint, which can be a person's: only the two bridge events keep
+it, to match it against the endpoints of the company's own staff. It must not be logged, so the
+values do not show it when they are printed.
 
 AMI writes a caller's name and number as they came: one with line breaks in it can forge any of
 these events, or give one a second header. So an event alone must never permit anything.
@@ -261,16 +261,14 @@ def _mixmonitor_mute(message: _Headers) -> MixMonitorMute:
 
 def _user_event(message: _Headers) -> UserEvent | None:
     """What the dialplan gave stands after the event's name (main/manager_channels.c); a header
-    that has the name of one of Asterisk's own before it is lost, and so is ``content``, which
-    panoramisk adds to every message.
+    that has the name of one of Asterisk's own before it is lost.
     """
     named = message.get("UserEvent")
     names = named if isinstance(named, list) else [named]
     if not any(isinstance(name, str) and name.startswith(OUR_USER_EVENTS) for name in names):
         return None
     name = _text(message, "UserEvent")
-    after = islice(dropwhile(lambda key: key.lower() != "userevent", message), 1, None)
-    given = [key for key in after if key != "content"]
+    given = list(islice(dropwhile(lambda key: key != "UserEvent", message), 1, None))
     if not _USER_NAME.fullmatch(name) or len(given) > MOST_USER_HEADERS:
         raise ValueError("malformed AMI event: UserEvent: a long name, or too many headers")
     headers: dict[str, str] = {}

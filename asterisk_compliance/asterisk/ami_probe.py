@@ -12,10 +12,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from panoramisk.message import Message
-
 from asterisk_compliance.asterisk.ami import AmiAddress, AmiLimits
-from asterisk_compliance.asterisk.ami_protocol import AmiProtocol
+from asterisk_compliance.asterisk.ami_protocol import AmiProtocol, Headers
 from asterisk_compliance.errors import AsteriskUnavailable, RequestRefused
 from asterisk_compliance.ids import ChannelId
 
@@ -36,8 +34,8 @@ class AmiProbe:
         self._limits = limits
         self.protocol = AmiProtocol(self._on_event)
 
-    def _on_event(self, message: Message) -> None:
-        name = str(message.event)
+    def _on_event(self, message: Headers) -> None:
+        name = str(message["Event"])
         if name == "UserEvent":
             name = f"UserEvent {message.get('UserEvent', '')}"
         if name in self.events or len(self.events) < MOST_KINDS:
@@ -49,13 +47,13 @@ class AmiProbe:
         found = {}
         for name, said in answer.items():
             if isinstance(said, str) and (rights := _RIGHTS.search(said)):
-                found[str(name)] = frozenset(rights[1].split(",")) - {"all", "<none>"}
+                found[name] = frozenset(rights[1].split(",")) - {"all", "<none>"}
         return found
 
     async def function(self, text: str) -> str:
         """The value of a dialplan function that needs no channel; empty if it cannot be asked."""
         answer = await self._request({"Action": "Getvar", "Variable": text})
-        return str(answer.get("Value", "")) if answer.success else ""
+        return str(answer.get("Value", "")) if answer["Response"] == "Success" else ""
 
     async def setvar(self, channel: ChannelId, name: str, value: str) -> None:
         await self._request(
@@ -88,10 +86,10 @@ class AmiProbe:
                 "Events": "on",
             }
         )
-        if not answer.success:
+        if answer["Response"] != "Success":
             raise RequestRefused("the login", 0)
 
-    async def _request(self, headers: Mapping[str, str]) -> Message:
+    async def _request(self, headers: Mapping[str, str]) -> Headers:
         return await self.protocol.request(headers, self._limits.action_s)
 
 

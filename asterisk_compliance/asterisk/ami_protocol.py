@@ -1,23 +1,17 @@
-"""panoramisk's AMI protocol, without what it must not do to us.
+"""One connection to AMI: blocks of headers in, as events and answers; actions out.
 
-Of panoramisk 1.4 this uses the framing, the parser and the matching of answers to actions. Its
-``Manager`` is left out: it sends unanswered actions again after a reconnect, retries a wrong
-password for ever without a word, and does not look at the answers to its pings.
+A block ends at an empty line. What callers chose stands in the same stream, line breaks and all, so
+an answer is known by an id that nobody can guess.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
+import secrets
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
-from panoramisk.actions import Action
-from panoramisk.ami_protocol import AMIProtocol
-from panoramisk.message import Message
-
-from asterisk_compliance.asterisk.listening import place
 from asterisk_compliance.errors import AsteriskUnavailable
 
 LONGEST_LINE_BYTES = 1000
@@ -26,9 +20,10 @@ LONGEST_MESSAGE_BYTES = 1 << 20
 
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _BREAKS_A_LINE = re.compile(r"[\r\n\0]")
+_GREETING = re.compile(rb"Asterisk Call Manager/([!-~]+)")
 
-_silent = logging.getLogger("panoramisk.ami_protocol")
-_silent.disabled = True  # its lines repeat headers, which callers fill
+Headers: TypeAlias = Mapping[str, str | list[str]]
+"""In their order; of one that is there several times, all its values."""
 
 
 def checked(headers: Mapping[str, str]) -> dict[str, str]:
@@ -47,86 +42,104 @@ def checked(headers: Mapping[str, str]) -> dict[str, str]:
     return dict(headers)
 
 
-class _NoManager:
-    """What the protocol expects of panoramisk's ``Manager``: nothing is kept to be sent again."""
+def headers_of(block: bytes) -> Headers:
+    """Read one block, whatever it holds.
 
-    save_stream = None
+    A line without ``: `` is no header, and bytes that are no UTF-8 are left out.
+    """
+    headers: dict[str, str | list[str]] = {}
+    for line in block.decode("utf-8", "ignore").split("\r\n"):
+        name, colon, value = line.partition(": ")
+        if not colon:
+            continue
+        if name not in headers:
+            headers[name] = value
+        elif isinstance(before := headers[name], list):
+            before.append(value)
+        else:
+            headers[name] = [before, value]
+    return headers
 
-    def __init__(self, on_event: Callable[[Message], None]) -> None:
-        self._on_event = on_event
 
-    def dispatch(self, event: Message) -> None:
-        self._on_event(event)
-
-
-class AmiProtocol(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
-    """One connection.
+class AmiProtocol(asyncio.Protocol):
+    """One connection; nothing that was not answered on it is ever sent again.
 
     Attributes:
+        version: Of the protocol, as ``11.0.0``; ``unknown`` until the first block has come.
         over: Resolved, once, with the reason when nothing more can be sent or received.
         gone: Resolved when the socket is closed.
     """
 
-    responses: dict[str, Action]
-
-    def __init__(self, on_event: Callable[[Message], None]) -> None:
+    def __init__(self, on_event: Callable[[Headers], None]) -> None:
         loop = asyncio.get_running_loop()
-        self._on_event = on_event
+        self.version = "unknown"
         self.over: asyncio.Future[AsteriskUnavailable] = loop.create_future()
         self.gone: asyncio.Future[None] = loop.create_future()
+        self._on_event = on_event
+        self._unread = b""
+        self._waiting: dict[str, asyncio.Future[Headers]] = {}
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self.encoding = "utf-8"
-        self.factory = _NoManager(self._on_event)
-        self.log = _silent
+        self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        if self.closed:
+        if self.over.done():
             return
-        try:
-            super().data_received(data)
-        except Exception as error:  # noqa: BLE001  # panoramisk fails in many ways on odd input
-            self.end(AsteriskUnavailable(f"AMI sent something unreadable ({place(error)})"))
-        if self.queue and len(self.queue[0]) > LONGEST_MESSAGE_BYTES:
+        *blocks, self._unread = (self._unread + data).split(b"\r\n\r\n")
+        for block in blocks:
+            self._read(block)
+        if len(self._unread) > LONGEST_MESSAGE_BYTES:
             self.end(AsteriskUnavailable("AMI sent a message without an end"))
 
-    def connection_lost(self, exc: object) -> None:
+    def _read(self, block: bytes) -> None:
+        headers = headers_of(block)
+        if "Event" in headers:
+            if headers["Event"] == "Shutdown":
+                self.close()
+            self._on_event(headers)
+        elif "Response" in headers:
+            if greeting := _GREETING.match(block):  # no empty line between it and the first answer
+                self.version = greeting[1].decode()
+            answer = self._waiting.get(str(headers.get("ActionID")))
+            if answer is not None and not answer.done():
+                answer.set_result(headers)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
         self.close()
-        if not isinstance(exc, Message) and not self.gone.done():  # panoramisk passes "Shutdown"
+        if not self.gone.done():
             self.gone.set_result(None)
 
     def close(self) -> None:
         self.end(AsteriskUnavailable("the connection to AMI was closed"))
 
     def end(self, why: AsteriskUnavailable) -> None:
-        """Close, and fail every action that waits, at once; none of them is ever sent again."""
-        self.closed = True
-        self.transport.abort()
-        waiting, self.responses = self.responses, {}
-        for action in waiting.values():
-            if not action.future.done():
-                action.future.set_exception(why)
-                action.future.exception()  # looked at: its caller may be gone
+        """Close, and fail every action that waits, at once."""
+        self._transport.abort()
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(why)
+                answer.exception()  # looked at: its caller may be gone
         if not self.over.done():
             self.over.set_result(why)
 
-    async def request(self, headers: Mapping[str, str], limit_s: float) -> Message:
+    async def request(self, headers: Mapping[str, str], limit_s: float) -> Headers:
         """Send one action and wait for its one answer.
 
         Raises:
             ValueError: see :func:`checked`; nothing was sent.
             AsteriskUnavailable: no answer in time, or the connection is over.
         """
-        action = Action(checked(headers))
-        if self.closed:
+        action_id = secrets.token_hex(8)
+        lines = [f"{name}: {value}\r\n" for name, value in checked(headers).items()]
+        if self.over.done():
             raise AsteriskUnavailable("not connected to AMI")
-        answer: asyncio.Future[Message] = self.send(action, as_list=False)
+        self._transport.write("".join([*lines, f"ActionID: {action_id}\r\n\r\n"]).encode())
+        self._waiting[action_id] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(limit_s):
-                return await answer
+                return await self._waiting[action_id]
         except TimeoutError:
             name = headers["Action"]
             raise AsteriskUnavailable(f"no answer to AMI {name} in time") from None
         finally:
-            self.responses.pop(action.id, None)
+            del self._waiting[action_id]

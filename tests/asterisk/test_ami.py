@@ -219,7 +219,7 @@ async def test_an_action_has_a_time_limit_and_its_late_answer_is_dropped(
         scripted_ami.send(b"Response: Error\r\n" + late + b"\r\nMessage: late\r\n\r\n")
         await ami.stop_mixmonitor(CHANNEL, "0x1")
         assert ami._protocol is not None
-        assert not ami._protocol.responses
+        assert not ami._protocol._waiting
     assert scripted_ami.connections == 1
     await asyncio.wait_for(scripted_ami.ended.get(), 5)  # nothing is left behind
 
@@ -288,8 +288,8 @@ async def test_nobody_listening_has_a_hint(ear: Any, running: Any, unused_tcp_po
     assert "manager.conf" in why.hint
 
 
-async def test_odd_answers_end_the_connection_and_not_the_loop(
-    scripted_ami: Any, ear: Any, running: Any
+async def test_doubled_headers_are_told_and_end_nothing(
+    scripted_ami: Any, ear: Any, running: Any, fixture: Any
 ) -> None:
     scripted_ami.deaf_to = {"Setvar"}
     ami = client(scripted_ami, ear)
@@ -304,8 +304,12 @@ async def test_odd_answers_end_the_connection_and_not_the_loop(
         scripted_ami.send(b"Response: Error\r\n" + mine + b"\r\nMessage: a\r\nMessage: b\r\n\r\n")
         with pytest.raises(RequestRefused):
             await pending
-        scripted_ami.send(b"Event: Hangup\r\nEvent: Hangup\r\n\r\n")
-        _, why = await ear.next("disconnected")
-        assert "unreadable" in str(why)
-        await ear.next("connected")
+        hangup = fixture("ami_Hangup.txt")
+        for forged in (b"Event: Newstate", b"ActionID: 1\r\nActionID: 2", b"Cause: 1"):
+            scripted_ami.send(hangup.replace(b"0312345678", b"\r\n" + forged, 1))
+        assert await ear.next("malformed") == ("malformed", "malformed AMI event: no Event")
+        assert (await ear.next(Hangup)).cause == 16
+        assert "Hangup: no Cause" in (await ear.next("malformed"))[1]
     assert not escaped
+    assert not ear.told("disconnected")
+    assert scripted_ami.connections == 1

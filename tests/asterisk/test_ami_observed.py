@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from panoramisk.message import Message
 
 from asterisk_compliance.asterisk import ami_observed
 from asterisk_compliance.asterisk.ami import AmiAddress, AmiClient, AmiLimits
@@ -23,6 +22,7 @@ from asterisk_compliance.asterisk.ami_observed import (
     VarSet,
     parse,
 )
+from asterisk_compliance.asterisk.ami_protocol import headers_of
 
 FIXTURES = Path(__file__).with_name("fixtures") / "22.10.1"
 WHO = ("Uniqueid", "Linkedid")
@@ -38,10 +38,10 @@ REQUIRED = {
 
 
 def headers(name: str) -> dict[str, Any]:
-    """One recorded event as panoramisk parses it; Asterisk 22 has no Monitor()."""
+    """One recorded event; Asterisk 22 has no Monitor()."""
     recorded = "Newchannel" if name.startswith("Monitor") else name
-    text = (FIXTURES / f"observed_{recorded}.txt").read_bytes().decode()
-    return dict(Message.from_line(text.strip())) | {"Event": name}
+    block, _, _ = (FIXTURES / f"observed_{recorded}.txt").read_bytes().partition(b"\r\n\r\n")
+    return dict(headers_of(block)) | {"Event": name}
 
 
 def test_every_type_is_a_value():

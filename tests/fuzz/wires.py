@@ -207,15 +207,13 @@ class AmiReading(Target):
             action = asyncio.create_task(self._client.setvar(CHANNEL, "NAME", "value"))
             await asyncio.sleep(0)
             if rng.random() < 0.8:
-                waits = next(iter(self._protocol.responses)).encode()
-                data = (
-                    b"Response: " + rng.choice(_SAYS) + b"\r\nActionID: " + waits + b"\r\n" + data
-                )
+                waits = next(iter(self._protocol._waiting)).encode()
+                said = b"Response: " + rng.choice(_SAYS) + b"\r\nActionID: " + waits + b"\r\n"
+                before, after = rng.choice((b"", b"\r\n\r\n")), rng.choice((b"", b"\r\n"))
+                data = before + said + after + data
         for chunk in chunks(rng, data):
             self._protocol.data_received(chunk)
-        if len(self._protocol.queue) > 1 or sum(map(len, self._protocol.queue)) > (
-            LONGEST_MESSAGE_BYTES + len(data)
-        ):
+        if len(self._protocol._unread) > LONGEST_MESSAGE_BYTES + len(data):
             raise Violation("the protocol keeps more than one message")
         if action is not None:
             return await self._came_of(action)
@@ -246,7 +244,7 @@ class AmiReading(Target):
 
     def held(self) -> Mapping[str, int]:
         return {
-            "actions": len(self._protocol.responses),
+            "actions": len(self._protocol._waiting),
             "ignored": max(0, len(self._client.ignored) - 101),
         }
 
