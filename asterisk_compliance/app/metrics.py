@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 
+from asterisk_compliance.app.tallies import Latencies, Tally
 from asterisk_compliance.domain.decision import ALLOWING, REFUSING, Reason, Status
 from asterisk_compliance.domain.observed import Told
 from asterisk_compliance.domain.recording import Direction, Length
@@ -66,11 +67,12 @@ class Metrics:
         def counter(name: str, what: str, *labels: str) -> _ByLabels:
             return _ByLabels(Counter(f"compliance_{name}", what, labels, registry=registry))
 
-        def latency(name: str, what: str) -> Histogram:
-            return Histogram(f"compliance_{name}", what, buckets=SOON_S, registry=registry)
+        def latency(name: str, what: str) -> Latencies:
+            return Latencies(f"compliance_{name}", what, SOON_S, registry)
 
-        rows = counter("rows", "Audit rows that are durable.", "kind")
-        self._rows = {kind: rows[kind,] for kind in Kind}
+        self._rows = Tally(
+            "compliance_rows", "Audit rows that are durable.", "kind", Kind, registry
+        )
         self.refused = Counter(
             "compliance_rows_refused", "Audit rows that were not stored.", registry=registry
         )
@@ -195,7 +197,7 @@ class Metrics:
 
     def observe(self, row: Draft) -> None:
         """Count one durable row. A synthetic call is none of the calls, nor its recording."""
-        self._rows[row.kind].inc()
+        self._rows.add(row.kind)
         also = self._also.get(row.kind)
         if row.kind is Kind.CALL_ARRIVED and row.detail.get("synthetic") is True:
             self._synthetic[row.call] = None

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
 from asterisk_compliance.app.counted_rows import CountedRows
-from asterisk_compliance.app.metrics import Metrics
+from asterisk_compliance.app.metrics import SOON_S, Metrics
+from asterisk_compliance.app.tallies import Latencies
 from asterisk_compliance.domain.decision import Reason
 from asterisk_compliance.domain.rows import Detail, Draft, Kind, PersonalFact
 from asterisk_compliance.errors import StoreUnavailable
@@ -265,3 +270,33 @@ def test_synthetic_calls_are_not_remembered_for_ever() -> None:
         detail: Mapping[str, Detail] = {"synthetic": True}
         metrics.observe(Draft(Kind.CALL_ARRIVED, 0, NodeName("pbx1"), call, detail=detail))
     assert len(metrics._synthetic) == 100
+
+
+def test_a_latency_is_counted_in_the_bucket_that_holds_it() -> None:
+    metrics = Metrics()
+    for lasted_s in (0.0009, 0.001, 0.3, 60.0):
+        metrics.append_s.observe(lasted_s)
+    below = {
+        bound: value(metrics, "append_seconds_bucket", le=bound)
+        for bound in ("0.001", "0.25", "0.5", "5.0", "+Inf")
+    }
+    assert below == {"0.001": 2, "0.25": 2, "0.5": 3, "5.0": 3, "+Inf": 4}
+    assert value(metrics, "append_seconds_count") == 4
+    assert value(metrics, "append_seconds_sum") == pytest.approx(60.3019)
+
+
+@given(st.lists(st.floats(min_value=0, max_value=10), max_size=30))
+def test_a_latency_says_what_the_librarys_own_histogram_says(lasted: list[float]) -> None:
+    theirs, ours = CollectorRegistry(), CollectorRegistry()
+    histogram = Histogram("x", "What.", buckets=SOON_S, registry=theirs)
+    latencies = Latencies("x", "What.", SOON_S, ours)
+    for lasted_s in lasted:
+        histogram.observe(lasted_s)
+        latencies.observe(lasted_s)
+    created = re.compile(rb"(?m)^.*x_created.*\n")
+    assert created.sub(b"", generate_latest(theirs)) == generate_latest(ours)
+
+
+def test_each_kind_of_row_is_there_before_it_happens() -> None:
+    metrics = Metrics()
+    assert {value(metrics, "rows_total", kind=kind) for kind in Kind} == {0}
