@@ -1,4 +1,4 @@
-"""What a call costs under load: the dialplan alone, us, and the same flow on other libraries.
+"""What a call costs under load: the dialplan alone, us, the same flow on other libraries, a floor.
 
 Every way answers, plays the same notice of one second, goes on in the dialplan, starts MixMonitor,
 waits two seconds and hangs up. The ways take turns on one Asterisk; while one runs, no other
@@ -32,7 +32,7 @@ from benchmarks.load_picture import draw
 from benchmarks.processes import cost_of
 from benchmarks.sipp import Callers
 from benchmarks.summary import surroundings
-from benchmarks.ways import DIALPLAN, EXTENSIONS, OURS, TALK_S, WAYS, Way
+from benchmarks.ways import DIALPLAN, EXTENSIONS, LEAST, OURS, TALK_S, WAYS, Way
 from lab.site import TEST_NOTICE_S, UNSEALED, Site
 from lab.wav import write_wav
 
@@ -115,7 +115,9 @@ async def measure(site: Site, way: Way, rate: float, seconds: float, wav: Path |
         added_p50_ms=float(np.percentile(added, 50)),
         added_p99_ms=float(np.percentile(added, 99)),
         failed=waited.failed,
-        way_back_p99_ms=p99(ways_back(site.rows(), since + began, until + began)) if pid else 0.0,
+        way_back_p99_ms=p99(ways_back(site.rows(), since + began, until + began))
+        if way is OURS
+        else 0.0,
     )
 
 
@@ -187,16 +189,22 @@ def medians(runs: Sequence[Run], rate: float) -> dict[str, dict[str, float]]:
 
 
 def ratios(runs: Sequence[Run], rate: float) -> dict[str, float]:
-    """What the aims are about, at one rate. ``..._of_<library>``: ours as a part of theirs."""
+    """What the aims are about, at one rate, and what ARI costs at least, if that was measured.
+
+    ``application_of_<library>``: our processor time as a part of theirs; ``asterisk_of_dialplan``
+    and ``least_of_dialplan``: Asterisk's, with us and with the least, as a part of the dialplan's.
+    """
     of = medians(runs, rate)
     ours, plain = of[OURS.name], of[DIALPLAN.name]
     found = {
         "application_ms": ours["application_ms"],
         "asterisk_of_dialplan": ours["asterisk_ms"] / plain["asterisk_ms"],
     }
-    for name in of.keys() - {OURS.name, DIALPLAN.name}:
-        key = "application_of_" + name.split()[0].replace("-", "_")
-        found[key] = ours["application_ms"] / of[name]["application_ms"]
+    for name in (name for name in of if name not in {OURS.name, DIALPLAN.name}):
+        key = "least" if name == LEAST.name else name.split()[0].replace("-", "_")
+        found[f"application_of_{key}"] = ours["application_ms"] / of[name]["application_ms"]
+    if LEAST.name in of:
+        found["least_of_dialplan"] = of[LEAST.name]["asterisk_ms"] / plain["asterisk_ms"]
     return found
 
 
@@ -262,7 +270,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seconds", type=float, default=10.0, help="of steady state")
     parser.add_argument("--media", action="store_true", help="the callers send audio")
     parser.add_argument("--sealed", action="store_true", help="encrypt the recordings")
-    parser.add_argument("--ways", default="1,2,3,4", help="first digits of what is dialled")
+    parser.add_argument("--ways", default="1,2,3,4,5", help="first digits of what is dialled")
     asked = parser.parse_args(arguments)
     ways = [way for way in WAYS if way.exten[0] in asked.ways.split(",")]
     rates = [float(rate) for rate in asked.rates.split(",")]

@@ -13,7 +13,7 @@ mpl.use("Agg")
 
 from matplotlib import pyplot as plt
 
-_COLOURS = ("#7b8794", "#0f766e", "#c2410c", "#3d6491")
+COLOURS = ("#7b8794", "#0f766e", "#c2410c", "#3d6491", "#a16207")
 
 
 def draw(runs: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -28,7 +28,7 @@ def draw(runs: Sequence[Mapping[str, Any]], path: Path) -> None:
     names = list(dict.fromkeys(run["way"] for run in shown))
     figure, axes = plt.subplots(1, len(strips), figsize=(12, 3.6), layout="constrained")
     for axis, (key, title) in zip(axes, strips, strict=True):
-        for colour, name in zip(_COLOURS, names, strict=False):
+        for colour, name in zip(COLOURS, names, strict=False):
             by_rate = [
                 [run[key] for run in shown if run["way"] == name and run["rate"] == rate]
                 for rate in rates

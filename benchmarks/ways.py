@@ -47,6 +47,7 @@ exten => _2X,1,Gosub(compliance-notice,s,1(whole))
 """
     + _NAIVE.format(digit=3, application="naive-aioari", talk=TALK_S)
     + _NAIVE.format(digit=4, application="naive-ari-client", talk=TALK_S)
+    + _NAIVE.format(digit=5, application="least-ari", talk=TALK_S)
 )
 
 
@@ -63,7 +64,8 @@ class Way:
 
 
 DIALPLAN, OURS = Way("dialplan alone", "10"), Way("this service", "20")
-WAYS = (DIALPLAN, OURS, Way(AIOARI, "30"), Way(ARI_CLIENT, "40"))
+LEAST = Way("the least ARI costs", "50")
+WAYS = (DIALPLAN, OURS, Way(AIOARI, "30"), Way(ARI_CLIENT, "40"), LEAST)
 
 
 @asynccontextmanager
@@ -107,6 +109,13 @@ async def _ari_client(site: Site) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
+async def _least(site: Site) -> AsyncIterator[int]:
+    words = [sys.executable, str(RIVALS / "least.py"), _base(site)]
+    async with _rival(site, [*words, site.asterisk.ari_user, "least-ari", SOUND]) as pid:
+        yield pid
+
+
+@asynccontextmanager
 async def _rival(site: Site, words: Sequence[str]) -> AsyncIterator[int]:
     process = await asyncio.create_subprocess_exec(
         *words,
@@ -138,4 +147,4 @@ def _base(site: Site) -> str:
     return site.asterisk.ari_url.removesuffix("/ari")
 
 
-_RUN = {"1": _nothing, "2": _service, "3": _aioari, "4": _ari_client}
+_RUN = {"1": _nothing, "2": _service, "3": _aioari, "4": _ari_client, "5": _least}

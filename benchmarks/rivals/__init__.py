@@ -1,1 +1,1 @@
-"""What the load benchmark compares with: the same flow, written naively on other libraries."""
+"""What the load benchmark compares with: the same flow, naively on other libraries, and least."""
