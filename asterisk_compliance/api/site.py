@@ -249,6 +249,7 @@ class Site:
         task = self._tasks.create_task(self._beside_the_others(work))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        task.add_done_callback(lambda _: work.close())  # where it was ended before it began
         return task
 
     async def _beside_the_others(self, work: Coroutine[Any, Any, None]) -> None:

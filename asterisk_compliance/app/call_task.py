@@ -1,10 +1,9 @@
 """One call's task: feeds events to the pure domain and performs its commands, in order.
 
-Only this task touches the call's state. Commands are started without waiting for Asterisk's
-answer, which comes back as an event. Three kinds are different: ``Commit`` waits for the rows;
-what steers a running MixMonitor waits, because its order counts; and what takes a recording in
-runs beside the task, because the call goes on. Where nothing has to be waited for, an event is
-dealt with in one go: only what waits is a coroutine.
+Nobody else touches the call's state. Commands are started without waiting for Asterisk's answer,
+which comes back as an event. ``Commit`` waits for the rows; what steers a running MixMonitor waits,
+because its order counts; what takes a recording in runs beside, because the call goes on. An event
+that waits for nothing is dealt with where it is told; the task wakes up for what waits.
 """
 
 from __future__ import annotations
@@ -101,6 +100,10 @@ def _nobody(before: Call, event: Event, after: Call) -> None:
     """Nobody looks."""
 
 
+async def _raised(error: Exception) -> None:
+    raise error
+
+
 class CallTask:
     """A live call. Create it, ``feed`` it from the loop, await ``run`` in a task."""
 
@@ -113,6 +116,7 @@ class CallTask:
         "_mailbox",
         "_rows",
         "_stepped",
+        "_undone",
         "_waits",
         "call",
         "line",
@@ -132,20 +136,20 @@ class CallTask:
         stepped: Callable[[Call, Event, Call], None] = _nobody,
         gaps: Callable[[], int] = int,
     ) -> None:
-        self.call = call
-        self.line = line
+        self.call, self.line = call, line
         self.linkedid = ""
         self._rows = CallRows(rows, call.id, around.node, store_s, self._refused, self._settled)
         self._stepped = stepped
         self._gaps, self._gaps_seen = gaps, gaps()
         self._around = around
         self._hands = hands
-        self._mailbox = Mailbox(events)
+        self._mailbox = Mailbox(events, self._deal)
+        self._undone: tuple[_Rest, Event] | None = None
         self._asked: list[tuple[Event, asyncio.Future[Call]]] = []
         self._waits: dict[Deadline, asyncio.TimerHandle] = {}
 
     def feed(self, event: Event) -> None:
-        """Queue one event; never waits. A full queue is an event of its own."""
+        """Tell one event; never waits. A full queue is an event of its own."""
         self._mailbox.put(event)
 
     async def ask(self, event: Event) -> Call:
@@ -161,16 +165,30 @@ class CallTask:
             if (rest := self._perform(first)) is not None:
                 await rest
             while self.call.phase is not Phase.OVER:
-                event = await self._mailbox.next()
-                rest = self._step(event)
-                if rest is not None or self._asked or self._mailbox.overflowed:
-                    await self._and_then(rest, event)
+                await self._mailbox.filled()
+                undone, self._undone = self._undone, None
+                if undone is None and (event := self._mailbox.take()) is not None:
+                    undone = self._step(event), event
+                if undone and (undone[0] or self._asked or self._mailbox.overflowed):
+                    await self._and_then(*undone)
             await self._rows.last_ones()  # who reads the log must not find it unfinished
         finally:
             for timer in self._waits.values():
                 timer.cancel()
             self._answer(None)
             self.line.close()
+            if self._undone and self._undone[0]:
+                self._undone[0].close()
+
+    def _deal(self, event: Event) -> bool:
+        """Deal with an event where it is told; whether nothing is left for the task."""
+        try:
+            rest = self._step(event)
+        except Exception as error:  # noqa: BLE001 - the call's, not that of who told the event
+            rest = _raised(error)
+        if rest is not None or self._asked:
+            self._undone = rest, event
+        return self._undone is None and self.call.phase is not Phase.OVER
 
     async def _and_then(self, rest: _Rest, event: Event) -> None:
         """Who asked for a pause is told so when Asterisk has muted, or that it could not be."""

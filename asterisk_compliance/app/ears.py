@@ -120,9 +120,10 @@ class AriEars:
         Who hung up before we heard of the call is reported by nobody else: AMI said so when the
         call was not ours yet, and ARI does not speak of a channel that has left.
         """
-        self._node.feed(channel, LeftStasis())
         known = self._node.calls.get(channel)
-        if known is not None and known.call.phase is Phase.NOTICE:
+        in_notice = known is not None and known.call.phase is Phase.NOTICE
+        self._node.feed(channel, LeftStasis())
+        if in_notice:
             self._node.spawn(self._look_whether_gone(channel, at_ms))
 
     async def _look_whether_gone(self, channel: ChannelId, at_ms: int) -> None:

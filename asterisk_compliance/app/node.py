@@ -381,7 +381,8 @@ class Node:
         if self._tasks is None:  # between two lives: nothing runs that could use it
             work.close()
             return
-        self._tasks.create_task(self._beside_the_calls(work))
+        task = self._tasks.create_task(self._beside_the_calls(work))
+        task.add_done_callback(lambda _: work.close())  # where it was ended before it began
 
     async def _beside_the_calls(self, work: Coroutine[Any, Any, None]) -> None:
         try:

@@ -10,13 +10,14 @@ import asyncio
 
 import pytest
 
-from asterisk_compliance.app.call_task import monotonic_ms
+from asterisk_compliance.app.call_task import CallTask, monotonic_ms
 from asterisk_compliance.domain.call_state import Limits
 from asterisk_compliance.domain.decision import Reason, Status
 from asterisk_compliance.domain.events import (
     Bridged,
     ChannelGone,
     FileGrew,
+    HangupRequested,
     LeftStasis,
     PlaybackFinished,
     PlaybackStarted,
@@ -26,12 +27,15 @@ from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.errors import AsteriskUnavailable, RequestRefused, StoreUnavailable
 
 from .live_call import (
+    AGENT,
     CALL,
+    OTHER,
     RECORDING,
     WITHIN_S,
     Live,
     Site,
     arrival,
+    company,
 )
 
 GREW = FileGrew(RECORDING)
@@ -278,6 +282,38 @@ async def test_a_release_that_fails_is_an_anomaly(site: Site) -> None:
     await live.over()
 
 
+async def test_what_waits_for_nothing_is_dealt_with_where_it_is_told(site: Site) -> None:
+    """No task wakes up for it, and the next event finds the call as it is then."""
+    live = Live(site)
+    await live.settled()
+    before = live.task.call
+    live.feed(PlaybackStarted(before.playback, monotonic_ms(), 0))
+    assert live.task.call != before
+    live.feed(ChannelGone(monotonic_ms()))
+    await live.over()
+
+
+async def test_a_defect_ends_the_call_and_not_who_told_it(site: Site, monkeypatch) -> None:
+    live = Live(site)
+    await live.settled()
+    monkeypatch.setattr(CallTask, "_step", None)
+    live.feed(HangupRequested())
+    with pytest.raises(TypeError, match="not callable"):
+        await live.running
+    assert site.closed
+
+
+async def test_what_was_left_for_a_task_that_is_ended_is_never_begun(site: Site) -> None:
+    live = Live(site)
+    await live.settled()
+    live.tell_the_notice()
+    live.running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await live.running
+    assert "decision" not in site.happened
+    assert site.closed
+
+
 async def test_a_queue_that_overflows_gives_the_notice_up(site: Site) -> None:
     live = Live(site, events=2)
     live.feed(*[GREW] * 10)
@@ -289,9 +325,9 @@ async def test_a_queue_that_overflows_gives_the_notice_up(site: Site) -> None:
 
 async def test_a_queue_that_overflows_stops_the_capture(site: Site) -> None:
     live = Live(site, events=2)
-    live.tell_the_notice()
-    await live.until("call_continued")
-    live.feed(*[GREW] * 10)
+    await live.recorded()
+    site.while_muting = lambda: live.feed(*[GREW] * 10)
+    live.feed(company(AGENT, OTHER))
     await live.until("announce FAILED")
     assert "stop_capture" in site.happened
     live.feed(ChannelGone(monotonic_ms()))

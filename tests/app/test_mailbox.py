@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import TypeAlias
+
+import pytest
 
 from asterisk_compliance.app.mailbox import Mailbox
 from asterisk_compliance.domain.events import (
     ChannelGone,
     DeadlinePassed,
+    Event,
     HangupRequested,
     LeftStasis,
     Reentered,
@@ -16,44 +21,111 @@ from asterisk_compliance.domain.names import Deadline
 
 WITHIN_S = 5.0
 
+Put: TypeAlias = Callable[[Mailbox, Event], None]
 
-async def everything(mailbox: Mailbox, count: int) -> list[object]:
-    async with asyncio.timeout(WITHIN_S):
-        return [await mailbox.next() for _ in range(count)]
+
+class Reader:
+    """Deals with what is told while it sleeps; ``leaves``: of these something is left."""
+
+    def __init__(self, *leaves: Event) -> None:
+        self.dealt: list[Event] = []
+        self.mailbox = Mailbox(2, self._deal)
+        self._leaves = leaves
+
+    def _deal(self, event: Event) -> bool:
+        self.dealt.append(event)
+        return event not in self._leaves
+
+    async def asleep(self) -> asyncio.Task[None]:
+        sleeping = asyncio.create_task(self.mailbox.filled())
+        await asyncio.sleep(0)
+        return sleeping
+
+
+def everything(mailbox: Mailbox) -> list[Event]:
+    return list(iter(mailbox.take, None))
 
 
 async def test_what_came_out_is_first_and_the_others_are_in_their_order() -> None:
-    mailbox = Mailbox(2)
+    mailbox = Reader().mailbox
     mailbox.put(LeftStasis())
     mailbox.put(HangupRequested())
     mailbox.put_first(Reentered())
     assert len(mailbox) == 2
-    assert await everything(mailbox, 3) == [Reentered(), LeftStasis(), HangupRequested()]
+    await asyncio.wait_for(mailbox.filled(), WITHIN_S)
+    assert everything(mailbox) == [Reentered(), LeftStasis(), HangupRequested()]
     assert not mailbox.overflowed
 
 
 async def test_a_full_box_says_so_and_keeps_the_end_of_the_channel() -> None:
-    mailbox = Mailbox(1)
+    mailbox = Reader().mailbox
+    mailbox.put(LeftStasis())
     mailbox.put(LeftStasis())
     mailbox.put(HangupRequested())
     assert (mailbox.overflowed, mailbox.gone) == (True, None)
     mailbox.put(ChannelGone(7))
     assert mailbox.gone == ChannelGone(7)
     mailbox.put_always(Reentered())
-    assert await everything(mailbox, 2) == [LeftStasis(), Reentered()]
+    assert everything(mailbox) == [LeftStasis(), LeftStasis(), Reentered()]
 
 
-async def test_who_sleeps_is_woken_by_whatever_comes() -> None:
-    for put in (Mailbox.put, Mailbox.put_always, Mailbox.put_first):
-        mailbox = Mailbox(1)
-        sleeper = asyncio.create_task(mailbox.next())
-        await asyncio.sleep(0)
-        put(mailbox, LeftStasis())
-        assert await asyncio.wait_for(sleeper, WITHIN_S) == LeftStasis()
+PUTS = (Mailbox.put, Mailbox.put_always, Mailbox.put_first)
+
+
+@pytest.mark.parametrize("put", PUTS)
+async def test_while_its_reader_sleeps_an_event_is_dealt_with_where_it_is_put(put: Put) -> None:
+    reader = Reader()
+    sleeping = await reader.asleep()
+    for _ in range(3):  # more than would find a place
+        put(reader.mailbox, LeftStasis())
+    assert reader.dealt == [LeftStasis()] * 3
+    await asyncio.sleep(0)
+    assert not sleeping.done()
+    assert everything(reader.mailbox) == []
+    assert not reader.mailbox.overflowed
+    sleeping.cancel()
+
+
+@pytest.mark.parametrize("put", PUTS)
+async def test_who_sleeps_is_woken_by_what_is_left_and_the_rest_waits_for_him(put: Put) -> None:
+    reader = Reader(LeftStasis())
+    sleeping = await reader.asleep()
+    put(reader.mailbox, LeftStasis())
+    put(reader.mailbox, Reentered())
+    assert reader.dealt == [LeftStasis()], "what came after it must not overtake it"
+    await asyncio.wait_for(sleeping, WITHIN_S)
+    assert everything(reader.mailbox) == [Reentered()]
+
+
+@pytest.mark.parametrize("put", PUTS)
+async def test_what_is_put_while_one_is_dealt_with_comes_after_it(put: Put) -> None:
+    dealt: list[Event] = []
+
+    def deal(event: Event) -> bool:
+        put(mailbox, HangupRequested())
+        dealt.append(event)
+        return True
+
+    mailbox = Mailbox(2, deal)
+    sleeping = asyncio.create_task(mailbox.filled())
+    await asyncio.sleep(0)
+    mailbox.put(LeftStasis())
+    assert dealt == [LeftStasis()]
+    await asyncio.wait_for(sleeping, WITHIN_S)
+    assert everything(mailbox) == [HangupRequested()]
+
+
+async def test_nothing_is_dealt_with_for_a_reader_who_was_ended() -> None:
+    reader = Reader()
+    sleeping = await reader.asleep()
+    sleeping.cancel()
+    reader.mailbox.put(LeftStasis())
+    assert reader.dealt == []
+    assert everything(reader.mailbox) == [LeftStasis()]
 
 
 async def test_a_deadline_that_was_cleared_is_dropped_and_nothing_else() -> None:
-    mailbox = Mailbox(4)
+    mailbox = Mailbox(4, lambda _: True)
     for event in (
         DeadlinePassed(Deadline.WHISPER, 1),
         LeftStasis(),
@@ -62,5 +134,5 @@ async def test_a_deadline_that_was_cleared_is_dropped_and_nothing_else() -> None
     ):
         mailbox.put(event)
     mailbox.drop(Deadline.WHISPER)
-    assert await everything(mailbox, 2) == [LeftStasis(), DeadlinePassed(Deadline.SEGMENT, 2)]
     assert mailbox.outcome() is None
+    assert everything(mailbox) == [LeftStasis(), DeadlinePassed(Deadline.SEGMENT, 2)]
