@@ -9,9 +9,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from app.live_call import CALL, RECORDING, arrival
 from asterisk_compliance.asterisk import ari_events
+from asterisk_compliance.asterisk.ami import AmiAddress, AmiClient
+from asterisk_compliance.asterisk.ami_protocol import AmiProtocol
 from asterisk_compliance.domain import call as rules
 from asterisk_compliance.domain.call_state import Limits, Phase
 from asterisk_compliance.domain.commands import AppendRow
@@ -29,13 +33,20 @@ from asterisk_compliance.domain.events import (
 )
 from asterisk_compliance.domain.recording import Outcome, Verdict
 from asterisk_compliance.domain.rows import Draft
+from asterisk_compliance.storage.schema import DATABASE
 from asterisk_compliance.storage.writer import StoreWriter
 
-RULES, DECODING, STORING = 231, 4, 887
+RULES, DECODING, STORING, HEARING = 231, 4, 734, 53
 STATEMENTS = 19
 """Of SQL, for the same rows: each costs more than twenty of those calls, and hands the interpreter
 over twice."""
+PAGES = 26
+"""Of the write-ahead log, for the same rows in a small store: a page of each table and index that a
+transaction changes. An index more is one or two of them, and in a large store one for each row."""
+PAGE_BYTES, WAL_HEADER_BYTES, FRAME_HEADER_BYTES = 4_096, 32, 24
 TOLERANCE = 1.1
+
+HANGUP = Path(__file__).with_name("asterisk") / "fixtures/22.10.1/ami_Hangup.txt"
 
 STASIS_START = b"""{"type":"StasisStart","timestamp":"2026-11-24T08:00:00.123+0000",
 "args":["policy=inbound","linkedid=1795507200.1","dialled=0312345678","direction="],
@@ -97,6 +108,17 @@ def test_reading_an_event() -> None:
     assert 0 < found <= DECODING * TOLERANCE, found
 
 
+async def test_hearing_an_event_of_ami() -> None:
+    """From its bytes to whoever listens: a recorded ``Hangup`` of 18 headers."""
+    told: list[object] = []
+    listener: Any = SimpleNamespace(on_event=lambda event, _at: told.append(event))
+    client = AmiClient(AmiAddress("127.0.0.1", 1, "user", "secret"), listener)
+    protocol, event = AmiProtocol(client._on_message), HANGUP.read_bytes()
+    found = counted(lambda: protocol.data_received(event))
+    assert len(told) == 2
+    assert 0 < found <= HEARING * TOLERANCE, found
+
+
 def test_storing_a_call(tmp_path: Path) -> None:
     """Its rows in two transactions, as they mostly come."""
     rows = [
@@ -115,8 +137,14 @@ def test_storing_a_call(tmp_path: Path) -> None:
         statements: list[str] = []
         writer._db.set_trace_callback(statements.append)
         store()
+        writer._db.set_trace_callback(None)
+        writer._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        store()
+        written = (tmp_path / "store" / f"{DATABASE}-wal").stat().st_size - WAL_HEADER_BYTES
+        pages = written // (PAGE_BYTES + FRAME_HEADER_BYTES)
     assert 0 < found <= STORING * TOLERANCE, found
     assert 0 < len(statements) <= STATEMENTS, statements
+    assert 0 < pages <= PAGES, pages
 
 
 def test_a_path_that_became_dearer_is_seen() -> None:

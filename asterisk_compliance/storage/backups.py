@@ -122,7 +122,7 @@ class Kept:
         except OSError as error:
             _log.error("backups_not_listed", why=error.strerror)
         if self._there:
-            sql = "SELECT max(seq) FROM rows WHERE kind = ?"
+            sql = "SELECT max(seq) FROM rows WHERE seldom = ?"
             (newest,) = db.execute(sql, (Kind.PERSON_ERASED,)).fetchone()
             self.erased(-1 if newest is None else newest)
 

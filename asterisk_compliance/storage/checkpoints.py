@@ -39,7 +39,7 @@ def newest_in(db: sqlite3.Connection) -> StoredCheckpoint | None:
 def named_keys(db: sqlite3.Connection) -> tuple[KeyChain, list[tuple[int, str]]]:
     """The keys of the log, as its rows tell, and what is wrong with these rows, by ``seq``."""
     chain, wrong = KeyChain(), []
-    sql = "SELECT seq, row FROM rows WHERE kind IN (?, ?) ORDER BY seq"
+    sql = "SELECT seq, row FROM rows WHERE seldom IN (?, ?) ORDER BY seq"
     for seq, text in db.execute(sql, sorted(KEY_KINDS)):
         try:
             row = decode(text.encode())

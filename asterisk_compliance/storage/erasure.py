@@ -85,7 +85,7 @@ def differences(db: sqlite3.Connection) -> Iterator[str]:
     said = {
         party
         for (party,) in db.execute(
-            "SELECT row ->> '$.detail.erased' FROM rows WHERE kind = ?", (Kind.PERSON_ERASED,)
+            "SELECT row ->> '$.detail.erased' FROM rows WHERE seldom = ?", (Kind.PERSON_ERASED,)
         )
     }
     done = {party for (party,) in db.execute("SELECT party FROM parties WHERE erased_at NOT NULL")}

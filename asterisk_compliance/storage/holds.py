@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 SEARCHED = ("number", "dialled")
 """The personal fields that hold a telephone number."""
 
+KINDS = frozenset({Kind.HOLD_PLACED, Kind.HOLD_RELEASED})
+"""Of the rows that :func:`apply` follows."""
+
 _USER = "user"
 _SYNTHETIC = (
     "SELECT 1 FROM rows WHERE call = ? AND kind = 'call_arrived' AND row ->> '$.detail.synthetic'"

@@ -11,7 +11,7 @@ import secrets
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
-from typing import overload
+from typing import TypeAlias, overload
 
 from msgspec.structs import replace
 
@@ -21,6 +21,8 @@ from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.storage.files import write_durably
 from asterisk_compliance.storage.inserting import insert
 from asterisk_compliance.storage.schema import DATABASE
+
+Salts: TypeAlias = Mapping[PersonalFact, bytes]
 
 SEARCH_KEY = "search.key"
 _KEY_BYTES = 32
@@ -64,8 +66,10 @@ def storable(draft: Draft) -> Draft:
     return replace(draft, facts=facts)
 
 
-def new_salts(draft: Draft) -> dict[PersonalFact, bytes]:
-    return {fact: os.urandom(SALT_BYTES) for fact in draft.facts}
+def salted(draft: Draft) -> tuple[Draft, Salts]:
+    """The draft as it can be stored, and a new salt for each value of its facts."""
+    draft = storable(draft)
+    return draft, {fact: os.urandom(SALT_BYTES) for fact in draft.facts}
 
 
 def keep(
@@ -73,7 +77,7 @@ def keep(
     key: bytes,
     seq: int,
     draft: Draft,
-    salts: Mapping[PersonalFact, bytes],
+    salts: Salts,
 ) -> None:
     """Write the values of row ``seq`` in its transaction; of who was erased, none any more."""
     if draft.party is None or not draft.facts:

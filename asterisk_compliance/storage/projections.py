@@ -12,6 +12,11 @@ from asterisk_compliance.domain.row_format import decode
 
 KEYS: dict[Table, str] = {"calls": "call", "recordings": "recording"}
 
+_STANDING = ("call", "node")
+"""Columns that each row of an entry says, and all of them the same, unless somebody else wrote it:
+set once, since each index over one is written again with it."""
+_FIRST = frozenset({"arrived_at", "requested_at"})
+"""Columns of rows that mostly make their entry."""
 
 Changes: TypeAlias = "dict[tuple[Table, str], dict[str, Column]]"
 """What rows change together, by the entry."""
@@ -24,10 +29,13 @@ def fold(changes: Changes, change: Change) -> None:
 
 
 def apply(db: sqlite3.Connection, changes: Changes) -> None:
-    """Make all of them, in the transaction of their rows: a statement for each entry."""
+    """Make all of them, in the transaction of their rows: mostly a statement for each entry."""
     for (table, key), entry in changes.items():
         columns = tuple(sorted(entry))
-        db.execute(_upsert(table, columns), [key, *(entry[column] for column in columns)])
+        values = [key, *map(entry.__getitem__, columns)]
+        sql = _update(table, columns) if _FIRST.isdisjoint(columns) else ""
+        if not sql or not db.execute(sql, values).rowcount:
+            db.execute(_upsert(table, columns), values)
 
 
 def rebuild(db: sqlite3.Connection) -> int:
@@ -69,6 +77,16 @@ def differences(
                 yield f"{table} says something else of {entry} than the rows"
         for entry in wanted:
             yield f"{table} does not list {entry}"
+
+
+@lru_cache(maxsize=256)
+def _update(table: Table, columns: tuple[str, ...]) -> str:
+    """Of an entry that is there and whose standing columns say the same; empty: of nothing else."""
+    places = {column: f"{column} = ?{at}" for at, column in enumerate(columns, 2)}
+    same = "".join(f" AND {places[column]}" for column in _STANDING if column in places)
+    updates = ", ".join(place for column, place in places.items() if column not in _STANDING)
+    where = f"{KEYS[table]} = ?1{same}"
+    return f"UPDATE {table} SET {updates} WHERE {where}" if updates else ""  # noqa: S608  as below
 
 
 @lru_cache(maxsize=256)

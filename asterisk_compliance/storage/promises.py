@@ -32,7 +32,7 @@ from asterisk_compliance.storage.reader import RowQuery, StoreReader
 
 _ADOPTED = (
     "SELECT call, row ->> '$.detail.recording' FROM rows"
-    " WHERE kind = 'recording_adopted' AND row ->> '$.detail.file' = ?"
+    " WHERE seldom = 'recording_adopted' AND row ->> '$.detail.file' = ?"
 )
 _CALLS = "SELECT call FROM calls WHERE channel = ? AND node = ? ORDER BY call DESC"
 

@@ -81,7 +81,7 @@ UNION SELECT call FROM recordings
     WHERE node = ?1 AND removed_at IS NULL
         AND level NOT IN ('missing', 'unjudged', 'disposing', 'disposed')
 UNION SELECT call FROM rows AS withdrawn
-    WHERE kind = 'consent' AND row ->> '$.detail.earlier' = 'delete' AND row ->> '$.node' = ?1
+    WHERE seldom = 'consent' AND row ->> '$.detail.earlier' = 'delete' AND row ->> '$.node' = ?1
     AND (SELECT count(*) FROM rows WHERE call = withdrawn.call AND kind = 'recording_closed')
         > (SELECT count(*) FROM rows WHERE call = withdrawn.call
             AND kind IN ('recording_removed', 'recording_disposed'))
@@ -121,7 +121,7 @@ class StoreReader:
         where = _conditions(
             ("seq >= ?", query.first_seq or None),
             ("call = ?", query.call),
-            ("kind = ?", query.kind),
+            (_of_kind(query), query.kind),
             (_CALL_HAS_PURPOSE, _purpose(query.purpose)),
             ("at >= ?", query.since),
             ("at < ?", query.until),
@@ -238,6 +238,11 @@ def _conditions(*conditions: tuple[str, Column]) -> _Where:
     chosen = [(text, value) for text, value in conditions if value is not None]
     text = " AND ".join(text for text, _ in chosen)
     return _Where(f"WHERE {text}" if text else "", [value for _, value in chosen])
+
+
+def _of_kind(query: RowQuery) -> str:
+    """By the index of seldom kinds, unless that of calls leads to fewer rows."""
+    return "kind = ?" if query.call or query.kind in schema.EVERYDAY else "seldom = ?"
 
 
 def _purpose(code: str | None) -> str | None:

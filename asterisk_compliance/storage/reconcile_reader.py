@@ -49,7 +49,7 @@ _CHANNEL = "SELECT 1 FROM calls WHERE channel = ? LIMIT 1"
 _LINKED = "SELECT linkedid FROM calls WHERE linkedid IS NOT channel AND linkedid IS NOT NULL"
 _LINKED_SINCE = "SELECT 1 FROM calls WHERE linkedid = ? AND arrived_at >= ? LIMIT 1"
 _QUARANTINED = (
-    "SELECT 1 FROM rows WHERE kind = 'file_quarantined' AND row ->> '$.detail.file' = ? LIMIT 1"
+    "SELECT 1 FROM rows WHERE seldom = 'file_quarantined' AND row ->> '$.detail.file' = ? LIMIT 1"
 )
 
 _ADOPTED = (

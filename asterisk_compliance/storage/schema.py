@@ -11,8 +11,10 @@
     meta       which log this is
 
 Kind, call and time of a row are *virtual* columns: computed from the hashed text whenever they
-are read, so that they cannot say anything else. The triggers are a guard against accidents, not
-against an attacker; what protects from him is the tree, and whoever holds an earlier root.
+are read, so that they cannot say anything else. So is ``seldom``, the kind that the index has: none
+where every recorded call has such a row (:data:`EVERYDAY`). The triggers are a guard against
+accidents, not against an attacker; what protects from him is the tree, and whoever holds an
+earlier root.
 """
 
 from __future__ import annotations
@@ -208,6 +210,8 @@ SORTED = ("policy", "queue", "leg", "decision", "reason", "purposes", "notice", 
 SORT = f"json_array({', '.join(SORTED)})"
 """What sort of call it is. The index is used where an expression is written just like this."""
 MINUTE = "lasted_ms / 60000"
+ENDED = "ended_at IS NOT NULL"
+"""Both indexes are of calls that have ended, and used where this is asked for in these words."""
 
 _BEGAN_MS = """
 (SELECT sum((instr('0123456789abcdef', substr(calls.call, 14 - value, 1)) - 1) << (4 * value))
@@ -238,6 +242,30 @@ CREATE INDEX calls_lasted ON calls ({MINUTE});
 CREATE INDEX recordings_level ON recordings (level, call);
 """  # noqa: S608  fixed text
 
+EVERYDAY = (
+    "call_arrived", "notice_started", "notice_completed", "decision", "call_continued",
+    "recording_requested", "recording_started", "recording_growing", "call_ended",
+    "recording_closed", "spool_removed",
+)  # fmt: skip
+"""Kinds of which every recorded call has a row. There is no index of them: each row of a call would
+change another page of it, and one who reads soon meets them. Never changed: a column is made so."""
+_UNLESS_EVERYDAY = " ".join(f"WHEN '{kind}' THEN NULL" for kind in EVERYDAY)
+"""Compared one by one: for a list SQLite makes a table, in every statement."""
+
+_FEWER_PAGES = f"""
+DROP INDEX rows_kind;
+ALTER TABLE rows ADD COLUMN seldom TEXT AS (CASE kind {_UNLESS_EVERYDAY} ELSE kind END) VIRTUAL;
+CREATE INDEX rows_seldom ON rows (seldom) WHERE seldom IS NOT NULL;
+DROP INDEX calls_live;
+CREATE INDEX calls_live ON calls (call) WHERE ended_at IS NULL;
+DROP INDEX calls_sort;
+CREATE INDEX calls_sort ON calls ({SORT}) WHERE ended_at IS NOT NULL;
+DROP INDEX calls_lasted;
+CREATE INDEX calls_lasted ON calls ({MINUTE}) WHERE ended_at IS NOT NULL;
+"""
+"""What a row of a call changes in indexes only for the next row to change it again, it no longer
+does. Calls that have not ended are few, and have an index of their own."""
+
 MIGRATIONS: tuple[str, ...] = (
     _FIRST,
     _DO_NOT_CALL,
@@ -247,6 +275,7 @@ MIGRATIONS: tuple[str, ...] = (
     _RETENTION,
     _ERASABLE,
     _SEARCH,
+    _FEWER_PAGES,
 )
 """Number n brings a store from version n to n + 1. Never edited once released; only added to."""
 

@@ -16,7 +16,7 @@ from asterisk_compliance.ids import CallId, channel_created_s
 from asterisk_compliance.storage.holds import every_hold
 from asterisk_compliance.storage.personal import load_search_key
 from asterisk_compliance.storage.reader import StoreReader
-from asterisk_compliance.storage.schema import MINUTE, SORT
+from asterisk_compliance.storage.schema import ENDED, MINUTE, SORT
 from asterisk_compliance.storage.search_sorts import fitting_sorts
 from asterisk_compliance.storage.search_streams import Lead, Span, Stream, Values, hexadecimal
 
@@ -96,9 +96,9 @@ _HAS_LEVEL = (
 _AMONG = "calls.call IN (SELECT value FROM json_each(?))"
 _EVERY_MINUTE = f"""
 WITH RECURSIVE minutes (minute) AS (
-    SELECT min({MINUTE}) FROM calls WHERE {MINUTE} >= ?1
-    UNION ALL SELECT (SELECT min({MINUTE}) FROM calls WHERE {MINUTE} > minute) FROM minutes
-    WHERE minute < ?2
+    SELECT min({MINUTE}) FROM calls WHERE {MINUTE} >= ?1 AND {ENDED}
+    UNION ALL SELECT (SELECT min({MINUTE}) FROM calls WHERE {MINUTE} > minute AND {ENDED})
+    FROM minutes WHERE minute < ?2
 )
 SELECT minute FROM minutes WHERE minute <= ?2
 """  # noqa: S608  fixed text
@@ -111,9 +111,11 @@ UNION SELECT call FROM rows INDEXED BY rows_at
     WHERE at >= ?2 AND at < ?3 AND kind = 'party_joined' AND row ->> '$.detail.channel' = ?1
 """
 _OF_REQUEST = (
-    "SELECT call FROM rows WHERE kind = 'request_call'"  # noqa: S608  fixed text
+    "SELECT call FROM rows WHERE seldom = 'request_call'"  # noqa: S608  fixed text
     f" AND ?1 IN ('{ANY}', row ->> '$.detail.request')"
 )
+_LIVE = Stream("calls INDEXED BY calls_live", "ended_at IS NULL")
+"""Calls that have not ended: no other index has them by how they are."""
 
 
 class Conditions:
@@ -160,7 +162,9 @@ class Conditions:
         found = fitting_sorts(self.span, _equal(self._search), where, values)
         if found is None:
             return None
-        sorts: Lead = [Stream("calls", f"{SORT} = ?", (sort,)) for sort in found]
+        ended = [Stream("calls", f"{SORT} = ? AND {ENDED}", (sort,)) for sort in found]
+        live = Stream(_LIVE.table, f"{_LIVE.where} AND {where}", values)
+        sorts: Lead = [*ended, live]
         return sorts if most >= RARE or self.span.count(sorts, RARE) <= most else None
 
     # -- conditions that others than the sorts answer ---------------------------------------
@@ -205,12 +209,12 @@ class Conditions:
             self._leads.append(self._of_minutes(first, last))
         elif said.recorded_longer_ms:  # a call lasts as long as what is recorded of it
             first = max(0, said.recorded_longer_ms // 60_000 - 1)
-            end_unseen = Stream("calls", f"{MINUTE} IS NULL")
-            self._leads.append([*self._of_minutes(first, last), end_unseen])
+            end_unseen = Stream("calls", f"{MINUTE} IS NULL AND {ENDED}")
+            self._leads.append([*self._of_minutes(first, last), end_unseen, _LIVE])
 
     def _of_minutes(self, first: int, last: int) -> list[Stream]:
         minutes = self.span.all(_EVERY_MINUTE, (first, last))
-        return [Stream("calls", f"{MINUTE} = ?", one) for one in minutes]
+        return [Stream("calls", f"{MINUTE} = ? AND {ENDED}", one) for one in minutes]
 
     def _kept(self) -> None:
         if self._search.level:
@@ -285,7 +289,7 @@ def _equal(search: CallSearch) -> dict[str, str]:
 
 
 def _sorted_conditions(search: CallSearch) -> list[Condition]:
-    """Those that ``calls_sort`` answers alone."""
+    """Those that ``calls_sort`` answers alone, of calls that have ended."""
     chosen = [Condition(f"{name} = ?", (value,)) for name, value in _equal(search).items()]
     if search.purpose:
         sought = f"{PURPOSE_SEPARATOR}{search.purpose}{PURPOSE_SEPARATOR}"

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from asterisk_compliance.storage.schema import SORT, SORTED
+from asterisk_compliance.storage.schema import ENDED, SORT, SORTED
 from asterisk_compliance.storage.search_streams import Span, Values
 
 SORTS_MAX: Final = 20_000
@@ -28,14 +28,14 @@ WITH named AS (SELECT value AS sort FROM json_each(?)),
 """  # noqa: S608  fixed text
 _EVERY = f"""
 WITH RECURSIVE sorts (sort) AS (
-    SELECT min({SORT}) FROM calls
-    UNION ALL SELECT (SELECT min({SORT}) FROM calls WHERE {SORT} > sort) FROM sorts
+    SELECT min({SORT}) FROM calls WHERE {ENDED}
+    UNION ALL SELECT (SELECT min({SORT}) FROM calls WHERE {SORT} > sort AND {ENDED}) FROM sorts
     WHERE sort IS NOT NULL
 )
 SELECT sort, {_COLUMNS} FROM sorts WHERE sort IS NOT NULL
 """  # noqa: S608  fixed text
-_FIRST = f"SELECT min({SORT}) FROM calls WHERE {SORT} >= ?"  # noqa: S608  fixed text
-_NEXT = f"SELECT min({SORT}) FROM calls WHERE {SORT} > ?"  # noqa: S608  fixed text
+_FIRST = f"SELECT min({SORT}) FROM calls WHERE {SORT} >= ? AND {ENDED}"  # noqa: S608  fixed text
+_NEXT = f"SELECT min({SORT}) FROM calls WHERE {SORT} > ? AND {ENDED}"  # noqa: S608  fixed text
 _READ = json.JSONDecoder().raw_decode
 
 

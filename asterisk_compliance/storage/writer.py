@@ -13,7 +13,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +22,7 @@ from typing import NamedTuple, Self, TypeAlias
 from asterisk_compliance.domain.merkle import Frontier, leaf_hash
 from asterisk_compliance.domain.projection import project
 from asterisk_compliance.domain.row_format import NONCE_BYTES, Row, decode, encode, place, timestamp
-from asterisk_compliance.domain.rows import Draft, PersonalFact
+from asterisk_compliance.domain.rows import Draft
 from asterisk_compliance.errors import LogBroken, StoreUnavailable
 from asterisk_compliance.storage import (
     checkpoints,
@@ -59,11 +59,8 @@ Sign: TypeAlias = "Callable[[Head], str]"
 """Makes a signed checkpoint of a head."""
 
 
-class _Placed(NamedTuple):
-    draft: Draft
-    salts: Mapping[PersonalFact, bytes]
-    row: Row
-    data: bytes
+_Placed: TypeAlias = "tuple[Draft, personal.Salts, Row, bytes]"
+_NO_SALTS: personal.Salts = {}
 
 
 class _Written(NamedTuple):
@@ -95,7 +92,7 @@ class StoreWriter:
         self._lock = lock
         self._search_key = search_key
         self._backups = backups
-        self._head: Head | None = None
+        self._frontier: bytes | None = None
         self._untidied = 0
         self._wipe()  # an earlier life may have died before it did
 
@@ -167,10 +164,10 @@ class StoreWriter:
             written = _Written([], {})
             results = [self._add(frontier, group, written) for group in groups]
             self._write(written)
-            head = Head(frontier.size, frontier.root())
+            left = frontier.to_bytes()
             self._db.execute(
                 "UPDATE tree SET size = ?, frontier = ?, root = ?",
-                (head.size, frontier.to_bytes(), head.root),
+                (frontier.size, left, frontier.root()),
             )
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
@@ -179,10 +176,10 @@ class StoreWriter:
         except BaseException:
             self._roll_back()
             raise
-        self._head = head
+        self._frontier = left
         self._untidied += 1
         if any(draft.erases for group in groups for draft in group):
-            self._backups.erased(head.size - 1)
+            self._backups.erased(frontier.size - 1)
             self._wipe()
         return results
 
@@ -249,8 +246,9 @@ class StoreWriter:
         self._lock.release()
 
     def _own_frontier(self) -> Frontier:
+        """As it stands in the store; the bytes say all that the root does, and need no hashing."""
         frontier = _frontier(self._db)
-        if self._head is not None and self._head != Head(frontier.size, frontier.root()):
+        if self._frontier is not None and self._frontier != frontier.to_bytes():
             raise LogBroken("somebody else has written to the audit log")
         return frontier
 
@@ -258,24 +256,30 @@ class StoreWriter:
         """Write one group; nothing of it is written before all of it is known to be rows."""
         placed: list[_Placed] = []
         try:
-            for seq, draft in enumerate(map(personal.storable, group), frontier.size):
-                nonce, salts = os.urandom(NONCE_BYTES), personal.new_salts(draft)
+            for seq, given in enumerate(group, frontier.size):
+                draft, salts = personal.salted(given) if given.facts else (given, _NO_SALTS)
+                nonce = os.urandom(NONCE_BYTES)
                 row = place(draft, seq=seq, log=self.log, nonce=nonce, salts=salts)
-                placed.append(_Placed(draft, salts, row, encode(row)))
+                placed.append((draft, salts, row, encode(row)))
         except ValueError as error:
             return error
-        for draft, kept_salts, row, data in placed:
+        for draft, salts, row, data in placed:
             leaf = leaf_hash(data)
             written.rows.append((row.seq, data.decode(), leaf))
-            personal.keep(self._db, self._search_key, row.seq, draft, kept_salts)
-            do_not_call.apply(self._db, self._search_key, row.seq, draft)
-            erasure.apply(self._db, draft)
-            holds.apply(self._db, self._search_key, row.seq, draft)
+            if draft.facts or draft.listed or draft.erases or draft.kind in holds.KINDS:
+                self._keep_beside(row.seq, draft, salts)
             if change := project(row):
                 projections.fold(written.changes, change)
             keep_block(self._db, 0, frontier, leaf)
             frontier.append(leaf)
         return [Stored(row.seq, data) for _, _, row, data in placed]
+
+    def _keep_beside(self, seq: int, draft: Draft, salts: personal.Salts) -> None:
+        """What follows from row ``seq`` beside the log, and can be erased or changes."""
+        personal.keep(self._db, self._search_key, seq, draft, salts)
+        do_not_call.apply(self._db, self._search_key, seq, draft)
+        erasure.apply(self._db, draft)
+        holds.apply(self._db, self._search_key, seq, draft)
 
     def _write(self, written: _Written) -> None:
         for first in range(0, len(written.rows), ROWS_A_STATEMENT):

@@ -236,7 +236,7 @@ async def test_the_store_has_one_owner(tmp_path: Path) -> None:
 async def test_a_log_that_somebody_else_writes_to_is_not_gone_on_with(tmp_path: Path) -> None:
     log = await AuditLog.open(tmp_path)
     await log.append(MARK)
-    log._writer._head = None
+    log._writer._frontier = None
     await log.append(MARK)  # forgetting the head alone does no harm
     log._writer._db.execute("UPDATE tree SET root = zeroblob(32)")
     log._writer._db.execute("UPDATE tree SET frontier = zeroblob(40)")

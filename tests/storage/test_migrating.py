@@ -22,11 +22,11 @@ from asterisk_compliance.errors import LogBroken, StoreUnavailable
 from asterisk_compliance.storage import backups, migrating, schema
 from asterisk_compliance.storage.backups import Backup, backups_of
 from asterisk_compliance.storage.erasure import copies_left, secrets_of
-from asterisk_compliance.storage.reader import CallQuery, StoreReader
+from asterisk_compliance.storage.reader import CallQuery, RowQuery, StoreReader
 from asterisk_compliance.storage.verify import verify
 from asterisk_compliance.storage.writer import StoreWriter
 from sample_rows import NUMBER, draft
-from storage.older_store import make_older, write
+from storage.older_store import CALLS, make_older, write
 
 DOCS = Path(__file__).parents[2] / "docs"
 TODAY = len(schema.MIGRATIONS)
@@ -87,6 +87,9 @@ def test_a_store_of_every_schema_becomes_one_of_today(tmp_path: Path, schema_the
     assert version(tmp_path / schema.DATABASE) == TODAY
     assert rows(tmp_path) == before
     assert list(verify(tmp_path).faults) == []
+    with StoreReader(tmp_path) as reader:
+        assert len(list(reader.rows(RowQuery(kind=Kind.MARK)))) == 1
+        assert len(list(reader.rows(RowQuery(kind=Kind.NOTICE_INCOMPLETE)))) == CALLS
     if schema_then >= TODAY - 1:  # what older ones did not keep in lists is not made up
         assert shown(tmp_path) == lists
 

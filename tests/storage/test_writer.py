@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from asterisk_compliance.domain.merkle import Frontier, leaf_hash, root_of
 from asterisk_compliance.domain.row_format import decode
 from asterisk_compliance.domain.rows import Draft, Kind, PersonalFact
 from asterisk_compliance.errors import LogBroken, StoreLocked, StoreUnavailable
-from asterisk_compliance.ids import PartyId
-from asterisk_compliance.storage import inserting, schema
+from asterisk_compliance.ids import NodeName, PartyId, recording_id
+from asterisk_compliance.storage import holds, inserting, schema
 from asterisk_compliance.storage import writer as writer_module
 from asterisk_compliance.storage.reader import RowQuery, StoreReader
 from asterisk_compliance.storage.verify import verify
@@ -295,6 +296,52 @@ def test_projections_are_made_again_from_the_rows(tmp_path: Path) -> None:
         assert writer.rebuild() == 22
     with StoreReader(tmp_path) as reader:
         assert (reader.calls(), reader.recordings(a_call(1))) == before
+
+
+def test_an_entry_follows_a_row_that_says_something_else_of_its_call(tmp_path: Path) -> None:
+    """No rows of ours do; what lists show follows from whatever the rows say."""
+    call, other = a_call(1), a_call(2)
+    level = {"recording": recording_id(call, 1)}
+    with StoreWriter.open(tmp_path) as writer:
+        commit(writer, *a_recorded_call(call))
+        commit(writer, replace(draft(Kind.CALL_ENDED, call), node=NodeName("pbx2")))
+        commit(writer, draft(Kind.RECORDING_SEALED, other, detail=level))
+    with StoreReader(tmp_path) as reader:
+        assert [entry["node"] for entry in reader.calls()] == ["pbx2"]
+        assert reader.recordings(call) == []
+        assert [entry["level"] for entry in reader.recordings(other)] == ["sealed"]
+    assert list(verify(tmp_path).faults) == []
+
+
+def test_rows_of_every_kind_are_found_by_it(tmp_path: Path) -> None:
+    call = a_call(1)
+    with StoreWriter.open(tmp_path) as writer:
+        kinds = [kind for kind in Kind if kind not in holds.KINDS]
+        commit(writer, *(draft(kind, call) for kind in kinds))
+        commit(writer, draft(Kind.MARK))
+    with StoreReader(tmp_path) as reader:
+        for seq, kind in enumerate(kinds):
+            assert next(reader.rows(RowQuery(kind=kind))).seq == seq
+            assert [row.seq for row in reader.rows(RowQuery(kind=kind, call=call))] == [seq]
+        assert len(list(reader.rows(RowQuery(kind=Kind.MARK)))) == 2
+
+
+def test_seldom_kinds_have_an_index_and_those_of_every_call_have_none(tmp_path: Path) -> None:
+    rows = a_recorded_call(a_call(1))
+    assert sorted(schema.EVERYDAY) == sorted(row.kind for row in rows)
+    with StoreWriter.open(tmp_path) as writer:
+        commit(writer, *rows, draft(Kind.MARK))
+    with StoreReader(tmp_path) as reader:
+        indexed = "SELECT seldom FROM rows INDEXED BY rows_seldom WHERE seldom IS NOT NULL"
+        assert reader.connection.execute(indexed).fetchall() == [(Kind.MARK,)]
+        asked: list[str] = []
+        reader.connection.set_trace_callback(asked.append)
+        list(reader.rows(RowQuery(kind=Kind.MARK)))
+        list(reader.rows(RowQuery(kind=Kind.PARTY_TOLD, call=a_call(1))))
+        reader.connection.set_trace_callback(None)
+        for sql, index in zip(asked, ("rows_seldom", "rows_call"), strict=True):
+            plan = reader.connection.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()
+            assert index in plan[0][3]
 
 
 def test_rows_by_time_call_kind_and_purpose(tmp_path: Path) -> None:
