@@ -82,6 +82,29 @@ async def test_without_the_service_the_call_goes_on_at_once(set_the_scene):
     assert scene.site.spooled() == []
 
 
+@pytest.mark.parametrize("of_site", [0, 2.5, 100])
+async def test_the_sites_own_limit_runs_on_behind_the_notice(set_the_scene, of_site):
+    """Ours is 5 s here: nothing is left of it, and the site's is shorter by what was waited."""
+    scene = await set_the_scene(
+        extensions=f"""
+[from-lab]
+exten => 100,1,Set(TIMEOUT(absolute)={of_site})
+ same => n,Gosub(compliance-notice,s,1(inbound))
+ same => n,Set(CDR(userfield)=${{COMPLIANCE_REASON}}:${{TIMEOUT(absolute)}})
+ same => n,Hangup()
+"""
+    )
+    leg = await scene.caller.dial("100", scene.port)
+    await leg.ended()
+    await _until(lambda: bool(scene.cdr_fields()))
+    reason, left_s = scene.cdr_fields()[0].split(":")
+    assert reason == "NOTICE_COMPLETED"
+    waited_s = leg.times["ended"] - leg.times["invite"]
+    off_s = of_site and of_site - waited_s - float(left_s)
+    assert -1.1 < off_s < 1.1, "give or take the second of EPOCH"
+    assert (float(left_s) > 0) is (of_site > 0)
+
+
 @pytest.mark.parametrize("brought", ["kept", '"', '" | "1"="1', "a)b", "${UNIQUEID}"])
 async def test_what_a_channel_brings_along_does_not_stand(set_the_scene, brought):
     """Also where Asterisk cannot compare it: nothing of another decision is left."""
