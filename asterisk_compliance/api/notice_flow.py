@@ -107,8 +107,8 @@ class NoticeFlow:
         """Live the call; whatever happens, who waits for the decision gets an answer."""
         try:
             await self._task.run(self._first)
-        finally:
             self._answer(self._task.call)
+        finally:
             if not self._decided.done():
                 self._decided.set_exception(ComplianceError("the call ended undecided"))
                 self._decided.exception()  # nobody need wait for it

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -96,10 +97,6 @@ def monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
-def _nobody(before: Call, event: Event, after: Call) -> None:
-    """Nobody looks."""
-
-
 async def _raised(error: Exception) -> None:
     raise error
 
@@ -110,6 +107,7 @@ class CallTask:
     __slots__ = (
         "_around",
         "_asked",
+        "_context",
         "_gaps",
         "_gaps_seen",
         "_hands",
@@ -133,7 +131,7 @@ class CallTask:
         *,
         events: int,
         store_s: float = 5.0,
-        stepped: Callable[[Call, Event, Call], None] = _nobody,
+        stepped: Callable[[Call, Event, Call], None] = lambda *_: None,
         gaps: Callable[[], int] = int,
     ) -> None:
         self.call, self.line = call, line
@@ -161,6 +159,7 @@ class CallTask:
 
     async def run(self, first: tuple[Command, ...]) -> None:
         """Perform the first commands, then live until the call is over."""
+        self._context = copy_context()
         try:
             if (rest := self._perform(first)) is not None:
                 await rest
@@ -181,9 +180,9 @@ class CallTask:
                 self._undone[0].close()
 
     def _deal(self, event: Event) -> bool:
-        """Deal with an event where it is told; whether nothing is left for the task."""
+        """Deal with an event where it is told, in the call's context; whether nothing is left."""
         try:
-            rest = self._step(event)
+            rest = self._context.run(self._step, event)
         except Exception as error:  # noqa: BLE001 - the call's, not that of who told the event
             rest = _raised(error)
         if rest is not None or self._asked:

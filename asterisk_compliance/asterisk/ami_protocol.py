@@ -94,8 +94,6 @@ class AmiProtocol(asyncio.Protocol):
     def _read(self, block: bytes) -> None:
         headers = headers_of(block)
         if "Event" in headers:
-            if headers["Event"] == "Shutdown":
-                self.close()
             self._on_event(headers)
         elif "Response" in headers:
             if greeting := _GREETING.match(block):  # no empty line between it and the first answer

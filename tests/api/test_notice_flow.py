@@ -188,6 +188,21 @@ async def test_a_policy_that_is_none_is_a_decision(tmp_path, phone):
     assert phone.kinds == ["subscribe"]
 
 
+async def test_what_is_not_durable_is_never_told(tmp_path, phone, clock):
+    """It was decided, and ended in the same turn, before its row was on its way."""
+    async with Site.open(configuration(tmp_path)) as site:
+        flow = site.tell(stasis_start(), policy="inbound", actions=phone)
+        asked = await phone.until("play")
+        site.hear(event("PlaybackStarted", 1.0, playback=playback(asked, "playing")))
+        await many_turns()
+        clock.ms += round(PROMPT_S * 1_000)
+        site.hear(event("PlaybackFinished", 1.0 + PROMPT_S, playback=playback(asked, "done")))
+        site._lives[flow].cancel()
+        with pytest.raises(ComplianceError, match="undecided"):
+            await decided(flow)
+    assert "decision" not in [kind for kind, _ in rows(tmp_path)]
+
+
 async def test_nobody_is_told_twice(tmp_path, phone, clock):
     async with Site.open(configuration(tmp_path)) as site:
         flow = site.tell(stasis_start(), policy="inbound", actions=phone)

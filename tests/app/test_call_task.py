@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import structlog
 
 from asterisk_compliance.app.call_task import CallTask, monotonic_ms
 from asterisk_compliance.domain.call_state import Limits
@@ -289,6 +290,19 @@ async def test_what_waits_for_nothing_is_dealt_with_where_it_is_told(site: Site)
     before = live.task.call
     live.feed(PlaybackStarted(before.playback, monotonic_ms(), 0))
     assert live.task.call != before
+    live.feed(ChannelGone(monotonic_ms()))
+    await live.over()
+
+
+async def test_an_event_is_dealt_with_in_the_context_of_its_call(site: Site) -> None:
+    """Whoever told it: what is logged then names the call's Asterisk."""
+    with structlog.contextvars.bound_contextvars(node="pbx1"):
+        live = Live(site)
+    await live.settled()
+    bound: list[object] = []
+    live.task._stepped = lambda *_: bound.append(structlog.contextvars.get_contextvars())
+    live.feed(PlaybackStarted(live.task.call.playback, monotonic_ms(), 0))
+    assert bound == [{"node": "pbx1"}]
     live.feed(ChannelGone(monotonic_ms()))
     await live.over()
 

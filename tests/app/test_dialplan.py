@@ -260,14 +260,15 @@ def test_what_a_caller_controls_is_filtered_whatever_it_is(routine: str) -> None
         for what in ("num", "name")
     )
     asked = steps.index("Goto(number${CALLERID(num-valid)}name${CALLERID(name-valid)})")
-    assert steps[asked + 1 : asked + 3] == [name, num], "with both the second is reached as well"
+    assert steps[asked + 2 : asked + 4] == [name, num], "with both the second is reached as well"
     labelled = re.search(rf"(?ms)^\[{routine}\]$(.*?)(?=^\[|\Z)", render_default())
     assert labelled is not None
     for label, step in (
         ("number1name1", name),
         ("number1name0", num),
         ("number0name1", name),
-        ("number0name0", steps[asked + 3]),
+        ("number0name0", steps[asked + 4]),
+        ("numbername", "Goto(number0name0)"),
     ):
         assert f"same => n({label}),{step}" in labelled[1]
 
@@ -275,8 +276,8 @@ def test_what_a_caller_controls_is_filtered_whatever_it_is(routine: str) -> None
 @pytest.mark.parametrize("routine", ROUTINES)
 def test_a_hung_service_holds_no_caller_longer_than_the_limit(routine: str) -> None:
     steps = contexts(render_default())[routine]
-    limit = "ExecIf($[${TIMEOUT(absolute)}=0]?Set(TIMEOUT(absolute)=30):Goto(limited))"
-    assert limit in steps
+    ours = "MSet(LOCAL(compliance_site)=0,TIMEOUT(absolute)=30)"
+    assert f"ExecIf($[${{TIMEOUT(absolute)}}=0]?{ours}:Goto(limited))" in steps
     site = (
         "MSet(LOCAL(compliance_site)=${TIMEOUT(absolute)},LOCAL(compliance_since)=${EPOCH})",
         "ExecIf($[${compliance_site}>30]?Set(TIMEOUT(absolute)=30))",
@@ -284,7 +285,7 @@ def test_a_hung_service_holds_no_caller_longer_than_the_limit(routine: str) -> N
     )
     assert steps[steps.index(site[0]) :][:3] == list(site)
     back = contexts(render_default())["compliance-back"]
-    assert back[0] == ('ExecIf($["${compliance_site}"=""]?Set(TIMEOUT(absolute)=0):Goto(limited))')
+    assert back[0] == ('ExecIf($["${compliance_site}"="0"]?Set(TIMEOUT(absolute)=0):Goto(limited))')
 
 
 def test_every_jump_has_its_label() -> None:

@@ -105,10 +105,18 @@ def test_many_doubled_headers_cost_no_time() -> None:
 
 async def test_after_the_end_nothing_is_heard() -> None:
     ami, told, _ = connected()
-    ami.data_received(b"Event: Shutdown" + END)
+    ami.close()
     ami.data_received(b"Event: Hangup" + END)
-    assert told == [{"Event": "Shutdown"}]
+    assert told == []
     assert "closed" in str(ami.over.result())
+
+
+async def test_no_event_ends_the_connection() -> None:
+    """A caller's number can make any of them. Where Asterisk goes down its socket closes."""
+    ami, told, _ = connected()
+    ami.data_received(b"Event: Shutdown" + END + b"Event: Hangup" + END)
+    assert told == [{"Event": "Shutdown"}, {"Event": "Hangup"}]
+    assert not ami.over.done()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from lab.asterisk import Asterisk
 
 pytestmark = pytest.mark.asterisk
 
-LINES, VARIABLES = 20, 29
+LINES, VARIABLES = 20, 31
 """Of a whole call without rules: executed lines, and variables set by them or by Asterisk. Each is
 told to every AMI session, which wakes it up whether or not it reads that."""
 

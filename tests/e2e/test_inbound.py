@@ -82,29 +82,6 @@ async def test_without_the_service_the_call_goes_on_at_once(set_the_scene):
     assert scene.site.spooled() == []
 
 
-@pytest.mark.parametrize("of_site", [0, 2.5, 100])
-async def test_the_sites_own_limit_runs_on_behind_the_notice(set_the_scene, of_site):
-    """Ours is 5 s here: nothing is left of it, and the site's is shorter by what was waited."""
-    scene = await set_the_scene(
-        extensions=f"""
-[from-lab]
-exten => 100,1,Set(TIMEOUT(absolute)={of_site})
- same => n,Gosub(compliance-notice,s,1(inbound))
- same => n,Set(CDR(userfield)=${{COMPLIANCE_REASON}}:${{TIMEOUT(absolute)}})
- same => n,Hangup()
-"""
-    )
-    leg = await scene.caller.dial("100", scene.port)
-    await leg.ended()
-    await _until(lambda: bool(scene.cdr_fields()))
-    reason, left_s = scene.cdr_fields()[0].split(":")
-    assert reason == "NOTICE_COMPLETED"
-    waited_s = leg.times["ended"] - leg.times["invite"]
-    off_s = of_site and of_site - waited_s - float(left_s)
-    assert -1.1 < off_s < 1.1, "give or take the second of EPOCH"
-    assert (float(left_s) > 0) is (of_site > 0)
-
-
 @pytest.mark.parametrize("brought", ["kept", '"', '" | "1"="1', "a)b", "${UNIQUEID}"])
 async def test_what_a_channel_brings_along_does_not_stand(set_the_scene, brought):
     """Also where Asterisk cannot compare it: nothing of another decision is left."""
@@ -265,6 +242,32 @@ exten => 200,1,Answer()
     assert "call_ended" not in scene.kinds()
     await scene.hang_up(leg)
     assert scene.details("recording_closed")[0]["whole"]
+
+
+async def test_a_forged_shutdown_ends_no_connection(set_the_scene):
+    past_us = (
+        EXTENSIONS
+        + """
+[from-lab]
+exten => 200,1,Answer()
+ same => n,Wait(0.1)
+ same => n,Hangup()
+"""
+    )
+    scene = await set_the_scene(extensions=past_us)
+    leg, agent = await scene.connect("102")
+    await agent.until_heard(0.5)
+    async with await Phone.open("forger") as forger:
+        for _ in range(3):
+            number = "1%0d%0a%0d%0aEvent%3a%20Shutdown%0d%0a%0d%0a"
+            attack = await forger.dial("200", scene.port, from_value=address(number))
+            await attack.answered()
+            await attack.ended()
+    await agent.until_heard(1)
+    await scene.hang_up(leg)
+    assert "asterisk_disconnected" not in scene.kinds()
+    (closed,) = scene.details("recording_closed")
+    assert (closed["whole"], closed["blanked_ms"]) == (True, 0)
 
 
 async def test_entering_again_returns_the_standing_decision(set_the_scene):
