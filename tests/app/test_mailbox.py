@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TypeAlias
+from types import SimpleNamespace
+from typing import Any, TypeAlias
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from asterisk_compliance.app.call_task import CallTask
 from asterisk_compliance.app.mailbox import Mailbox
+from asterisk_compliance.domain.call_state import Phase
 from asterisk_compliance.domain.events import (
     ChannelGone,
     DeadlinePassed,
@@ -136,3 +141,47 @@ async def test_a_deadline_that_was_cleared_is_dropped_and_nothing_else() -> None
     mailbox.drop(Deadline.WHISPER)
     assert mailbox.outcome() is None
     assert everything(mailbox) == [LeftStasis(), DeadlinePassed(Deadline.SEGMENT, 2)]
+
+
+class Told(CallTask):
+    """A call whose events are numbers; each waits for so many turns of the loop, modulo 3."""
+
+    dealt: list[Any]
+    waits = False
+
+    def _step(self, event: Any) -> Any:
+        assert not self.waits, "two at once"
+        self.dealt.append(event)
+        return self._waiting(event % 3) if event % 3 else None
+
+    async def _waiting(self, turns: int) -> None:
+        self.waits = True
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        self.waits = False
+
+
+@given(st.lists(st.tuples(st.sampled_from([CallTask.feed, PUTS[1], None]), st.integers(0, 2))))
+def test_each_event_is_dealt_with_once_in_its_turn_and_never_two_at_once(told: Any) -> None:
+    async def run() -> None:
+        line, around = SimpleNamespace(close=lambda: None), SimpleNamespace(node="pbx1")
+        live: Any = SimpleNamespace(id="c", phase=Phase.NOTICE)
+        rows: Any = SimpleNamespace()
+        task = Told(live, line, rows, around, rows, events=1_000)
+        task.dealt = []
+        running = asyncio.create_task(task.run(()))
+        events = []
+        for number, (put, waits) in enumerate(told):
+            if put is None:
+                await asyncio.sleep(0)
+                continue
+            events.append(number * 3 + waits)
+            put(task if put is CallTask.feed else task._mailbox, events[-1])
+        for _ in range(5 * len(told) + 5):
+            await asyncio.sleep(0)
+        assert task.dealt == events
+        assert not task.waits
+        running.cancel()
+        await asyncio.wait({running})
+
+    asyncio.run(run())
