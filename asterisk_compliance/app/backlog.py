@@ -46,6 +46,7 @@ class Backlog:
         self._most = most
         self._kept: deque[tuple[CallId, tuple[Draft, ...]]] = deque()
         self._of: Counter[CallId] = Counter()
+        self._awaited: Counter[CallId] = Counter()
         self._asked = asyncio.Event()
         self._storing = asyncio.Lock()
 
@@ -57,6 +58,22 @@ class Backlog:
     def holds(self, call: CallId) -> bool:
         """Whether rows of this call are not stored yet; whatever follows them has to wait."""
         return call in self._of
+
+    @property
+    def owed(self) -> frozenset[CallId]:
+        """Calls of which the log does not have every row yet, though they may be over."""
+        return frozenset((*self._of, *self._awaited))
+
+    def awaits(self, call: CallId, last: asyncio.Future[int]) -> None:
+        """A call is over, and nobody knows yet whether a slow store takes its last rows."""
+
+        def settled(_: asyncio.Future[int]) -> None:
+            self._awaited[call] -= 1
+            if not self._awaited[call]:
+                del self._awaited[call]
+
+        self._awaited[call] += 1
+        last.add_done_callback(settled)
 
     def keep(self, call: CallId, *drafts: Draft) -> None:
         """Keep rows that belong together; all are stored later, or none."""

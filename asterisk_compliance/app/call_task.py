@@ -246,8 +246,8 @@ class CallTask:
             elif isinstance(command, _WAITED_FOR):
                 return self._perform_waiting(command, commands[at + 1 :], rows)
             else:
-                if rows and isinstance(command, Announce | Judge | RemoveSpooled):
-                    self._rows.append(rows)  # before what it says
+                if rows and isinstance(command, Announce | HandOver | Judge | RemoveSpooled):
+                    self._rows.append(rows, patient=not isinstance(command, HandOver))  # before it
                     rows = []
                 self._start(command)
         if rows:

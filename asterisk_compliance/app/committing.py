@@ -105,12 +105,12 @@ class CallRows:
             listed=row.listed,
         )
 
-    def append(self, drafts: Sequence[Draft]) -> None:
+    def append(self, drafts: Sequence[Draft], *, patient: bool = True) -> None:
         """Nobody waits; if they are not stored, ``refused`` is called, and they are kept."""
         if self._rows.backlog.holds(self._call):
             self._rows.backlog.keep(self._call, *drafts)
         else:
-            done = self._append(drafts, patient=True)
+            done = self._append(drafts, patient=patient)
             done.add_done_callback(partial(self._appended, drafts))
 
     async def commit(
@@ -137,9 +137,11 @@ class CallRows:
             await asyncio.wait({self._late})
 
     async def last_ones(self) -> None:
-        """Wait for the rows that were appended last, but not for ever."""
+        """Wait for the rows that were appended last, but not for ever: then the log owes them."""
         if self._last is not None:
             await _until(self._last, self._wait_s)
+            if not self._last.done():
+                self._rows.backlog.awaits(self._call, self._last)
 
     async def _earlier_ones(self) -> bool:
         """Whether what was kept of this call is stored by now."""

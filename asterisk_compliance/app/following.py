@@ -139,6 +139,12 @@ class Following:
         ami = self._node.ami
         return self._losses if ami is None or ami.connected else None
 
+    def _at_the_earliest(self, at_ms: int) -> int:
+        """What a process hears that stood still may have happened at any time since."""
+        if self.awake_ms is None or at_ms - self.awake_ms <= STOOD_STILL_MS:
+            return at_ms
+        return self.awake_ms
+
     # -- bridges -------------------------------------------------------------------------
 
     def entered(self, channel: ChannelId, bridge: str, name: str, kind: str, at_ms: int) -> None:
@@ -213,8 +219,8 @@ class Following:
             self._told[channel] = company
             peers = tuple(sorted(self._peer(one, name) for one, name in company.items()))
             basic = self._bridges.is_basic(channel)
-            if self.awake_ms is not None and at_ms - self.awake_ms > STOOD_STILL_MS:
-                task.feed(LookedAway(self.awake_ms))  # it may have happened at any time since
+            if (earliest_ms := self._at_the_earliest(at_ms)) != at_ms:
+                task.feed(LookedAway(earliest_ms))
             task.feed(CompanyChanged(at_ms, peers, two_party=basic))
             self.is_blind(task)
         return unsure
@@ -222,7 +228,7 @@ class Following:
     def _suspect(self, channel: ChannelId, at_ms: int) -> None:
         """Mute the others of a call until it is told for certain who is there."""
         self._suspected.add(channel)
-        self._node.feed(channel, TransferSeen(at_ms))
+        self._node.feed(channel, TransferSeen(self._at_the_earliest(at_ms)))
 
     def _is_kept(self, task: CallTask, channel: ChannelId, name: str) -> bool:
         """Nothing would follow for a recording if this party joined it but to go on."""
@@ -270,7 +276,9 @@ class Following:
         for channel, task in self._node.calls.items():
             bridged = self._bridges.bridge_of(channel) is not None
             task.feed(Bridged(at_ms) if bridged else Unbridged(at_ms))
-            self._told[channel] = company = self._bridges.company(channel)
+            company = self._bridges.company(channel)
+            if company or channel in self._told or task.call.company.met:
+                self._told[channel] = company  # else its first party is still to come
             peers = tuple(sorted(self._peer(one, name) for one, name in company.items()))
             basic = self._bridges.is_basic(channel)
             task.feed(CompanyChanged(at_ms, peers, two_party=basic))
@@ -326,7 +334,7 @@ class Following:
     def dial_began(self, dialler: ChannelId | None, at_ms: int) -> None:
         """Somebody is dialled. Nobody dials who is in a bridge: then the event was forged."""
         if dialler is not None and self._bridges.bridge_of(dialler) is None:
-            self._node.feed(dialler, TransferSeen(at_ms))
+            self._node.feed(dialler, TransferSeen(self._at_the_earliest(at_ms)))
 
     def transfer_seen(self, bridge: str | None, at_ms: int) -> None:
         channels = self._bridges.reached(bridge)

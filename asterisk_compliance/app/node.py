@@ -117,7 +117,7 @@ class Node:
         self.limits = limits
         self._rows = rows
         self.past_calls = PastCalls(self, rows)
-        self.owes = rows.backlog.holds
+        self.backlog = rows.backlog
         self.adoption = Adoption(self, rows, keeping)
         self.store = store
         self._keeping = keeping

@@ -102,12 +102,11 @@ async def recover(node: Node, *, alive_unix_ms: int) -> bool:
     if away_since_ms is None:
         away_since_ms = monotonic_ms()
     here = tuple(node.calls.items())  # who arrives while we ask is in no answer
-    followed = {task.call.id for _, task in here}
+    led = {task.call.id for _, task in here} | node.backlog.owed
     before = call_id(unix_ms(), bytes(8))
     try:
-        unfinished = await asyncio.to_thread(_unfinished, node, followed, alive_unix_ms)
+        unfinished = await asyncio.to_thread(_unfinished, node, led, alive_unix_ms)
         left = [one for one in unfinished if one.is_before(before)]
-        left = [one for one in left if not node.owes(one.known.id)]
         if left:
             await _until_ami(node)
         hearing = node.following.hearing
@@ -239,14 +238,14 @@ def policy_of(node: Node, known: Remembered) -> Policy | None:
     return replace(other, on_join=OnJoin.STOP)
 
 
-def _unfinished(node: Node, followed: AbstractSet[CallId], alive_unix_ms: int) -> list[_Left]:
-    """Calls of this Asterisk that the log does not know the end of, but for those followed here.
+def _unfinished(node: Node, led: AbstractSet[CallId], alive_unix_ms: int) -> list[_Left]:
+    """Calls of this Asterisk that the log does not know the end of, but for those ``led`` here.
 
     A life that died before it looked has not followed them: then nobody has since the life before.
     """
     found = []
     with StoreReader(node.store) as reader:
-        calls = [call for call in reader.unfinished(node.node) if call not in followed]
+        calls = [call for call in reader.unfinished(node.node) if call not in led]
         if not calls:
             return []
         starts = [row.seq for row in reader.rows(RowQuery(kind=Kind.SERVICE_STARTED))]

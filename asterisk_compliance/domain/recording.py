@@ -35,6 +35,9 @@ quick changes of a call, and nobody has to speak in it."""
 UNFLUSHED_MS = 2_048
 """So much of a file that Asterisk did not close was in its buffer at most (32 KiB)."""
 
+KERNEL_TICK_MS = 10
+"""A file is dated by the kernel's last tick: so long before it was written at most (100 Hz)."""
+
 Span: TypeAlias = tuple[int, int]
 """From (included) and to (excluded), counted from the beginning of a file."""
 
@@ -148,16 +151,18 @@ class Expected(Struct, frozen=True):
 
         What lies D before the end of a file was said D before its last write, or earlier: what is
         written was said before, and the file's clock may stand still and never runs faster. So
-        whatever was said since a moment M lies in the last ``written - M`` of it. What a killed
-        Asterisk had not written yet is not in the file. A write from the future dates nothing.
+        whatever was said since a moment M lies in the last ``written - M`` of it, and the tick by
+        which the kernel dates a write too early. What a killed Asterisk had not written yet is not
+        in the file. A write from the future dates nothing.
         """
         if self.asked_unix_ms is None:
             return self
         since_ms = max(0, self.asked_unix_ms - written_unix_ms)
+        at_least_ms = max(0, since_ms - KERNEL_TICK_MS)
         blanks = (
             replace(
                 blank,
-                from_end_ms=max(0, blank.from_end_ms - since_ms),
+                from_end_ms=max(0, blank.from_end_ms - at_least_ms),
                 to_end_ms=max(0, blank.to_end_ms - since_ms),
             )
             for blank in self.blanks

@@ -72,6 +72,31 @@ async def test_what_was_refused_is_stored_in_order_and_then_somebody_is_told():
     running.cancel()
 
 
+async def test_a_call_whose_last_rows_are_late_is_owed_until_they_have_come():
+    store, late = Store(), asyncio.get_running_loop().create_future()
+    store.append = lambda *_, **__: late  # type: ignore[method-assign]
+    rows = CallRows(store, CALL, NODE, 0.01, lambda: None, lambda *_: None)
+    rows.append([rows.draft(AppendRow(Kind.CALL_ENDED))])
+    assert store.backlog.owed == set()
+    await rows.last_ones()
+    assert store.backlog.owed == {CALL}
+    late.set_result(1)
+    await asyncio.sleep(0)
+    assert store.backlog.owed == set()
+
+
+async def test_late_rows_that_are_refused_are_owed_all_the_same():
+    store, late = Store(), asyncio.get_running_loop().create_future()
+    store.append = lambda *_, **__: late  # type: ignore[method-assign]
+    rows = CallRows(store, CALL, NODE, 0.01, lambda: None, lambda *_: None)
+    rows.append([rows.draft(AppendRow(Kind.CALL_ENDED))])
+    await rows.last_ones()
+    late.set_exception(StoreUnavailable("disk full"))
+    await asyncio.sleep(0)
+    assert store.backlog.holds(CALL)
+    assert store.backlog.owed == {CALL}
+
+
 async def test_rows_that_something_waits_for_come_behind_those_that_are_kept():
     store = Store()
     rows = rows_of(store, CALL)

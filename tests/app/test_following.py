@@ -10,7 +10,7 @@ import asyncio
 import pytest
 
 from asterisk_compliance.app import following as module
-from asterisk_compliance.app.following import LONGEST_ENDPOINT, Endpoints
+from asterisk_compliance.app.following import LONGEST_ENDPOINT, STOOD_STILL_MS, Endpoints
 from asterisk_compliance.domain.company import Cover, Peer
 from asterisk_compliance.domain.decision import Decision, Reason, Status
 from asterisk_compliance.domain.events import (
@@ -338,6 +338,22 @@ async def test_a_call_that_dials_may_get_company(site: Site) -> None:
     site.following.dial_began(AGENT, 6)
     site.following.dial_began(None, 7)
     assert caller.heard == [TransferSeen(5)]
+
+
+async def test_what_a_process_that_stood_still_hears_of_a_transfer_is_as_old_as_it_can_be(
+    site: Site,
+) -> None:
+    """It mutes what has come in since, though the call may be over before anybody looks."""
+    caller = site.live(CALLER)
+    site.enters("b1", CALLER, AGENT)
+    site.following.awake_ms = 1_000
+    site.following.transfer_seen("b1", 1_000 + STOOD_STILL_MS)
+    site.following.transfer_seen("b1", 3_000)
+    site.leaves(CALLER)
+    site.following.dial_began(CALLER, 4_000)
+    seen = [one.at_ms for one in caller.heard if isinstance(one, TransferSeen)]
+    assert seen == [1_000 + STOOD_STILL_MS, 1_000, 1_000]
+    await site.settled()
 
 
 async def test_a_transfer_concerns_all_who_hear_the_bridge(site: Site) -> None:

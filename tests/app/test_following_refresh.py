@@ -9,7 +9,7 @@ import pytest
 from asterisk_compliance.asterisk.ari_events import Channel, DialplanPlace, Party
 from asterisk_compliance.asterisk.ari_requests import Bridge
 from asterisk_compliance.domain.company import Peer
-from asterisk_compliance.domain.events import Bridged, CompanyChanged, Unbridged
+from asterisk_compliance.domain.events import Bridged, CompanyChanged, TransferSeen, Unbridged
 from asterisk_compliance.ids import ChannelId
 
 from .followed_site import AGENT, CALLER, FRIEND, NAMES, ONE, TWO, Site
@@ -92,6 +92,17 @@ async def test_what_is_gone_is_forgotten(site: Site) -> None:
     await site.settled()
     assert site.companies(CALLER)[-1] == {FRIEND}
     assert site.forged() == []
+
+
+async def test_the_first_party_after_somebody_was_away_is_told_at_once(site: Site) -> None:
+    """He may be gone before ARI confirms him, and nothing mutes before the first one."""
+    caller = site.live(CALLER)
+    refresh(site)
+    site.enters("b1", FRIEND, CALLER)
+    site.leaves(FRIEND)
+    await site.settled()
+    assert site.companies(CALLER) == [set(), {FRIEND}, set()]
+    assert [one for one in caller.heard if isinstance(one, TransferSeen)] == []
 
 
 async def test_who_is_in_a_bridge_and_no_channel_is_not_there(site: Site) -> None:

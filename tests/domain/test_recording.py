@@ -242,8 +242,9 @@ def test_spans_that_only_touch_stay_two() -> None:
     ("written_ms", "left"),
     [
         (100_000, Blank(5_000, 2_000)),  # it was written to until we asked
-        (98_500, Blank(3_500, 500)),
-        (97_000, Blank(2_000, 0)),
+        (99_995, Blank(5_000, 1_995)),
+        (98_500, Blank(3_510, 500)),  # the kernel dates it by its last tick
+        (97_000, Blank(2_010, 0)),
         (94_000, Blank(0, 0)),  # it ended before anything of that
         (100_001, Blank(5_000, 2_000)),  # somebody set the clock back
     ],

@@ -202,6 +202,11 @@ class Site:
     def serves(self) -> bool:
         return self._task is not None
 
+    @property
+    def stopping(self) -> bool:
+        """It was told to stop, and has not ended yet: a slow store may keep it for long."""
+        return self._task is not None and self._stop is not None and self._stop.is_set()
+
     def start_service(self) -> None:
         assert self.configuration is not None
         self.lives += 1
@@ -220,10 +225,11 @@ class Site:
         self._over()
 
     async def stop_service(self) -> None:
-        """SIGTERM, and wait for the end."""
+        """SIGTERM, and wait for the end of this life; the next one may have begun by then."""
         assert self._stop is not None
+        stopped = self._task
         self._stop.set()
-        while self._task is not None:  # noqa: ASYNC110 - time is virtual
+        while stopped is not None and self._task is stopped:  # noqa: ASYNC110 - virtual
             await asyncio.sleep(0.05)
 
     def kill_service(self) -> None:

@@ -96,8 +96,8 @@ class Story:
     def _is_quiet(self) -> bool:
         site = self.site
         service = site.service
-        if service is None or not service._nodes:
-            return False
+        if service is None or site.stopping or not service._nodes:
+            return False  # what it has left undone, the next life does
         (node,) = service._nodes
         connected = node.ari is not None and node.ari.transport is not None
         idle = not node.recovery.turn.locked() and node.following.away_since_ms is None

@@ -68,6 +68,32 @@ async def test_a_process_that_stood_still_does_not_date_what_happened_by_when_it
     assert isinstance(company, CompanyChanged)
 
 
+async def test_a_call_whose_last_rows_are_late_is_not_ended_twice(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody follows it any more, and the log, while its disk is slow, says that it goes on."""
+    call = call_id(unix_ms() - 60_000, b"8 bytes!")
+    arrived = {"channel": RECORDED, "entry": "ari", "leg": "caller", "linkedid": RECORDED}
+    await site.log(call, (Kind.CALL_ARRIVED, {**arrived, "policy": "", "policy_digest": ""}))
+    monkeypatch.setattr(site.node, "_store_s", 0.01)
+    append, late = site.node._rows.append, asyncio.get_running_loop().create_future()
+
+    def slow(*drafts: Draft, patient: bool = False) -> asyncio.Future[int]:
+        if all(draft.kind is not Kind.CALL_ENDED for draft in drafts):
+            return append(*drafts, patient=patient)
+        held.append(drafts)
+        return late
+
+    held: list[tuple[Draft, ...]] = []
+    monkeypatch.setattr(site.node._rows, "append", slow)
+    for _ in range(2):
+        await site.node.recover()
+        await site.over(call)
+    assert len(held) == 1
+    late.set_result(await append(*held[0]))
+    assert site.kinds(call).count(Kind.CALL_ENDED) == 1
+
+
 async def test_a_call_is_over_when_its_last_row_is_stored() -> None:
     """Before, who compares log and channels would find it unfinished, and end it twice."""
     stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
