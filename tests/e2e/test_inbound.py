@@ -15,6 +15,15 @@ from lab.site import EXTENSIONS
 pytestmark = pytest.mark.asterisk
 
 UNAVAILABLE = "NOT_RECORDED:SERVICE_UNAVAILABLE::"
+PAST_US = (
+    EXTENSIONS
+    + """
+[from-lab]
+exten => 200,1,Answer()
+ same => n,Wait(0.2)
+ same => n,Hangup()
+"""
+)
 
 
 async def test_a_call_is_told_connected_and_recorded(scene):
@@ -217,16 +226,7 @@ async def test_behind_the_routine_no_number_holds_a_line_break(scene, exten, bal
 
 async def test_a_forged_hangup_does_not_end_another_call(set_the_scene):
     """A number with line breaks forges an AMI event; the caller does not even come through us."""
-    past_us = (
-        EXTENSIONS
-        + """
-[from-lab]
-exten => 200,1,Answer()
- same => n,Wait(0.2)
- same => n,Hangup()
-"""
-    )
-    scene = await set_the_scene(extensions=past_us)
+    scene = await set_the_scene(extensions=PAST_US)
     leg, agent = await scene.connect("102")
     victim = scene.details("call_arrived")[0]["channel"]
     forged = (
@@ -245,16 +245,7 @@ exten => 200,1,Answer()
 
 
 async def test_a_forged_shutdown_ends_no_connection(set_the_scene):
-    past_us = (
-        EXTENSIONS
-        + """
-[from-lab]
-exten => 200,1,Answer()
- same => n,Wait(0.1)
- same => n,Hangup()
-"""
-    )
-    scene = await set_the_scene(extensions=past_us)
+    scene = await set_the_scene(extensions=PAST_US)
     leg, agent = await scene.connect("102")
     await agent.until_heard(0.5)
     async with await Phone.open("forger") as forger:
