@@ -313,6 +313,7 @@ async def test_time_between_the_pieces_is_no_part_of_the_prompt() -> None:
         scene.line._tell = slow  # type: ignore[method-assign]
         for times in range(1, 4):
             await scene.told(PLAYS, times)
+            await asyncio.sleep(0.02)  # a key before the first sample leaves the prompt where it is
             scene.asterisk.press("1")
         assert await scene.decided() == "NOTICE_CUT_SHORT"
         assert scene.asterisk.commands.count(PLAYS) == 1
