@@ -1,9 +1,14 @@
-"""When this life of the service last knew that the log has all it saw.
+"""When this life of the service last knew that the log has all it saw, and by which clock.
 
 Whoever comes after a life that died must know since when nobody looked at the calls. The newest row
 tells that only where rows are written all the time; in a quiet hour it would be an hour ago. So
 every second, once the rows of until then are on the disk, a file beside the log is marked with the
-time. Nothing depends on it but how much is blanked: without it, it is more.
+time. Rows are dated by the clock on the wall, which somebody may set back: then what is long ago
+looks recent. So the mark has the time of the monotonic clock as well, which goes on as long as the
+machine does, and every step back that was seen.
+
+Nothing depends on the mark but how much is blanked: without it, it is more, unless the clock was
+set back and nobody saw it.
 """
 
 from __future__ import annotations
@@ -14,10 +19,70 @@ import os
 from pathlib import Path
 from typing import NoReturn, Protocol
 
-from asterisk_compliance.app.committing import unix_ms
+import msgspec
+
+from asterisk_compliance.app.call_task import monotonic_ms, unix_ms
+from asterisk_compliance.domain.call_recovery import Clock, SetBack
+from asterisk_compliance.domain.row_format import milliseconds
+from asterisk_compliance.storage.reader import StoreReader
 
 MARK = "alive"
 EVERY_S = 1.0
+STEPS_KEPT = 100
+STEP_MS = 20
+"""What two clocks that are read one after the other may differ by is no step."""
+
+_READINGS = 5
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """A moment at which a life lived.
+
+    Attributes:
+        boot: Of the machine (``random(4)``): only within one does the monotonic clock go on.
+        monotonic_ms, unix_ms: The moment, on both clocks.
+        set_back: As of :class:`Clock`, also of the lives before.
+    """
+
+    boot: str
+    monotonic_ms: int
+    unix_ms: int
+    set_back: tuple[SetBack, ...] = ()
+
+
+class Lives:
+    """The clocks of this life, and what the lives before it left.
+
+    Args:
+        before: The newest mark.
+        newest_row_ms: When the newest row of the log was written, in Unix milliseconds.
+    """
+
+    def __init__(self, before: Mark | None = None, newest_row_ms: int = 0) -> None:
+        self._boot = _boot()
+        self._set_back = before.set_back if before else ()
+        self._ahead_ms: int | None = None
+        if before and before.boot == self._boot != "":
+            self._ahead_ms = before.unix_ms - before.monotonic_ms
+        self.alive_unix_ms = max(newest_row_ms, before.unix_ms if before else 0)
+        """When an earlier life was last seen to live, by the clock of then."""
+
+    def now(self) -> Clock:
+        """The moment, and every step back of the clock on the wall until now."""
+        at_ms, now_unix_ms = _both_clocks()
+        ahead_ms = now_unix_ms - at_ms
+        back_ms = 0 if self._ahead_ms is None else self._ahead_ms - ahead_ms
+        if back_ms > STEP_MS:
+            self._set_back = (*self._set_back, SetBack(now_unix_ms, back_ms))[-STEPS_KEPT:]
+        if self._ahead_ms is None or back_ms < 0 or back_ms > STEP_MS:
+            self._ahead_ms = ahead_ms
+        return Clock(at_ms, now_unix_ms, self._set_back)
+
+    def mark(self) -> Mark:
+        """That we live, now."""
+        now = self.now()
+        return Mark(self._boot, now.at_ms, now.unix_ms, now.set_back)
 
 
 class Owing(Protocol):
@@ -26,23 +91,56 @@ class Owing(Protocol):
     async def owes_nothing(self, within_s: float) -> bool: ...
 
 
-async def keep_marking(store: Path, rows: Owing) -> NoReturn:
+async def keep_marking(store: Path, rows: Owing, lives: Lives) -> NoReturn:
     """Mark that we live, as long as we do."""
     while True:
-        await asyncio.sleep(EVERY_S)
-        at_ms = unix_ms()
+        mark = lives.mark()
         if await rows.owes_nothing(EVERY_S):
-            await asyncio.to_thread(_mark, store / MARK, at_ms)
+            await asyncio.to_thread(_write, store / MARK, mark)
+        await asyncio.sleep(EVERY_S)
 
 
-def last_marked_ms(store: Path) -> int | None:
-    """When a life before this one marked last, in Unix milliseconds; ``None`` if none did."""
-    with contextlib.suppress(OSError):
-        return (store / MARK).stat().st_mtime_ns // 1_000_000
+def earlier_lives(store: Path) -> Lives:
+    """What the lives before this one left in a store.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    with StoreReader(store) as reader:
+        newest = reader.last_at()
+    return Lives(last_mark(store), unix_ms() if newest is None else milliseconds(newest))
+
+
+def last_mark(store: Path) -> Mark | None:
+    """The newest one; ``None`` if there is none that can be read."""
+    with contextlib.suppress(OSError, msgspec.MsgspecError):
+        return msgspec.json.decode((store / MARK).read_bytes(), type=Mark)
     return None
 
 
-def _mark(path: Path, at_ms: int) -> None:
+def _write(path: Path, mark: Mark) -> None:
+    """Whole or not at all: whoever is killed meanwhile leaves the one before.
+
+    Not durably: what outlives a loss of power is of another boot, and its clock has ended.
+    """
+    aside = path.with_suffix(".part")
     with contextlib.suppress(OSError):  # more is blanked then
-        path.touch(mode=0o600)
-        os.utime(path, ns=(at_ms * 1_000_000, at_ms * 1_000_000))
+        file = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(file, "wb") as marked:
+            marked.write(msgspec.json.encode(mark))
+        aside.replace(path)
+
+
+def _both_clocks() -> tuple[int, int]:
+    """Monotonic and Unix milliseconds of one moment, also where others have the processor."""
+    for _ in range(_READINGS):
+        at_ms, now_unix_ms = monotonic_ms(), unix_ms()
+        if monotonic_ms() - at_ms <= 1:
+            return at_ms, now_unix_ms
+    return monotonic_ms(), unix_ms()
+
+
+def _boot() -> str:
+    with contextlib.suppress(OSError):
+        return _BOOT.read_text(encoding="ascii").strip()
+    return ""

@@ -17,6 +17,7 @@ import structlog
 from msgspec.structs import replace
 
 from asterisk_compliance.app.adoption import Adoption
+from asterisk_compliance.app.alive import Lives
 from asterisk_compliance.app.call_task import CallTask, Rows, unix_ms
 from asterisk_compliance.app.following import Endpoints, Following
 from asterisk_compliance.app.growth import watch_growth
@@ -92,7 +93,7 @@ class Node:
         events_per_call: int,
         store_s: float,
         heartbeat: Heartbeat | None = None,
-        alive_unix_ms: int = 0,
+        lives: Lives | None = None,
         alone: bool = True,
     ) -> None:
         self.node = NodeName(settings.node)
@@ -126,7 +127,7 @@ class Node:
         self._store_s = store_s
         self._heartbeat = heartbeat or Heartbeat(0.0)
         self._alone = alone
-        self.recovery = Recovery(self, alive_unix_ms)
+        self.recovery = Recovery(self, lives or Lives())
         self._tasks: asyncio.TaskGroup | None = None
         self._log = log.bind(node=self.node)
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 
+from asterisk_compliance.app.alive import Lives
 from asterisk_compliance.app.call_task import monotonic_ms, unix_ms
 from asterisk_compliance.app.following import STOOD_STILL_MS
 from asterisk_compliance.app.line import AriLine
@@ -54,15 +55,15 @@ class Recovery:
     """The comparisons of one Asterisk: one at a time, and never two that wait.
 
     Args:
-        alive_unix_ms: When an earlier life of this service was last seen to live.
+        lives: Of this service.
 
     Attributes:
         turn: Held while one runs.
     """
 
-    def __init__(self, node: Node, alive_unix_ms: int) -> None:
+    def __init__(self, node: Node, lives: Lives) -> None:
         self._node = node
-        self._alive_unix_ms = alive_unix_ms
+        self._lives = lives
         self.turn = asyncio.Lock()
         self._waits = False
 
@@ -80,19 +81,19 @@ class Recovery:
             self._waits = False
         try:
             await self._node.adoption.run()
-            await recover(self._node, alive_unix_ms=self._alive_unix_ms)
+            await recover(self._node, self._lives)
         finally:
             self.turn.release()
 
 
-async def recover(node: Node, *, alive_unix_ms: int) -> bool:
+async def recover(node: Node, lives: Lives) -> bool:
     """Compare log, channels and spool of one Asterisk, and go on from there.
 
     Where ARI alone was gone, AMI told of bridges all the time, and nobody could come unseen.
 
     Args:
         node: Connected to ARI.
-        alive_unix_ms: When an earlier life of this service was last seen to live.
+        lives: Of this service.
 
     Returns:
         Whether it could be done.
@@ -105,7 +106,7 @@ async def recover(node: Node, *, alive_unix_ms: int) -> bool:
     led = {task.call.id for _, task in here} | node.backlog.owed
     before = call_id(unix_ms(), bytes(8))
     try:
-        unfinished = await asyncio.to_thread(_unfinished, node, led, alive_unix_ms)
+        unfinished = await asyncio.to_thread(_unfinished, node, led, lives.alive_unix_ms)
         left = [one for one in unfinished if one.is_before(before)]
         if left:
             await _until_ami(node)
@@ -114,7 +115,7 @@ async def recover(node: Node, *, alive_unix_ms: int) -> bool:
     except (AsteriskError, StoreError) as error:
         log.warning("not_recovered", node=node.node, why=str(error))
         return False
-    now = Clock(monotonic_ms(), unix_ms())
+    now = lives.now()
     for channel, task in here:
         if channel not in channels:
             task.feed(ChannelGone(now.at_ms))

@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import structlog
 
 from asterisk_compliance import __version__
 from asterisk_compliance.app.agi_line import serve_call
-from asterisk_compliance.app.alive import keep_marking, last_marked_ms
+from asterisk_compliance.app.alive import Lives, earlier_lives, keep_marking
 from asterisk_compliance.app.asking import ask_call
 from asterisk_compliance.app.call_task import unix_ms
 from asterisk_compliance.app.canary import Canary, canaries
@@ -54,11 +53,10 @@ from asterisk_compliance.asterisk.fastagi import AgiLimits, AgiSession, FastAgiS
 from asterisk_compliance.config import AsteriskSettings, LimitSettings, Settings
 from asterisk_compliance.config_checks import SERVICE_NODE
 from asterisk_compliance.domain.call_state import Limits
-from asterisk_compliance.domain.row_format import milliseconds, timestamp
+from asterisk_compliance.domain.row_format import timestamp
 from asterisk_compliance.domain.rows import Draft, Kind
 from asterisk_compliance.errors import ConfigError, StoreError, StoreUnavailable
 from asterisk_compliance.ids import NodeName
-from asterisk_compliance.storage.reader import StoreReader
 from asterisk_compliance.storage.vault import open_vault
 
 log = structlog.get_logger()
@@ -121,9 +119,9 @@ class Service:
         open_vault(self._settings.vault.recordings)
         opened = owned_log(self._settings, self._metrics, self._systemd.starting)
         async with opened as (rows, checkpoints):
-            alive_unix_ms = await asyncio.to_thread(_last_row_at, self._settings.audit.store)
+            lives = await asyncio.to_thread(earlier_lives, self._settings.audit.store)
             self._nodes = [
-                self._node(asterisk, rows, alive_unix_ms) for asterisk in self._settings.asterisk
+                self._node(asterisk, rows, lives) for asterisk in self._settings.asterisk
             ]
             nodes = tuple(self._configuration.policies)
             started = _draft(Kind.SERVICE_STARTED, version=__version__, nodes=nodes)
@@ -153,7 +151,7 @@ class Service:
                         facts.run(),
                         self._webhooks.run(self._settings.webhook),
                         rows.backlog.run(self._recover),
-                        keep_marking(self._settings.audit.store, rows),
+                        keep_marking(self._settings.audit.store, rows, lives),
                     ]
                     running = [tasks.create_task(one) for one in work]
                     if reload is not None:
@@ -228,7 +226,7 @@ class Service:
         with contextlib.suppress(StoreUnavailable):
             await rows.append(_draft(Kind.SERVICE_STOPPED, live_calls=live))
 
-    def _node(self, settings: AsteriskSettings, rows: CountedRows, alive_unix_ms: int) -> Node:
+    def _node(self, settings: AsteriskSettings, rows: CountedRows, lives: Lives) -> Node:
         keeping = Keeping(
             settings.spool_path,
             self._settings.vault.recordings,
@@ -248,7 +246,7 @@ class Service:
             events_per_call=self._settings.limits.events_per_call,
             store_s=self._settings.limits.store_s,
             heartbeat=self._heartbeat,
-            alive_unix_ms=alive_unix_ms,
+            lives=lives,
             alone=len(self._settings.asterisk) == 1,
         )
         node.past_calls.settings = lambda: self._settings.past_calls
@@ -356,13 +354,6 @@ class Service:
             **officer_verbs(rows, lambda: self._settings, retaining, self._incidents),
         }
         return ControlSocket(self._settings.service.socket, verbs | checkpoints.verbs())
-
-
-def _last_row_at(store: Path) -> int:
-    """When an earlier life of the service was last seen to live, in Unix milliseconds."""
-    with StoreReader(store) as reader:
-        at = reader.last_at()
-    return unix_ms() if at is None else max(milliseconds(at), last_marked_ms(store) or 0)
 
 
 def _draft(kind: Kind, **detail: Any) -> Draft:

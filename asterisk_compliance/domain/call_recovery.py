@@ -60,19 +60,39 @@ _PLAYBACKS_A_LIFE = 1_000
 NOT_SEEN = Decision(Status.NOT_RECORDED, Reason.SERVICE_RESTARTED)
 
 
+class SetBack(Struct, frozen=True):
+    """The clock on the wall was set back.
+
+    Attributes:
+        seen_unix_ms: What it showed when somebody saw that: when it was set, or later.
+        by_ms: By how much.
+    """
+
+    seen_unix_ms: int
+    by_ms: int
+
+
 class Clock(Struct, frozen=True):
     """Now, on two clocks.
 
     Attributes:
         at_ms: Monotonic, as in events.
         unix_ms: As rows are dated.
+        set_back: What is known of that, the oldest first.
     """
 
     at_ms: int
     unix_ms: int
+    set_back: tuple[SetBack, ...] = ()
 
     def since_ms(self, unix_ms: int) -> int:
-        """How long ago that was; ever, if the clock on the wall was set back meanwhile."""
+        """How long ago that was, or longer; ever, if it is still to come.
+
+        What a clock showed that was set back, it showed twice: the first time is meant.
+        """
+        for one in self.set_back:
+            if unix_ms <= one.seen_unix_ms + one.by_ms:
+                unix_ms -= one.by_ms
         return self.unix_ms - unix_ms if unix_ms <= self.unix_ms else _EVER_MS
 
 

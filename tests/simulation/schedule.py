@@ -110,6 +110,30 @@ def schedule(seed: int, among: Iterable[Fault] = ()) -> Schedule:
     return Schedule(seed, calls, tuple(sorted(blows, key=lambda blow: blow.at_s)), kinds)
 
 
+def set_back_while_dead(seed: int) -> Schedule:
+    """Somebody comes and goes while the service is dead, and the clock is set back meanwhile."""
+    chance = random.Random(seed)
+    moves = (
+        Move(round(chance.uniform(2.0, 5.0), 3), Step.TRANSFER, "PJSIP/guest-1"),
+        Move(round(chance.uniform(5.0, 6.0), 3), Step.TRANSFER, "PJSIP/agent-2"),
+    )
+    call = Call(
+        round(chance.uniform(1.0, 2.0), 3),
+        chance.choice(("stops", "inbound")),
+        round(chance.uniform(6.0, 12.0), 3),
+        press_s=0.0,
+        queue_s=0.1,
+        agent="PJSIP/agent-1",
+        conference=False,
+        moves=moves,
+    )
+    at_s, dead_s = chance.uniform(3.0, 6.0), chance.uniform(3.0, 6.0)
+    death = Blow(round(at_s, 3), chance.choice((Fault.KILL, Fault.STOP)), round(dead_s, 3))
+    set_at_s = at_s + chance.uniform(0.2, dead_s - 0.3)
+    back = Blow(round(set_at_s, 3), Fault.CLOCK, -round(chance.uniform(1.0, 3.0), 3))
+    return Schedule(seed, (call,), (death, back), frozenset({death.fault, back.fault}))
+
+
 def _call(chance: random.Random) -> Call:
     policy = chance.choice(("inbound", "inbound", *POLICIES))
     lives = chance.random()

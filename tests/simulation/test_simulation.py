@@ -7,17 +7,22 @@ import gc
 import warnings
 from collections.abc import Coroutine, Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
+
+from asterisk_compliance.app.alive import Lives
+from asterisk_compliance.domain.call_recovery import Clock
+from values import replace
 
 from .loop import VirtualLoop
 from .planted import BUGS, Bug
 from .run import Simulation, simulating
-from .schedule import Fault, schedule
+from .schedule import Fault, schedule, set_back_while_dead
 
 SEEDS = range(60)
 SEARCHED = range(150)
-FOUND = (900231, 903826, 700073, 700747, 904030, 910908, 911000, 913041)
+FOUND = (900231, 900916, 903826, 700073, 700747, 904030, 910908, 911000, 913041)
 """Schedules after which something was wrong once, as after one in a thousand."""
 
 
@@ -35,6 +40,21 @@ def test_after_every_schedule_all_is_as_it_must_be(simulation: Simulation) -> No
 @pytest.mark.parametrize("seed", FOUND)
 def test_what_was_found_once_is_mended(seed: int, simulation: Simulation) -> None:
     assert simulation.run(seed) == []
+
+
+def test_a_clock_that_is_set_back_while_nobody_looks(simulation: Simulation) -> None:
+    plans = [set_back_while_dead(seed) for seed in range(40)]
+    assert [found for plan in plans if (found := simulation.play(plan))] == []
+
+
+def test_a_clock_that_was_set_back_and_is_believed_is_found(simulation: Simulation) -> None:
+    def believes(lives: Lives) -> Clock:
+        return replace(now(lives), set_back=())
+
+    now = Lives.now
+    with mock.patch.object(Lives, "now", believes):
+        found = [simulation.play(set_back_while_dead(seed)) for seed in range(40)]
+    assert any("untold" in finding for findings in found for finding in findings)
 
 
 def test_the_schedules_hold_every_fault_and_every_policy() -> None:
