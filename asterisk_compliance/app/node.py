@@ -276,9 +276,8 @@ class Node:
         """Compare log, channels and spool, on every connect."""
         if self.ari is None:
             self.following.hears_again()
-        if self.ari is None or self.ari.transport is None:
-            return
-        await self.recovery.run()
+        elif self.ari.transport is not None:
+            await self.recovery.run()
 
     def looked_away(self, since_ms: int) -> None:
         """What happened since then, on the monotonic clock, we are told too late: look."""
@@ -324,6 +323,8 @@ class Node:
     def storage_changed(self, reason: Reason | None) -> None:
         self.no_storage = reason
         self._keeping.watch_again()
+        if reason is None:
+            self.recovery.try_again()
         for task in self.calls.values():
             task.feed(StorageChanged(reason))
 

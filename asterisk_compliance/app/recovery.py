@@ -9,6 +9,9 @@ the spool. It can be repeated at any moment, also after dying in the middle of i
     not followed             followed again               finished: rows observed late,
                                                           files judged and taken in
     a file of no call        set aside, readable by nobody, with a row
+
+What could not be taken in is tried again by a new life, and where storage works again: as if nobody
+had tried before.
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ from asterisk_compliance.domain.notice import OnJoin, Policy
 from asterisk_compliance.domain.row_format import Row, decode, milliseconds
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.errors import AsteriskError, StoreError
-from asterisk_compliance.ids import CallId, ChannelId, call_id
+from asterisk_compliance.ids import CallId, ChannelId, RecordingId, call_id
 from asterisk_compliance.storage.reader import RowQuery, StoreReader
 
 if TYPE_CHECKING:
@@ -47,6 +50,9 @@ _POLL_S = 0.02
 _TICK_S = 0.05
 _LAST_MOMENT_MS = 500
 """What a life saw in its last moment has no row: rows come by so much after their fact."""
+
+_NO_RECORDING = "NOT_PCM"
+"""The one problem of a recording that no second try can mend."""
 
 log = structlog.get_logger()
 
@@ -66,6 +72,12 @@ class Recovery:
         self._lives = lives
         self.turn = asyncio.Lock()
         self._waits = False
+        self._again = True
+
+    def try_again(self) -> None:
+        """What could not be taken in may be possible now."""
+        self._again = True
+        self._node.spawn(self._node.recover())
 
     async def run(self) -> None:
         """Compare, as soon as a comparison that runs is over.
@@ -81,12 +93,14 @@ class Recovery:
             self._waits = False
         try:
             await self._node.adoption.run()
-            await recover(self._node, self._lives)
+            again, self._again = self._again, False
+            if not await recover(self._node, self._lives, again=again):
+                self._again |= again
         finally:
             self.turn.release()
 
 
-async def recover(node: Node, lives: Lives) -> bool:
+async def recover(node: Node, lives: Lives, *, again: bool = False) -> bool:
     """Compare log, channels and spool of one Asterisk, and go on from there.
 
     Where ARI alone was gone, AMI told of bridges all the time, and nobody could come unseen.
@@ -94,6 +108,7 @@ async def recover(node: Node, lives: Lives) -> bool:
     Args:
         node: Connected to ARI.
         lives: Of this service.
+        again: Try recordings again that could not be taken in.
 
     Returns:
         Whether it could be done.
@@ -106,7 +121,9 @@ async def recover(node: Node, lives: Lives) -> bool:
     led = {task.call.id for _, task in here} | node.backlog.owed
     before = call_id(unix_ms(), bytes(8))
     try:
-        unfinished = await asyncio.to_thread(_unfinished, node, led, lives.alive_unix_ms)
+        unfinished = await asyncio.to_thread(
+            _unfinished, node, led, lives.alive_unix_ms, again=again
+        )
         left = [one for one in unfinished if one.is_before(before)]
         if left:
             await _until_ami(node)
@@ -179,11 +196,13 @@ class _Left:
     Attributes:
         ours: It is one of this life of the service.
         looked_unix_ms: When the last life that followed it was last seen to live.
+        over: The log knows its end; what is left are recordings that nobody could take in.
     """
 
     known: Remembered
     ours: bool
     looked_unix_ms: int
+    over: bool = False
 
     def is_before(self, newest: CallId) -> bool:
         """Whether it was there before that id was made; somebody may set the clock in between."""
@@ -194,7 +213,9 @@ def _take_up(node: Node, left: _Left, channel: Channel | None, now: Clock) -> No
     assert node.ari is not None
     known = left.known
     line = AriLine(node.ari, known.channel)
-    unseen_ms = now.since_ms(left.looked_unix_ms - _LAST_MOMENT_MS)
+    if left.over and channel is not None:
+        return  # AMI told of a hang-up that was none, and it may still be recorded
+    unseen_ms = 0 if left.over else now.since_ms(left.looked_unix_ms - _LAST_MOMENT_MS)
     if channel is None:
         node.begin(finish(known, limits=node.limits, now=now, unseen_ms=unseen_ms), line)
         return
@@ -239,21 +260,27 @@ def policy_of(node: Node, known: Remembered) -> Policy | None:
     return replace(other, on_join=OnJoin.STOP)
 
 
-def _unfinished(node: Node, led: AbstractSet[CallId], alive_unix_ms: int) -> list[_Left]:
+def _unfinished(
+    node: Node, led: AbstractSet[CallId], alive_unix_ms: int, *, again: bool
+) -> list[_Left]:
     """Calls of this Asterisk that the log does not know the end of, but for those ``led`` here.
 
     A life that died before it looked has not followed them: then nobody has since the life before.
+    With ``again`` also those of which it has recordings that could not be taken in.
     """
     found = []
     with StoreReader(node.store) as reader:
         calls = [call for call in reader.unfinished(node.node) if call not in led]
-        if not calls:
+        waiting = _to_try_again(reader, node) if again else {}
+        over = [call for call in waiting if call not in led and call not in calls]
+        if not calls and not over:
             return []
         starts = [row.seq for row in reader.rows(RowQuery(kind=Kind.SERVICE_STARTED))]
         told = _told(reader, node)
-        for call in calls:
+        for call in (*calls, *over):
             rows = [decode(stored.data) for stored in reader.rows(RowQuery(call=call))]
-            known = remember(rows)
+            untried: AbstractSet[str] = waiting.get(call, set())
+            known = remember(one for one in rows if not _is_unjudged(one, untried))
             if known is None:
                 continue
             next_start = next((seq for seq in starts if seq > rows[-1].seq), None)
@@ -266,8 +293,24 @@ def _unfinished(node: Node, led: AbstractSet[CallId], alive_unix_ms: int) -> lis
             if blind_unix_ms is not None:
                 looked_unix_ms = min(looked_unix_ms, blind_unix_ms)
             ours = bool(starts) and rows[0].seq > starts[-1]
-            found.append(_Left(known, ours, looked_unix_ms))
+            found.append(_Left(known, ours, looked_unix_ms, over=call in over))
     return found
+
+
+def _to_try_again(reader: StoreReader, node: Node) -> dict[str, set[str]]:
+    """Recordings by call: in the spool, and nothing is known that no second try can mend."""
+    waiting: dict[str, set[str]] = {}
+    for call, recording in reader.unjudged(node.node):
+        if node.is_spooled(RecordingId(recording)):
+            waiting.setdefault(call, set()).add(recording)
+    return waiting
+
+
+def _is_unjudged(row: Row, untried: AbstractSet[str]) -> bool:
+    """Whether a row says so of one of these, and not that it is no recording at all."""
+    if row.kind != Kind.RECORDING_UNJUDGED or row.detail.get("recording") not in untried:
+        return False
+    return row.detail.get("problem") != _NO_RECORDING
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,12 @@ UNION SELECT call FROM rows AS withdrawn
             AND kind IN ('recording_removed', 'recording_disposed'))
 ORDER BY call
 """
+_UNJUDGED = """
+SELECT kept.call, kept.recording
+FROM recordings AS kept INDEXED BY recordings_kept
+WHERE kept.level IN ('closed', 'sealed', 'unjudged') AND kept.level = 'unjudged' AND kept.node = ?
+ORDER BY kept.recording
+"""
 
 
 class StoreReader:
@@ -167,6 +173,10 @@ class StoreReader:
         recording is not dealt with; the oldest first.
         """
         return [str(call) for (call,) in self._all(_UNFINISHED, [node])]
+
+    def unjudged(self, node: str) -> list[tuple[str, str]]:
+        """Recordings of ``node`` that could not be taken in, each behind its call."""
+        return [(str(call), str(one)) for call, one in self._all(_UNJUDGED, [node])]
 
     def last_at(self) -> str | None:
         """When the newest row was written; ``None`` in an empty log."""

@@ -150,7 +150,7 @@ async def test_a_store_that_cannot_be_read_is_no_reason_to_end_calls(
 ) -> None:
     told = site.here(CALLER)
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, again: bool) -> None:
         raise StoreUnavailable("the disk is gone")
 
     monkeypatch.setattr(recovery, "_unfinished", refuse)

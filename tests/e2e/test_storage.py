@@ -15,6 +15,7 @@ from e2e.office import Office
 from e2e.steering import EXTENSIONS, policy, steered, until
 from lab.asterisk import Asterisk
 from lab.disk import MIB, Disk, mounted
+from lab.service import SERVICE_UID
 
 pytestmark = pytest.mark.asterisk
 
@@ -192,6 +193,31 @@ async def test_a_recording_need_not_grow_while_nobody_sends_anything():
         await agent.until_heard(0.5)
         await caller.hang_up()
         await office.site.until_ended()
+
+
+async def test_what_a_full_vault_did_not_take_is_taken_in_when_there_is_room():
+    limits = SMALL.replace("vault_free_mib = 0", "vault_free_mib = 2")
+    async with AsyncExitStack() as stack:
+        office = await stack.enter_async_context(steered(limits=limits, serve=False))
+        office.site.recordings.mkdir(mode=0o700)
+        os.chown(office.site.recordings, SERVICE_UID, -1)
+        disk = await stack.enter_async_context(mounted(office.site.recordings, 8))
+        await office.site.service.start()
+        caller = await office.dial("customer", "400")
+        agent = await office.called("agent")
+        await office.seen("recording_growing")
+        disk.fill()
+        await office.seen("storage_failed")
+        await caller.hang_up()
+        await agent.ended()
+        await office.seen("recording_unjudged")
+        assert [one["problem"] for one in office.details("recording_unjudged")] == ["DISK"]
+        assert len(list(office.site.asterisk.spool_here.glob("*.wav"))) == 2
+        disk.empty()
+        await office.seen("spool_removed")
+        assert list(office.site.asterisk.spool_here.glob("*.wav")) == []
+        (closed,) = office.details("recording_closed")
+        assert closed["whole"]
 
 
 # -- no right to write -------------------------------------------------------------------------
