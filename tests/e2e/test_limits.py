@@ -84,9 +84,14 @@ exten => 200,1,Set(TIMEOUT(absolute)=0)
     await leg.answered()
     await scene.site.rows_until(lambda rows: "notice_started" in [row["kind"] for row in rows])
     channels = await scene.site.asterisk.cli("core show channels concise")
+    scene.site.service.suspend()  # else its `continue` may overtake the redirect
     await scene.site.asterisk.cli(
         f"channel redirect {channels.split('!')[0].strip()} from-lab,200,1"
     )
+    async with asyncio.timeout(5):
+        while "!200!" not in await scene.site.asterisk.cli("core show channels concise"):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    scene.site.service.resume()
     await leg.ended(15)
     assert (await field(scene)).startswith("ON:0:")
 
