@@ -11,7 +11,7 @@ from importlib import import_module
 
 ALL = (
     *("load", "latency", "audit-log", "sealing", "retention", "search"),
-    *("live-calls", "restart", "recorded"),
+    *("live-calls", "restart", "recorded", "cold"),
 )
 NAMES = (*ALL, "quick", "flame", "audit-log-sqlalchemy")
 

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from benchmarks.__main__ import main
 from benchmarks.call_log import read_calls
+from benchmarks.cold import measure as measure_cold
 from benchmarks.flame import by_module
 from benchmarks.latency import check_heard
 from benchmarks.load import Run, ceiling, p99, ratios, ways_back
@@ -302,3 +303,9 @@ def test_a_sample_belongs_to_the_innermost_module_of_ours() -> None:
         "the loop itself": 2,
         "storage/writer (log's thread)": 5,
     }
+
+
+def test_the_same_work_is_measured_after_each_rest() -> None:
+    found = measure_cold(rounds=2, rests_ms=(0, 1))
+    assert list(found) == [0, 1]
+    assert all(spread.min_ms > 0 for spread in found.values())
