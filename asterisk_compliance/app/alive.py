@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn, Protocol
 
@@ -24,6 +25,7 @@ import msgspec
 from asterisk_compliance.app.call_task import monotonic_ms, unix_ms
 from asterisk_compliance.domain.call_recovery import Clock, SetBack
 from asterisk_compliance.domain.row_format import milliseconds
+from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.storage.reader import StoreReader
 
 MARK = "alive"
@@ -31,6 +33,28 @@ EVERY_S = 1.0
 STEPS_KEPT = 100
 STEP_MS = 20
 """What two clocks that are read one after the other may differ by is no step."""
+
+LIVING = frozenset(
+    {
+        Kind.ASTERISK_CONNECTED,
+        Kind.ASTERISK_DISCONNECTED,
+        Kind.SERVICE_STOPPED,
+        Kind.CALL_ARRIVED,
+        Kind.NOTICE_STARTED,
+        Kind.NOTICE_COMPLETED,
+        Kind.NOTICE_INCOMPLETE,
+        Kind.DECISION,
+        Kind.CALL_CONTINUED,
+        Kind.CALL_FOLLOWED,
+        Kind.CALL_ENDED,
+        Kind.PARTY_JOINED,
+        Kind.PARTY_TOLD,
+        Kind.RECORDING_REQUESTED,
+        Kind.RECORDING_STARTED,
+        Kind.RECORDING_GROWING,
+    }
+)
+"""Kinds of rows that only a service writes that follows calls, and no command in its place."""
 
 _READINGS = 5
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -56,17 +80,21 @@ class Lives:
 
     Args:
         before: The newest mark.
-        newest_row_ms: When the newest row of the log was written, in Unix milliseconds.
+        newest_row_ms: When a living service wrote its last row, in Unix milliseconds.
+
+    Attributes:
+        alive_unix_ms: When an earlier life was last seen to live, by the clock of then.
+        size: Of the log, in rows, with those that wait.
     """
 
-    def __init__(self, before: Mark | None = None, newest_row_ms: int = 0) -> None:
+    def __init__(self, before: Mark | None = None, newest_row_ms: int = 0, size: int = 0) -> None:
+        self.size: Callable[[], int] = lambda: size
         self._boot = _boot()
         self._set_back = before.set_back if before else ()
         self._ahead_ms: int | None = None
         if before and before.boot == self._boot != "":
             self._ahead_ms = before.unix_ms - before.monotonic_ms
         self.alive_unix_ms = max(newest_row_ms, before.unix_ms if before else 0)
-        """When an earlier life was last seen to live, by the clock of then."""
 
     def now(self) -> Clock:
         """The moment, and every step back of the clock on the wall until now."""
@@ -74,7 +102,8 @@ class Lives:
         ahead_ms = now_unix_ms - at_ms
         back_ms = 0 if self._ahead_ms is None else self._ahead_ms - ahead_ms
         if back_ms > STEP_MS:
-            self._set_back = (*self._set_back, SetBack(now_unix_ms, back_ms))[-STEPS_KEPT:]
+            step = SetBack(now_unix_ms, back_ms, self.size())
+            self._set_back = _merged((*self._set_back, step))
         if self._ahead_ms is None or back_ms < 0 or back_ms > STEP_MS:
             self._ahead_ms = ahead_ms
         return Clock(at_ms, now_unix_ms, self._set_back)
@@ -91,11 +120,13 @@ class Owing(Protocol):
     async def owes_nothing(self, within_s: float) -> bool: ...
 
 
-async def keep_marking(store: Path, rows: Owing, lives: Lives) -> NoReturn:
-    """Mark that we live, as long as we do."""
+async def keep_marking(
+    store: Path, rows: Owing, lives: Lives, in_time: Callable[[], bool] = lambda: True
+) -> NoReturn:
+    """Mark that we live, as long as we do, and hear ``in_time`` of all that happens."""
     while True:
-        mark = lives.mark()
-        if await rows.owes_nothing(EVERY_S):
+        mark, hears = lives.mark(), in_time()
+        if await rows.owes_nothing(EVERY_S) and hears:
             await asyncio.to_thread(_write, store / MARK, mark)
         await asyncio.sleep(EVERY_S)
 
@@ -107,13 +138,14 @@ def earlier_lives(store: Path) -> Lives:
         StoreError: it cannot be read.
     """
     with StoreReader(store) as reader:
-        newest = reader.last_at()
-    return Lives(last_mark(store), unix_ms() if newest is None else milliseconds(newest))
+        newest, size = reader.last_at(LIVING), reader.head().size
+    newest_ms = unix_ms() if newest is None else milliseconds(newest)
+    return Lives(last_mark(store), newest_ms, size)
 
 
 def last_mark(store: Path) -> Mark | None:
     """The newest one; ``None`` if there is none that can be read."""
-    with contextlib.suppress(OSError, msgspec.MsgspecError):
+    with contextlib.suppress(OSError, msgspec.MsgspecError, RecursionError):
         return msgspec.json.decode((store / MARK).read_bytes(), type=Mark)
     return None
 
@@ -129,6 +161,15 @@ def _write(path: Path, mark: Mark) -> None:
         with os.fdopen(file, "wb") as marked:
             marked.write(msgspec.json.encode(mark))
         aside.replace(path)
+
+
+def _merged(steps: tuple[SetBack, ...]) -> tuple[SetBack, ...]:
+    """Too many become fewer, and none is forgotten."""
+    if len(steps) <= STEPS_KEPT:
+        return steps
+    one, two, *rest = steps
+    both = SetBack(two.seen_unix_ms, one.by_ms + two.by_ms, two.before_seq)
+    return both, *rest
 
 
 def _both_clocks() -> tuple[int, int]:

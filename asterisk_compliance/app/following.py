@@ -111,7 +111,9 @@ class Following:
     def lost(self) -> None:
         """AMI is not there: from when this process was last awake until we look again, blind."""
         now_ms = monotonic_ms()
-        since_ms = now_ms if self.awake_ms is None else min(now_ms, self.awake_ms)
+        since_ms = self._told_until(now_ms)
+        if self.awake_ms is not None:
+            since_ms = min(since_ms, self.awake_ms)
         self._losses += 1
         if self.blind_since_ms is None:
             self.blind_since_ms = since_ms
@@ -140,10 +142,24 @@ class Following:
         return self._losses if ami is None or ami.connected else None
 
     def _at_the_earliest(self, at_ms: int) -> int:
-        """What a process hears that stood still may have happened at any time since."""
+        """What is heard late may have happened at any time since: AMI stood still, or we did."""
+        told_ms = self._told_until(at_ms)
         if self.awake_ms is None or at_ms - self.awake_ms <= STOOD_STILL_MS:
+            return told_ms
+        return min(told_ms, self.awake_ms)
+
+    @property
+    def hears_in_time(self) -> bool:
+        """Whether nothing is known to be late."""
+        now_ms = monotonic_ms()
+        return self._at_the_earliest(now_ms) == now_ms
+
+    def _told_until(self, at_ms: int) -> int:
+        if self._node.ami is None:
             return at_ms
-        return self.awake_ms
+        at_s = at_ms / 1_000
+        told_s = self._node.ami.told_until_s(at_s)
+        return at_ms if told_s >= at_s else int(told_s * 1_000)
 
     # -- bridges -------------------------------------------------------------------------
 
@@ -170,10 +186,13 @@ class Following:
 
     def gone(self, channel: ChannelId) -> None:
         """A channel is gone; one that still is in a bridge has left it, if ARI confirms it."""
+        now_ms = monotonic_ms()
+        if (earliest_ms := self._at_the_earliest(now_ms)) != now_ms:
+            self._node.feed(channel, LookedAway(earliest_ms))
         if self._bridges.bridge_of(channel) is None:
             self._bridges.forget(channel)
         else:
-            self._leave(channel, monotonic_ms())
+            self._leave(channel, now_ms)
         self._watched.pop(channel, None)
         self._told.pop(channel, None)
         self._suspected.discard(channel)

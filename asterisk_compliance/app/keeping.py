@@ -99,8 +99,9 @@ class Keeping:
         """Wait until Asterisk closed the files, measure them, join them, and seal the recording.
 
         What cannot be read or written is said in the verdict; the files then stay where they are.
+        Those that were closed may be tried again.
         """
-        directions = captured(expected)
+        directions, again = captured(expected), None
         closed = await self._spool.closed(recording, self._close_s, directions)
         try:
             still_open = not closed and self._spool.holds_open(recording, directions)
@@ -108,15 +109,17 @@ class Keeping:
             if still_open:
                 log.error("recording_not_closed", recording=recording, waited_s=self._close_s)
                 return Verdict(Outcome.UNJUDGED, problem="NOT_CLOSED")
+            again = expected
             measured = await self._sealers.take_in(
                 self._spool.directory, recording, self._vault, expected
             )
         except NotTakenIn as error:
             log.error("recording_not_kept", recording=recording, why=str(error))
-            return Verdict(Outcome.UNJUDGED, problem=error.problem)
+            again = None if error.problem == "NOT_PCM" else again
+            return Verdict(Outcome.UNJUDGED, problem=error.problem, again=again)
         except OSError as error:
             log.error("recording_not_kept", recording=recording, why=error.strerror)
-            return Verdict(Outcome.UNJUDGED, problem="DISK")
+            return Verdict(Outcome.UNJUDGED, problem="DISK", again=again)
         return judge(measured, expected)
 
     async def remove_spooled(self, recording: RecordingId) -> SpoolRemoved | SpoolKept:

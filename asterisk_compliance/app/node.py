@@ -324,7 +324,7 @@ class Node:
         self.no_storage = reason
         self._keeping.watch_again()
         if reason is None:
-            self.recovery.try_again()
+            self.recovery.again.storage_works()
         for task in self.calls.values():
             task.feed(StorageChanged(reason))
 

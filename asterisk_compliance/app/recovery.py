@@ -9,9 +9,6 @@ the spool. It can be repeated at any moment, also after dying in the middle of i
     not followed             followed again               finished: rows observed late,
                                                           files judged and taken in
     a file of no call        set aside, readable by nobody, with a row
-
-What could not be taken in is tried again by a new life, and where storage works again: as if nobody
-had tried before.
 """
 
 from __future__ import annotations
@@ -24,10 +21,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 
-from asterisk_compliance.app.alive import Lives
+from asterisk_compliance.app.alive import LIVING, Lives
 from asterisk_compliance.app.call_task import monotonic_ms, unix_ms
 from asterisk_compliance.app.following import STOOD_STILL_MS
 from asterisk_compliance.app.line import AriLine
+from asterisk_compliance.app.trying_again import TryingAgain
 from asterisk_compliance.asterisk.ari import AriClient
 from asterisk_compliance.asterisk.ari_events import Channel
 from asterisk_compliance.asterisk.ari_requests import Bridge
@@ -38,7 +36,7 @@ from asterisk_compliance.domain.notice import OnJoin, Policy
 from asterisk_compliance.domain.row_format import Row, decode, milliseconds
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.errors import AsteriskError, StoreError
-from asterisk_compliance.ids import CallId, ChannelId, RecordingId, call_id
+from asterisk_compliance.ids import CallId, ChannelId, call_id
 from asterisk_compliance.storage.reader import RowQuery, StoreReader
 
 if TYPE_CHECKING:
@@ -51,9 +49,6 @@ _TICK_S = 0.05
 _LAST_MOMENT_MS = 500
 """What a life saw in its last moment has no row: rows come by so much after their fact."""
 
-_NO_RECORDING = "NOT_PCM"
-"""The one problem of a recording that no second try can mend."""
-
 log = structlog.get_logger()
 
 
@@ -64,20 +59,16 @@ class Recovery:
         lives: Of this service.
 
     Attributes:
+        again: What is left of calls that are over; tried after a comparison.
         turn: Held while one runs.
     """
 
     def __init__(self, node: Node, lives: Lives) -> None:
         self._node = node
         self._lives = lives
+        self.again = TryingAgain(node)
         self.turn = asyncio.Lock()
         self._waits = False
-        self._again = True
-
-    def try_again(self) -> None:
-        """What could not be taken in may be possible now."""
-        self._again = True
-        self._node.spawn(self._node.recover())
 
     async def run(self) -> None:
         """Compare, as soon as a comparison that runs is over.
@@ -93,14 +84,13 @@ class Recovery:
             self._waits = False
         try:
             await self._node.adoption.run()
-            again, self._again = self._again, False
-            if not await recover(self._node, self._lives, again=again):
-                self._again |= again
+            if await recover(self._node, self._lives):
+                self._node.spawn(self.again.run())
         finally:
             self.turn.release()
 
 
-async def recover(node: Node, lives: Lives, *, again: bool = False) -> bool:
+async def recover(node: Node, lives: Lives) -> bool:
     """Compare log, channels and spool of one Asterisk, and go on from there.
 
     Where ARI alone was gone, AMI told of bridges all the time, and nobody could come unseen.
@@ -108,7 +98,6 @@ async def recover(node: Node, lives: Lives, *, again: bool = False) -> bool:
     Args:
         node: Connected to ARI.
         lives: Of this service.
-        again: Try recordings again that could not be taken in.
 
     Returns:
         Whether it could be done.
@@ -121,9 +110,7 @@ async def recover(node: Node, lives: Lives, *, again: bool = False) -> bool:
     led = {task.call.id for _, task in here} | node.backlog.owed
     before = call_id(unix_ms(), bytes(8))
     try:
-        unfinished = await asyncio.to_thread(
-            _unfinished, node, led, lives.alive_unix_ms, again=again
-        )
+        unfinished = await asyncio.to_thread(_unfinished, node, led, lives.alive_unix_ms)
         left = [one for one in unfinished if one.is_before(before)]
         if left:
             await _until_ami(node)
@@ -196,13 +183,13 @@ class _Left:
     Attributes:
         ours: It is one of this life of the service.
         looked_unix_ms: When the last life that followed it was last seen to live.
-        over: The log knows its end; what is left are recordings that nobody could take in.
+        first_seq: Of its first row.
     """
 
     known: Remembered
     ours: bool
     looked_unix_ms: int
-    over: bool = False
+    first_seq: int
 
     def is_before(self, newest: CallId) -> bool:
         """Whether it was there before that id was made; somebody may set the clock in between."""
@@ -213,9 +200,8 @@ def _take_up(node: Node, left: _Left, channel: Channel | None, now: Clock) -> No
     assert node.ari is not None
     known = left.known
     line = AriLine(node.ari, known.channel)
-    if left.over and channel is not None:
-        return  # AMI told of a hang-up that was none, and it may still be recorded
-    unseen_ms = 0 if left.over else now.since_ms(left.looked_unix_ms - _LAST_MOMENT_MS)
+    now = now.from_row(left.first_seq)
+    unseen_ms = now.since_ms(left.looked_unix_ms - _LAST_MOMENT_MS)
     if channel is None:
         node.begin(finish(known, limits=node.limits, now=now, unseen_ms=unseen_ms), line)
         return
@@ -260,57 +246,37 @@ def policy_of(node: Node, known: Remembered) -> Policy | None:
     return replace(other, on_join=OnJoin.STOP)
 
 
-def _unfinished(
-    node: Node, led: AbstractSet[CallId], alive_unix_ms: int, *, again: bool
-) -> list[_Left]:
+def _unfinished(node: Node, led: AbstractSet[CallId], alive_unix_ms: int) -> list[_Left]:
     """Calls of this Asterisk that the log does not know the end of, but for those ``led`` here.
 
     A life that died before it looked has not followed them: then nobody has since the life before.
-    With ``again`` also those of which it has recordings that could not be taken in.
+    When that was last seen to live its own rows say, and only the mark of the newest life is left.
     """
     found = []
     with StoreReader(node.store) as reader:
         calls = [call for call in reader.unfinished(node.node) if call not in led]
-        waiting = _to_try_again(reader, node) if again else {}
-        over = [call for call in waiting if call not in led and call not in calls]
-        if not calls and not over:
+        if not calls:
             return []
         starts = [row.seq for row in reader.rows(RowQuery(kind=Kind.SERVICE_STARTED))]
         told = _told(reader, node)
-        for call in (*calls, *over):
+        for call in calls:
             rows = [decode(stored.data) for stored in reader.rows(RowQuery(call=call))]
-            untried: AbstractSet[str] = waiting.get(call, set())
-            known = remember(one for one in rows if not _is_unjudged(one, untried))
+            known = remember(rows)
             if known is None:
                 continue
             next_start = next((seq for seq in starts if seq > rows[-1].seq), None)
             looked_unix_ms = alive_unix_ms
-            if next_start is not None:
-                looked_unix_ms = _at(reader, next_start - 1, alive_unix_ms)
+            if next_start not in {None, starts[-1]}:
+                living = reader.last_at(LIVING, before_seq=next_start)
+                looked_unix_ms = alive_unix_ms if living is None else milliseconds(living)
             blind_unix_ms = _blind_since(
                 rows, [one for one in told if one.seq < (next_start or one.seq + 1)]
             )
             if blind_unix_ms is not None:
                 looked_unix_ms = min(looked_unix_ms, blind_unix_ms)
             ours = bool(starts) and rows[0].seq > starts[-1]
-            found.append(_Left(known, ours, looked_unix_ms, over=call in over))
+            found.append(_Left(known, ours, looked_unix_ms, rows[0].seq))
     return found
-
-
-def _to_try_again(reader: StoreReader, node: Node) -> dict[str, set[str]]:
-    """Recordings by call: in the spool, and nothing is known that no second try can mend."""
-    waiting: dict[str, set[str]] = {}
-    for call, recording in reader.unjudged(node.node):
-        if node.is_spooled(RecordingId(recording)):
-            waiting.setdefault(call, set()).add(recording)
-    return waiting
-
-
-def _is_unjudged(row: Row, untried: AbstractSet[str]) -> bool:
-    """Whether a row says so of one of these, and not that it is no recording at all."""
-    if row.kind != Kind.RECORDING_UNJUDGED or row.detail.get("recording") not in untried:
-        return False
-    return row.detail.get("problem") != _NO_RECORDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,9 +313,3 @@ def _blind_since(rows: list[Row], told: list[_Told]) -> int | None:
         return milliseconds(known[-1].at)
     later = (one.at_unix_ms for one in told if one.seq > known[-1].seq and not one.hears)
     return next(later, None)
-
-
-def _at(reader: StoreReader, seq: int, otherwise: int) -> int:
-    """When a row was written, in Unix milliseconds."""
-    stored = next(reader.rows(RowQuery(first_seq=seq, limit=1)), None)
-    return otherwise if stored is None else milliseconds(decode(stored.data).at)

@@ -120,6 +120,7 @@ class Service:
         opened = owned_log(self._settings, self._metrics, self._systemd.starting)
         async with opened as (rows, checkpoints):
             lives = await asyncio.to_thread(earlier_lives, self._settings.audit.store)
+            lives.size = lambda: rows.size + rows.waiting
             self._nodes = [
                 self._node(asterisk, rows, lives) for asterisk in self._settings.asterisk
             ]
@@ -129,6 +130,8 @@ class Service:
             self._storage = StorageWatch(self._settings, rows, self._nodes)
             await self._storage.look()
             retaining = Retaining(rows, lambda: self._settings, self._metrics)
+            for node in self._nodes:
+                node.recovery.again.undisturbed = retaining.holds_stand
             self._incidents = Incidents(rows, lambda: self._settings)
             self._hearings = Hearings(rows, lambda: self._configuration, self._nodes)
             self._requests = RequestWatch(rows, lambda: self._settings, self._metrics)
@@ -151,7 +154,7 @@ class Service:
                         facts.run(),
                         self._webhooks.run(self._settings.webhook),
                         rows.backlog.run(self._recover),
-                        keep_marking(self._settings.audit.store, rows, lives),
+                        keep_marking(self._settings.audit.store, rows, lives, self._hears),
                     ]
                     running = [tasks.create_task(one) for one in work]
                     if reload is not None:
@@ -220,6 +223,9 @@ class Service:
     def _drain_s(self) -> float:
         limits = self._settings.limits
         return limits.stop_s + limits.close_s + 1.0
+
+    def _hears(self) -> bool:
+        return all(node.following.hears_in_time for node in self._nodes)
 
     async def _last_row(self, rows: CountedRows, live: int) -> None:
         await rows.backlog.stored()

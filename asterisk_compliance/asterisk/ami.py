@@ -53,17 +53,20 @@ class AmiLimits:
     """Every wait of a connection to AMI.
 
     Attributes:
-        ping_every_s: Pause between a pong and the next ping.
-        ping_s: Until a ping is answered; after that the connection counts as lost.
+        ping_every_s: Pause between a pong and the next ping: for so long what happens may be told
+            late before anybody notices.
+        late_s: Until a ping is answered; after that all that is told may have happened long ago.
+        ping_s: The same; after that the connection counts as lost.
         login_backoff: Waits after a refused login: longer, since no retry mends a wrong secret.
     """
 
     connect_s: float = 5.0
     action_s: float = 5.0
-    ping_every_s: float = 10.0
+    ping_every_s: float = 0.5
     ping_s: float = 5.0
     backoff: Backoff = field(default_factory=Backoff)
     login_backoff: Backoff = field(default_factory=lambda: Backoff(5.0, 60.0))
+    late_s: float = 0.15
 
 
 class AmiListener(Protocol):
@@ -116,6 +119,18 @@ class AmiClient:
         self._limits = limits or AmiLimits()
         self._observes = observes
         self._protocol: AmiProtocol | None = None
+        self._sure_s = 0.0
+        self._asked_s: float | None = None
+        self._late_until_s = 0.0
+
+    def told_until_s(self, now_s: float) -> float:
+        """Until when all that happened was told, as far as anybody knows, on the monotonic clock.
+
+        ``now_s``, as long as Asterisk answers in time. Else from when it was last asked something
+        that it answered in time: whatever is told now may have happened at any moment since.
+        """
+        waits = self._asked_s is not None and now_s - self._asked_s > self._limits.late_s
+        return self._sure_s if waits or now_s < self._late_until_s else now_s
 
     async def run(self) -> NoReturn:
         """Connect, log in, and do so again, until cancelled."""
@@ -235,6 +250,7 @@ class AmiClient:
         protocol = await self._open()
         self._protocol = protocol
         try:
+            self._asked_s, self._sure_s = None, time.monotonic()
             await self._log_in(protocol)
             self.connected = True
             log.info("ami_connected", protocol=protocol.version)
@@ -242,12 +258,23 @@ class AmiClient:
             while not protocol.over.done():
                 await asyncio.wait({protocol.over}, timeout=self._limits.ping_every_s)
                 if not protocol.over.done():
-                    await protocol.request({"Action": "Ping"}, self._limits.ping_s)
+                    await self._ping(protocol)
             raise protocol.over.result()
         finally:
             self._protocol = None
             protocol.close()
             await protocol.gone
+
+    async def _ping(self, protocol: AmiProtocol) -> None:
+        """Events may come behind the answer that were there before it."""
+        self._asked_s = asked_s = time.monotonic()
+        await protocol.request({"Action": "Ping"}, self._limits.ping_s)
+        self._asked_s, now_s = None, time.monotonic()
+        if now_s - asked_s > self._limits.late_s:
+            self._late_until_s = now_s + self._limits.late_s
+            log.warning("ami_late", for_ms=round((now_s - asked_s) * 1_000))
+        else:
+            self._sure_s = asked_s
 
     async def _open(self) -> AmiProtocol:
         where = f"{self._address.host}:{self._address.port}"

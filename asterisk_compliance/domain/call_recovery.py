@@ -11,9 +11,11 @@ nobody saw end these are counted from its last write (``Expected.ended``).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import assert_never
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -48,6 +50,7 @@ from asterisk_compliance.domain.names import Deadline
 from asterisk_compliance.domain.notice import AgentConsent, CaptureFrom, Policy
 from asterisk_compliance.domain.reasons import StopReason
 from asterisk_compliance.domain.recording import Blank, Capture, Expected, Tracks
+from asterisk_compliance.domain.row_format import StoredDetail
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.ids import RecordingId, segment_of
 
@@ -66,10 +69,12 @@ class SetBack(Struct, frozen=True):
     Attributes:
         seen_unix_ms: What it showed when somebody saw that: when it was set, or later.
         by_ms: By how much.
+        before_seq: Rows from this one on were written after that.
     """
 
     seen_unix_ms: int
     by_ms: int
+    before_seq: int = 0
 
 
 class Clock(Struct, frozen=True):
@@ -84,6 +89,10 @@ class Clock(Struct, frozen=True):
     at_ms: int
     unix_ms: int
     set_back: tuple[SetBack, ...] = ()
+
+    def from_row(self, seq: int) -> Clock:
+        """The same for whoever knows nothing of what was before that row."""
+        return replace(self, set_back=tuple(one for one in self.set_back if seq < one.before_seq))
 
     def since_ms(self, unix_ms: int) -> int:
         """How long ago that was, or longer; ever, if it is still to come.
@@ -178,10 +187,8 @@ def _steered_again(call: Call) -> Stepped:
 
 def finish(known: Remembered, *, limits: Limits, now: Clock, unseen_ms: int) -> Stepped:
     """Deal with what a call left whose channel is gone; arguments as of :func:`follow_again`."""
-    call = _as_it_was(known, None, limits, Wiring(), now)
     taking = _taking_in(known, now, unseen_ms, but=set())
-    closing = frozenset(command.recording for command in taking)
-    over = replace(call, phase=Phase.CLOSING, capture=Capture.NONE, coming=None, closing=closing)
+    over = _over(known, {command.recording for command in taking}, limits, now)
     decided = () if known.decision else (decision_row(NOT_SEEN),)
     ended = AppendRow(
         Kind.CALL_ENDED, {"bridged_ms": None, "observed_late": True, "unseen_ms": unseen_ms}
@@ -190,6 +197,37 @@ def finish(known: Remembered, *, limits: Limits, now: Clock, unseen_ms: int) -> 
     if not taking:
         return replace(over, phase=Phase.OVER), (*rows, Forget())
     return over, (*rows, *taking)
+
+
+def try_again(
+    known: Remembered, recording: RecordingId, expected: Expected, *, limits: Limits, now: Clock
+) -> Stepped:
+    """Judge a recording that could not be taken in, by what was expected of it then.
+
+    Its call is over, and its files were closed: nothing has changed since but the disk.
+    """
+    return _over(known, {recording}, limits, now), (Judge(recording, expected),)
+
+
+def expected_of(detail: Mapping[str, StoredDetail]) -> Expected | None:
+    """What a row says to try again by; ``None`` if it must not be, or an older version wrote it.
+
+    Raises:
+        ValueError: it says something, and not that.
+    """
+    said = detail.get("expected")
+    return None if said is None else msgspec.json.decode(str(said), type=Expected)
+
+
+def _over(known: Remembered, closing: AbstractSet[RecordingId], limits: Limits, now: Clock) -> Call:
+    call = _as_it_was(known, None, limits, Wiring(), now)
+    return replace(
+        call,
+        phase=Phase.CLOSING,
+        capture=Capture.NONE,
+        coming=None,
+        closing=frozenset(closing),
+    )
 
 
 _CAPTURES = {Left.REQUESTED: Capture.REQUESTED, Left.RUNNING: Capture.STARTED}
@@ -325,9 +363,10 @@ def _expected(known: Remembered, recording: RecordingId, now: Clock, unseen_ms: 
     others = recording not in known.told_only
     blanks = []
     if others:
-        tainted_ms = known.tainted.get(recording, now.unix_ms)
-        ago_ms = max(unseen_ms, now.since_ms(tainted_ms)) + SLIP_BEFORE_MS
-        blanks.append(Blank(ago_ms, 0, Tracks.OTHERS))
+        ago_ms = unseen_ms
+        if recording in known.tainted:
+            ago_ms = max(ago_ms, now.since_ms(known.tainted[recording]))
+        blanks.append(Blank(ago_ms + SLIP_BEFORE_MS, 0, Tracks.OTHERS))
     if recording in {known.running, known.coming} and known.stopped_at_ms is not None:
         blanks.append(Blank(now.since_ms(known.stopped_at_ms), 0))
     return Expected(None, others=others, blanks=tuple(blanks), asked_unix_ms=now.unix_ms)

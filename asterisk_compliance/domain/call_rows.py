@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
+import msgspec
 from msgspec.structs import replace
 
 from asterisk_compliance.domain.call_state import Arrival, Call
@@ -130,7 +131,14 @@ def _verdict_row(call: Call, recording: RecordingId, verdict: Verdict) -> Append
         case Outcome.MISSING:
             return recording_row(call, Kind.RECORDING_MISSING, expected_ms=verdict.expected_ms)
         case Outcome.UNJUDGED:
-            return recording_row(call, Kind.RECORDING_UNJUDGED, problem=verdict.problem)
+            return recording_row(
+                call,
+                Kind.RECORDING_UNJUDGED,
+                expected=None
+                if verdict.again is None
+                else msgspec.json.encode(verdict.again).decode(),
+                problem=verdict.problem,
+            )
         case Outcome.EMPTY:
             return recording_row(
                 call,

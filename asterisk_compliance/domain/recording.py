@@ -275,6 +275,7 @@ class Verdict(Struct, frozen=True):
         blanked_ms: What had to be blanked, summed over both directions.
         lost: Where the others should be heard and are not: from and to, in ms of the file.
         sealed: How it was encrypted; ``None``: it was not.
+        again: What to judge it by when it is tried again; ``None``: it must not be.
     """
 
     outcome: Outcome
@@ -291,6 +292,7 @@ class Verdict(Struct, frozen=True):
     blanked_ms: int = 0
     lost: tuple[Span, ...] = ()
     sealed: Sealed | None = None
+    again: Expected | None = None
 
     @property
     def lost_ms(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -95,6 +95,10 @@ ORDER BY kept.recording
 """
 
 
+_NO_SEQ = 1 << 62
+"""More than any row has."""
+
+
 class StoreReader:
     """A view of the store; each method sees a consistent state of its own.
 
@@ -178,9 +182,18 @@ class StoreReader:
         """Recordings of ``node`` that could not be taken in, each behind its call."""
         return [(str(call), str(one)) for call, one in self._all(_UNJUDGED, [node])]
 
-    def last_at(self) -> str | None:
-        """When the newest row was written; ``None`` in an empty log."""
-        found = self._all("SELECT at FROM rows ORDER BY seq DESC LIMIT 1")
+    def last_at(
+        self, kinds: Collection[str] | None = None, *, before_seq: int | None = None
+    ) -> str | None:
+        """When the newest row was written, of some kinds, or of all; ``None`` if there is none.
+
+        With ``before_seq``: the newest one of a smaller number.
+        """
+        newest = "SELECT at FROM rows WHERE seq < ?"
+        before: list[Column] = [_NO_SEQ if before_seq is None else before_seq]
+        if kinds is not None:
+            newest += f" AND kind IN ({', '.join('?' * len(kinds))})"
+        found = self._all(f"{newest} ORDER BY seq DESC LIMIT 1", [*before, *(kinds or ())])
         return str(found[0][0]) if found else None
 
     def is_known(self, recording: str) -> bool:
@@ -225,7 +238,7 @@ class StoreReader:
         except sqlite3.Error as error:
             raise StoreUnavailable(f"cannot read {self.directory}: {error}") from error
 
-    def _all(self, sql: str, values: Sequence[bytes | str] = ()) -> list[tuple[Any, ...]]:
+    def _all(self, sql: str, values: Sequence[bytes | Column] = ()) -> list[tuple[Any, ...]]:
         try:
             return self._db.execute(sql, values).fetchall()
         except sqlite3.Error as error:

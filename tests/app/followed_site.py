@@ -19,6 +19,8 @@ from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.errors import AsteriskError, RequestRefused
 from asterisk_compliance.ids import ChannelId, NodeName, call_id
 
+from .handled_site import Wires
+
 CALLER, AGENT, FRIEND, CALLEE = (ChannelId(f"1700000000.{number}") for number in range(1, 5))
 ONE, TWO = ChannelId("1700000000.11"), ChannelId("1700000000.12")
 NAMES = {
@@ -83,7 +85,7 @@ class Site:
     def __init__(self, endpoints: Endpoints | None = None) -> None:
         self.calls: dict[ChannelId, Task] = {}
         self.ari: TrueState | None = TrueState()
-        self.ami = None
+        self.ami: Wires | None = Wires()
         self.rows: list[tuple[Kind, dict[str, object]]] = []
         self.running: set[asyncio.Task[None]] = set()
         self.following = Following(cast("Node", self), endpoints or Endpoints())

@@ -27,12 +27,18 @@ LOST, NO = AsteriskUnavailable("no connection"), RequestRefused("mute", 0, "Cann
 
 
 class Wires:
-    """AMI and ARI of one Asterisk; ``asked`` has the requests of both, in their order."""
+    """AMI and ARI of one Asterisk.
+
+    Attributes:
+        asked: The requests of both, in their order.
+        told_s: Until when AMI told all that happened; ``None``: until now.
+    """
 
     connected = True
 
     def __init__(self) -> None:
         self.asked: list[tuple[object, ...]] = []
+        self.told_s: float | None = None
         self.refuses: dict[str, AsteriskError] = {}
         self.monitor: str | None = MONITOR
         self.there = True
@@ -47,6 +53,9 @@ class Wires:
             raise error
 
     # AMI
+
+    def told_until_s(self, now_s: float) -> float:
+        return now_s if self.told_s is None else self.told_s
 
     async def setvar(self, channel: ChannelId, name: str, value: str) -> None:
         self._request("setvar", channel, name, value)

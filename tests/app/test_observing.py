@@ -56,6 +56,7 @@ class OwnNode:
     events: Counter[tuple[str, str]] = field(default_factory=Counter)
     rows: list[tuple[Kind, dict[str, Any]]] = field(default_factory=list)
     ari: None = None
+    ami: None = None
     fed: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:

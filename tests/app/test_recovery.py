@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from asterisk_compliance.app import recovery
-from asterisk_compliance.app.call_task import monotonic_ms
+from asterisk_compliance.app.call_task import monotonic_ms, unix_ms
 from asterisk_compliance.app.recovery import policy_of
 from asterisk_compliance.asterisk.ari import AriClient
 from asterisk_compliance.domain.call_state import Phase
@@ -26,9 +26,9 @@ from asterisk_compliance.domain.events import (
 )
 from asterisk_compliance.domain.memory import Remembered
 from asterisk_compliance.domain.notice import OnJoin
-from asterisk_compliance.domain.rows import Detail, Kind
+from asterisk_compliance.domain.rows import Detail, Draft, Kind
 from asterisk_compliance.errors import AsteriskUnavailable, StoreUnavailable
-from asterisk_compliance.ids import call_id, recording_id
+from asterisk_compliance.ids import CallId, call_id, recording_id
 from values import replace
 
 from .followed_site import Task
@@ -75,6 +75,41 @@ async def test_a_call_that_is_gone_is_finished(site: Site) -> None:
     assert list(site.spool.iterdir()) == []
     await site.node.recover()
     assert site.kinds(call).count("call_ended") == 1
+
+
+async def started_again(site: Site) -> None:
+    """The rows of until now are those of a life before this one."""
+    await site.node._rows.append(Draft(Kind.SERVICE_STARTED, unix_ms(), site.node.node))
+
+
+async def command(site: Site) -> None:
+    """Somebody disposed of recordings while no service lived."""
+    await site.node._rows.append(Draft(Kind.RETENTION_RUN, unix_ms(), site.node.node))
+
+
+async def unseen_ms(site: Site, call: CallId) -> int:
+    await site.node.recover()
+    await site.over(call)
+    return int(site.detail("call_ended")["unseen_ms"])
+
+
+async def test_the_mark_of_the_life_before_says_since_when_nobody_looked(site: Site) -> None:
+    heard = Draft(Kind.ASTERISK_CONNECTED, unix_ms(), site.node.node, detail={"wire": "ami"})
+    await site.node._rows.append(heard)
+    call = await site.recorded()
+    await command(site)
+    await started_again(site)
+    site.node.recovery._lives.alive_unix_ms = unix_ms() - 5_000
+    assert 5_000 <= await unseen_ms(site, call) < 10_000
+
+
+async def test_a_life_that_never_looked_does_not_count(site: Site) -> None:
+    """Nor does a command that wrote a row while no service lived."""
+    call = await site.recorded()
+    await command(site)
+    await started_again(site)
+    await started_again(site)
+    assert await unseen_ms(site, call) >= AGO_MS
 
 
 async def test_a_recording_that_must_go_goes_also_after_the_call(site: Site) -> None:
@@ -150,7 +185,7 @@ async def test_a_store_that_cannot_be_read_is_no_reason_to_end_calls(
 ) -> None:
     told = site.here(CALLER)
 
-    def refuse(*_: object, again: bool) -> None:
+    def refuse(*_: object) -> None:
         raise StoreUnavailable("the disk is gone")
 
     monkeypatch.setattr(recovery, "_unfinished", refuse)

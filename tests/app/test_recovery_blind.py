@@ -10,8 +10,8 @@ from unittest import mock
 
 import pytest
 
+from asterisk_compliance.app import alive, recovery
 from asterisk_compliance.app import following as following_module
-from asterisk_compliance.app import recovery
 from asterisk_compliance.app.recovery import _blind_since, _Told
 from asterisk_compliance.domain.events import CompanyChanged, LookedAway
 from asterisk_compliance.domain.row_format import Row
@@ -30,22 +30,35 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 async def test_while_ami_is_away_nobody_looks_but_when_we_ask(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    async def recovered(at_ms: int) -> None:
+        monkeypatch.setattr(alive, "monotonic_ms", lambda: at_ms)
+        await site.node.recover()
+
     told = site.here(CALLER)
     site.asterisk.lives(CALLER)
     monkeypatch.setattr(following_module, "monotonic_ms", lambda: 1_000)
     monkeypatch.setattr(site.node.following, "awake_ms", None)
-    clock = iter([5_000, 8_000, 9_000, 9_100])
-    monkeypatch.setattr(recovery, "monotonic_ms", lambda: next(clock))
     site.asterisk.connected = False
     site.node.ami_lost()
     assert blind(told) == [1_000], "from now on: who ends meanwhile has to know"
-    await site.node.recover()
+    await recovered(5_000)
     assert blind(told) == [1_000, 1_000, 5_000], "we looked, and look away again"
     site.asterisk.connected = True
-    await site.node.recover()
+    await recovered(8_000)
     assert blind(told) == [1_000, 1_000, 5_000, 5_000]
-    await site.node.recover()
+    await recovered(9_000)
     assert blind(told) == [1_000, 1_000, 5_000, 5_000], "now AMI tells of everybody"
+
+
+async def test_who_was_told_late_when_ami_was_lost_is_blind_since_then(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = site.here(CALLER)
+    monkeypatch.setattr(following_module, "monotonic_ms", lambda: 1_000)
+    monkeypatch.setattr(site.node.following, "awake_ms", None)
+    site.asterisk.told_s = 0.25
+    site.node.ami_lost()
+    assert blind(told) == [250]
 
 
 def blind(told: Task) -> list[int]:

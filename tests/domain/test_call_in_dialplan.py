@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from asterisk_compliance.domain.call_recovery import expected_of
 from asterisk_compliance.domain.call_state import Phase
 from asterisk_compliance.domain.commands import (
     Announce,
@@ -39,7 +40,16 @@ from asterisk_compliance.domain.events import (
 from asterisk_compliance.domain.names import Deadline, Step
 from asterisk_compliance.domain.notice import CaptureFrom
 from asterisk_compliance.domain.reasons import StopReason
-from asterisk_compliance.domain.recording import Direction, Expected, Length
+from asterisk_compliance.domain.recording import (
+    Blank,
+    Direction,
+    Doubt,
+    Expected,
+    Length,
+    Outcome,
+    Tracks,
+    Verdict,
+)
 from asterisk_compliance.domain.rows import Kind
 from values import replace
 
@@ -273,8 +283,21 @@ def test_a_missing_recording_is_said() -> None:
 
 def test_what_cannot_be_judged_stays_where_it_is() -> None:
     call, commands = told(arrived(), *CLOSING, Judged(RECORDING, UNJUDGED))
-    assert commands == (of_recording(Kind.RECORDING_UNJUDGED, problem="NOT_PCM"), Forget())
+    unjudged = of_recording(Kind.RECORDING_UNJUDGED, expected=None, problem="NOT_PCM")
+    assert commands == (unjudged, Forget())
     assert call.phase is Phase.OVER
+
+
+def test_what_it_is_to_be_judged_by_again_stands_in_its_row() -> None:
+    """The next life reads it out of there, and judges by just that."""
+    expected = Expected(
+        9_000, blanks=(Blank(700, 200, Tracks.OTHERS),), doubts=(Doubt(50, 0),), asked_unix_ms=7
+    )
+    verdict = Verdict(Outcome.UNJUDGED, problem="DISK", again=expected)
+    _, commands = told(arrived(), *CLOSING, Judged(RECORDING, verdict))
+    (row,) = (one for one in commands if isinstance(one, AppendRow))
+    assert row.kind is Kind.RECORDING_UNJUDGED
+    assert expected_of(row.detail) == expected
 
 
 def test_a_spool_that_cannot_be_emptied_is_said() -> None:

@@ -178,7 +178,7 @@ def test_what_is_being_taken_in_is_deleted_once_when_it_has_been(taken_in: Event
 def test_what_cannot_be_judged_stays_unless_it_must_go(earlier: str, stays: bool) -> None:
     call, _ = with_agent(WITHDRAW, CONFIRMED, on_withdrawal=OnWithdrawal(earlier))
     _, commands = told(call, Judged(RECORDING, UNJUDGED))
-    unjudged = row(Kind.RECORDING_UNJUDGED, problem="NOT_PCM")
+    unjudged = row(Kind.RECORDING_UNJUDGED, expected=None, problem="NOT_PCM")
     assert commands == ((unjudged,) if stays else (unjudged, Commit(), RemoveSpooled(RECORDING)))
 
 

@@ -32,6 +32,7 @@ class Fault(StrEnum):
     ARI_DROP = "ARI is cut"
     ARI_STALL = "ARI stalls"
     AMI_DROP = "AMI is cut"
+    AMI_STALL = "AMI stalls"
     ASTERISK = "Asterisk is killed"
     FREEZE = "the service stands still"
     STORE_FAILS = "the store fails"
@@ -40,6 +41,10 @@ class Fault(StrEnum):
     CRASHES = "the service is killed, and killed again when it has just started"
     AMI_REFUSES = "AMI refuses an action"
     SOUND_HANGS = "sounds begin, and never end"
+
+
+ANY = frozenset(Fault) - {Fault.AMI_STALL}
+"""What chance may choose; what is not there has schedules of its own."""
 
 
 @dataclass(frozen=True)
@@ -101,13 +106,35 @@ def schedule(seed: int, among: Iterable[Fault] = ()) -> Schedule:
     chance = random.Random(seed)
     some = sorted(among)
     most = min(len(some), chance.choice((1, 1, 2))) if some else chance.choice((0, 1, 1, 2, 2, 3))
-    kinds = frozenset(chance.sample(some or sorted(Fault), most))
+    kinds = frozenset(chance.sample(some or sorted(ANY), most))
     calls = tuple(_call(chance) for _ in range(chance.choice((1, 1, 1, 2, 3))))
     blows = [
         _blow(chance, chance.choice(sorted(kinds)), calls)
         for _ in range(chance.choice((1, 2, 3)) if kinds else 0)
     ]
     return Schedule(seed, calls, tuple(sorted(blows, key=lambda blow: blow.at_s)), kinds)
+
+
+def ami_stalls(seed: int) -> Schedule:
+    """Somebody comes, goes, or hangs up while nothing arrives over AMI."""
+    chance = random.Random(seed)
+    moves = (
+        Move(round(chance.uniform(1.0, 3.0), 3), Step.TRANSFER, "PJSIP/guest-1"),
+        Move(round(chance.uniform(3.0, 6.0), 3), Step.TRANSFER, "PJSIP/agent-2"),
+    )
+    call = Call(
+        round(chance.uniform(1.0, 2.0), 3),
+        chance.choice(("stops", "inbound")),
+        round(chance.uniform(4.0, 10.0), 3),
+        press_s=0.0,
+        queue_s=0.1,
+        agent="PJSIP/agent-1",
+        conference=False,
+        moves=moves,
+    )
+    at_s = call.at_s + chance.uniform(1.0, 5.0)
+    stall = Blow(round(at_s, 3), Fault.AMI_STALL, round(chance.choice((1.0, 3.0, 7.0)), 3))
+    return Schedule(seed, (call,), (stall,), frozenset({stall.fault}))
 
 
 def set_back_while_dead(seed: int) -> Schedule:

@@ -224,6 +224,8 @@ class Story:
                 site.asterisk.ari.drop()
             case Fault.ARI_STALL if site.asterisk_lives and site.asterisk.ari.socket:
                 site.asterisk.ari.socket.wire.stalled_until_s = site.loop.now + blow.for_s
+            case Fault.AMI_STALL if site.asterisk_lives:
+                site.asterisk.ami.stall(site.loop.now + blow.for_s)
             case Fault.AMI_DROP if site.asterisk_lives:
                 site.ami_refused_until_s = site.loop.now + blow.for_s
                 site.asterisk.ami.drop()

@@ -1,0 +1,119 @@
+"""Recordings that could not be taken in (``recording_unjudged``), and perhaps can be now.
+
+A disk was full, or the process that seals died; the files are in the spool, closed, in plain. The
+row has what the recording was judged by, which was known only then, and by that it is judged again:
+once in each life of the service, and when storage works again that did not. What Asterisk had not
+closed, and what is no recording, is left to people.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple
+
+import structlog
+
+from asterisk_compliance.app.call_task import monotonic_ms, unix_ms
+from asterisk_compliance.app.line import AriLine
+from asterisk_compliance.domain.call_recovery import Clock, expected_of, try_again
+from asterisk_compliance.domain.memory import Remembered, remember
+from asterisk_compliance.domain.recording import Expected
+from asterisk_compliance.domain.row_format import decode
+from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.errors import StoreError
+from asterisk_compliance.ids import CallId, RecordingId
+from asterisk_compliance.storage.reader import RowQuery, StoreReader
+
+if TYPE_CHECKING:
+    from asterisk_compliance.app.node import Node
+
+_POLL_S = 0.05
+
+log = structlog.get_logger()
+
+
+class TryingAgain:
+    """Of one Asterisk: one recording at a time, so that those of live calls do not wait.
+
+    Attributes:
+        undisturbed: Held for each: who disposes of recordings, or places holds, has it too.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self.undisturbed = asyncio.Lock()
+        self._node = node
+        self._is_due = True
+        self._runs = False
+
+    def storage_works(self) -> None:
+        """What failed for want of a disk may be possible now."""
+        self._is_due = True
+        self._node.spawn(self.run())
+
+    async def run(self) -> None:
+        """Try what waits, if it is time; a second one that comes meanwhile is done by the first."""
+        if self._runs:
+            return
+        self._runs = True
+        try:
+            while self._is_due:
+                self._is_due = False
+                await self._all()
+        except StoreError as error:
+            self._is_due = True
+            log.warning("not_tried_again", node=self._node.node, why=str(error))
+        finally:
+            self._runs = False
+
+    async def _all(self) -> None:
+        waiting = await asyncio.to_thread(_unjudged, self._node)
+        for call, recording in waiting:
+            if self._node.stopping:
+                return
+            if self._node.is_spooled(recording) and not self._node.follows(call):
+                async with self.undisturbed:
+                    await self._one(call, recording)
+
+    async def _one(self, call: CallId, recording: RecordingId) -> None:
+        node = self._node
+        left = await asyncio.to_thread(_left, node, call, recording)
+        if left is None or node.ari is None or node.follows(call):
+            return
+        now = Clock(monotonic_ms(), unix_ms())
+        stepped = try_again(left.known, recording, left.expected, limits=node.limits, now=now)
+        log.info("recording_tried_again", node=node.node, recording=recording)
+        node.begin(stepped, AriLine(node.ari, left.known.channel))
+        while node.follows(call):  # noqa: ASYNC110 - a call tells nobody that it is over
+            await asyncio.sleep(_POLL_S)
+
+
+class _Left(NamedTuple):
+    known: Remembered
+    expected: Expected
+
+
+def _unjudged(node: Node) -> list[tuple[CallId, RecordingId]]:
+    with StoreReader(node.store) as reader:
+        return [(CallId(call), RecordingId(one)) for call, one in reader.unjudged(node.node)]
+
+
+def _left(node: Node, call: CallId, recording: RecordingId) -> _Left | None:
+    """What is known of it; ``None`` where it was dealt with meanwhile, or must not be tried."""
+    with StoreReader(node.store) as reader:
+        if recording not in {one for _, one in reader.unjudged(node.node)}:
+            return None
+        rows = [decode(stored.data) for stored in reader.rows(RowQuery(call=call))]
+    said = [
+        row.detail
+        for row in rows
+        if row.kind == Kind.RECORDING_UNJUDGED and row.detail.get("recording") == recording
+    ]
+    known = remember(rows)
+    if known is None or not said:
+        return None
+    try:
+        expected = expected_of(said[-1])
+    except ValueError as error:
+        log.error("not_tried_again", recording=recording, why=str(error))
+        return None
+    return None if expected is None else _Left(known, expected)
