@@ -80,10 +80,12 @@ class Lives:
 
     Args:
         before: The newest mark.
-        newest_row_ms: When a living service wrote its last row, in Unix milliseconds.
+        newest_row_ms: When a living service wrote its last row, in Unix milliseconds; it counts
+            where there is no mark.
 
     Attributes:
-        alive_unix_ms: When an earlier life was last seen to live, by the clock of then.
+        alive_unix_ms: When an earlier life was last seen to live, by the clock of then. Its rows
+            would say more, but not that it heard in time of what happened.
         size: Of the log, in rows, with those that wait.
     """
 
@@ -94,7 +96,7 @@ class Lives:
         self._ahead_ms: int | None = None
         if before and before.boot == self._boot != "":
             self._ahead_ms = before.unix_ms - before.monotonic_ms
-        self.alive_unix_ms = max(newest_row_ms, before.unix_ms if before else 0)
+        self.alive_unix_ms = before.unix_ms if before else newest_row_ms
 
     def now(self) -> Clock:
         """The moment, and every step back of the clock on the wall until now."""

@@ -141,18 +141,23 @@ class Following:
         ami = self._node.ami
         return self._losses if ami is None or ami.connected else None
 
-    def _at_the_earliest(self, at_ms: int) -> int:
+    def at_the_earliest(self, at_ms: int) -> int:
         """What is heard late may have happened at any time since: AMI stood still, or we did."""
         told_ms = self._told_until(at_ms)
         if self.awake_ms is None or at_ms - self.awake_ms <= STOOD_STILL_MS:
             return told_ms
         return min(told_ms, self.awake_ms)
 
+    def ends_untold(self, channel: ChannelId, at_ms: int) -> None:
+        """Another wire tells of a channel's end; whoever came before it AMI may not have told."""
+        if (told_ms := self._told_until(at_ms)) != at_ms:
+            self._node.feed(channel, LookedAway(told_ms, blind=True))
+
     @property
     def hears_in_time(self) -> bool:
         """Whether nothing is known to be late."""
         now_ms = monotonic_ms()
-        return self._at_the_earliest(now_ms) == now_ms
+        return self.at_the_earliest(now_ms) == now_ms
 
     def _told_until(self, at_ms: int) -> int:
         if self._node.ami is None:
@@ -187,7 +192,7 @@ class Following:
     def gone(self, channel: ChannelId) -> None:
         """A channel is gone; one that still is in a bridge has left it, if ARI confirms it."""
         now_ms = monotonic_ms()
-        if (earliest_ms := self._at_the_earliest(now_ms)) != now_ms:
+        if (earliest_ms := self.at_the_earliest(now_ms)) != now_ms:
             self._node.feed(channel, LookedAway(earliest_ms))
         if self._bridges.bridge_of(channel) is None:
             self._bridges.forget(channel)
@@ -238,7 +243,7 @@ class Following:
             self._told[channel] = company
             peers = tuple(sorted(self._peer(one, name) for one, name in company.items()))
             basic = self._bridges.is_basic(channel)
-            if (earliest_ms := self._at_the_earliest(at_ms)) != at_ms:
+            if (earliest_ms := self.at_the_earliest(at_ms)) != at_ms:
                 task.feed(LookedAway(earliest_ms))
             task.feed(CompanyChanged(at_ms, peers, two_party=basic))
             self.is_blind(task)
@@ -247,7 +252,7 @@ class Following:
     def _suspect(self, channel: ChannelId, at_ms: int) -> None:
         """Mute the others of a call until it is told for certain who is there."""
         self._suspected.add(channel)
-        self._node.feed(channel, TransferSeen(self._at_the_earliest(at_ms)))
+        self._node.feed(channel, TransferSeen(self.at_the_earliest(at_ms)))
 
     def _is_kept(self, task: CallTask, channel: ChannelId, name: str) -> bool:
         """Nothing would follow for a recording if this party joined it but to go on."""
@@ -353,7 +358,7 @@ class Following:
     def dial_began(self, dialler: ChannelId | None, at_ms: int) -> None:
         """Somebody is dialled. Nobody dials who is in a bridge: then the event was forged."""
         if dialler is not None and self._bridges.bridge_of(dialler) is None:
-            self._node.feed(dialler, TransferSeen(self._at_the_earliest(at_ms)))
+            self._node.feed(dialler, TransferSeen(self.at_the_earliest(at_ms)))
 
     def transfer_seen(self, bridge: str | None, at_ms: int) -> None:
         channels = self._bridges.reached(bridge)

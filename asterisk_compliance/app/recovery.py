@@ -93,7 +93,8 @@ class Recovery:
 async def recover(node: Node, lives: Lives) -> bool:
     """Compare log, channels and spool of one Asterisk, and go on from there.
 
-    Where ARI alone was gone, AMI told of bridges all the time, and nobody could come unseen.
+    Where ARI alone was gone, AMI told of bridges all the time, and nobody could come unseen, unless
+    it is late just now.
 
     Args:
         node: Connected to ARI.
@@ -103,9 +104,9 @@ async def recover(node: Node, lives: Lives) -> bool:
         Whether it could be done.
     """
     assert node.ari is not None
-    away_since_ms = node.following.away_since_ms
-    if away_since_ms is None:
-        away_since_ms = monotonic_ms()
+    away_since_ms = node.following.at_the_earliest(monotonic_ms())
+    if node.following.away_since_ms is not None:
+        away_since_ms = min(away_since_ms, node.following.away_since_ms)
     here = tuple(node.calls.items())  # who arrives while we ask is in no answer
     led = {task.call.id for _, task in here} | node.backlog.owed
     before = call_id(unix_ms(), bytes(8))
@@ -122,6 +123,7 @@ async def recover(node: Node, lives: Lives) -> bool:
     now = lives.now()
     for channel, task in here:
         if channel not in channels:
+            node.following.ends_untold(channel, now.at_ms)
             task.feed(ChannelGone(now.at_ms))
         else:
             task.feed(LookedAway(away_since_ms))

@@ -240,6 +240,7 @@ class ScriptedAmi:
     Attributes:
         actions: Names of the actions of all connections, in order.
         deaf_to: Actions that get no answer.
+        slow_with: Actions whose answer waits for :meth:`answer`.
         answers: Recorded answer by action.
     """
 
@@ -247,6 +248,7 @@ class ScriptedAmi:
         self.actions: list[str] = []
         self.lines: list[bytes] = []
         self.deaf_to: set[str] = set()
+        self.slow_with: set[str] = set()
         self.connections = 0
         self.port = 0
         self.answers = {
@@ -262,6 +264,12 @@ class ScriptedAmi:
         self.got: asyncio.Queue[str] = asyncio.Queue()
         self.ended: asyncio.Queue[None] = asyncio.Queue()
         self._writers: list[asyncio.StreamWriter] = []
+        self._owed: list[bytes] = []
+
+    def answer(self) -> None:
+        """Give the answers that wait."""
+        self.send(b"".join(self._owed))
+        self._owed.clear()
 
     def send(self, data: bytes) -> None:
         self._writers[-1].write(data)
@@ -291,12 +299,13 @@ class ScriptedAmi:
                         b"Response: Error\r\nActionID: 1\r\nMessage: Authentication failed\r\n\r\n"
                     )
                 mine = b"ActionID: " + headers[b"ActionID"]
-                writer.write(
-                    b"\r\n".join(
-                        mine if line.startswith(b"ActionID") else line
-                        for line in answer.split(b"\r\n")
-                    )
+                answer = b"\r\n".join(
+                    mine if line.startswith(b"ActionID") else line for line in answer.split(b"\r\n")
                 )
+                if name in self.slow_with:
+                    self._owed.append(answer)
+                else:
+                    writer.write(answer)
         self.ended.put_nowait(None)
         writer.close()
 

@@ -9,6 +9,7 @@ import pytest
 import structlog
 from jinja2 import Template
 
+from asterisk_compliance.asterisk import ami as module
 from asterisk_compliance.asterisk import ami_events
 from asterisk_compliance.asterisk.ami import AmiAddress, AmiClient, AmiLimits
 from asterisk_compliance.asterisk.ami_events import BridgeEnter, Hangup, MixMonitorStart
@@ -264,6 +265,91 @@ async def test_a_ping_without_a_pong_ends_the_connection(
         assert "no answer to AMI Ping" in str(why)
         scripted_ami.deaf_to = set()
         await ear.next("connected")
+
+
+class Clock:
+    """What the client takes for the monotonic clock."""
+
+    now_s = 100.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock(monkeypatch: Any) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+async def pinged(server: Any) -> None:
+    """Asked once more: what was answered before has been read."""
+    while await asyncio.wait_for(server.got.get(), 5) != "Ping":
+        pass
+
+
+async def test_all_was_told_until_the_last_ping_that_was_answered_in_time(
+    scripted_ami: Any, ear: Any, running: Any, clock: Clock
+) -> None:
+    scripted_ami.slow_with = {"Ping"}
+    ami = client(scripted_ami, ear, AmiLimits(2, 2, 0.01, 30, QUICK_BACKOFF))
+    assert ami.told_until_s(99.0) == 99.0
+    async with running(ami):
+        await ear.next("connected")
+        clock.now_s = 101.0
+        await pinged(scripted_ami)
+        clock.now_s = 101.1
+        scripted_ami.answer()
+        await pinged(scripted_ami)
+        assert ami.told_until_s(101.2) == 101.2, "it may still be in time"
+        assert ami.told_until_s(101.3) == 101.0
+        assert ami.told_until_s(109.0) == 101.0
+        clock.now_s = 109.0
+        scripted_ami.answer()
+        await pinged(scripted_ami)
+        assert ami.told_until_s(109.1) == 101.0, "events come behind the answer"
+        clock.now_s = 109.1
+        scripted_ami.answer()
+        await pinged(scripted_ami)
+        assert ami.told_until_s(109.2) == 109.2
+        assert ami.told_until_s(109.3) == 109.0
+    assert scripted_ami.connections == 1
+
+
+async def test_a_lost_connection_told_all_until_the_last_ping_that_was_answered_in_time(
+    scripted_ami: Any, ear: Any, running: Any, clock: Clock
+) -> None:
+    scripted_ami.slow_with = {"Ping"}
+    ami = client(scripted_ami, ear, AmiLimits(2, 2, 0.01, 0.5, Backoff(60, 60)))
+    async with running(ami):
+        await ear.next("connected")
+        clock.now_s = 101.0
+        await pinged(scripted_ami)
+        clock.now_s = 101.1
+        scripted_ami.answer()
+        await pinged(scripted_ami)
+        clock.now_s = 106.0
+        await ear.next("disconnected")
+        assert ami.told_until_s(106.0) == 101.0
+
+
+async def test_what_a_new_connection_tells_is_new(
+    scripted_ami: Any, ear: Any, running: Any, clock: Clock
+) -> None:
+    scripted_ami.slow_with = {"Ping"}
+    ami = client(scripted_ami, ear, AmiLimits(2, 2, 0.01, 30, QUICK_BACKOFF))
+    async with running(ami):
+        await ear.next("connected")
+        await pinged(scripted_ami)
+        clock.now_s = 104.0
+        assert ami.told_until_s(104.0) == 100.0
+        scripted_ami.drop()
+        await ear.next("connected")
+        assert ami.told_until_s(104.0) == 104.0
+        await pinged(scripted_ami)
+        assert ami.told_until_s(104.1) == 104.1
+        assert ami.told_until_s(109.0) == 104.0
 
 
 async def test_a_message_without_an_end_ends_the_connection(

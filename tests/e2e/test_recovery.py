@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -21,6 +22,20 @@ pytestmark = pytest.mark.asterisk
 async def stage() -> AsyncIterator[Stage]:
     async with Stage.set_up() as stage:
         yield stage
+
+
+@pytest.fixture
+async def wired() -> AsyncIterator[tuple[Stage, Cable]]:
+    """A stage, and the cable to its AMI."""
+    async with AsyncExitStack() as stack:
+        cables = []
+
+        async def through(asterisk: Asterisk) -> dict[str, int]:
+            cables.append(await stack.enter_async_context(Cable(asterisk.ports.ami)))
+            return {"ami": cables[0].port}
+
+        stage = await stack.enter_async_context(Stage.set_up(through=through))
+        yield stage, cables[0]
 
 
 async def test_a_live_call_is_followed_again(stage):
@@ -111,29 +126,72 @@ async def test_who_came_and_left_while_nobody_looked_is_not_kept(stage):
     assert not [one for one in stage.details("party_joined") if one["cover"] == "unknown"]
 
 
-async def test_who_came_and_left_while_ami_was_cut_is_not_kept():
+async def test_who_came_and_left_while_ami_was_cut_is_not_kept(wired):
     """The service lives, and nobody tells it of the guest; ARI tells of the end."""
-    async with AsyncExitStack() as stack:
-        cables = []
+    stage, ami = wired
+    caller, agent = await stage.connect("102")
+    await stage.row("recording_started")
+    await agent.until_heard(1.2)
+    ami.cut()
+    await stage.site.service.until(lambda s: not s["nodes"][0]["ami"], 5)
+    assert await agent.transfer("202") == 200
+    agent2 = await stage.answered("agent2")
+    await agent2.until_heard(0.8)
+    left = time.monotonic()
+    kept = await stage.end(caller)
+    assert stage.details("call_ended")[0]["unseen_ms"] > 0
+    must_hold(kept.nothing_of("agent2"))
+    assert kept.seconds("caller", TOLD, left - 0.6, left) > 0.3
 
-        async def through(asterisk: Asterisk) -> dict[str, int]:
-            cables.append(await stack.enter_async_context(Cable(asterisk.ports.ami)))
-            return {"ami": cables[0].port}
 
-        stage = await stack.enter_async_context(Stage.set_up(through=through))
-        caller, agent = await stage.connect("102")
-        await stage.row("recording_started")
-        await agent.until_heard(1.2)
-        cables[0].cut()
-        await stage.site.service.until(lambda s: not s["nodes"][0]["ami"], 5)
-        assert await agent.transfer("202") == 200
-        agent2 = await stage.answered("agent2")
-        await agent2.until_heard(0.8)
-        left = time.monotonic()
-        kept = await stage.end(caller)
-        assert stage.details("call_ended")[0]["unseen_ms"] > 0
-        must_hold(kept.nothing_of("agent2"))
-        assert kept.seconds("caller", TOLD, left - 0.6, left) > 0.3
+async def test_who_came_while_ami_stalled_is_not_kept(wired):
+    """All is told, and late; he is told when it flows again."""
+    stage, ami = wired
+    caller, agent = await stage.connect("102")
+    await stage.row("recording_started")
+    await agent.until_heard(1.2)
+    ami.stall()
+    stalled = time.monotonic()
+    assert await agent.transfer("202") == 200
+    agent2 = await stage.answered("agent2")
+    await agent2.until_heard(1.5)
+    await asyncio.sleep(max(0.0, stalled + 2.0 - time.monotonic()))
+    ami.flow()
+    await stage.row("party_told")
+    await stage.row("recording_started", 2)
+    await agent2.until_heard(1.2)
+    kept = await stage.end(caller)
+    notice = NoticeHeard.of(stage.search(), agent2.heard_pcm())
+    must_hold(
+        notice_completed(notice),
+        kept.nothing_of("agent2", notice.ended_at),
+        kept.no_notice(),
+    )
+    assert kept.seconds("agent2", OTHERS, notice.ended_at, time.monotonic()) > 0.4
+    assert kept.seconds("caller", TOLD, stalled, stalled + 2.0) > 1.0
+    kinds = [row["kind"] for row in stage.site.rows()]
+    assert "asterisk_disconnected" not in kinds, "the connection lived on"
+
+
+async def test_who_came_and_left_while_ami_stalled_is_not_kept(wired):
+    """The call is over before anything is told of him."""
+    stage, ami = wired
+    caller, agent = await stage.connect("102")
+    await stage.row("recording_started")
+    await agent.until_heard(2.0)
+    stalled = time.monotonic()
+    ami.stall()
+    assert await agent.transfer("202") == 200
+    agent2 = await stage.answered("agent2")
+    await agent2.until_heard(1.2)
+    await caller.hang_up()
+    await asyncio.sleep(0.3)
+    ami.flow()
+    await stage.site.until_ended()
+    kept = stage.kept()
+    must_hold(kept.nothing_of("agent2"))
+    assert kept.seconds("caller", TOLD, stage.began, stalled) > 0.5, "what was before is kept"
+    assert stage.site.spooled() == []
 
 
 async def test_a_pause_outlives_the_service(stage):

@@ -1,4 +1,4 @@
-"""A cable that can be pulled: a TCP connection through us, which a test may cut."""
+"""A cable that can be pulled: a TCP connection through us, which a test may cut or stall."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ class Cable:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._plugged = True
+        self._flows = asyncio.Event()
+        self._flows.set()
 
     @property
     def port(self) -> int:
@@ -32,9 +34,17 @@ class Cable:
         self._plugged = False
         for writer in self._writers:
             writer.transport.abort()
+        self.flow()  # to nobody
 
     def plug(self) -> None:
         self._plugged = True
+
+    def stall(self) -> None:
+        """Hold back what comes from that port until :meth:`flow`; then it arrives, in order."""
+        self._flows.clear()
+
+    def flow(self) -> None:
+        self._flows.set()
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._forward, "127.0.0.1", 0)
@@ -58,8 +68,8 @@ class Cable:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to_port)
         self._writers |= {writer, far_writer}
         try:
-            back = _copy(far_reader, writer, bytearray())
-            await asyncio.gather(_copy(reader, far_writer, self.sent), back)
+            back = _copy(far_reader, writer, self._flows)
+            await asyncio.gather(_copy(reader, far_writer, seen=self.sent), back)
         finally:
             self._writers -= {writer, far_writer}
             for end in (writer, far_writer):
@@ -67,11 +77,17 @@ class Cable:
 
 
 async def _copy(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: bytearray
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    flows: asyncio.Event | None = None,
+    seen: bytearray | None = None,
 ) -> None:
     with contextlib.suppress(OSError):
         while data := await reader.read(65_536):
-            seen += data
+            if flows is not None:
+                await flows.wait()
+            if seen is not None:
+                seen += data
             writer.write(data)
             await writer.drain()
     writer.transport.abort()

@@ -154,10 +154,10 @@ def set_back_while_dead(seed: int) -> Schedule:
         conference=False,
         moves=moves,
     )
-    at_s, dead_s = chance.uniform(3.0, 6.0), chance.uniform(3.0, 6.0)
+    at_s, dead_s = chance.uniform(3.0, 6.0), chance.uniform(4.0, 7.0)
     death = Blow(round(at_s, 3), chance.choice((Fault.KILL, Fault.STOP)), round(dead_s, 3))
     set_at_s = at_s + chance.uniform(0.2, dead_s - 0.3)
-    back = Blow(round(set_at_s, 3), Fault.CLOCK, -round(chance.uniform(1.0, 3.0), 3))
+    back = Blow(round(set_at_s, 3), Fault.CLOCK, -round(chance.uniform(2.5, dead_s), 3))
     return Schedule(seed, (call,), (death, back), frozenset({death.fault, back.fault}))
 
 

@@ -12,13 +12,14 @@ from unittest import mock
 import pytest
 
 from asterisk_compliance.app.alive import Lives
+from asterisk_compliance.asterisk.ami import AmiClient
 from asterisk_compliance.domain.call_recovery import Clock
 from values import replace
 
 from .loop import VirtualLoop
 from .planted import BUGS, Bug
 from .run import Simulation, simulating
-from .schedule import Fault, schedule, set_back_while_dead
+from .schedule import ANY, ami_stalls, schedule, set_back_while_dead
 
 SEEDS = range(60)
 SEARCHED = range(150)
@@ -57,9 +58,20 @@ def test_a_clock_that_was_set_back_and_is_believed_is_found(simulation: Simulati
     assert any("untold" in finding for findings in found for finding in findings)
 
 
+def test_who_comes_while_ami_stalls(simulation: Simulation) -> None:
+    plans = [ami_stalls(seed) for seed in range(40)]
+    assert [found for plan in plans if (found := simulation.play(plan))] == []
+
+
+def test_what_ami_tells_late_and_is_taken_for_new_is_found(simulation: Simulation) -> None:
+    with mock.patch.object(AmiClient, "told_until_s", lambda _, now_s: now_s):
+        found = [simulation.play(ami_stalls(seed)) for seed in range(40)]
+    assert any("untold" in finding for findings in found for finding in findings)
+
+
 def test_the_schedules_hold_every_fault_and_every_policy() -> None:
     plans = [schedule(seed) for seed in SEEDS]
-    assert {blow.fault for plan in plans for blow in plan.blows} == set(Fault)
+    assert {blow.fault for plan in plans for blow in plan.blows} == ANY
     assert len({call.policy for plan in plans for call in plan.calls}) == 4
 
 
