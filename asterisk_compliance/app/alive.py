@@ -2,10 +2,10 @@
 
 Whoever comes after a life that died must know since when nobody looked at the calls. The newest row
 tells that only where rows are written all the time; in a quiet hour it would be an hour ago. So
-every second, once the rows of until then are on the disk, a file beside the log is marked with the
-time. Rows are dated by the clock on the wall, which somebody may set back: then what is long ago
-looks recent. So the mark has the time of the monotonic clock as well, which goes on as long as the
-machine does, and every step back that was seen.
+every second, once the rows of until then are on the disk, and unless Asterisk tells us late, a file
+beside the log is marked with the time. Rows are dated by the clock on the wall, which somebody may
+set back: then what is long ago looks recent. So the mark has the time of the monotonic clock as
+well, which goes on as long as the machine does, and every step back that was seen.
 
 Nothing depends on the mark but how much is blanked: without it, it is more, unless the clock was
 set back and nobody saw it.

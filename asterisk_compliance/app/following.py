@@ -108,8 +108,12 @@ class Following:
 
     # -- when nobody looks ---------------------------------------------------------------
 
-    def lost(self) -> None:
-        """AMI is not there: from when this process was last awake until we look again, blind."""
+    def lost(self) -> int:
+        """AMI is not there: blind until we look again, and from when it last told us in time.
+
+        Returns:
+            How long ago that was, in ms.
+        """
         now_ms = monotonic_ms()
         since_ms = self._told_until(now_ms)
         if self.awake_ms is not None:
@@ -120,6 +124,7 @@ class Following:
         self.looked_away(since_ms)
         for task in self._node.calls.values():
             self.is_blind(task)
+        return now_ms - since_ms
 
     def looked_away(self, since_ms: int) -> None:
         if self.away_since_ms is None or since_ms < self.away_since_ms:
@@ -155,9 +160,9 @@ class Following:
 
     @property
     def hears_in_time(self) -> bool:
-        """Whether nothing is known to be late."""
-        now_ms = monotonic_ms()
-        return self.at_the_earliest(now_ms) == now_ms
+        """Whether nothing is known to be late; since when AMI is not there has a row."""
+        now_ms, ami = monotonic_ms(), self._node.ami
+        return (ami is not None and not ami.connected) or self.at_the_earliest(now_ms) == now_ms
 
     def _told_until(self, at_ms: int) -> int:
         if self._node.ami is None:

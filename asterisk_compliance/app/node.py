@@ -301,8 +301,7 @@ class Node:
 
     def ami_lost(self) -> None:
         """What AMI will not tell, ARI must: the end of every live call."""
-        self.row(Kind.ASTERISK_DISCONNECTED, wire="ami")
-        self.following.lost()
+        self.row(Kind.ASTERISK_DISCONNECTED, wire="ami", late_ms=self.following.lost())
         for channel in self.calls:
             self._subscribe(channel)
 

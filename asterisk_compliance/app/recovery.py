@@ -299,12 +299,17 @@ def _told(reader: StoreReader, node: Node) -> list[_Told]:
         for stored in reader.rows(RowQuery(kind=kind))
     ]
     ours = (
-        _Told(row.seq, milliseconds(row.at), row.kind == Kind.ASTERISK_CONNECTED)
+        _Told(row.seq, milliseconds(row.at) - _late_ms(row), row.kind == Kind.ASTERISK_CONNECTED)
         for row in rows
         if row.kind == Kind.SERVICE_STARTED
         or (row.node == node.node and row.detail.get("wire") == "ami")
     )
     return sorted(ours, key=lambda one: one.seq)
+
+
+def _late_ms(row: Row) -> int:
+    late_ms = row.detail.get("late_ms", 0)
+    return late_ms if isinstance(late_ms, int) else 0
 
 
 def _blind_since(rows: list[Row], told: list[_Told]) -> int | None:

@@ -78,6 +78,16 @@ async def test_a_life_marks_as_long_as_it_owes_no_row(tmp_path: Path) -> None:
     marking.cancel()
 
 
+async def test_nothing_is_marked_while_asterisk_tells_us_late(tmp_path: Path) -> None:
+    rows, in_time = Rows(), False
+    marking = asyncio.create_task(keep_marking(tmp_path, rows, Lives(), lambda: in_time))
+    await rows.asked(3)
+    assert last_mark(tmp_path) is None
+    in_time = True
+    await until_marked(tmp_path, 0)
+    marking.cancel()
+
+
 async def test_a_store_that_cannot_be_marked_ends_nothing(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     rows = Rows()

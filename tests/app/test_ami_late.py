@@ -125,6 +125,29 @@ async def test_blind_is_who_was_told_all_until_then(
     site.following.awake_ms = awake_ms
     if told_ms is not None:
         late(site, told_ms)
-    site.following.lost()
+    assert site.following.lost() == NOW_MS - since_ms
     assert call.heard == [LookedAway(since_ms, blind=True)]
     assert (site.following.blind_since_ms, site.following.away_since_ms) == (since_ms, since_ms)
+
+
+async def test_who_hears_late_says_so_as_long_as_ami_is_there(site: Site) -> None:
+    """Since when AMI is not there has a row; other Asterisks are still heard in time."""
+    assert site.following.hears_in_time
+    late(site, NOW_MS - 1)
+    assert not site.following.hears_in_time
+    assert site.ami is not None
+    site.ami.connected = False
+    assert site.following.hears_in_time
+    site.ami.connected = True
+    late(site, NOW_MS)
+    site.following.awake_ms = NOW_MS - STOOD_STILL_MS - 1
+    assert not site.following.hears_in_time
+
+
+async def test_the_end_that_another_wire_tells_may_have_been_in_other_company(site: Site) -> None:
+    call = site.live(CALLER)
+    site.following.ends_untold(CALLER, NOW_MS)
+    assert call.heard == []
+    late(site, 3_000)
+    site.following.ends_untold(CALLER, NOW_MS)
+    assert call.heard == [LookedAway(3_000, blind=True)]

@@ -12,10 +12,11 @@ import pytest
 
 from asterisk_compliance.app import alive, recovery
 from asterisk_compliance.app import following as following_module
+from asterisk_compliance.app.call_task import unix_ms
 from asterisk_compliance.app.recovery import _blind_since, _Told
 from asterisk_compliance.domain.events import CompanyChanged, LookedAway
 from asterisk_compliance.domain.row_format import Row
-from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.domain.rows import Detail, Draft, Kind
 
 from .followed_site import Task
 from .recovered_site import CALLER, Site, running
@@ -155,6 +156,23 @@ def test_since_when_a_call_was_not_heard_of(
     states: list[_Told], rows: list[Row], since_ms: int | None
 ) -> None:
     assert _blind_since(rows, states) == since_ms
+
+
+async def test_ami_may_have_been_late_before_it_was_gone(site: Site) -> None:
+    """It told nothing for 9 s, of which no mark says anything: the row does."""
+    await site.node._rows.append(
+        Draft(Kind.ASTERISK_CONNECTED, unix_ms(), site.node.node, detail={"wire": "ami"})
+    )
+    call = await site.recorded()
+    lost: dict[str, Detail] = {"wire": "ami", "late_ms": 9_000}
+    await site.node._rows.append(
+        Draft(Kind.ASTERISK_DISCONNECTED, unix_ms(), site.node.node, detail=lost)
+    )
+    await site.node._rows.append(Draft(Kind.SERVICE_STARTED, unix_ms(), site.node.node))
+    site.node.recovery._lives.alive_unix_ms = unix_ms()
+    await site.node.recover()
+    assert 9_000 <= (await site.seen("call_ended"))["unseen_ms"] < 20_000
+    await site.over(call)
 
 
 async def test_the_next_life_knows_when_ami_was_gone(site: Site) -> None:
