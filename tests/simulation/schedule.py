@@ -118,20 +118,7 @@ def schedule(seed: int, among: Iterable[Fault] = ()) -> Schedule:
 def ami_stalls(seed: int) -> Schedule:
     """Somebody comes, goes, or hangs up while nothing arrives over AMI."""
     chance = random.Random(seed)
-    moves = (
-        Move(round(chance.uniform(1.0, 3.0), 3), Step.TRANSFER, "PJSIP/guest-1"),
-        Move(round(chance.uniform(3.0, 6.0), 3), Step.TRANSFER, "PJSIP/agent-2"),
-    )
-    call = Call(
-        round(chance.uniform(1.0, 2.0), 3),
-        chance.choice(("stops", "inbound")),
-        round(chance.uniform(4.0, 10.0), 3),
-        press_s=0.0,
-        queue_s=0.1,
-        agent="PJSIP/agent-1",
-        conference=False,
-        moves=moves,
-    )
+    call = _with_a_guest(chance, (1.0, 3.0), (3.0, 6.0), (4.0, 10.0))
     at_s = call.at_s + chance.uniform(1.0, 5.0)
     stall = Blow(round(at_s, 3), Fault.AMI_STALL, round(chance.choice((1.0, 3.0, 7.0)), 3))
     return Schedule(seed, (call,), (stall,), frozenset({stall.fault}))
@@ -140,25 +127,35 @@ def ami_stalls(seed: int) -> Schedule:
 def set_back_while_dead(seed: int) -> Schedule:
     """Somebody comes and goes while the service is dead, and the clock is set back meanwhile."""
     chance = random.Random(seed)
+    call = _with_a_guest(chance, (2.0, 5.0), (5.0, 6.0), (6.0, 12.0))
+    at_s, dead_s = chance.uniform(3.0, 6.0), chance.uniform(4.0, 7.0)
+    death = Blow(round(at_s, 3), chance.choice((Fault.KILL, Fault.STOP)), round(dead_s, 3))
+    set_at_s = at_s + chance.uniform(0.2, dead_s - 0.3)
+    back = Blow(round(set_at_s, 3), Fault.CLOCK, -round(chance.uniform(2.5, dead_s), 3))
+    return Schedule(seed, (call,), (death, back), frozenset({death.fault, back.fault}))
+
+
+def _with_a_guest(
+    chance: random.Random,
+    comes_s: tuple[float, float],
+    goes_s: tuple[float, float],
+    ends_s: tuple[float, float],
+) -> Call:
+    """A call that is transferred to somebody untold, and on to an agent; each within that time."""
     moves = (
-        Move(round(chance.uniform(2.0, 5.0), 3), Step.TRANSFER, "PJSIP/guest-1"),
-        Move(round(chance.uniform(5.0, 6.0), 3), Step.TRANSFER, "PJSIP/agent-2"),
+        Move(round(chance.uniform(*comes_s), 3), Step.TRANSFER, "PJSIP/guest-1"),
+        Move(round(chance.uniform(*goes_s), 3), Step.TRANSFER, "PJSIP/agent-2"),
     )
-    call = Call(
+    return Call(
         round(chance.uniform(1.0, 2.0), 3),
         chance.choice(("stops", "inbound")),
-        round(chance.uniform(6.0, 12.0), 3),
+        round(chance.uniform(*ends_s), 3),
         press_s=0.0,
         queue_s=0.1,
         agent="PJSIP/agent-1",
         conference=False,
         moves=moves,
     )
-    at_s, dead_s = chance.uniform(3.0, 6.0), chance.uniform(4.0, 7.0)
-    death = Blow(round(at_s, 3), chance.choice((Fault.KILL, Fault.STOP)), round(dead_s, 3))
-    set_at_s = at_s + chance.uniform(0.2, dead_s - 0.3)
-    back = Blow(round(set_at_s, 3), Fault.CLOCK, -round(chance.uniform(2.5, dead_s), 3))
-    return Schedule(seed, (call,), (death, back), frozenset({death.fault, back.fault}))
 
 
 def _call(chance: random.Random) -> Call:
