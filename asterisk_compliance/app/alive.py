@@ -38,7 +38,6 @@ LIVING = frozenset(
     {
         Kind.ASTERISK_CONNECTED,
         Kind.ASTERISK_DISCONNECTED,
-        Kind.SERVICE_STOPPED,
         Kind.CALL_ARRIVED,
         Kind.NOTICE_STARTED,
         Kind.NOTICE_COMPLETED,

@@ -124,7 +124,7 @@ class Following:
         self.looked_away(since_ms)
         for task in self._node.calls.values():
             self.is_blind(task)
-        return now_ms - since_ms
+        return now_ms - self.blind_since_ms
 
     def looked_away(self, since_ms: int) -> None:
         if self.away_since_ms is None or since_ms < self.away_since_ms:

@@ -46,8 +46,9 @@ _TRIES = 5
 _AMI_S = 3.0
 _POLL_S = 0.02
 _TICK_S = 0.05
-_LAST_MOMENT_MS = 500
-"""What a life saw in its last moment has no row: rows come by so much after their fact."""
+_LAST_MOMENT_MS = 700
+"""What a life saw in its last moment has no row: rows come by so much after their fact, and that
+AMI is late is noticed by so much too late."""
 
 log = structlog.get_logger()
 
@@ -266,9 +267,10 @@ def _unfinished(node: Node, led: AbstractSet[CallId], alive_unix_ms: int) -> lis
             known = remember(rows)
             if known is None:
                 continue
-            next_start = next((seq for seq in starts if seq > rows[-1].seq), None)
+            followed = max(row.seq for row in rows if row.kind in LIVING)  # others write too
+            next_start = next((seq for seq in starts if seq > followed), None)
             looked_unix_ms = alive_unix_ms
-            if next_start not in {None, starts[-1]}:
+            if next_start is not None and next_start != starts[-1]:
                 living = reader.last_at(LIVING, before_seq=next_start)
                 looked_unix_ms = alive_unix_ms if living is None else milliseconds(living)
             blind_unix_ms = _blind_since(

@@ -9,6 +9,7 @@ closed, and what is no recording, is left to people.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from asterisk_compliance.app.node import Node
 
 _POLL_S = 0.05
+_UNDISTURBED_S = 2.0
+"""A verb of the control socket is given up after five."""
+_GIVEN_UP_S = 900.0
 
 log = structlog.get_logger()
 
@@ -36,7 +40,8 @@ class TryingAgain:
     """Of one Asterisk: one recording at a time, so that those of live calls do not wait.
 
     Attributes:
-        undisturbed: Held for each: who disposes of recordings, or places holds, has it too.
+        undisturbed: Held for each while it begins, and for most until it has ended: who disposes of
+            recordings, or places holds, has it too, and waits no longer than a moment.
     """
 
     def __init__(self, node: Node) -> None:
@@ -68,23 +73,31 @@ class TryingAgain:
     async def _all(self) -> None:
         waiting = await asyncio.to_thread(_unjudged, self._node)
         for call, recording in waiting:
-            if self._node.stopping:
-                return
-            if self._node.is_spooled(recording) and not self._node.follows(call):
-                async with self.undisturbed:
-                    await self._one(call, recording)
+            if not self._node.is_spooled(recording):
+                continue
+            async with self.undisturbed:
+                await self._begin(call, recording)
+                await self._over(call, _UNDISTURBED_S)
+            await self._over(call, _GIVEN_UP_S)
 
-    async def _one(self, call: CallId, recording: RecordingId) -> None:
+    async def _begin(self, call: CallId, recording: RecordingId) -> None:
         node = self._node
         left = await asyncio.to_thread(_left, node, call, recording)
-        if left is None or node.ari is None or node.follows(call):
+        if left is None or node.ari is None or node.stopping or node.no_storage is not None:
+            return
+        if node.follows(call) or left.known.channel in node.calls:
             return
         now = Clock(monotonic_ms(), unix_ms())
         stepped = try_again(left.known, recording, left.expected, limits=node.limits, now=now)
         log.info("recording_tried_again", node=node.node, recording=recording)
         node.begin(stepped, AriLine(node.ari, left.known.channel))
-        while node.follows(call):  # noqa: ASYNC110 - a call tells nobody that it is over
-            await asyncio.sleep(_POLL_S)
+
+    async def _over(self, call: CallId, within_s: float) -> None:
+        """Wait for its end, but not for ever: a disk may hang."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self._node.follows(call):  # noqa: ASYNC110 - a call does not tell its end
+                    await asyncio.sleep(_POLL_S)
 
 
 class _Left(NamedTuple):
@@ -109,7 +122,7 @@ def _left(node: Node, call: CallId, recording: RecordingId) -> _Left | None:
         if row.kind == Kind.RECORDING_UNJUDGED and row.detail.get("recording") == recording
     ]
     known = remember(rows)
-    if known is None or not said:
+    if known is None or not known.ended or not said:
         return None
     try:
         expected = expected_of(said[-1])

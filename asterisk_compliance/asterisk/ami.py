@@ -122,6 +122,7 @@ class AmiClient:
         self._sure_s = 0.0
         self._asked_s: float | None = None
         self._late_until_s = 0.0
+        self._late_s: float | None = None
 
     def told_until_s(self, now_s: float) -> float:
         """Until when all that happened was told, as far as anybody knows, on the monotonic clock.
@@ -250,7 +251,8 @@ class AmiClient:
         protocol = await self._open()
         self._protocol = protocol
         try:
-            self._asked_s, self._sure_s = None, time.monotonic()
+            self._asked_s = self._late_s = None
+            self._sure_s = time.monotonic()
             await self._log_in(protocol)
             self.connected = True
             log.info("ami_connected", protocol=protocol.version)
@@ -268,13 +270,17 @@ class AmiClient:
     async def _ping(self, protocol: AmiProtocol) -> None:
         """Events may come behind the answer that were there before it."""
         self._asked_s = asked_s = time.monotonic()
+        was_late = self._late_s is not None
+        if self._late_s is not None and asked_s >= self._late_until_s:
+            self._sure_s, self._late_s = self._late_s, None
         await protocol.request({"Action": "Ping"}, self._limits.ping_s)
         self._asked_s, now_s = None, time.monotonic()
-        if now_s - asked_s > self._limits.late_s:
-            self._late_until_s = now_s + self._limits.late_s
+        if now_s - asked_s <= self._limits.late_s:
+            self._sure_s, self._late_s = asked_s, None
+            return
+        self._late_s, self._late_until_s = asked_s, now_s + self._limits.late_s
+        if not was_late:
             log.warning("ami_late", for_ms=round((now_s - asked_s) * 1_000))
-        else:
-            self._sure_s = asked_s
 
     async def _open(self) -> AmiProtocol:
         where = f"{self._address.host}:{self._address.port}"

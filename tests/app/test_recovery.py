@@ -82,9 +82,11 @@ async def started_again(site: Site) -> None:
     await site.node._rows.append(Draft(Kind.SERVICE_STARTED, unix_ms(), site.node.node))
 
 
-async def command(site: Site) -> None:
-    """Somebody disposed of recordings while no service lived."""
-    await site.node._rows.append(Draft(Kind.RETENTION_RUN, unix_ms(), site.node.node))
+async def command(site: Site, call: CallId) -> None:
+    """Somebody disposed of recordings, and exported the call, while nobody followed it."""
+    run = Draft(Kind.RETENTION_RUN, unix_ms(), site.node.node)
+    export = Draft(Kind.CALL_EXPORTED, unix_ms(), site.node.node, call)
+    await site.node._rows.append(run, export)
 
 
 async def unseen_ms(site: Site, call: CallId) -> int:
@@ -97,17 +99,17 @@ async def test_the_mark_of_the_life_before_says_since_when_nobody_looked(site: S
     heard = Draft(Kind.ASTERISK_CONNECTED, unix_ms(), site.node.node, detail={"wire": "ami"})
     await site.node._rows.append(heard)
     call = await site.recorded()
-    await command(site)
+    await command(site, call)
     await started_again(site)
     site.node.recovery._lives.alive_unix_ms = unix_ms() - 5_000
     assert 5_000 <= await unseen_ms(site, call) < 10_000
 
 
 async def test_a_life_that_never_looked_does_not_count(site: Site) -> None:
-    """Nor does a command that wrote a row while no service lived."""
+    """Nor does a command that wrote a row, not even of the call, while no service followed it."""
     call = await site.recorded()
-    await command(site)
     await started_again(site)
+    await command(site, call)
     await started_again(site)
     assert await unseen_ms(site, call) >= AGO_MS
 

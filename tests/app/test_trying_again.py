@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from asterisk_compliance.app import trying_again
 from asterisk_compliance.app.sealing import Sealers
 from asterisk_compliance.domain.decision import Reason
 from asterisk_compliance.domain.recording import Blank, Expected, Tracks
@@ -102,6 +103,52 @@ async def test_what_is_in_the_spool_no_more_is_not_tried(site: Site) -> None:
         file.unlink()
     await tried(site)
     assert since(site, call) == []
+
+
+async def test_a_call_that_may_live_is_not_taken_from_who_follows_it(site: Site) -> None:
+    call = await site.recorded()
+    detail: dict[str, Detail] = {
+        "recording": recording_id(call, 1),
+        "problem": "DISK",
+        "expected": msgspec.json.encode(WHOLE).decode(),
+    }
+    await site.log(call, (Kind.RECORDING_UNJUDGED, detail))
+    site.write(call)
+    site.node.recovery.again.storage_works()
+    await site.serving.until(lambda: not site.node.recovery.again._is_due)
+    await site.serving.until(lambda: not site.node.recovery.again._runs)
+    assert since(site, call) == []
+    assert not site.node.follows(call)
+
+
+async def test_a_disk_that_is_full_is_not_filled(site: Site) -> None:
+    call = await unjudged(site)
+    site.node.storage_changed(Reason.DISK_LOW)
+    await tried(site)
+    assert since(site, call) == []
+    site.node.storage_changed(None)
+    await site.seen("spool_removed")
+
+
+async def test_a_try_that_hangs_keeps_nobody_from_placing_a_hold(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs = asyncio.Event()
+
+    async def take_in(*_: object) -> None:
+        await hangs.wait()
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Sealers, "take_in", take_in)
+    monkeypatch.setattr(trying_again, "_UNDISTURBED_S", 0.1)
+    call = await unjudged(site)
+    await site.node.recover()
+    await site.serving.until(lambda: site.node.follows(call))
+    async with asyncio.timeout(3), site.node.recovery.again.undisturbed:
+        assert site.node.follows(call)
+    hangs.set()
+    await site.serving.until(lambda: not site.node.recovery.again._runs)
+    assert since(site, call) == ["recording_unjudged"]
 
 
 async def test_it_is_tried_once_until_storage_works_again(site: Site) -> None:

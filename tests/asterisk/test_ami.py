@@ -317,6 +317,26 @@ async def test_all_was_told_until_the_last_ping_that_was_answered_in_time(
     assert scripted_ami.connections == 1
 
 
+async def test_an_asterisk_that_always_answers_late_is_late_by_no_more_than_that(
+    scripted_ami: Any, ear: Any, running: Any
+) -> None:
+    """What it answered late it had answered: it told all until it was asked."""
+    scripted_ami.slow_with = {"Ping"}
+    limits = AmiLimits(2, 2, 0.1, 30, QUICK_BACKOFF, late_s=0.02)
+    ami = client(scripted_ami, ear, limits)
+    async with running(ami):
+        await ear.next("connected")
+        began_s = time.monotonic()
+        for _ in range(10):
+            await pinged(scripted_ami)
+            await asyncio.sleep(0.05)
+            scripted_ami.answer()
+        await pinged(scripted_ami)
+        await asyncio.sleep(0.05)
+        now_s = time.monotonic()
+        assert now_s - ami.told_until_s(now_s) < (now_s - began_s) / 2
+
+
 async def test_a_lost_connection_told_all_until_the_last_ping_that_was_answered_in_time(
     scripted_ami: Any, ear: Any, running: Any, clock: Clock
 ) -> None:
