@@ -23,7 +23,7 @@ from asterisk_compliance.domain.row_format import decode
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.errors import StoreError
 from asterisk_compliance.ids import CallId, RecordingId
-from asterisk_compliance.storage.reader import RowQuery, StoreReader
+from asterisk_compliance.storage.reader import RecordingQuery, RowQuery, StoreReader
 
 if TYPE_CHECKING:
     from asterisk_compliance.app.node import Node
@@ -113,7 +113,7 @@ def _unjudged(node: Node) -> list[tuple[CallId, RecordingId]]:
 def _left(node: Node, call: CallId, recording: RecordingId) -> _Left | None:
     """What is known of it; ``None`` where it was dealt with meanwhile, or must not be tried."""
     with StoreReader(node.store) as reader:
-        if recording not in {one for _, one in reader.unjudged(node.node)}:
+        if not reader.every_recording(RecordingQuery(recording=recording, level="unjudged")):
             return None
         rows = [decode(stored.data) for stored in reader.rows(RowQuery(call=call))]
     said = [

@@ -127,8 +127,8 @@ class AmiClient:
     def told_until_s(self, now_s: float) -> float:
         """Until when all that happened was told, as far as anybody knows, on the monotonic clock.
 
-        ``now_s``, as long as Asterisk answers in time. Else from when it was last asked something
-        that it answered in time: whatever is told now may have happened at any moment since.
+        ``now_s``, as long as Asterisk answers in time. Else when it was last asked something whose
+        answer is there: whatever is told now may have happened at any moment since.
         """
         waits = self._asked_s is not None and now_s - self._asked_s > self._limits.late_s
         return self._sure_s if waits or now_s < self._late_until_s else now_s

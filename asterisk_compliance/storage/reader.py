@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -95,10 +96,6 @@ ORDER BY kept.recording
 """
 
 
-_NO_SEQ = 1 << 62
-"""More than any row has."""
-
-
 class StoreReader:
     """A view of the store; each method sees a consistent state of its own.
 
@@ -189,11 +186,12 @@ class StoreReader:
 
         With ``before_seq``: the newest one of a smaller number.
         """
-        newest = "SELECT at FROM rows WHERE seq < ?"
-        before: list[Column] = [_NO_SEQ if before_seq is None else before_seq]
-        if kinds is not None:
-            newest += f" AND kind IN ({', '.join('?' * len(kinds))})"
-        found = self._all(f"{newest} ORDER BY seq DESC LIMIT 1", [*before, *(kinds or ())])
+        among = None if kinds is None else json.dumps([*kinds])
+        where = _conditions(
+            ("seq < ?", before_seq), ("kind IN (SELECT value FROM json_each(?))", among)
+        )
+        newest = f"SELECT at FROM rows {where.text} ORDER BY seq DESC LIMIT 1"  # noqa: S608
+        found = self._all(newest, where.values)
         return str(found[0][0]) if found else None
 
     def is_known(self, recording: str) -> bool:
