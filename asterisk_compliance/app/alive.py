@@ -4,8 +4,8 @@ Whoever comes after a life that died must know since when nobody looked at the c
 tells that only where rows are written all the time; in a quiet hour it would be an hour ago. So
 every second, once the rows of until then are on the disk, and unless Asterisk tells us late, a file
 beside the log is marked with the time. Rows are dated by the clock on the wall, which somebody may
-set back: then what is long ago looks recent. So the mark has the time of the monotonic clock as
-well, which goes on as long as the machine does, and every step back that was seen.
+set back: then what is long ago looks recent. So the mark compares it with the monotonic clock,
+which goes on as long as the machine does, and has every step back that was seen.
 
 Nothing depends on the mark but how much is blanked: without it, it is more, unless the clock was
 set back and nobody saw it.
@@ -64,12 +64,14 @@ class Mark(msgspec.Struct, frozen=True):
 
     Attributes:
         boot: Of the machine (``random(4)``): only within one does the monotonic clock go on.
-        monotonic_ms, unix_ms: The moment, on both clocks.
+        ahead_ms: How much further the clock on the wall was than the monotonic one: at most, since
+            the last step that was seen, so that small steps add up over several lives too.
+        unix_ms: The moment, by the clock on the wall.
         set_back: As of :class:`Clock`, also of the lives before.
     """
 
     boot: str
-    monotonic_ms: int
+    ahead_ms: int
     unix_ms: int
     set_back: tuple[SetBack, ...] = ()
 
@@ -94,7 +96,7 @@ class Lives:
         self._set_back = before.set_back if before else ()
         self._ahead_ms: int | None = None
         if before and before.boot == self._boot != "":
-            self._ahead_ms = before.unix_ms - before.monotonic_ms
+            self._ahead_ms = before.ahead_ms
         self.alive_unix_ms = before.unix_ms if before else newest_row_ms
 
     def now(self) -> Clock:
@@ -112,7 +114,8 @@ class Lives:
     def mark(self) -> Mark:
         """That we live, now."""
         now = self.now()
-        return Mark(self._boot, now.at_ms, now.unix_ms, now.set_back)
+        assert self._ahead_ms is not None
+        return Mark(self._boot, self._ahead_ms, now.unix_ms, now.set_back)
 
 
 class Owing(Protocol):

@@ -192,6 +192,7 @@ def test_so_many_steps_are_remembered(clocks: Clocks) -> None:
         clocks.ahead_ms -= 1_000
         now = lives.now()
     assert len(now.set_back) == STEPS_KEPT
+    assert sum(step.by_ms for step in now.set_back) == (STEPS_KEPT + 5) * 1_000, "none is forgotten"
     assert now.set_back[-1].seen_unix_ms == clocks.unix_ms
 
 

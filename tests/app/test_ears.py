@@ -10,10 +10,10 @@ from types import MappingProxyType
 import pytest
 
 from asterisk_compliance.app import ears
-from asterisk_compliance.app.ears import AmiEars
+from asterisk_compliance.app.ears import AmiEars, AriEars
 from asterisk_compliance.asterisk.ami_events import Hangup
-from asterisk_compliance.asterisk.ari_events import Channel
-from asterisk_compliance.domain.events import ChannelGone
+from asterisk_compliance.asterisk.ari_events import Channel, ChannelDestroyed
+from asterisk_compliance.domain.events import ChannelGone, LookedAway
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.errors import AsteriskUnavailable
 from asterisk_compliance.ids import ChannelId
@@ -101,6 +101,15 @@ async def test_a_call_that_ends_while_we_look_again_was_not_forged(
     site.node.row(Kind.ANOMALY, code="LATER")  # it comes behind any other
     await site.serving.until(lambda: site.serving.details("anomaly") != [])
     assert site.serving.details("anomaly") == [{"code": "LATER"}]
+
+
+async def test_whom_ari_calls_gone_while_ami_is_late_may_have_had_company(site: Site) -> None:
+    told = site.here(CALLER)
+    site.asterisk.told_s = 11.0
+    site.asterisk.lives(CALLER)
+    gone = ChannelDestroyed("compliance", "", site.asterisk.there[CALLER], 16)
+    AriEars(site.node).on_event(gone, 12.5)
+    assert told.heard == [LookedAway(11_000, blind=True), ChannelGone(12_500)]
 
 
 async def test_without_ari_ami_is_believed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from asterisk_compliance.app import recovery
 from asterisk_compliance.app.call_task import monotonic_ms, unix_ms
 from asterisk_compliance.app.recovery import policy_of
 from asterisk_compliance.asterisk.ari import AriClient
+from asterisk_compliance.domain.call_recovery import SetBack
 from asterisk_compliance.domain.call_state import Phase
 from asterisk_compliance.domain.events import (
     Bridged,
@@ -77,6 +78,12 @@ async def test_a_call_that_is_gone_is_finished(site: Site) -> None:
     assert site.kinds(call).count("call_ended") == 1
 
 
+async def hears(site: Site) -> None:
+    """AMI is there from now on."""
+    heard = Draft(Kind.ASTERISK_CONNECTED, unix_ms(), site.node.node, detail={"wire": "ami"})
+    await site.node._rows.append(heard)
+
+
 async def started_again(site: Site) -> None:
     """The rows of until now are those of a life before this one."""
     await site.node._rows.append(Draft(Kind.SERVICE_STARTED, unix_ms(), site.node.node))
@@ -96,8 +103,7 @@ async def unseen_ms(site: Site, call: CallId) -> int:
 
 
 async def test_the_mark_of_the_life_before_says_since_when_nobody_looked(site: Site) -> None:
-    heard = Draft(Kind.ASTERISK_CONNECTED, unix_ms(), site.node.node, detail={"wire": "ami"})
-    await site.node._rows.append(heard)
+    await hears(site)
     call = await site.recorded()
     await command(site, call)
     await started_again(site)
@@ -105,8 +111,37 @@ async def test_the_mark_of_the_life_before_says_since_when_nobody_looked(site: S
     assert 5_000 <= await unseen_ms(site, call) < 10_000
 
 
+@pytest.mark.parametrize(("before_seq", "is_blanked"), [(0, False), (10_000, True)])
+async def test_a_clock_that_was_set_back_before_the_call_began_means_nothing(
+    site: Site, before_seq: int, is_blanked: bool
+) -> None:
+    await hears(site)
+    call = await site.recorded()
+    await started_again(site)
+    lives = site.node.recovery._lives
+    lives.alive_unix_ms = unix_ms() - 5_000
+    lives._set_back = (SetBack(unix_ms(), 3_600_000, before_seq),)
+    assert (await unseen_ms(site, call) > 3_600_000) is is_blanked
+
+
+async def test_the_end_of_a_call_that_ari_tells_while_ami_is_late(site: Site) -> None:
+    told, lives_on = site.here(CALLER), site.here(AGENT)
+    site.asterisk.lives(AGENT)
+    site.asterisk.told_s = monotonic_ms() / 1_000 - 2
+    began_ms = monotonic_ms()
+    await site.node.recover()
+    at = next(at for at, one in enumerate(told.heard) if isinstance(one, ChannelGone))
+    looked = told.heard[at - 1]
+    assert isinstance(looked, LookedAway)
+    assert looked.blind
+    assert looked.since_ms <= began_ms - 1_900
+    away = next(one for one in lives_on.heard if isinstance(one, LookedAway))
+    assert away.since_ms <= began_ms - 1_900
+
+
 async def test_a_life_that_never_looked_does_not_count(site: Site) -> None:
     """Nor does a command that wrote a row, not even of the call, while no service followed it."""
+    await hears(site)
     call = await site.recorded()
     await started_again(site)
     await command(site, call)

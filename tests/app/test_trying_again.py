@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import pytest
 
-from asterisk_compliance.app import trying_again
+from asterisk_compliance.app import service, trying_again
+from asterisk_compliance.app.call_task import CallTask
+from asterisk_compliance.app.retaining import Retaining
 from asterisk_compliance.app.sealing import Sealers
 from asterisk_compliance.domain.decision import Reason
 from asterisk_compliance.domain.recording import Blank, Expected, Tracks
@@ -19,7 +22,7 @@ from asterisk_compliance.ids import CallId, recording_id
 from asterisk_compliance.storage.recordings import wav_header
 from asterisk_compliance.storage.vault import vault_path
 
-from .recovered_site import LOUD, Site, running
+from .recovered_site import CALLER, LOUD, Site, running
 
 ENDED: tuple[Kind, dict[str, Detail]] = (
     Kind.CALL_ENDED,
@@ -119,6 +122,36 @@ async def test_a_call_that_may_live_is_not_taken_from_who_follows_it(site: Site)
     await site.serving.until(lambda: not site.node.recovery.again._runs)
     assert since(site, call) == []
     assert not site.node.follows(call)
+
+
+async def test_a_channel_of_a_live_call_is_left_to_it(site: Site) -> None:
+    call, live = await unjudged(site), site.here(CALLER)
+    site.asterisk.lives(CALLER)
+    await tried(site)
+    assert since(site, call) == []
+    assert site.node.calls[CALLER] is cast("CallTask", live)
+
+
+async def test_a_service_that_ends_begins_no_try(site: Site) -> None:
+    call = await unjudged(site)
+    site.node.stopping = True
+    await tried(site)
+    assert since(site, call) == []
+
+
+async def test_who_disposes_and_who_holds_have_the_same_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Retaining] = []
+
+    class Noted(Retaining):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            made.append(self)
+
+    monkeypatch.setattr(service, "Retaining", Noted)
+    async with running(tmp_path) as site:
+        assert [one.holds_stand for one in made] == [site.node.recovery.again.undisturbed]
 
 
 async def test_a_disk_that_is_full_is_not_filled(site: Site) -> None:

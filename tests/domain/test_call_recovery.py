@@ -6,7 +6,7 @@ import pytest
 
 from asterisk_compliance.domain import call as rules
 from asterisk_compliance.domain.call_capture import SLIP_AFTER_MS, SLIP_BEFORE_MS
-from asterisk_compliance.domain.call_recovery import NOT_SEEN, Clock, finish, follow_again
+from asterisk_compliance.domain.call_recovery import NOT_SEEN, Clock, SetBack, finish, follow_again
 from asterisk_compliance.domain.call_rows import decision_row
 from asterisk_compliance.domain.call_state import Call, Phase, Segment, Slip, Wiring
 from asterisk_compliance.domain.commands import (
@@ -331,6 +331,14 @@ def test_a_withdrawal_removes_what_is_left_of_what_it_should() -> None:
     assert commands[-1] == RemoveRecording(TWO)
     _, commands = followed(known(**changed, withdrawn=True))
     assert commands[2:] == (RemoveSpooled(TWO),)
+
+
+def test_a_clock_that_was_set_back_taints_no_recording() -> None:
+    """Whoever was told all the time is kept, also in the hour that the clock shows twice."""
+    now = replace(NOW, set_back=(SetBack(NOW.unix_ms, 3_600_000),))
+    _, commands = finish(known(), limits=LIMITS, now=now, unseen_ms=0)
+    (judge,) = (one for one in commands if isinstance(one, Judge))
+    assert [blank.from_end_ms for blank in judge.expected.blanks] == [SLIP_BEFORE_MS]
 
 
 def test_a_withdrawal_ends_with_the_call() -> None:
