@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asterisk_compliance.app import alive
+from asterisk_compliance.app import alive, service
 from asterisk_compliance.app.alive import (
     MARK,
     STEPS_KEPT,
@@ -19,11 +20,14 @@ from asterisk_compliance.app.alive import (
     keep_marking,
     last_mark,
 )
+from asterisk_compliance.app.call_task import monotonic_ms
 from asterisk_compliance.app.committing import unix_ms
 from asterisk_compliance.domain.call_recovery import SetBack
 from asterisk_compliance.domain.rows import Draft, Kind
 from asterisk_compliance.ids import NodeName
 from asterisk_compliance.storage.writer import StoreWriter
+
+from .recovered_site import running
 
 WITHIN_S = 5.0
 ROW_MS = 1_700_000_000_000
@@ -224,3 +228,21 @@ def test_nothing_is_ever_taken_for_more_recent_than_it_is(
         now = lives.now()
         for at_ms, written_ms in rows:
             assert now.since_ms(written_ms) >= now.at_ms - at_ms - alive.STEP_MS
+
+
+async def test_a_service_marks_by_its_own_log_and_by_what_each_asterisk_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Lives, Callable[[], bool]]] = []
+
+    async def noted(_: Path, __: object, lives: Lives, in_time: Callable[[], bool]) -> None:
+        asked.append((lives, in_time))
+
+    monkeypatch.setattr(service, "keep_marking", noted)
+    async with running(tmp_path) as site:
+        ((lives, in_time),) = asked
+        rows = site.node._rows
+        assert lives.size() == rows.size + rows.waiting > 0
+        assert in_time()
+        site.asterisk.told_s = monotonic_ms() / 1_000 - 1
+        assert not in_time()
