@@ -42,6 +42,8 @@ RAMP_S = CALL_S + 1.5
 """Until as many calls end as begin."""
 _WAY_BACK = frozenset({"notice_completed", "call_continued"})
 RTP = "[general]\nrtpstart = 10000\nrtpend = 18000\n"
+LOGS = "[logfiles]\nfull = notice,warning,error\n"
+"""As Debian's Asterisk does: no line for each step of a dialplan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ async def run_all(
                 extensions=EXTENSIONS,
                 serve=False,
                 vault=vault,
-                extra={"rtp.conf": RTP},
+                extra={"rtp.conf": RTP, "logger.conf": LOGS},
             )
         )
         (site.asterisk.spool_here / "plain").mkdir(mode=0o777)

@@ -30,8 +30,8 @@ def test_the_page_names_what_the_matrix_runs_on() -> None:
     [
         ((16, 28), {Ability.MIXMONITOR_EVENTS}),
         ((20, 14), {Ability.MIXMONITOR_EVENTS, Ability.REST_BY_WEBSOCKET}),
-        ((22, 0), {Ability.MIXMONITOR_EVENTS}),
-        ((22, 1), {Ability.MIXMONITOR_EVENTS, Ability.NAMED_FILTERS}),
+        ((22, 0), {Ability.MIXMONITOR_EVENTS, Ability.SYNCHRONOUS}),
+        ((22, 1), set(Ability) - {Ability.REST_BY_WEBSOCKET}),
         ((22, 4), set(Ability)),
         (None, set(Ability)),
     ],

@@ -20,6 +20,7 @@ from asterisk_compliance.asterisk import ami_events
 from asterisk_compliance.asterisk import ari_events as ari
 from asterisk_compliance.asterisk.ami import AnyEvent
 from asterisk_compliance.asterisk.ari import AriClient, TransportName
+from asterisk_compliance.domain.asterisk_version import Ability, can, version_of
 from asterisk_compliance.domain.call_state import Arrival, Phase
 from asterisk_compliance.domain.decision import Reason
 from asterisk_compliance.domain.events import (
@@ -60,6 +61,8 @@ class AriEars:
 
     def on_connected(self, transport: TransportName, version: str) -> None:
         self._node.row(Kind.ASTERISK_CONNECTED, wire="ari", transport=transport, version=version)
+        release = version_of(version)
+        self._node.hands.synchronous = release is not None and can(release, Ability.SYNCHRONOUS)
         self._node.spawn(self._go_on())
 
     def on_disconnected(self, why: AsteriskUnavailable) -> None:

@@ -51,10 +51,13 @@ class Hands:
 
     Attributes:
         whispers: By the channel that whispers, the call it belongs to.
+        synchronous: Asterisk keeps the directions of a recording together unasked; ``False``
+            until it has said its version.
     """
 
     def __init__(self, connections: Connections, *, show_in_name: bool = False) -> None:
         self.whispers: dict[ChannelId, ChannelId] = {}
+        self.synchronous = False
         self._entering: dict[ChannelId, asyncio.Future[None]] = {}
         self._unheard: set[ChannelId] = set()
         self._to = connections
@@ -93,7 +96,8 @@ class Hands:
     ) -> bool:
         try:
             ami = self._ami()
-            await ami.setvar(channel, SEGMENT_VARIABLE, encode_segment(recording, options))
+            what = encode_segment(recording, options, synchronous=self.synchronous)
+            await ami.setvar(channel, SEGMENT_VARIABLE, what)
             await ami.play_dtmf(channel, SEGMENT_DIGIT, receive=True, duration_ms=SEGMENT_DIGIT_MS)
         except AsteriskError as error:
             log.error("segment_not_begun", channel=channel, why=str(error))

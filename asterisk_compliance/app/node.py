@@ -308,7 +308,7 @@ class Node:
     # -- what a call needs (Surroundings) ------------------------------------------------
 
     def encode(self, result: HandOver) -> str:
-        return encode_result(result)
+        return encode_result(result, synchronous=self.hands.synchronous)
 
     def follow(self, call: Call) -> None:
         if call.capture_is_open:

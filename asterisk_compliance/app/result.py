@@ -52,8 +52,8 @@ RESULT_VARIABLES = (
 )
 
 
-def encode_result(result: HandOver) -> str:
-    """The variable's value.
+def encode_result(result: HandOver, *, synchronous: bool = False) -> str:
+    """The variable's value; ``synchronous`` as of :func:`capture_flags`.
 
     Raises:
         ValueError: a value holds a character at which Asterisk would take it apart; none that
@@ -69,7 +69,9 @@ def encode_result(result: HandOver) -> str:
         result.next,
         result.channel or "",
         _features(result),
-        capture_flags(result.options) if result.start and result.options else "",
+        capture_flags(result.options, synchronous=synchronous)
+        if result.start and result.options
+        else "",
     )
     for value in values:
         if set(value) & set(',"\\$\r\n'):
@@ -84,18 +86,23 @@ def _features(result: HandOver) -> str:
     return FEATURE_OF_SEGMENTS + withdrawal
 
 
-def capture_flags(options: CaptureOptions) -> str:
+def capture_flags(options: CaptureOptions, *, synchronous: bool = False) -> str:
     """How ``compliance-back`` shall run MixMonitor: ``m`` (it shall), ``b`` (only while
-    bridged), ``t`` (the others' direction too), and the seconds between two tones.
+    bridged), ``t`` (the others' direction too), ``S`` (keep both directions together), and the
+    seconds between two tones. An Asterisk that is ``synchronous`` does what ``S`` asks for by
+    itself, and would say in its log, at every call, that it need not be asked.
 
     Flags and no options: who may set a channel's variable must not be able to write arguments of
     MixMonitor, which can start programs.
     """
     bridged = "b" if options.bridged_only else ""
     others = "t" if options.others else ""
-    return f"m{bridged}{others}{options.beep_s or ''}"
+    together = "" if synchronous else "S"
+    return f"m{bridged}{others}{together}{options.beep_s or ''}"
 
 
-def encode_segment(recording: RecordingId, options: CaptureOptions) -> str:
+def encode_segment(
+    recording: RecordingId, options: CaptureOptions, *, synchronous: bool = False
+) -> str:
     """What ``compliance-segment`` is to begin."""
-    return f"{recording}-{capture_flags(options)}"
+    return f"{recording}-{capture_flags(options, synchronous=synchronous)}"

@@ -18,12 +18,14 @@ class Ability(StrEnum):
     MIXMONITOR_EVENTS = "says over AMI what becomes of a recording"
     REST_BY_WEBSOCKET = "answers ARI requests over the WebSocket"
     NAMED_FILTERS = "filters AMI's events by name"
+    SYNCHRONOUS = "keeps both directions of a recording together unasked"
 
 
 FIRST: Final[Mapping[Ability, tuple[Version, ...]]] = {
     Ability.MIXMONITOR_EVENTS: ((16, 17), (18, 3)),
     Ability.REST_BY_WEBSOCKET: ((20, 14), (21, 9), (22, 4)),
     Ability.NAMED_FILTERS: ((22, 1),),
+    Ability.SYNCHRONOUS: ((22, 0),),
 }
 """First release of each branch; a branch that is not named never could, later ones all can."""
 

@@ -185,16 +185,16 @@ def test_mixmonitor_runs_nowhere_else_and_never_ends_a_call() -> None:
 def test_mixmonitor_takes_no_text_from_a_variable(name: str) -> None:
     """Its arguments can start programs, and who may set a variable is not who may do that."""
     (start,) = starts_of(name)
-    assert "Si(" in start, "S: Asterisk 16 needs it (docs/versions.md)"
-    value = r"(?:\$\{CUT\(\w+,-,\d\)\}|\$\{COMPLIANCE_OPTIONS\}|mt|1)"
-    filtered = re.compile(rf"\$\{{FILTER\((?:b|t|0-9|0-9a-f),{value}\)\}}")
+    value = r"(?:\$\{CUT\(\w+,-,\d\)\}|\$\{COMPLIANCE_OPTIONS\}|mSt|1)"
+    assert re.search(rf"\$\{{FILTER\(S,{value}\)\}}i\(", start), "an Asterisk 16 needs it"
+    filtered = re.compile(rf"\$\{{FILTER\((?:b|t|S|0-9|0-9a-f),{value}\)\}}")
     plain = filtered.sub("x", start)
     for chosen, kept in (("B(x)", "tone"), (f"t({SPOOL}/r-x-x-tx.wav)", "others")):
         either = f'${{IF($["x"!=""]?{chosen})}}'
         assert either in plain
         plain = plain.replace(either, kept)
     assert plain == (
-        f"TryExec(MixMonitor(,xtoneSi({MIXMONITOR_ID_VARIABLE})r({SPOOL}/r-x-x-rx.wav)others))"
+        f"TryExec(MixMonitor(,xtonexi({MIXMONITOR_ID_VARIABLE})r({SPOOL}/r-x-x-rx.wav)others))"
     )
 
 

@@ -13,14 +13,23 @@ from asterisk_compliance.app import ears
 from asterisk_compliance.app.ears import AmiEars, AriEars
 from asterisk_compliance.asterisk.ami_events import Hangup
 from asterisk_compliance.asterisk.ari_events import Channel, ChannelDestroyed
+from asterisk_compliance.domain.commands import CaptureOptions, HandOver
+from asterisk_compliance.domain.decision import Reason, Status
 from asterisk_compliance.domain.events import ChannelGone, LookedAway
 from asterisk_compliance.domain.rows import Kind
 from asterisk_compliance.errors import AsteriskUnavailable
-from asterisk_compliance.ids import ChannelId
+from asterisk_compliance.ids import ChannelId, call_id
 
 from .recovered_site import CALLER, Asterisk, Site, running
 
 HANGUP = Hangup(CALLER, CALLER, 16)
+RECORDED = HandOver(
+    call_id(1_700_000_000_000, b"8 bytes!"),
+    Status.ALLOWED,
+    Reason.NOTICE_COMPLETED,
+    start=True,
+    options=CaptureOptions(),
+)
 FORGED = {"code": "HANGUP_FORGED", "channel": CALLER}
 
 
@@ -123,3 +132,14 @@ async def test_without_ari_ami_is_believed(site: Site, monkeypatch: pytest.Monke
     site.node.ari = None
     AmiEars(site.node).on_event(HANGUP, 13.5)
     await site.serving.until(lambda: told.heard[1:] == [ChannelGone(13_500)])
+
+
+@pytest.mark.parametrize(
+    ("version", "asked"), [("16.28.0", "S"), ("22.10.1", ""), ("unknown", "S"), (None, "S")]
+)
+async def test_mixmonitor_is_asked_to_keep_the_directions_together_where_it_may_not(
+    site: Site, version: str | None, asked: str
+) -> None:
+    if version is not None:
+        AriEars(site.node).on_connected("websocket", version)
+    assert site.node.encode(RECORDED).rpartition(",")[2] == f"mbt{asked}"

@@ -44,24 +44,29 @@ def test_the_values_in_their_order() -> None:
         "COMPLIANCE_NEXT": "continue",
         "COMPLIANCE_CHANNEL": "pbx1-1700000000.1",
         "COMPLIANCE_FEATURES": "compliancesegment",
-        "COMPLIANCE_OPTIONS": "mbt",
+        "COMPLIANCE_OPTIONS": "mbtS",
     }
 
 
 @pytest.mark.parametrize(
     ("options", "flags"),
     [
-        (CaptureOptions(), "mbt"),
-        (CaptureOptions(bridged_only=False), "mt"),
-        (CaptureOptions(others=False), "mb"),
-        (CaptureOptions(beep_s=15), "mbt15"),
-        (CaptureOptions(bridged_only=False, others=False, beep_s=600), "m600"),
+        (CaptureOptions(), "mbtS"),
+        (CaptureOptions(bridged_only=False), "mtS"),
+        (CaptureOptions(others=False), "mbS"),
+        (CaptureOptions(beep_s=15), "mbtS15"),
+        (CaptureOptions(bridged_only=False, others=False, beep_s=600), "mS600"),
     ],
 )
-def test_how_mixmonitor_is_to_run(options: CaptureOptions, flags: str) -> None:
-    assert capture_flags(options) == flags
-    assert encode_result(replace(ALLOWED, options=options)).split(",")[-1] == flags
-    assert encode_segment(RECORDING, options) == f"{RECORDING}-{flags}"
+@pytest.mark.parametrize("synchronous", [False, True])
+def test_how_mixmonitor_is_to_run(options: CaptureOptions, flags: str, synchronous: bool) -> None:
+    if synchronous:
+        flags = flags.replace("S", "")
+    result = encode_result(replace(ALLOWED, options=options), synchronous=synchronous)
+    assert result.split(",")[-1] == flags
+    assert capture_flags(options, synchronous=synchronous) == flags
+    segment = encode_segment(RECORDING, options, synchronous=synchronous)
+    assert segment == f"{RECORDING}-{flags}"
 
 
 def test_a_caller_who_may_withdraw_has_the_feature_for_it() -> None:

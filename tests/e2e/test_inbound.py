@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import aiohttp
@@ -54,6 +55,10 @@ async def test_a_call_is_told_connected_and_recorded(scene):
     assert scene.site.spooled() == []
     call = scene.site.rows()[-1]["call"]
     assert scene.cdr_fields() == [f"ALLOWED:NOTICE_COMPLETED:SERVICE&QUALITY:{call}"]
+    said = re.findall(
+        r".* (?:NOTICE|WARNING|ERROR)\[\d+\]\[C-.*", scene.site.asterisk.log_file.read_text()
+    )
+    assert said == [], "a call that goes well is no line in Asterisk's log"
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.2, 0.9])
