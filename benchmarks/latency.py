@@ -132,6 +132,7 @@ COMPARED: Mapping[str, Interval] = {
     "bridge to first recorded sample: caller": lambda call: call.recorded["caller"] - call.bridged,
     "bridge to first recorded sample: agent": lambda call: call.recorded["agent"] - call.bridged,
 }
+# Asterisk's log names what a line executes: our MixMonitor is inside of a TryExec.
 OUR_STEPS: Mapping[str, Interval] = {
     "dialplan entered to Stasis executed": lambda call: call.executed("Stasis") - call.entered,
     "Stasis executed to arrival in the service": lambda call: (
@@ -147,9 +148,9 @@ OUR_STEPS: Mapping[str, Interval] = {
         call.executed_after("Stasis") - call.rows["notice_completed"]
     ),
     "... to MixMonitor executed": lambda call: (
-        call.executed("MixMonitor") - call.executed_after("Stasis")
+        call.executed("TryExec") - call.executed_after("Stasis")
     ),
-    "... to Dial executed": lambda call: call.executed("Dial") - call.executed("MixMonitor"),
+    "... to Dial executed": lambda call: call.executed("Dial") - call.executed("TryExec"),
     "... to the agent's INVITE": lambda call: call.agent_invited - call.executed("Dial"),
 }
 PLAIN_STEPS: Mapping[str, Interval] = {
