@@ -111,10 +111,14 @@ async def test_half_a_mute_is_none(site: Site) -> None:
     assert calls == ["write", "read"]
 
 
-async def test_a_new_segment_is_named_before_the_key_is_pressed(site: Site) -> None:
+@pytest.mark.parametrize(("synchronous", "together"), [(False, "S"), (True, "")])
+async def test_a_new_segment_is_named_before_the_key_is_pressed(
+    site: Site, synchronous: bool, together: str
+) -> None:
+    site.hands.synchronous = synchronous
     assert await site.hands.start_segment(CALLER, RECORDING, CaptureOptions(beep_s=15))
     assert site.wires.asked == [
-        ("setvar", CALLER, "COMPLIANCE_SEGMENT", f"{RECORDING}-mbt15"),
+        ("setvar", CALLER, "COMPLIANCE_SEGMENT", f"{RECORDING}-mbt{together}15"),
         ("dtmf", CALLER, "D", True, 80),
     ]
 
