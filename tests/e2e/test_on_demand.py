@@ -7,7 +7,17 @@ import time
 import numpy as np
 import pytest
 
-from e2e.steering import BEEP_HZ, EXTENSIONS, Recorded, Times, policy, press, run_cli, steered
+from e2e.steering import (
+    BEEP_HZ,
+    BEEP_S,
+    EXTENSIONS,
+    Recorded,
+    Times,
+    policy,
+    press,
+    run_cli,
+    steered,
+)
 from lab.leg import Leg
 from lab.tone_spans import amplitudes
 from lab.tones import FRAME, RATE
@@ -116,8 +126,8 @@ def tone(pcm: np.ndarray) -> np.ndarray:
 
 
 def beeps(leg: Leg, since: float) -> list[float]:
-    """When each beep began, by the clock."""
+    """When each beep began, by the clock; a frame that is missing in one does not make it two."""
     heard = leg.heard_pcm()
-    there = np.concatenate(([False], tone(heard.pcm)))
-    begins = np.flatnonzero(there[1:] & ~there[:-1]) * FRAME / RATE
+    there = np.flatnonzero(tone(heard.pcm)) * FRAME / RATE
+    begins = there[np.diff(there, prepend=-BEEP_S) >= BEEP_S]
     return [heard.clock_of(at) for at in begins if heard.clock_of(at) > since]
