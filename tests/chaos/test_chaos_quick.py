@@ -15,7 +15,7 @@ from chaos.checker import check
 from chaos.evidence import Evidence
 from chaos.planted import PLANTED
 
-pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(170)]
 
 TESTS = Path(__file__).parents[1]
 CALLS, FAULTS, SEED = 16, 10, 4
@@ -43,7 +43,7 @@ def test_a_short_run_leaves_nothing_unexplained(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(TESTS)},
-        timeout=240,
+        timeout=150,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith(f"seed {SEED}\n")

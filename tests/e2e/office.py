@@ -44,7 +44,7 @@ class Office:
     async def dial(self, who: str, exten: str) -> Leg:
         return await self.phones[who].dial(exten, self.port)
 
-    async def called(self, who: str, timeout_s: float = 10.0) -> Leg:
+    async def called(self, who: str, timeout_s: float = 5.0) -> Leg:
         """The next call to a telephone, once it has answered."""
         leg = await self.phones[who].next_call(timeout_s)
         await leg.answered()
@@ -81,7 +81,7 @@ class Office:
 
     async def channel_of(self, who: str) -> str:
         """The id of a telephone's only channel, once those of its former calls are gone."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(3):
             while True:
                 channels = await self.ari("GET", "channels")
                 found = [one for one in channels if one["name"].startswith(f"PJSIP/{who}-")]
@@ -102,7 +102,7 @@ class Office:
     def notice_to(self, leg: Leg, prompt: str = "notice-test", language: str = "en") -> NoticeHeard:
         return NoticeHeard.of(self.search(prompt, language), leg.heard_pcm())
 
-    async def hears(self, leg: Leg, prompt: str, timeout_s: float = 10.0) -> None:
+    async def hears(self, leg: Leg, prompt: str, timeout_s: float = 8.0) -> None:
         """Wait until a telephone has heard a prompt to its end.
 
         To look takes time from the telephones, so it is done in a thread, and not often.

@@ -126,7 +126,7 @@ class Lender:
     async def outcome(self, leg: Leg) -> str:
         """What the dialplan was told, once the call is over."""
         await leg.ended(10)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(5):
             while len(self.office.site.cdrs()) == self.cdrs:  # noqa: ASYNC110 - of another process
                 await asyncio.sleep(0.02)
         return self.office.site.cdrs()[-1][-1]

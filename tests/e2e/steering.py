@@ -102,7 +102,7 @@ class Recorded:
         """``asterisk-compliance calls WHAT``: exit status, standard output, standard error."""
         return await run_cli(self.office, "calls", what, self.call, *options)
 
-    async def is_said(self, status: str, *, who: str = "channel", timeout_s: float = 10.0) -> float:
+    async def is_said(self, status: str, *, who: str = "channel", timeout_s: float = 3.0) -> float:
         """Wait until the dialplan of the channel, or the agent, is told this status.
 
         Returns:
@@ -203,7 +203,7 @@ def wall_s(row: dict[str, Any]) -> float:
     return datetime.fromisoformat(row["at"]).timestamp()
 
 
-async def until(holds: Callable[[], bool], timeout_s: float = 10.0) -> float:
+async def until(holds: Callable[[], bool], timeout_s: float = 5.0) -> float:
     """Wait for something of another process; returns the clock time at which it was seen."""
     async with asyncio.timeout(timeout_s):
         while not holds():  # noqa: ASYNC110 - of another process

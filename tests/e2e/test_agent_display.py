@@ -77,7 +77,7 @@ async def telephones_show_names(office: Office) -> None:
 
 async def until_shown(office: Office, channel: str, status: str) -> None:
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(5):
             while await office.variable(channel, "COMPLIANCE_SHOWN") != status:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
     except TimeoutError:
@@ -160,7 +160,7 @@ async def test_a_name_that_the_caller_chose_is_shown_as_a_name():
 
 async def renamed(office: Office, channel: str, begins: str) -> str:
     """The name on a telephone, once it begins as it shall."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(3):
         while True:
             name = await office.variable(channel, "CONNECTEDLINE(name)") or ""
             if name.startswith(begins):

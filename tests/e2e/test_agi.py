@@ -199,7 +199,7 @@ async def test_one_call_too_many_goes_on_and_the_others_are_recorded(set_the_sce
 
 
 async def until_cdrs(scene, fields):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(5):
         while scene.cdr_fields() != fields:  # noqa: ASYNC110 - a file of another process
             await asyncio.sleep(0.02)
 

@@ -91,7 +91,7 @@ async def served() -> AsyncIterator[Stage]:
 
 
 async def cdr_says(stage, *said):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(5):
         while len(lines := stage.site.cdrs()) < len(said):  # noqa: ASYNC110 - a file of another process
             await asyncio.sleep(0.02)
     assert [line[-1] for line in lines] == list(said)
@@ -270,7 +270,7 @@ async def test_a_service_that_is_back_takes_over_what_the_dialplan_began(stage):
     """Entered again: told again, recorded by the service, and what was recorded alone ends."""
     caller = await stage.caller.dial("111", stage.port)
     await caller.answered()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(5):
         while not stage.site.spooled():  # noqa: ASYNC110 - a directory of another process
             await asyncio.sleep(0.02)
     await stage.site.service.start()

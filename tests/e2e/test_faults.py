@@ -82,7 +82,7 @@ exten => 110,1,Gosub(compliance-notice,s,1(inbound))
     assert agent.times["confirmed"] - leg.times["invite"] < 0.5
     await leg.hang_up()
     await agent.ended()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(5):
         while not scene.site.cdrs():  # noqa: ASYNC110 - a file of another process
             await asyncio.sleep(0.02)
     assert scene.cdr_fields() == ["NOT_RECORDED:EMERGENCY::"]

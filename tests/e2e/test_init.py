@@ -154,7 +154,7 @@ async def ami(host: Host, *actions: Mapping[str, str]) -> list[str]:
     for action in (login, *actions):
         text = "".join(f"{name}: {value}\r\n" for name, value in action.items())
         writer.write(f"{text}\r\n".encode())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(5):
             answers.append((await reader.readuntil(b"\r\n\r\n")).decode())
     writer.close()
     return answers

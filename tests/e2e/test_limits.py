@@ -88,7 +88,7 @@ exten => 200,1,Set(TIMEOUT(absolute)=0)
     await scene.site.asterisk.cli(
         f"channel redirect {channels.split('!')[0].strip()} from-lab,200,1"
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(5):
         while "!200!" not in await scene.site.asterisk.cli("core show channels concise"):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     scene.site.service.resume()

@@ -121,7 +121,7 @@ class Watched:
     async def until(self, kind: str, count: int) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(8):
                 while len(found := self.details(kind)) < count:  # noqa: ASYNC110 - another process's
                     await asyncio.sleep(0.02)
         except TimeoutError:
@@ -257,7 +257,7 @@ async def _a_number_forges_a_notice(watched: Watched, phone: Phone) -> None:
     number = said.replace("\r\n", "%0d%0a").replace(":", "%3a").replace(" ", "%20")
     port = watched.asterisk.sip_port
     leg = await phone.dial("untold", port, from_value=address(number))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(8):
         while "MixMonitorStart: no Uniqueid" not in watched.service.words:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     honest = await phone.dial("untold", port)

@@ -89,7 +89,7 @@ def shown(rows: list[dict[str, Any]]) -> set[str]:
 
 
 async def said_in_cdr(scene: Scene, channel: str) -> str:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(5):
         while True:
             for *_, uniqueid, said in scene.site.cdrs():
                 if uniqueid == channel:
@@ -144,7 +144,7 @@ async def test_nothing_is_shown_unless_the_site_wants_it(set_the_scene: SetTheSc
 
 async def a_reader_of(pipe: Path) -> int:
     """Wait until somebody reads it, and open its other end."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(5):
         while True:
             try:
                 return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
@@ -183,7 +183,7 @@ async def variable(scene: Scene, channel: str) -> str:
     login = aiohttp.encode_basic_auth(asterisk.ari_user, asterisk.ari_password)
     url = f"{asterisk.ari_url}/channels/{channel}/variable"
     async with aiohttp.ClientSession(headers={"Authorization": login}) as session:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(5):
             while True:
                 async with session.get(url, params={"variable": "COMPLIANCE_PAST_CALLS"}) as answer:
                     if answer.status == 200 and (found := (await answer.json())["value"]):

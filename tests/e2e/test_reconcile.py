@@ -140,6 +140,6 @@ def _ends(path: Path) -> list[object]:
 
 async def _until(count: int, path: Path, read: Callable[[], list[object]]) -> None:
     """Asterisk writes its records a moment after the end of a call."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(5):
         while not (path.exists() and len(read()) >= count):  # noqa: ASYNC110, ASYNC240
             await asyncio.sleep(0.02)

@@ -85,7 +85,7 @@ class Leg:
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def ringing(self, timeout_s: float = 10.0) -> None:
+    async def ringing(self, timeout_s: float = 5.0) -> None:
         await self.until(lambda: "ringing" in self.times or self.is_over, timeout_s)
 
     async def answered(self, timeout_s: float = 10.0) -> None:
@@ -102,7 +102,7 @@ class Leg:
     async def ended(self, timeout_s: float = 10.0) -> None:
         await self.until(lambda: self.is_over, timeout_s)
 
-    async def first_rtp(self, timeout_s: float = 10.0) -> None:
+    async def first_rtp(self, timeout_s: float = 5.0) -> None:
         await self.until(lambda: "first_rtp" in self.times, timeout_s)
 
     async def until_heard(self, seconds: float, timeout_s: float = 10.0) -> None:
@@ -128,7 +128,7 @@ class Leg:
             self.dialog.reply(self._incoming, 200, self._describe())
             self._let_speak()
 
-    async def hang_up(self, timeout_s: float = 10.0) -> None:
+    async def hang_up(self, timeout_s: float = 5.0) -> None:
         """End the call in the way its state asks for: BYE, CANCEL, or 603 to who calls us."""
         if self.is_over:
             return
@@ -164,12 +164,12 @@ class Leg:
     def start_sending(self) -> None:
         self.media.start()
 
-    async def hold(self, timeout_s: float = 10.0) -> int:
+    async def hold(self, timeout_s: float = 5.0) -> int:
         """Put the other side on hold and fall silent; returns the status of the re-INVITE."""
         self.stop_sending()
         return await self._reinvite("sendonly", timeout_s)
 
-    async def resume(self, timeout_s: float = 10.0) -> int:
+    async def resume(self, timeout_s: float = 5.0) -> int:
         status = await self._reinvite("sendrecv", timeout_s)
         self._let_speak()
         return status

@@ -153,8 +153,6 @@ capture = "from-notice"
 """
 
 _POLL_S = 0.02
-_PATIENT_S = 8.0
-"""``growth_s`` where it is not the matter: telephones that are held up leave frames out."""
 _INCLUDED = "#include compliance.conf"
 
 
@@ -225,8 +223,6 @@ class Site:
         if through is not None:
             ports |= await through(asterisk)
         memory = None
-        if "growth_s" not in limits:
-            limits = f"growth_s = {_PATIENT_S}\n{limits}"
         if hearing is not None:
             memory = Memory.of(asterisk)
             where = f'directory = "{memory.inside}"\ndirectory_here = "{memory.here}"'
