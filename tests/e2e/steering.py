@@ -27,7 +27,7 @@ from lab.wav import read_wav, write_wav
 _SILENT = 60.0
 """As in :mod:`lab.hearing`: amplitude (RMS) below which 20 ms are silent."""
 _POLL_S = 0.01
-BEEP_HZ, BEEP_S = 1_400, 0.2
+BEEP_HZ = 1_400
 Times = tuple[float, float]
 
 EXTENSIONS = """
@@ -61,7 +61,7 @@ def steered(
 
 def _install(sounds: Path) -> None:
     install_all(sounds)
-    tone = 8_000 * np.sin(2 * np.pi * BEEP_HZ * np.arange(round(BEEP_S * RATE)) / RATE)
+    tone = 8_000 * np.sin(2 * np.pi * BEEP_HZ * np.arange(RATE // 5) / RATE)
     write_wav(sounds / "en" / "beep.wav", np.rint(tone).astype(np.int16))
 
 
