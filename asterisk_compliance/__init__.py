@@ -4,16 +4,14 @@ What programs of others may use is in ``__all__``; ``docs/developers.md`` shows 
 when it is asked for, so that ``import asterisk_compliance`` costs nothing.
 """
 
-__version__ = "0.1.0"
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asterisk_compliance.api.log import AuditLog, check_proof
     from asterisk_compliance.api.notice_flow import AriActions, NoticeFlow
     from asterisk_compliance.api.site import Site
     from asterisk_compliance.api.webhook import verify_webhook
-    from asterisk_compliance.domain.decision import Decision, Next, Reason, Status
-    from asterisk_compliance.domain.row_format import Row
+    from asterisk_compliance.domain.audit.encoding import Row
+    from asterisk_compliance.domain.call.decision import Decision, Next, Reason, Status
     from asterisk_compliance.errors import (
         ComplianceError,
         ConfigError,
@@ -24,7 +22,8 @@ if TYPE_CHECKING:
         StoreUnavailable,
         WebhookRefused,
     )
-    from asterisk_compliance.storage.verdict import Fault, Level, Verdict
+    from asterisk_compliance.storage.proofs.verdict import Fault, Level, Verdict
+    from asterisk_compliance.version import __version__
 
 __all__ = [
     "AriActions",
@@ -57,13 +56,14 @@ _PLACES = {
     "api.notice_flow": ("AriActions", "NoticeFlow"),
     "api.site": ("Site",),
     "api.webhook": ("verify_webhook",),
-    "domain.decision": ("Decision", "Next", "Reason", "Status"),
-    "domain.row_format": ("Row",),
+    "domain.call.decision": ("Decision", "Next", "Reason", "Status"),
+    "domain.audit.encoding": ("Row",),
     "errors": (
         *("ComplianceError", "ConfigError", "LogBroken", "RequestRefused"),
         *("StoreError", "StoreLocked", "StoreUnavailable", "WebhookRefused"),
     ),
-    "storage.verdict": ("Fault", "Level", "Verdict"),
+    "storage.proofs.verdict": ("Fault", "Level", "Verdict"),
+    "version": ("__version__",),
 }
 
 

@@ -20,17 +20,18 @@ from statistics import quantiles
 import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from asterisk_compliance.domain.checkpoint import Checkpoint, sign_checkpoint
-from asterisk_compliance.domain.key_chain import FIRST
-from asterisk_compliance.domain.merkle import Frontier, leaf_hash
-from asterisk_compliance.domain.rows import Draft, Kind
-from asterisk_compliance.domain.signed_note import SignerKey
-from asterisk_compliance.storage.audit_log import AuditLog
-from asterisk_compliance.storage.proving import prove
-from asterisk_compliance.storage.reader import StoreReader
-from asterisk_compliance.storage.schema import DATABASE
-from asterisk_compliance.storage.verify import verify
-from asterisk_compliance.storage.writer import Head, StoreWriter
+from asterisk_compliance.domain.audit.checkpoint import Checkpoint, sign_checkpoint
+from asterisk_compliance.domain.audit.key_chain import FIRST
+from asterisk_compliance.domain.audit.merkle import Frontier, leaf_hash
+from asterisk_compliance.domain.audit.rows import Draft, Kind
+from asterisk_compliance.domain.audit.signed_note import SignerKey
+from asterisk_compliance.storage.log.audit_log import AuditLog
+from asterisk_compliance.storage.log.reader import StoreReader
+from asterisk_compliance.storage.log.schema import DATABASE
+from asterisk_compliance.storage.log.stored import Head
+from asterisk_compliance.storage.log.writer import StoreWriter
+from asterisk_compliance.storage.proofs.prover import prove
+from asterisk_compliance.storage.proofs.verification import verify
 from sample_rows import AT_MS, a_call, a_recorded_call, draft
 
 IN_FLIGHT = 2_000

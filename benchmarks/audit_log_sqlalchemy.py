@@ -22,10 +22,10 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.pool import StaticPool
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from asterisk_compliance.domain.merkle import leaf_hash
-from asterisk_compliance.domain.projection import Change, project
-from asterisk_compliance.domain.row_format import encode, place
-from asterisk_compliance.storage import projections, schema
+from asterisk_compliance.domain.audit.encoding import encode, place
+from asterisk_compliance.domain.audit.merkle import leaf_hash
+from asterisk_compliance.domain.audit.projection import Change, project
+from asterisk_compliance.storage.log import projections, schema
 from sample_rows import AT_MS, a_call, a_recorded_call
 
 ROWS = 22_000

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from asterisk_compliance.domain.row_format import milliseconds
+from asterisk_compliance.domain.audit.encoding import milliseconds
 from benchmarks.call_log import LoggedCall, read_calls
 from benchmarks.summary import (
     Comparison,

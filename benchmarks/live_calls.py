@@ -7,7 +7,7 @@ a line that says yes to everything. Calls hear their notice, go on, and are brid
 Memory is what the process has more than with the first hundred of them, divided. An event is a
 bridge that a call leaves and enters again: the processor's time until the call has dealt with it,
 the median of five rounds. This process stands still again and again, since it is busy with itself;
-what a service does then for each live call (``recovery.py``) is left out.
+what a service does then for each live call (``resumption.py``) is left out.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ import structlog
 import uvloop
 
 from app.serving import Serving, Willing, write_config
-from asterisk_compliance.app import node as node_module
-from asterisk_compliance.app.call_task import CallTask, monotonic_ms
-from asterisk_compliance.app.node import Node
-from asterisk_compliance.domain.call_state import Arrival, Phase
-from asterisk_compliance.domain.events import (
+from asterisk_compliance.app.calls import node as node_module
+from asterisk_compliance.app.calls.call_task import CallTask
+from asterisk_compliance.app.calls.node import Node
+from asterisk_compliance.clock import monotonic_ms
+from asterisk_compliance.domain.audit.rows import PersonalFact
+from asterisk_compliance.domain.call.events import (
     Bridged,
     Entry,
     FileGrew,
@@ -41,8 +42,8 @@ from asterisk_compliance.domain.events import (
     PlaybackStarted,
     Unbridged,
 )
-from asterisk_compliance.domain.notice import Policy
-from asterisk_compliance.domain.rows import PersonalFact
+from asterisk_compliance.domain.call.state import Arrival, Phase
+from asterisk_compliance.domain.policy.notice import Policy
 from asterisk_compliance.ids import ChannelId
 from benchmarks.summary import report
 

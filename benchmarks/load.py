@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from asterisk_compliance.age import new_identity
-from asterisk_compliance.domain.row_format import milliseconds
+from asterisk_compliance.domain.audit.encoding import milliseconds
 from benchmarks.load_picture import draw
 from benchmarks.processes import cost_of
 from benchmarks.sipp import Callers

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from asterisk_compliance.domain.row_format import milliseconds
+from asterisk_compliance.domain.audit.encoding import milliseconds
 from benchmarks.load import RTP, free_port, voice
 from benchmarks.processes import cost_of
 from benchmarks.sipp import Callers

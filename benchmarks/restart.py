@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from asterisk_compliance.domain.row_format import milliseconds
+from asterisk_compliance.domain.audit.encoding import milliseconds
 from benchmarks.load import RTP, free_port
 from benchmarks.sipp import Callers
 from benchmarks.summary import in_the_dialplan, report

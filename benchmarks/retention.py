@@ -27,18 +27,18 @@ from types import SimpleNamespace
 from typing import Any, TypeAlias, cast
 from zoneinfo import ZoneInfo
 
-from asterisk_compliance.app.outliving import due_persons
-from asterisk_compliance.app.retention import plan
-from asterisk_compliance.config import Settings
+from asterisk_compliance.app.retention.person_expiry import due_persons
+from asterisk_compliance.app.retention.plan import plan
+from asterisk_compliance.config.settings import Settings
+from asterisk_compliance.domain.audit.encoding import search_digest, timestamp
 from asterisk_compliance.domain.periods import read_period
 from asterisk_compliance.domain.purposes import PurposeCode
-from asterisk_compliance.domain.retention import Today
-from asterisk_compliance.domain.row_format import search_digest, timestamp
+from asterisk_compliance.domain.retention.schedule import Today
 from asterisk_compliance.ids import call_id, party_id, recording_id
-from asterisk_compliance.storage import schema
-from asterisk_compliance.storage.personal import load_search_key
-from asterisk_compliance.storage.reader import CallQuery, StoreReader
-from asterisk_compliance.storage.writer import StoreWriter
+from asterisk_compliance.storage.log import schema
+from asterisk_compliance.storage.log.personal_data import load_search_key
+from asterisk_compliance.storage.log.reader import CallQuery, StoreReader
+from asterisk_compliance.storage.log.writer import StoreWriter
 
 Values: TypeAlias = "tuple[str | int | bytes, ...]"
 

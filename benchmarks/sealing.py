@@ -30,18 +30,18 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from app.recovered_site import Asterisk
 from app.serving import Serving, write_config
 from asterisk_compliance.age import new_identity
-from asterisk_compliance.app.call_task import monotonic_ms, unix_ms
-from asterisk_compliance.app.line import AriLine
-from asterisk_compliance.app.node import Node
-from asterisk_compliance.app.sealing import Sealers
-from asterisk_compliance.domain.call_recovery import Clock, finish
-from asterisk_compliance.domain.decision import Decision, Next, Reason, Status
-from asterisk_compliance.domain.events import Entry
-from asterisk_compliance.domain.memory import Left, Remembered
-from asterisk_compliance.domain.recording import Expected
-from asterisk_compliance.domain.row_format import milliseconds
+from asterisk_compliance.app.calls.caller_channel import AriLine
+from asterisk_compliance.app.calls.node import Node
+from asterisk_compliance.app.recordings.sealer_pool import Sealers
+from asterisk_compliance.clock import monotonic_ms, unix_ms
+from asterisk_compliance.domain.audit.encoding import milliseconds
+from asterisk_compliance.domain.call.decision import Decision, Next, Reason, Status
+from asterisk_compliance.domain.call.events import Entry
+from asterisk_compliance.domain.call.recovery import Clock, finish
+from asterisk_compliance.domain.call.replay import Left, Remembered
+from asterisk_compliance.domain.recording.verdict import Expected
 from asterisk_compliance.ids import CallId, ChannelId, call_id, recording_id, spool_name
-from asterisk_compliance.storage.recordings import SAMPLE_RATE, wav_header
+from asterisk_compliance.storage.recordings.assembly import SAMPLE_RATE, wav_header
 
 RECIPIENTS = tuple(new_identity()[1] for _ in range(2))
 DECISION = Decision(Status.ALLOWED, Reason.NOTICE_COMPLETED, (), "standard/1/ja", Next.CONTINUE)

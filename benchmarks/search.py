@@ -21,14 +21,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from asterisk_compliance.app.past_calls import past_calls
-from asterisk_compliance.domain.row_format import search_digest, timestamp
+from asterisk_compliance.app.access.past_calls import past_calls
+from asterisk_compliance.domain.audit.encoding import search_digest, timestamp
 from asterisk_compliance.ids import CallId, call_id, party_id, recording_id
-from asterisk_compliance.storage import schema
-from asterisk_compliance.storage.personal import load_search_key
-from asterisk_compliance.storage.reader import StoreReader
-from asterisk_compliance.storage.search import CallFinder, CallSearch
-from asterisk_compliance.storage.writer import StoreWriter
+from asterisk_compliance.storage.log import schema
+from asterisk_compliance.storage.log.personal_data import load_search_key
+from asterisk_compliance.storage.log.reader import StoreReader
+from asterisk_compliance.storage.log.writer import StoreWriter
+from asterisk_compliance.storage.search.finder import CallFinder, CallSearch
 
 Values: TypeAlias = "tuple[str | int | bytes | None, ...]"
 

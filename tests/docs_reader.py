@@ -16,12 +16,12 @@ from typer.testing import CliRunner, Result
 from app.recovered_site import LOUD
 from app.released_site import IDENTITY, RECIPIENT, Site
 from asterisk_compliance.cli.main import app
-from asterisk_compliance.domain.recording import Expected
-from asterisk_compliance.domain.rows import Draft, Kind
+from asterisk_compliance.domain.audit.rows import Draft, Kind
+from asterisk_compliance.domain.recording.verdict import Expected
 from asterisk_compliance.errors import ComplianceError
 from asterisk_compliance.ids import recording_id, spool_name
-from asterisk_compliance.storage.recordings import measure_and_join, wav_header
-from asterisk_compliance.storage.writer import StoreWriter
+from asterisk_compliance.storage.log.writer import StoreWriter
+from asterisk_compliance.storage.recordings.assembly import measure_and_join, wav_header
 from sample_rows import a_call, a_recorded_call
 from values import replace
 

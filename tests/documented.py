@@ -17,18 +17,18 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import sample_settings
-from asterisk_compliance.app.live import Live
-from asterisk_compliance.app.metrics import Metrics
-from asterisk_compliance.app.notices import Notices
-from asterisk_compliance.app.storage_watch import StorageWatch
-from asterisk_compliance.config import PolicySettings, Settings
+from asterisk_compliance.app.calls.playing_notices import Notices
+from asterisk_compliance.app.recordings.storage_monitor import StorageWatch
+from asterisk_compliance.app.service.live_gauges import Live
+from asterisk_compliance.app.shared.metrics import Metrics
+from asterisk_compliance.config.settings import PolicySettings, Settings
+from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.periods import Period
-from asterisk_compliance.domain.rows import Kind
-from asterisk_compliance.domain.terms import DEFAULTS, FIELDS
+from asterisk_compliance.domain.policy.terms import DEFAULTS, FIELDS
 
 if typing.TYPE_CHECKING:
-    from asterisk_compliance.app.counted_rows import CountedRows
-    from asterisk_compliance.app.node import Node
+    from asterisk_compliance.app.audit.metered_log import CountedRows
+    from asterisk_compliance.app.calls.node import Node
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "asterisk_compliance"

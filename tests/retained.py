@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from asterisk_compliance.config import Settings
-from asterisk_compliance.domain.row_format import milliseconds
-from asterisk_compliance.domain.rows import Draft, Kind
+from asterisk_compliance.config.settings import Settings
+from asterisk_compliance.domain.audit.encoding import milliseconds
+from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.ids import CallId, RecordingId, call_id, recording_id
-from asterisk_compliance.storage.writer import StoreWriter
+from asterisk_compliance.storage.log.writer import StoreWriter
 from sample_rows import a_recorded_call
 from sample_settings import raw
 from sample_settings import settings as sample

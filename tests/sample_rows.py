@@ -4,9 +4,9 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from asterisk_compliance.domain.rows import Actor, Draft, Kind, PersonalFact
+from asterisk_compliance.domain.audit.rows import Actor, Draft, Kind, PersonalFact
 from asterisk_compliance.ids import CallId, NodeName, call_id, party_id, recording_id
-from asterisk_compliance.storage.schema import DATABASE
+from asterisk_compliance.storage.log.schema import DATABASE
 
 NODE = NodeName("pbx1")
 AT_MS = 1_795_507_200_000  # 2026-11-24T08:00:00Z

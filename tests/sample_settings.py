@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from asterisk_compliance.config import Settings, parse
+from asterisk_compliance.config.settings import Settings, parse
 from asterisk_compliance.errors import ConfigError
 
 _RAW: dict[str, Any] = {

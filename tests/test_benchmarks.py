@@ -294,9 +294,9 @@ def test_the_way_back_is_counted_from_the_notice_of_the_same_call() -> None:
 def test_a_sample_belongs_to_the_innermost_module_of_ours() -> None:
     outside = "thread (1): MainThread;run (uvloop/__init__.py:92)"
     stacks = [
-        f"{outside};step (asterisk_compliance/app/node.py:1);replace (msgspec/x.py:2) 3",
+        f"{outside};step (asterisk_compliance/app/calls/node.py:1);replace (msgspec/x.py:2) 3",
         f"{outside} 2",
-        "thread (2): audit-log;add (asterisk_compliance/storage/writer.py:9) 5",
+        "thread (2): audit-log;add (asterisk_compliance/storage/log/writer.py:9) 5",
     ]
     assert by_module(stacks) == {
         "app/node": 3,

@@ -11,17 +11,10 @@ from enum import StrEnum
 import pytest
 
 import asterisk_compliance
-from asterisk_compliance.app import live_facts
-from asterisk_compliance.app.dialplan import render_default
-from asterisk_compliance.app.findings import FindingId
-from asterisk_compliance.app.health import Trouble
-from asterisk_compliance.app.marks import Mark
-from asterisk_compliance.app.metrics import FLAWS
-from asterisk_compliance.app.posting import Obstacle
-from asterisk_compliance.app.releasing import DrillProblem
-from asterisk_compliance.app.remaining import Places, remainders
-from asterisk_compliance.app.request_watch import STATES as REQUEST_STATES
-from asterisk_compliance.app.result import (
+from asterisk_compliance.app.access.release import DrillProblem
+from asterisk_compliance.app.checks.finding import FindingId, SiteFindingId
+from asterisk_compliance.app.dialplan.rendering import render_default
+from asterisk_compliance.app.dialplan.variables import (
     CANARY_VARIABLE,
     HEARING_VARIABLE,
     LAST_CALL_VARIABLE,
@@ -33,42 +26,53 @@ from asterisk_compliance.app.result import (
     SEGMENT_VARIABLE,
     SHOWN_VARIABLE,
 )
-from asterisk_compliance.app.site_findings import SiteFindingId
-from asterisk_compliance.app.storage_watch import Problem
-from asterisk_compliance.catalogue import shipped_purposes
-from asterisk_compliance.domain import request_codes
-from asterisk_compliance.domain.canary import CanaryReason
-from asterisk_compliance.domain.decision import DIALPLAN_REASONS, Reason, Status
-from asterisk_compliance.domain.dialplan_findings import FindingId as DialplanFindingId
-from asterisk_compliance.domain.dialplan_findings import severity_of
-from asterisk_compliance.domain.due import Basis, Regime
-from asterisk_compliance.domain.erasure import Ground, Hindrance
-from asterisk_compliance.domain.hearing_state import HearingReason, LoanEnd
-from asterisk_compliance.domain.hearing_state import Outcome as HearingOutcome
-from asterisk_compliance.domain.incidents import Item as ReportItem
-from asterisk_compliance.domain.incidents import Outcome as LeakOutcome
-from asterisk_compliance.domain.incidents import Place as LeakPlace
-from asterisk_compliance.domain.leak_duties import Category, Freed, Standing, Step
-from asterisk_compliance.domain.matching import Match
-from asterisk_compliance.domain.policy_rules import Rule
-from asterisk_compliance.domain.provisions import (
+from asterisk_compliance.app.recordings.storage_monitor import Problem
+from asterisk_compliance.app.retention.remainders import Places, remainders
+from asterisk_compliance.app.service import ari_user_events as live_facts
+from asterisk_compliance.app.shared.http_post import Obstacle
+from asterisk_compliance.app.shared.marks import Mark
+from asterisk_compliance.app.shared.metrics import FLAWS
+from asterisk_compliance.app.shared.troubles import Trouble
+from asterisk_compliance.app.subject_requests.deadline_watch import STATES as REQUEST_STATES
+from asterisk_compliance.domain.access.hearing_state import HearingReason, LoanEnd
+from asterisk_compliance.domain.access.hearing_state import Outcome as HearingOutcome
+from asterisk_compliance.domain.access.purpose_limitation import (
+    OWN_CODES,
+    Action,
+    UseGround,
+    UseReason,
+)
+from asterisk_compliance.domain.access.purpose_limitation import SOURCES as USE_SOURCES
+from asterisk_compliance.domain.access.purpose_limitation import Refusal as UseRefusal
+from asterisk_compliance.domain.audit.rows import Actor, Kind
+from asterisk_compliance.domain.breach.incidents import Item as ReportItem
+from asterisk_compliance.domain.breach.incidents import Outcome as LeakOutcome
+from asterisk_compliance.domain.breach.incidents import Place as LeakPlace
+from asterisk_compliance.domain.breach.notification_duties import Category, Freed, Standing, Step
+from asterisk_compliance.domain.call.canary import CanaryReason
+from asterisk_compliance.domain.call.decision import DIALPLAN_REASONS, Reason, Status
+from asterisk_compliance.domain.deadlines import Basis, Regime
+from asterisk_compliance.domain.dialplan.findings import FindingId as DialplanFindingId
+from asterisk_compliance.domain.dialplan.findings import severity_of
+from asterisk_compliance.domain.policy.matching import Match
+from asterisk_compliance.domain.policy.rules import Rule
+from asterisk_compliance.domain.policy.terms import Terms
+from asterisk_compliance.domain.reconciliation.findings import FindingId as ReconcileFindingId
+from asterisk_compliance.domain.recording.interruption_reasons import PauseReason, StopReason
+from asterisk_compliance.domain.recording.verdict import Direction, Length
+from asterisk_compliance.domain.retention.erasure import Ground, Hindrance
+from asterisk_compliance.domain.retention.schedule import Ground as DisposalGround
+from asterisk_compliance.domain.subject_requests import codes as request_codes
+from asterisk_compliance.domain.third_parties.provisions import (
     SOURCES,
     AbroadBasis,
     Item,
     ProvisionGround,
     ProvisionProblem,
 )
-from asterisk_compliance.domain.provisions_received import ReceivedGround
-from asterisk_compliance.domain.reasons import PauseReason, StopReason
-from asterisk_compliance.domain.reconciling_findings import FindingId as ReconcileFindingId
-from asterisk_compliance.domain.recording import Direction, Length
-from asterisk_compliance.domain.retention import Ground as DisposalGround
-from asterisk_compliance.domain.rows import Actor, Kind
-from asterisk_compliance.domain.terms import Terms
-from asterisk_compliance.domain.use import OWN_CODES, Action, UseGround, UseReason
-from asterisk_compliance.domain.use import SOURCES as USE_SOURCES
-from asterisk_compliance.domain.use import Refusal as UseRefusal
-from asterisk_compliance.presets import About
+from asterisk_compliance.domain.third_parties.provisions_received import ReceivedGround
+from asterisk_compliance.shipped.catalogue import shipped_purposes
+from asterisk_compliance.shipped.presets import About
 from documented import (
     PACKAGE,
     ROOT,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from asterisk_compliance.app.installing_asterisk import OURS
-from asterisk_compliance.app.installing_places import Places
-from asterisk_compliance.app.installing_wanted import (
+from asterisk_compliance.app.install.asterisk import OURS
+from asterisk_compliance.app.install.places import Places
+from asterisk_compliance.app.install.wanted import (
     RETENTION_SERVICE,
     RETENTION_TIMER,
     SERVICE,

@@ -12,12 +12,12 @@ from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from asterisk_compliance.age import new_identity
-from asterisk_compliance.app.prompts import policies_for
-from asterisk_compliance.catalogue import shipped_purposes
+from asterisk_compliance.app.policy.prompts import policies_for
 from asterisk_compliance.cli.main import app
-from asterisk_compliance.config import load
-from asterisk_compliance.domain.notice import CaptureFrom, Consent, OnProblem
+from asterisk_compliance.config.settings import load
+from asterisk_compliance.domain.policy.notice import CaptureFrom, Consent, OnProblem
 from asterisk_compliance.errors import ConfigError
+from asterisk_compliance.shipped.catalogue import shipped_purposes
 from documented import ROOT, TABLES, page, pages, sections, settings, table, text_of
 
 EXAMPLE = ROOT / "examples/compliance.toml"

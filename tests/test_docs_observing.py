@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from asterisk_compliance.asterisk import ami_observed
-from asterisk_compliance.domain.observed import End, Recorder, Told, Where
-from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.asterisk.ami import observed_events as ami_observed
+from asterisk_compliance.domain.audit.rows import Kind
+from asterisk_compliance.domain.observation.values import End, Recorder, Told, Where
 from documented import first_cells, page, sections
 
 ALSO_HEARD = {"BridgeEnter", "BridgeLeave", "Hangup", "MixMonitorStart", "MixMonitorStop"}

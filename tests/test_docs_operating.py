@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from asterisk_compliance.app.health import Trouble
-from asterisk_compliance.app.metrics import FLAWS, NOTICES, RECORDINGS, SOON_S
-from asterisk_compliance.app.retention import Plan
-from asterisk_compliance.domain.decision import Reason
-from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.app.retention.plan import Plan
+from asterisk_compliance.app.shared.metrics import FLAWS, NOTICES, RECORDINGS, SOON_S
+from asterisk_compliance.app.shared.troubles import Trouble
+from asterisk_compliance.domain.audit.rows import Kind
+from asterisk_compliance.domain.call.decision import Reason
 from documented import anomaly_codes, first_cells, metrics, page, sections, table
 
 PAGE = "operating.md"

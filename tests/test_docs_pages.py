@@ -9,9 +9,9 @@ from collections import Counter
 
 import pytest
 
-from asterisk_compliance.app.installing_asterisk import OURS
-from asterisk_compliance.domain.terms import FIELDS, Terms
-from asterisk_compliance.presets import PresetStatus, shipped_presets
+from asterisk_compliance.app.install.asterisk import OURS
+from asterisk_compliance.domain.policy.terms import FIELDS, Terms
+from asterisk_compliance.shipped.presets import PresetStatus, shipped_presets
 from documented import ROOT, page, pages, sections, table, text_of
 from sample_settings import accepted, raw
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asterisk_compliance.domain.reconciling_findings import EXPLAINED, FindingId
+from asterisk_compliance.domain.reconciliation.findings import EXPLAINED, FindingId
 from documented import page, sections, table
 
 FINDINGS = table(sections(page("reconcile.md"), 2)["Findings"])[1:]

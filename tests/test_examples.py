@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from asterisk_compliance import catalogue
-from asterisk_compliance.app.dialplan import render_for
-from asterisk_compliance.app.dialplan_findings import checked
-from asterisk_compliance.app.prompts import policies_for
-from asterisk_compliance.config import Settings, load
+from asterisk_compliance.app.checks.dialplan import checked
+from asterisk_compliance.app.dialplan.rendering import render_for
+from asterisk_compliance.app.policy.prompts import policies_for
+from asterisk_compliance.config.settings import Settings, load
+from asterisk_compliance.shipped import catalogue
 from documented import ROOT, page, sections, text_of
 from lab.example import Scenario, files, prompts
 from lab.prompt import write_notice

@@ -13,13 +13,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from app.live_call import CALL, RECORDING, arrival
-from asterisk_compliance.asterisk import ari_events
-from asterisk_compliance.asterisk.ami import AmiAddress, AmiClient
-from asterisk_compliance.asterisk.ami_protocol import AmiProtocol
-from asterisk_compliance.domain import call as rules
-from asterisk_compliance.domain.call_state import Limits, Phase
-from asterisk_compliance.domain.commands import AppendRow
-from asterisk_compliance.domain.events import (
+from asterisk_compliance.asterisk.ami.client import AmiAddress, AmiClient
+from asterisk_compliance.asterisk.ami.protocol import AmiProtocol
+from asterisk_compliance.asterisk.ari import events as ari_events
+from asterisk_compliance.domain.audit.rows import Draft
+from asterisk_compliance.domain.call import machine as rules
+from asterisk_compliance.domain.call.commands import AppendRow
+from asterisk_compliance.domain.call.events import (
     Bridged,
     ChannelGone,
     Continued,
@@ -31,10 +31,10 @@ from asterisk_compliance.domain.events import (
     PlaybackStarted,
     SpoolRemoved,
 )
-from asterisk_compliance.domain.recording import Outcome, Verdict
-from asterisk_compliance.domain.rows import Draft
-from asterisk_compliance.storage.schema import DATABASE
-from asterisk_compliance.storage.writer import StoreWriter
+from asterisk_compliance.domain.call.state import Limits, Phase
+from asterisk_compliance.domain.recording.verdict import Outcome, Verdict
+from asterisk_compliance.storage.log.schema import DATABASE
+from asterisk_compliance.storage.log.writer import StoreWriter
 
 RULES, DECODING, STORING, HEARING = 231, 4, 734, 53
 STATEMENTS = 19

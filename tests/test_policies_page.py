@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from asterisk_compliance.domain.explaining import explain
-from asterisk_compliance.domain.matching import CallFacts, Direction, Match
-from asterisk_compliance.domain.notice import Consent, Duty
-from asterisk_compliance.domain.numbers import read_number
-from asterisk_compliance.domain.policy_rules import (
+from asterisk_compliance.domain.phone_numbers import read_number
+from asterisk_compliance.domain.policy.explanation import explain
+from asterisk_compliance.domain.policy.matching import CallFacts, Direction, Match
+from asterisk_compliance.domain.policy.notice import Consent, Duty
+from asterisk_compliance.domain.policy.rules import (
     Checked,
     Rule,
     Severity,
@@ -21,8 +21,8 @@ from asterisk_compliance.domain.policy_rules import (
     resolve,
     upcoming,
 )
-from asterisk_compliance.domain.terms import DEFAULTS, FIELDS, Terms
-from asterisk_compliance.presets import (
+from asterisk_compliance.domain.policy.terms import DEFAULTS, FIELDS, Terms
+from asterisk_compliance.shipped.presets import (
     PresetStatus,
     read_rules,
     shipped_emergency_numbers,

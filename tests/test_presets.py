@@ -9,25 +9,25 @@ from zoneinfo import ZoneInfo
 import pytest
 from phonenumbers.shortnumberinfo import is_emergency_number
 
-from asterisk_compliance.domain.matching import ALL_CALLS, CallFacts, Direction, Match
-from asterisk_compliance.domain.notice import (
+from asterisk_compliance.domain.phone_numbers import COUNTRIES, is_emergency, read_number
+from asterisk_compliance.domain.policy.matching import ALL_CALLS, CallFacts, Direction, Match
+from asterisk_compliance.domain.policy.notice import (
     AgentConsent,
     CaptureFrom,
     Consent,
     OnJoin,
     Withdrawal,
 )
-from asterisk_compliance.domain.numbers import COUNTRIES, is_emergency, read_number
-from asterisk_compliance.domain.policy_rules import (
+from asterisk_compliance.domain.policy.rules import (
     Checked,
     Severity,
     reachable_conflicts,
     resolve,
     upcoming,
 )
-from asterisk_compliance.domain.terms import FIELDS, Terms
+from asterisk_compliance.domain.policy.terms import FIELDS, Terms
 from asterisk_compliance.errors import ConfigError
-from asterisk_compliance.presets import (
+from asterisk_compliance.shipped.presets import (
     PresetStatus,
     emergency_numbers,
     parse_preset,

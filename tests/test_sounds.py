@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from asterisk_compliance.catalogue import shipped_prompts
-from asterisk_compliance.domain.notice import ToldBy
-from asterisk_compliance.domain.spoken import EXPRESSIONS, fold, keys_spoken
-from asterisk_compliance.domain.wording import PromptKind, Severity, lint
+from asterisk_compliance.domain.disclosure.phrase_patterns import EXPRESSIONS, fold, keys_spoken
+from asterisk_compliance.domain.disclosure.wording_lint import PromptKind, Severity, lint
+from asterisk_compliance.domain.policy.notice import ToldBy
+from asterisk_compliance.shipped.catalogue import shipped_prompts
 from shipped import PURPOSES
 
 SOUNDS = Path(__file__).parent.parent / "sounds"

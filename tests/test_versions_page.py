@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from asterisk_compliance.domain.asterisk_version import FIRST, Ability, can
+from asterisk_compliance.domain.asterisk.version import FIRST, Ability, can
 from lab.matrix import SUITES
 
 PAGE = (Path(__file__).parents[1] / "docs/versions.md").read_text("utf-8")

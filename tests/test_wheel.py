@@ -104,7 +104,7 @@ def test_the_wheel_installs_beside_an_asterisk(command, tmp_path):
 def test_the_wheel_finds_the_purposes(command):
     python = command.with_name("python")
     program = (
-        "import asterisk_compliance; from asterisk_compliance import catalogue;"
+        "import asterisk_compliance; from asterisk_compliance.shipped import catalogue;"
         "print(asterisk_compliance.__file__, len(catalogue.shipped_purposes()))"
     )
     file, purposes = run(python, "-c", program).stdout.split()

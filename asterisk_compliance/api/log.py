@@ -8,15 +8,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from asterisk_compliance.domain.checkpoint import Proof, open_checkpoint
-from asterisk_compliance.domain.row_format import Row, decode
-from asterisk_compliance.domain.signed_note import parse_verifier_key
+from asterisk_compliance.domain.audit.checkpoint import Proof, open_checkpoint
+from asterisk_compliance.domain.audit.encoding import Row, decode
+from asterisk_compliance.domain.audit.signed_note import parse_verifier_key
 from asterisk_compliance.errors import LogBroken
-from asterisk_compliance.storage import proving, verify
-from asterisk_compliance.storage.reader import RowQuery, StoreReader
-from asterisk_compliance.storage.tail import READ_ROWS, follow
-from asterisk_compliance.storage.verdict import Verdict
-from asterisk_compliance.storage.writer import Stored
+from asterisk_compliance.storage.feeds.tail import READ_ROWS, follow
+from asterisk_compliance.storage.log.reader import RowQuery, StoreReader
+from asterisk_compliance.storage.log.stored import Stored
+from asterisk_compliance.storage.proofs import prover as proving
+from asterisk_compliance.storage.proofs import verification as verify
+from asterisk_compliance.storage.proofs.verdict import Verdict
 
 
 class AuditLog:

@@ -9,13 +9,12 @@ from typing import Any, NoReturn, Protocol, TypeAlias
 
 import structlog
 
-from asterisk_compliance.app.call_task import NOT_FOUND, CallTask, Rows
-from asterisk_compliance.domain.call_decision import Stepped
-from asterisk_compliance.domain.call_state import Call
-from asterisk_compliance.domain.commands import CaptureOptions, HandOver, Mute, Whisper
-from asterisk_compliance.domain.decision import Decision, Status
-from asterisk_compliance.domain.events import ChannelGone, Event, LeftStasis, ServiceStopping
-from asterisk_compliance.domain.recording import Expected
+from asterisk_compliance.app.calls.call_task import NOT_FOUND, CallTask, Rows
+from asterisk_compliance.domain.call.commands import CaptureOptions, HandOver, Mute, Whisper
+from asterisk_compliance.domain.call.decision import Decision, Status
+from asterisk_compliance.domain.call.events import ChannelGone, Event, LeftStasis, ServiceStopping
+from asterisk_compliance.domain.call.state import Call, Stepped
+from asterisk_compliance.domain.recording.verdict import Expected
 from asterisk_compliance.errors import ComplianceError, RequestRefused
 from asterisk_compliance.ids import ChannelId, NodeName, PlaybackId, RecordingId
 

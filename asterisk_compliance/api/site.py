@@ -17,24 +17,23 @@ from typing import Any, Self
 import msgspec
 import structlog
 
-from asterisk_compliance import __version__
 from asterisk_compliance.api.notice_flow import AriActions, NoticeFlow
-from asterisk_compliance.app.arrivals import outside_number, parse_arguments, personal_facts
-from asterisk_compliance.app.call_task import monotonic_ms, unix_ms
-from asterisk_compliance.app.counted_rows import CountedRows
-from asterisk_compliance.app.introducing import introduce
-from asterisk_compliance.app.loading import Configuration, load_configuration
-from asterisk_compliance.app.metrics import Metrics
-from asterisk_compliance.app.owned_log import owned_log
-from asterisk_compliance.app.service import limits_of
-from asterisk_compliance.asterisk import ari_events as ari
-from asterisk_compliance.config_checks import SERVICE_NODE
-from asterisk_compliance.domain import call as rules
-from asterisk_compliance.domain.call_recovery import Clock, finish
-from asterisk_compliance.domain.call_state import Arrival
-from asterisk_compliance.domain.commands import AppendRow
-from asterisk_compliance.domain.decision import Reason
-from asterisk_compliance.domain.events import (
+from asterisk_compliance.app.audit.metered_log import CountedRows
+from asterisk_compliance.app.audit.open_log import owned_log
+from asterisk_compliance.app.policy.arrivals import outside_number, parse_arguments, personal_facts
+from asterisk_compliance.app.policy.configuration import Configuration, load_configuration
+from asterisk_compliance.app.service.configuration_rows import introduce
+from asterisk_compliance.app.service.runner import limits_of
+from asterisk_compliance.app.shared.metrics import Metrics
+from asterisk_compliance.asterisk.ari import events as ari
+from asterisk_compliance.clock import monotonic_ms, unix_ms
+from asterisk_compliance.config.consistency import SERVICE_NODE
+from asterisk_compliance.domain.audit.encoding import decode, milliseconds
+from asterisk_compliance.domain.audit.rows import Draft, Kind
+from asterisk_compliance.domain.call import machine as rules
+from asterisk_compliance.domain.call.commands import AppendRow
+from asterisk_compliance.domain.call.decision import Reason
+from asterisk_compliance.domain.call.events import (
     Bridged,
     ChannelGone,
     DigitReceived,
@@ -47,12 +46,13 @@ from asterisk_compliance.domain.events import (
     Reentered,
     Unbridged,
 )
-from asterisk_compliance.domain.memory import remember
-from asterisk_compliance.domain.row_format import decode, milliseconds
-from asterisk_compliance.domain.rows import Draft, Kind
+from asterisk_compliance.domain.call.recovery import Clock, finish
+from asterisk_compliance.domain.call.replay import remember
+from asterisk_compliance.domain.call.state import Arrival
 from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.ids import CallId, NodeName, call_id
-from asterisk_compliance.storage.reader import RowQuery, StoreReader
+from asterisk_compliance.storage.log.reader import RowQuery, StoreReader
+from asterisk_compliance.version import __version__
 
 REQUEST_S = 5.0
 """So long each of your requests to Asterisk may take."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from asterisk_compliance.domain.row_format import Row, decode
-from asterisk_compliance.domain.webhook_signature import check, read_secret
+from asterisk_compliance.domain.audit.encoding import Row, decode
+from asterisk_compliance.domain.audit.webhook_signature import check, read_secret
 from asterisk_compliance.errors import WebhookRefused
 
 

@@ -1,0 +1,1 @@
+"""The shell: what runs, in which order, on which wire."""

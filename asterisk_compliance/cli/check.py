@@ -41,27 +41,27 @@ def check(
         raise typer.BadParameter("a call cannot be placed with --offline")
     import asyncio
 
-    from asterisk_compliance.app.call_task import unix_ms
-    from asterisk_compliance.app.dialplan_findings import dialplan_findings
-    from asterisk_compliance.app.file_findings import file_findings
-    from asterisk_compliance.app.findings import (
-        Severity,
+    from asterisk_compliance.app.checks.access import use_findings
+    from asterisk_compliance.app.checks.call_records import record_findings
+    from asterisk_compliance.app.checks.dialplan import dialplan_findings
+    from asterisk_compliance.app.checks.files import file_findings
+    from asterisk_compliance.app.checks.finding import Severity
+    from asterisk_compliance.app.checks.findings import (
         rule_findings,
         sealing_findings,
         wiring_findings,
     )
-    from asterisk_compliance.app.hearing_findings import hearing_findings
-    from asterisk_compliance.app.incident_findings import incident_findings
-    from asterisk_compliance.app.key_findings import key_findings
-    from asterisk_compliance.app.live_findings import live_findings
-    from asterisk_compliance.app.load_findings import load_findings
-    from asterisk_compliance.app.loading import load_configuration
-    from asterisk_compliance.app.publication_findings import publication_findings
-    from asterisk_compliance.app.record_findings import record_findings
-    from asterisk_compliance.app.request_findings import request_findings
-    from asterisk_compliance.app.retention_findings import retention_findings
-    from asterisk_compliance.app.storage_findings import storage_findings
-    from asterisk_compliance.app.use_findings import use_findings
+    from asterisk_compliance.app.checks.hearing import hearing_findings
+    from asterisk_compliance.app.checks.incidents import incident_findings
+    from asterisk_compliance.app.checks.keys import key_findings
+    from asterisk_compliance.app.checks.live.asterisks import live_findings
+    from asterisk_compliance.app.checks.load import load_findings
+    from asterisk_compliance.app.checks.publication import publication_findings
+    from asterisk_compliance.app.checks.requests import request_findings
+    from asterisk_compliance.app.checks.retention import retention_findings
+    from asterisk_compliance.app.checks.storage import storage_findings
+    from asterisk_compliance.app.policy.configuration import load_configuration
+    from asterisk_compliance.clock import unix_ms
 
     configuration = load_configuration(config, secrets=False)
     settings = configuration.settings

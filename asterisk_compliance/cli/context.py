@@ -11,7 +11,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from asterisk_compliance.domain.row_format import timestamp
+from asterisk_compliance.domain.audit.encoding import timestamp
 from asterisk_compliance.errors import ConfigError
 
 _HERE = Path("compliance.toml")
@@ -58,7 +58,7 @@ def store_directory(config: Path | None, store: Path | None) -> Path:
             ["there is no such file"],
             hint="say --config FILE, or --store DIR to read a store without its configuration",
         )
-    from asterisk_compliance.config import load
+    from asterisk_compliance.config.settings import load
 
     return Path(load(path, secrets=False).audit.store)
 

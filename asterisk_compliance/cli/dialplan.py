@@ -13,7 +13,7 @@ from asterisk_compliance.cli.output import print_json, print_raw, say, stdout, t
 from asterisk_compliance.errors import ConfigError
 
 if TYPE_CHECKING:
-    from asterisk_compliance.config import AsteriskSettings, Settings
+    from asterisk_compliance.config.settings import AsteriskSettings, Settings
 
 NodeOption: TypeAlias = Annotated[
     str | None, typer.Option("--node", help="Which Asterisk, if there are several.")
@@ -35,8 +35,8 @@ def render(
     ] = None,
 ) -> None:
     """Print the dialplan for a configuration, or for the defaults without one."""
-    from asterisk_compliance.app.dialplan import render_default, render_for
-    from asterisk_compliance.config import load
+    from asterisk_compliance.app.dialplan.rendering import render_default, render_for
+    from asterisk_compliance.config.settings import load
 
     if config is None:
         text = render_default()
@@ -58,7 +58,7 @@ def features(
     ] = None,
 ) -> None:
     """Print the feature codes to include in features.conf, behind its [applicationmap]."""
-    from asterisk_compliance import catalogue
+    from asterisk_compliance.shipped import catalogue
 
     text = (catalogue.dialplan() / "compliance-features.conf").read_text(encoding="utf-8")
     if out is None:
@@ -86,8 +86,8 @@ def check(
 
     Exit status: 1 with a finding that is an error, 2 if the dialplan cannot be read.
     """
-    from asterisk_compliance.app.dialplan_findings import checked, checked_alone
-    from asterisk_compliance.config import load
+    from asterisk_compliance.app.checks.dialplan import checked, checked_alone
+    from asterisk_compliance.config.settings import load
 
     if config is None:
         found = checked_alone(file)

@@ -10,7 +10,7 @@ import typer
 
 from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption, moment
 from asterisk_compliance.cli.output import print_json, print_line
-from asterisk_compliance.domain.matching import Direction
+from asterisk_compliance.domain.policy.matching import Direction
 from asterisk_compliance.errors import ConfigError
 
 
@@ -38,15 +38,15 @@ def explain(
 
     Needs no Asterisk, no secret and no prompt, and changes nothing.
     """
-    from asterisk_compliance.app.arrivals import facts_of, parse_arguments
-    from asterisk_compliance.app.prompts import publication_of
-    from asterisk_compliance.app.told import notices_heard, relies_on_page
-    from asterisk_compliance.config import load
-    from asterisk_compliance.domain import explaining
-    from asterisk_compliance.domain.decision import Reason
-    from asterisk_compliance.domain.numbers import is_emergency
-    from asterisk_compliance.domain.policy_rules import resolve
-    from asterisk_compliance.presets import emergency_numbers
+    from asterisk_compliance.app.policy.arrivals import facts_of, parse_arguments
+    from asterisk_compliance.app.policy.audible_notices import notices_heard, relies_on_page
+    from asterisk_compliance.app.policy.prompts import publication_of
+    from asterisk_compliance.config.settings import load
+    from asterisk_compliance.domain.call.decision import Reason
+    from asterisk_compliance.domain.phone_numbers import is_emergency
+    from asterisk_compliance.domain.policy import explanation as explaining
+    from asterisk_compliance.domain.policy.rules import resolve
+    from asterisk_compliance.shipped.presets import emergency_numbers
 
     settings = load(config, secrets=False)
     chosen = {one.name: one for one in settings.policy}.get(policy)

@@ -13,20 +13,40 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from asterisk_compliance import __version__
 from asterisk_compliance.cli.output import print_line, say
 from asterisk_compliance.errors import ComplianceError
+from asterisk_compliance.version import __version__
 
-COMMANDS: Final = (
-    *("init", "uninstall", "serve", "status", "watchdog", "check", "explain", "reconcile"),
-)
-"""Each is a function of its own module."""
-GROUPS: Final = (
-    *("audit", "calls", "dialplan", "do-not-call", "evidence", "export", "holds", "incidents"),
-    *("observed", "recordings", "requests", "retention", "persons", "provisions", "publish"),
-    "sounds",
-)
-"""Each is the ``app`` of its own module."""
+COMMANDS: Final = {
+    "init": "install.init",
+    "uninstall": "install.uninstall",
+    "serve": "service.serve",
+    "status": "service.status",
+    "watchdog": "service.watchdog",
+    "check": "check",
+    "explain": "explain",
+    "reconcile": "reconcile",
+}
+"""Each is a function of the module that is named here."""
+GROUPS: Final = {
+    "audit": "audit.commands",
+    "calls": "calls.commands",
+    "dialplan": "dialplan",
+    "do-not-call": "calls.do_not_call",
+    "evidence": "evidence.commands",
+    "export": "evidence.export",
+    "holds": "retention.holds",
+    "incidents": "breach.incidents",
+    "observed": "observed",
+    "recordings": "access.recordings",
+    "requests": "subject_requests.commands",
+    "retention": "retention.commands",
+    "persons": "retention.persons",
+    "provisions": "third_parties.provisions",
+    "publish": "publish",
+    "sounds": "sounds",
+}
+"""Each is the ``app`` of the module that is named here."""
 
 
 class _Lazily(TyperGroup):
@@ -38,13 +58,14 @@ class _Lazily(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in self.list_commands(ctx):
             return None
-        module = import_module(f"asterisk_compliance.cli.{cmd_name.replace('-', '_')}")
+        place = (COMMANDS | GROUPS)[cmd_name]
+        module = import_module(f"asterisk_compliance.cli.{place}")
         if cmd_name in GROUPS:
             module.app.rich_markup_mode = None
             command: Any = typer.main.get_group(module.app)
         else:
             commands = typer.Typer(rich_markup_mode=None, add_completion=False)
-            commands.command(cmd_name)(getattr(module, cmd_name))
+            commands.command(cmd_name)(getattr(module, cmd_name.replace("-", "_")))
             command = typer.main.get_command(commands)
         command.name = cmd_name
         return command

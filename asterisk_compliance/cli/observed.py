@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from asterisk_compliance.cli import output
-from asterisk_compliance.cli.audit import SinceOption, UntilOption
+from asterisk_compliance.cli.audit.commands import SinceOption, UntilOption
 from asterisk_compliance.cli.context import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -19,11 +19,11 @@ from asterisk_compliance.cli.context import (
     moment,
     store_directory,
 )
-from asterisk_compliance.domain.observed import Told
-from asterisk_compliance.domain.observed_report import Day, Observed, by_day, observed
-from asterisk_compliance.domain.row_format import Row, decode
-from asterisk_compliance.domain.rows import Kind
-from asterisk_compliance.storage.reader import RowQuery, StoreReader
+from asterisk_compliance.domain.audit.encoding import Row, decode
+from asterisk_compliance.domain.audit.rows import Kind
+from asterisk_compliance.domain.observation.report import Day, Observed, by_day, observed
+from asterisk_compliance.domain.observation.values import Told
+from asterisk_compliance.storage.log.reader import RowQuery, StoreReader
 
 app = typer.Typer(
     help="Recordings of another system: which of them began without or before a notice.",
@@ -119,7 +119,7 @@ _WORDS = {
 def _zone(config: Path | None, store: Path | None) -> tzinfo:
     if config is None and store is not None:
         return UTC
-    from asterisk_compliance.config import load
+    from asterisk_compliance.config.settings import load
 
     path = config or DEFAULT_CONFIG
     return load(path, secrets=False).rules.time_zone if path.exists() else UTC

@@ -40,10 +40,10 @@ def notice_page(
     """
     import hashlib
 
-    from asterisk_compliance.app.loading import load_configuration
-    from asterisk_compliance.app.publishing import page_of
-    from asterisk_compliance.app.publishing_files import files_of, write_files
-    from asterisk_compliance.domain.published_page import lacking, unsaid
+    from asterisk_compliance.app.disclosure.page import page_of
+    from asterisk_compliance.app.disclosure.page_files import files_of, write_files
+    from asterisk_compliance.app.policy.configuration import load_configuration
+    from asterisk_compliance.domain.disclosure.published_page import lacking, unsaid
 
     page = page_of(load_configuration(config, secrets=False))
     chosen = [str(one) for one in language or Language]
@@ -78,9 +78,14 @@ def check(
     A line with ``-`` is only in the published copy, one with ``+`` only in the page as it is now.
     Exit status: 1 with a difference.
     """
-    from asterisk_compliance.app.loading import load_configuration
-    from asterisk_compliance.app.publishing import page_of
-    from asterisk_compliance.app.publishing_files import absent_in, copies_in, differs, read_copy
+    from asterisk_compliance.app.disclosure.page import page_of
+    from asterisk_compliance.app.disclosure.page_files import (
+        absent_in,
+        copies_in,
+        differs,
+        read_copy,
+    )
+    from asterisk_compliance.app.policy.configuration import load_configuration
 
     page = page_of(load_configuration(config, secrets=False))
     found = {str(path): differs(str(path), read_copy(path), page) for path in copies_in(copies)}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from asterisk_compliance.cli import output
-from asterisk_compliance.cli.audit import SinceOption, UntilOption
+from asterisk_compliance.cli.audit.commands import SinceOption, UntilOption
 from asterisk_compliance.cli.context import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -22,12 +22,12 @@ from asterisk_compliance.cli.context import (
     moment,
     store_directory,
 )
-from asterisk_compliance.domain.reconciling_findings import WORDS, Finding
-from asterisk_compliance.domain.row_format import milliseconds, timestamp
+from asterisk_compliance.domain.audit.encoding import milliseconds, timestamp
+from asterisk_compliance.domain.reconciliation.findings import WORDS, Finding
 
 if TYPE_CHECKING:
-    from asterisk_compliance.app.reconciling import Reconciliation
-    from asterisk_compliance.config import Settings
+    from asterisk_compliance.app.reconciliation import Reconciliation
+    from asterisk_compliance.config.settings import Settings
 
 TABLE_LINES = 1_000
 """Findings in a table for people; JSON has all."""
@@ -66,10 +66,13 @@ def reconcile(
 
     Exit status: 1 with a finding that nothing explains, 3 if the store cannot be read.
     """
-    from asterisk_compliance.app.reconciling import Reconciliation, Sources
-    from asterisk_compliance.config import ReconcileSettings
-    from asterisk_compliance.domain.reconciling import View
-    from asterisk_compliance.storage.cdr import check_cdr_columns, check_cel_columns
+    from asterisk_compliance.app.reconciliation import Reconciliation, Sources
+    from asterisk_compliance.config.settings import ReconcileSettings
+    from asterisk_compliance.domain.reconciliation.comparison import View
+    from asterisk_compliance.storage.queries.call_records import (
+        check_cdr_columns,
+        check_cel_columns,
+    )
 
     directory = store_directory(config, store)
     settings = _settings(config, store)
@@ -97,7 +100,7 @@ def reconcile(
 
 def _settings(config: Path | None, store: Path | None) -> Settings | None:
     """The configuration; none is needed where ``--store`` says what to read."""
-    from asterisk_compliance.config import load
+    from asterisk_compliance.config.settings import load
 
     if config is None and store is not None:
         return None

@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
-from asterisk_compliance import catalogue
-from asterisk_compliance.app.policies import Policies
+from asterisk_compliance.app.policy.policies import Policies
 from asterisk_compliance.cli.context import JsonOption
 from asterisk_compliance.cli.output import print_json, say, stdout, table
-from asterisk_compliance.domain.notice import Consent, ToldBy
-from asterisk_compliance.domain.wording import Finding, PromptKind, Severity, lint
+from asterisk_compliance.domain.disclosure.wording_lint import Finding, PromptKind, Severity, lint
+from asterisk_compliance.domain.policy.notice import Consent, ToldBy
 from asterisk_compliance.errors import ConfigError
+from asterisk_compliance.shipped import catalogue
 
 app = typer.Typer(help="The shipped prompts.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -135,8 +135,8 @@ def _configured(path: Path) -> Iterator[_Linted]:
 
     What a wording has to say of keys follows from the policies that use its notice.
     """
-    from asterisk_compliance.app.prompts import pointers, policies_for, purposes_of
-    from asterisk_compliance.config import load
+    from asterisk_compliance.app.policy.prompts import pointers, policies_for, purposes_of
+    from asterisk_compliance.config.settings import load
 
     settings = load(path, secrets=False)
     purposes = purposes_of(settings)

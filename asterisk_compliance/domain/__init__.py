@@ -1,0 +1,1 @@
+"""The rules: pure values and functions; no clock, no disk, no network."""

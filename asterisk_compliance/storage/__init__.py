@@ -1,0 +1,1 @@
+"""The disk: the log, its proofs, recordings, and what reads them."""

@@ -18,12 +18,12 @@ from asterisk_compliance import (
     check_proof,
     verify_webhook,
 )
-from asterisk_compliance.app.signing import checkpoint_alone
-from asterisk_compliance.domain.rows import Kind
-from asterisk_compliance.domain.webhook_signature import read_secret, sign
-from asterisk_compliance.storage.proving import key_chain
-from asterisk_compliance.storage.reader import StoreReader
-from asterisk_compliance.storage.writer import StoreWriter
+from asterisk_compliance.app.audit.signing_keys import checkpoint_alone
+from asterisk_compliance.domain.audit.rows import Kind
+from asterisk_compliance.domain.audit.webhook_signature import read_secret, sign
+from asterisk_compliance.storage.log.reader import StoreReader
+from asterisk_compliance.storage.log.writer import StoreWriter
+from asterisk_compliance.storage.proofs.prover import key_chain
 from sample_rows import a_call, a_recorded_call, draft, tamper
 from sample_settings import settings
 

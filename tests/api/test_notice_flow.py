@@ -35,10 +35,10 @@ from asterisk_compliance import (
 )
 from asterisk_compliance.api import notice_flow
 from asterisk_compliance.api import site as own_site
-from asterisk_compliance.domain.rows import Actor, Kind
+from asterisk_compliance.domain.audit.rows import Actor, Kind
 from asterisk_compliance.ids import party_id
-from asterisk_compliance.storage.schema import DATABASE
-from asterisk_compliance.storage.writer import StoreWriter
+from asterisk_compliance.storage.log.schema import DATABASE
+from asterisk_compliance.storage.log.writer import StoreWriter
 from sample_rows import a_call, draft
 
 PROMPT_S = 12.0

@@ -12,14 +12,14 @@ from typer.testing import CliRunner, Result
 from app.serving import write_config
 from asterisk_compliance.age import new_identity
 from asterisk_compliance.cli.main import app
-from asterisk_compliance.domain.recording import Expected
-from asterisk_compliance.domain.rows import Draft, Kind
+from asterisk_compliance.domain.audit.rows import Draft, Kind
+from asterisk_compliance.domain.recording.verdict import Expected
 from asterisk_compliance.ids import CallId, NodeName, call_id, recording_id, spool_name
-from asterisk_compliance.storage.content import ContentStore
-from asterisk_compliance.storage.reader import StoreReader
-from asterisk_compliance.storage.recordings import measure_and_join, wav_header
-from asterisk_compliance.storage.vault import open_vault
-from asterisk_compliance.storage.writer import StoreWriter
+from asterisk_compliance.storage.content_store import ContentStore
+from asterisk_compliance.storage.log.reader import StoreReader
+from asterisk_compliance.storage.log.writer import StoreWriter
+from asterisk_compliance.storage.recordings.assembly import measure_and_join, wav_header
+from asterisk_compliance.storage.recordings.vault import open_vault
 
 IDENTITY, RECIPIENT = new_identity()
 BEGAN_MS = 1_795_507_200_000

@@ -8,18 +8,17 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
 
-from asterisk_compliance.app.following import Endpoints, Following
-from asterisk_compliance.app.node import Node
-from asterisk_compliance.domain.call_state import Call, Limits
-from asterisk_compliance.domain.company import Peer
-from asterisk_compliance.domain.decision import Decision
-from asterisk_compliance.domain.events import CompanyChanged, Entry, Event
-from asterisk_compliance.domain.notice import OnJoin, Policy
-from asterisk_compliance.domain.rows import Kind
+from app.handled_site import Wires
+from asterisk_compliance.app.calls.leg_tracking import Endpoints, Following
+from asterisk_compliance.app.calls.node import Node
+from asterisk_compliance.domain.audit.rows import Kind
+from asterisk_compliance.domain.call.decision import Decision
+from asterisk_compliance.domain.call.events import CompanyChanged, Entry, Event
+from asterisk_compliance.domain.call.participants import Peer
+from asterisk_compliance.domain.call.state import Call, Limits
+from asterisk_compliance.domain.policy.notice import OnJoin, Policy
 from asterisk_compliance.errors import AsteriskError, RequestRefused
 from asterisk_compliance.ids import ChannelId, NodeName, call_id
-
-from .handled_site import Wires
 
 CALLER, AGENT, FRIEND, CALLEE = (ChannelId(f"1700000000.{number}") for number in range(1, 5))
 ONE, TWO = ChannelId("1700000000.11"), ChannelId("1700000000.12")

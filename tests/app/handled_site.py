@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, cast
 
-from asterisk_compliance.app.hands import Hands, whispering_channel
-from asterisk_compliance.asterisk.ami import AmiClient
-from asterisk_compliance.asterisk.ari import AriClient
-from asterisk_compliance.domain.call_state import Call, Limits
-from asterisk_compliance.domain.commands import Whisper
-from asterisk_compliance.domain.events import Entry
+from asterisk_compliance.app.calls.channel_control import Hands, whispering_channel
+from asterisk_compliance.asterisk.ami.client import AmiClient
+from asterisk_compliance.asterisk.ari.client import AriClient
+from asterisk_compliance.domain.call.commands import Whisper
+from asterisk_compliance.domain.call.events import Entry
+from asterisk_compliance.domain.call.state import Call, Limits
 from asterisk_compliance.errors import AsteriskError, AsteriskUnavailable, RequestRefused
 from asterisk_compliance.ids import ChannelId, call_id, playback_id, recording_id
 

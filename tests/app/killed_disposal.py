@@ -20,17 +20,17 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from asterisk_compliance.app.disposing import Run
-from asterisk_compliance.config import Settings
-from asterisk_compliance.domain.row_format import decode
+from asterisk_compliance.app.retention.disposal import Run
+from asterisk_compliance.config.settings import Settings
+from asterisk_compliance.domain.audit.encoding import decode
 from asterisk_compliance.ids import RecordingId, spool_name
-from asterisk_compliance.storage.reader import StoreReader
-from asterisk_compliance.storage.verify import verify
-from asterisk_compliance.storage.writer import StoreWriter
+from asterisk_compliance.storage.log.reader import StoreReader
+from asterisk_compliance.storage.log.writer import StoreWriter
+from asterisk_compliance.storage.proofs.verification import verify
 from retained import at, keep, site
 
 BEGAN, DUE = "2026-11-24T01:00:00.000Z", "2026-12-24T15:00:00.000Z"
-STEPS = ("app/disposing.py", "storage/disposal.py")
+STEPS = ("app/retention/disposal.py", "storage/recordings/disposal.py")
 WHERE = ("_dispose", "_remove", "remove")
 
 

@@ -9,16 +9,21 @@ from typing import Any
 
 import pytest
 
-from asterisk_compliance.app import call_task
-from asterisk_compliance.app.backlog import Backlog
-from asterisk_compliance.app.call_task import CallTask, monotonic_ms
-from asterisk_compliance.domain import call as rules
-from asterisk_compliance.domain.call_decision import Stepped
-from asterisk_compliance.domain.call_state import Arrival, Call, Limits, Phase
-from asterisk_compliance.domain.commands import CaptureOptions, Command, HandOver, Mute, Whisper
-from asterisk_compliance.domain.company import Peer
-from asterisk_compliance.domain.decision import Status
-from asterisk_compliance.domain.events import (
+from asterisk_compliance.app.audit.backlog import Backlog
+from asterisk_compliance.app.calls import call_task
+from asterisk_compliance.app.calls.call_task import CallTask
+from asterisk_compliance.clock import monotonic_ms
+from asterisk_compliance.domain.audit.rows import Draft, Kind, PersonalFact
+from asterisk_compliance.domain.call import machine as rules
+from asterisk_compliance.domain.call.commands import (
+    CaptureOptions,
+    Command,
+    HandOver,
+    Mute,
+    Whisper,
+)
+from asterisk_compliance.domain.call.decision import Status
+from asterisk_compliance.domain.call.events import (
     Bridged,
     CompanyChanged,
     Entry,
@@ -31,10 +36,11 @@ from asterisk_compliance.domain.events import (
     SpoolKept,
     SpoolRemoved,
 )
-from asterisk_compliance.domain.notice import CaptureFrom, Notice, Policy, Wording
+from asterisk_compliance.domain.call.participants import Peer
+from asterisk_compliance.domain.call.state import Arrival, Call, Limits, Phase, Stepped
+from asterisk_compliance.domain.policy.notice import CaptureFrom, Notice, Policy, Wording
 from asterisk_compliance.domain.purposes import PurposeCode
-from asterisk_compliance.domain.recording import Expected, Outcome, Verdict
-from asterisk_compliance.domain.rows import Draft, Kind, PersonalFact
+from asterisk_compliance.domain.recording.verdict import Expected, Outcome, Verdict
 from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.ids import (
     ChannelId,

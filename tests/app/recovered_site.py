@@ -8,21 +8,21 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, cast
 
-from asterisk_compliance.app.call_task import CallTask, monotonic_ms, unix_ms
-from asterisk_compliance.asterisk.ari_events import Channel, DialplanPlace, Party
-from asterisk_compliance.asterisk.ari_requests import Bridge
-from asterisk_compliance.domain.call_state import Call, Limits
-from asterisk_compliance.domain.events import (
+from app.followed_site import Task
+from app.handled_site import Wires
+from app.serving import UNSEALED, Serving, write_config
+from asterisk_compliance.app.calls.call_task import CallTask
+from asterisk_compliance.asterisk.ari.events import Channel, DialplanPlace, Party
+from asterisk_compliance.asterisk.ari.requests import Bridge
+from asterisk_compliance.clock import monotonic_ms, unix_ms
+from asterisk_compliance.domain.audit.rows import Detail, Draft, Kind
+from asterisk_compliance.domain.call.events import (
     ChannelGone,
     Entry,
 )
-from asterisk_compliance.domain.rows import Detail, Draft, Kind
+from asterisk_compliance.domain.call.state import Call, Limits
 from asterisk_compliance.ids import CallId, ChannelId, call_id, recording_id, spool_name
-from asterisk_compliance.storage.recordings import wav_header
-
-from .followed_site import Task
-from .handled_site import Wires
-from .serving import UNSEALED, Serving, write_config
+from asterisk_compliance.storage.recordings.assembly import wav_header
 
 CALLER, AGENT, LATE = (ChannelId(f"1700000000.{number}") for number in (1, 2, 3))
 HALF, OTHER_HALF = ChannelId("1700000000.11"), ChannelId("1700000000.12")

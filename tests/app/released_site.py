@@ -15,8 +15,8 @@ from app.recovered_site import LOUD
 from app.serving import Serving, write_config
 from asterisk_compliance.age import new_identity
 from asterisk_compliance.cli.main import app
-from asterisk_compliance.domain.recording import Expected
-from asterisk_compliance.domain.rows import Draft, Kind
+from asterisk_compliance.domain.audit.rows import Draft, Kind
+from asterisk_compliance.domain.recording.verdict import Expected
 from asterisk_compliance.ids import (
     CallId,
     NodeName,
@@ -25,10 +25,10 @@ from asterisk_compliance.ids import (
     recording_id,
     spool_name,
 )
-from asterisk_compliance.storage.reader import StoreReader
-from asterisk_compliance.storage.recordings import measure_and_join, wav_header
-from asterisk_compliance.storage.vault import open_vault, vault_path
-from asterisk_compliance.storage.writer import StoreWriter
+from asterisk_compliance.storage.log.reader import StoreReader
+from asterisk_compliance.storage.log.writer import StoreWriter
+from asterisk_compliance.storage.recordings.assembly import measure_and_join, wav_header
+from asterisk_compliance.storage.recordings.vault import open_vault, vault_path
 
 IDENTITY, RECIPIENT = new_identity()
 BEGAN_MS = 1_700_000_000_000

@@ -7,21 +7,21 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from asterisk_compliance.app.carrying_out import CarryingOut
-from asterisk_compliance.app.control import Peer
-from asterisk_compliance.app.erasing import Erasing
-from asterisk_compliance.app.metrics import Metrics
-from asterisk_compliance.app.requesting import Requesting
-from asterisk_compliance.app.retaining import Retaining
-from asterisk_compliance.config import Settings
-from asterisk_compliance.domain.requests import Request
-from asterisk_compliance.domain.row_format import Row, decode
-from asterisk_compliance.domain.rows import Draft
+from asterisk_compliance.app.retention.erasure import Erasing
+from asterisk_compliance.app.retention.run import Retaining
+from asterisk_compliance.app.shared.control_socket import Peer
+from asterisk_compliance.app.shared.metrics import Metrics
+from asterisk_compliance.app.subject_requests.erasure import CarryingOut
+from asterisk_compliance.app.subject_requests.steps import Requesting
+from asterisk_compliance.config.settings import Settings
+from asterisk_compliance.domain.audit.encoding import Row, decode
+from asterisk_compliance.domain.audit.rows import Draft
+from asterisk_compliance.domain.subject_requests.requests import Request
 from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.ids import RecordingId, RequestId
-from asterisk_compliance.storage.audit_log import AuditLog
-from asterisk_compliance.storage.reader import RowQuery, StoreReader
-from asterisk_compliance.storage.requests import every_request
+from asterisk_compliance.storage.log.audit_log import AuditLog
+from asterisk_compliance.storage.log.reader import RowQuery, StoreReader
+from asterisk_compliance.storage.queries.subject_requests import every_request
 from retained import at, keep, site
 
 OFFICER = Peer(uid=0, pid=1)

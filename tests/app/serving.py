@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from asterisk_compliance import catalogue
-from asterisk_compliance.app.loading import load_configuration
-from asterisk_compliance.app.service import Service
+from asterisk_compliance.app.policy.configuration import load_configuration
+from asterisk_compliance.app.service.runner import Service
 from asterisk_compliance.ids import PlaybackId
-from asterisk_compliance.storage.reader import StoreReader
+from asterisk_compliance.shipped import catalogue
+from asterisk_compliance.storage.log.reader import StoreReader
 
 WITHIN_S = 10.0
 

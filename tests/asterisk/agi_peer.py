@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-from asterisk_compliance.asterisk.fastagi import AgiLimits, AgiSession, FastAgiServer
+from asterisk_compliance.asterisk.agi.server import AgiLimits, AgiSession, FastAgiServer
 
 QUICK = AgiLimits(header_bytes=4096, header_s=0.3, command_s=1, unread=8, sessions=4)
 Handler = Callable[[AgiSession], Awaitable[None]]

@@ -8,12 +8,19 @@ from typing import Any
 
 import pytest
 
-from asterisk_compliance.asterisk.ami import AmiAddress, AmiClient, AmiLimits
-from asterisk_compliance.asterisk.ami_events import Hangup, MixMonitorMute, MixMonitorStart
-from asterisk_compliance.asterisk.ami_events import MixMonitorStop as Stopped
-from asterisk_compliance.asterisk.ari import AriClient
-from asterisk_compliance.asterisk.ari_address import AriAddress, AriLimits
-from asterisk_compliance.asterisk.ari_events import (
+from asterisk_compliance.asterisk.agi.server import (
+    AgiHangup,
+    AgiReply,
+    AgiSession,
+    FastAgiServer,
+    Played,
+)
+from asterisk_compliance.asterisk.ami.client import AmiAddress, AmiClient, AmiLimits
+from asterisk_compliance.asterisk.ami.events import Hangup, MixMonitorMute, MixMonitorStart
+from asterisk_compliance.asterisk.ami.events import MixMonitorStop as Stopped
+from asterisk_compliance.asterisk.ari.address import AriAddress, AriLimits
+from asterisk_compliance.asterisk.ari.client import AriClient
+from asterisk_compliance.asterisk.ari.events import (
     EVENT_TYPES,
     ChannelDestroyed,
     PlaybackFinished,
@@ -22,14 +29,7 @@ from asterisk_compliance.asterisk.ari_events import (
     StasisStart,
 )
 from asterisk_compliance.asterisk.backoff import Backoff
-from asterisk_compliance.asterisk.fastagi import (
-    AgiHangup,
-    AgiReply,
-    AgiSession,
-    FastAgiServer,
-    Played,
-)
-from asterisk_compliance.domain.asterisk_version import Ability
+from asterisk_compliance.domain.asterisk.version import Ability
 from asterisk_compliance.errors import ApplicationReplaced, AsteriskUnavailable, RequestRefused
 from asterisk_compliance.ids import ChannelId, PlaybackId
 from lab.asterisk import Asterisk

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from asterisk_compliance.asterisk.ami import AmiAddress, AmiClient, AmiLimits
-from asterisk_compliance.asterisk.ami_events import (
+from asterisk_compliance.asterisk.ami.client import AmiAddress, AmiClient, AmiLimits
+from asterisk_compliance.asterisk.ami.events import (
     AttendedTransfer,
     BlindTransfer,
     BridgeEnter,
@@ -18,9 +18,9 @@ from asterisk_compliance.asterisk.ami_events import (
     LocalBridge,
     UserEvent,
 )
-from asterisk_compliance.asterisk.ari import AriClient
-from asterisk_compliance.asterisk.ari_address import AriAddress, AriLimits
-from asterisk_compliance.asterisk.ari_events import (
+from asterisk_compliance.asterisk.ari.address import AriAddress, AriLimits
+from asterisk_compliance.asterisk.ari.client import AriClient
+from asterisk_compliance.asterisk.ari.events import (
     ChannelDestroyed,
     ChannelDtmfReceived,
     PlaybackFinished,

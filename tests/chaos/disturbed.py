@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from asterisk_compliance.cli.main import main
-from asterisk_compliance.storage.writer import StoreWriter
+from asterisk_compliance.storage.log.writer import StoreWriter
 
 
 class Orders:

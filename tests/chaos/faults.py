@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 
-from asterisk_compliance.app.control import ask
+from asterisk_compliance.app.shared.control_socket import ask
 from asterisk_compliance.errors import ComplianceError
 from chaos.evidence import Fault
 from lab.disk import Disk

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from asterisk_compliance import catalogue
 from asterisk_compliance.age import new_identity
-from asterisk_compliance.app import findings
+from asterisk_compliance.app.checks import findings
 from asterisk_compliance.cli.main import app
 from asterisk_compliance.errors import ConfigError
-from asterisk_compliance.presets import shipped_presets
+from asterisk_compliance.shipped import catalogue
+from asterisk_compliance.shipped.presets import shipped_presets
 
 CONFIG = """
 [controller]

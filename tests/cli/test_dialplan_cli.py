@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from asterisk_compliance import catalogue
-from asterisk_compliance.app.dialplan import AGENT_FEATURES
-from asterisk_compliance.app.result import FEATURE_OF_SEGMENTS, FEATURE_OF_WITHDRAWAL
+from asterisk_compliance.app.dialplan.rendering import AGENT_FEATURES
+from asterisk_compliance.app.dialplan.variables import FEATURE_OF_SEGMENTS, FEATURE_OF_WITHDRAWAL
 from asterisk_compliance.cli.main import app
 from asterisk_compliance.errors import ConfigError
+from asterisk_compliance.shipped import catalogue
 from documented import ROOT
 
 SHIPPED = (catalogue.dialplan() / "compliance-features.conf").read_text(encoding="utf-8")

@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from asterisk_compliance.cli.main import app
-from asterisk_compliance.domain.row_format import timestamp
-from asterisk_compliance.domain.rows import Draft, Kind
-from asterisk_compliance.storage.writer import StoreWriter
+from asterisk_compliance.domain.audit.encoding import timestamp
+from asterisk_compliance.domain.audit.rows import Draft, Kind
+from asterisk_compliance.storage.log.writer import StoreWriter
 from sample_rows import AT_MS, draft
 
 HOUR_MS = 3_600_000

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from asterisk_compliance import catalogue
 from asterisk_compliance.cli.main import app
 from asterisk_compliance.errors import ConfigError
+from asterisk_compliance.shipped import catalogue
 
 CONFIG = """
 [controller]

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from asterisk_compliance.app import reconciling
+from asterisk_compliance.app import reconciliation as reconciling
 from asterisk_compliance.cli import reconcile
 from asterisk_compliance.cli.main import app
-from asterisk_compliance.domain.reconciling import View
-from asterisk_compliance.domain.rows import Draft, Kind
+from asterisk_compliance.domain.audit.rows import Draft, Kind
+from asterisk_compliance.domain.reconciliation.comparison import View
 from asterisk_compliance.errors import ConfigError, StoreUnavailable
 from asterisk_compliance.ids import CallId, recording_id
-from asterisk_compliance.storage.writer import StoreWriter
+from asterisk_compliance.storage.log.writer import StoreWriter
 from sample_rows import a_recorded_call, draft
 from values import replace
 

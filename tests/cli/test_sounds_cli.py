@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from asterisk_compliance import catalogue
-from asterisk_compliance.catalogue import ShippedPrompt
 from asterisk_compliance.cli.sounds import app
 from asterisk_compliance.errors import ConfigError
+from asterisk_compliance.shipped import catalogue
+from asterisk_compliance.shipped.catalogue import ShippedPrompt
 
 CONFIG = """
 [controller]

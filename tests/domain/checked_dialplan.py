@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from asterisk_compliance.app.dialplan import render_default
-from asterisk_compliance.domain.dialplan_checking import check
-from asterisk_compliance.domain.dialplan_findings import Finding
-from asterisk_compliance.domain.dialplan_lines import Statement, statements
-from asterisk_compliance.domain.dialplan_plan import Dialplan, plan_of
-from asterisk_compliance.domain.dialplan_site import Site
+from asterisk_compliance.app.dialplan.rendering import render_default
+from asterisk_compliance.domain.dialplan.checker import check
+from asterisk_compliance.domain.dialplan.config_lines import Statement, statements
+from asterisk_compliance.domain.dialplan.expectations import Site
+from asterisk_compliance.domain.dialplan.findings import Finding
+from asterisk_compliance.domain.dialplan.model import Dialplan, plan_of
 from values import replace
 
 POLICIES = frozenset({"inbound", "direct", "sales", "callback"})

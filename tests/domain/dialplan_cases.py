@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from asterisk_compliance.domain.dialplan_findings import FindingId
-from asterisk_compliance.domain.dialplan_lines import statements
-from asterisk_compliance.domain.dialplan_plan import plan_of
+from asterisk_compliance.domain.dialplan.config_lines import statements
+from asterisk_compliance.domain.dialplan.findings import FindingId
+from asterisk_compliance.domain.dialplan.model import plan_of
 from domain.checked_dialplan import TOLD, call
 
 OUTSIDE = "Dial(PJSIP/0398765432@trunk,30)"

@@ -5,9 +5,8 @@ The call is bridged at 2,000 ms, so that the clock of its file is 2,000 ms behin
 
 from __future__ import annotations
 
-from asterisk_compliance.domain.call_capture import SLIP_AFTER_MS, SLIP_BEFORE_MS
-from asterisk_compliance.domain.call_state import Call, Wiring
-from asterisk_compliance.domain.commands import (
+from asterisk_compliance.domain.audit.rows import Actor, Detail, Kind
+from asterisk_compliance.domain.call.commands import (
     Announce,
     AppendRow,
     CaptureOptions,
@@ -19,9 +18,8 @@ from asterisk_compliance.domain.commands import (
     StartSegment,
     Whisper,
 )
-from asterisk_compliance.domain.company import Cover, Peer
-from asterisk_compliance.domain.decision import Reason, Status
-from asterisk_compliance.domain.events import (
+from asterisk_compliance.domain.call.decision import Reason, Status
+from asterisk_compliance.domain.call.events import (
     Bridged,
     By,
     CompanyChanged,
@@ -35,15 +33,16 @@ from asterisk_compliance.domain.events import (
     ResumeAsked,
     StartAsked,
 )
-from asterisk_compliance.domain.names import Deadline
-from asterisk_compliance.domain.notice import CaptureFrom
-from asterisk_compliance.domain.recording import Blank, Tracks
-from asterisk_compliance.domain.rows import Actor, Detail, Kind
+from asterisk_compliance.domain.call.participants import Cover, Peer
+from asterisk_compliance.domain.call.state import SLIP_BEFORE_MS, Call, Wiring
+from asterisk_compliance.domain.call.steps import Deadline
+from asterisk_compliance.domain.call.transitions.capture import SLIP_AFTER_MS
+from asterisk_compliance.domain.policy.notice import CaptureFrom
+from asterisk_compliance.domain.recording.verdict import Blank, Tracks
 from asterisk_compliance.ids import ChannelId, RecordingId, party_id, playback_id, recording_id
+from domain.simulator import ANNOUNCEMENT_MS, CALL, LIMITS, NOTICE_MS, policy
+from domain.traces import GREW, IN_DIALPLAN, RECORDING, arrived, told
 from values import replace
-
-from .simulator import ANNOUNCEMENT_MS, CALL, LIMITS, NOTICE_MS, policy
-from .traces import GREW, IN_DIALPLAN, RECORDING, arrived, told
 
 NEXT_RECORDING = recording_id(CALL, 2)
 AGENT, OTHER, THIRD = (Peer(ChannelId(f"1700000001.{number}")) for number in (1, 2, 3))

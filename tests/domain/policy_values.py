@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from asterisk_compliance.domain.matching import CallFacts, Direction, Match, Weekday
-from asterisk_compliance.domain.notice import (
+from asterisk_compliance.domain.policy.matching import CallFacts, Direction, Match, Weekday
+from asterisk_compliance.domain.policy.notice import (
     AgentConsent,
     CaptureFrom,
     Consent,
@@ -17,8 +17,8 @@ from asterisk_compliance.domain.notice import (
     OnProblem,
     Withdrawal,
 )
-from asterisk_compliance.domain.policy_rules import Rule
-from asterisk_compliance.domain.terms import Terms
+from asterisk_compliance.domain.policy.rules import Rule
+from asterisk_compliance.domain.policy.terms import Terms
 
 
 def maybe(values):

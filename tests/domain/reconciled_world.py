@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from asterisk_compliance.domain.asterisk_records import Cdr, Statement, Unreadable
-from asterisk_compliance.domain.logged_call import Decided, LoggedCall, RowFact, fold
-from asterisk_compliance.domain.reconciling import Comparison, FoundFile, Place, View
-from asterisk_compliance.domain.reconciling_findings import Finding
-from asterisk_compliance.domain.row_format import timestamp
+from asterisk_compliance.domain.asterisk.call_records import Cdr, Statement, Unreadable
+from asterisk_compliance.domain.audit.call_record import Decided, LoggedCall, RowFact, fold
+from asterisk_compliance.domain.audit.encoding import timestamp
+from asterisk_compliance.domain.reconciliation.comparison import Comparison, FoundFile, Place, View
+from asterisk_compliance.domain.reconciliation.findings import Finding
 from asterisk_compliance.ids import call_id
 from values import replace
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from asterisk_compliance.domain.requests import Request, requests_of
-from asterisk_compliance.domain.row_format import Row, milliseconds, timestamp
+from asterisk_compliance.domain.audit.encoding import Row, milliseconds, timestamp
+from asterisk_compliance.domain.subject_requests.requests import Request, requests_of
 from asterisk_compliance.ids import CallId, NodeName, RequestId, call_id, request_id
 
 RECEIVED = "2026-11-24T03:00:00.000Z"

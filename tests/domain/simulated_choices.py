@@ -7,9 +7,10 @@ from typing import TypeAlias
 
 from hypothesis import strategies as st
 
-from asterisk_compliance.domain.commands import SetMute, StartSegment, StopCapture, Whisper
-from asterisk_compliance.domain.company import Cover, Peer
-from asterisk_compliance.domain.notice import (
+from asterisk_compliance.domain.audit.rows import Actor
+from asterisk_compliance.domain.call.commands import SetMute, StartSegment, StopCapture, Whisper
+from asterisk_compliance.domain.call.participants import Cover, Peer
+from asterisk_compliance.domain.policy.notice import (
     AgentConsent,
     CaptureFrom,
     Consent,
@@ -18,11 +19,9 @@ from asterisk_compliance.domain.notice import (
     OnProblem,
     OnWithdrawal,
 )
-from asterisk_compliance.domain.rows import Actor
 from asterisk_compliance.ids import ChannelId
+from domain.simulator import policy
 from values import replace
-
-from .simulator import policy
 
 After: TypeAlias = tuple[bool, int]
 """Whether we are told all before anything else happens, and how many ms pass then."""

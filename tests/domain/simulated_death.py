@@ -9,27 +9,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from asterisk_compliance.domain.call_capture import SLIP_BEFORE_MS
-from asterisk_compliance.domain.call_recovery import Clock, finish, follow_again
-from asterisk_compliance.domain.commands import AppendRow, Command
-from asterisk_compliance.domain.events import (
+from asterisk_compliance.domain.audit.encoding import Row, place
+from asterisk_compliance.domain.audit.rows import Draft, Kind
+from asterisk_compliance.domain.call.commands import AppendRow, Command
+from asterisk_compliance.domain.call.events import (
     Bridged,
     CompanyChanged,
     FileAppeared,
     LookedAway,
     Unbridged,
 )
-from asterisk_compliance.domain.memory import Remembered, remember
-from asterisk_compliance.domain.notice import OnJoin, Policy
-from asterisk_compliance.domain.row_format import Row, place
-from asterisk_compliance.domain.rows import Draft, Kind
+from asterisk_compliance.domain.call.recovery import Clock, finish, follow_again
+from asterisk_compliance.domain.call.replay import Remembered, remember
+from asterisk_compliance.domain.call.state import SLIP_BEFORE_MS
+from asterisk_compliance.domain.policy.notice import OnJoin, Policy
 from asterisk_compliance.ids import NodeName
+from domain.simulated_legs import Legs
+from domain.simulated_recorder import UNIX_MS, Fault, Presence
+from domain.simulated_store import Store
+from domain.simulator import CALL
 from values import replace
-
-from .simulated_legs import Legs
-from .simulated_recorder import UNIX_MS, Fault, Presence
-from .simulated_store import Store
-from .simulator import CALL
 
 
 class Killed(Exception):

@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from asterisk_compliance.domain.commands import (
+from asterisk_compliance.domain.audit.rows import Actor, Kind
+from asterisk_compliance.domain.call.commands import (
     AppendRow,
     CancelSegment,
     Command,
@@ -24,8 +25,7 @@ from asterisk_compliance.domain.commands import (
     StartSegment,
     Whisper,
 )
-from asterisk_compliance.domain.company import Cover, Peer
-from asterisk_compliance.domain.events import (
+from asterisk_compliance.domain.call.events import (
     Bridged,
     CommandFailed,
     CompanyChanged,
@@ -42,15 +42,14 @@ from asterisk_compliance.domain.events import (
     Unbridged,
     WithdrawalAsked,
 )
-from asterisk_compliance.domain.names import Deadline, Step
-from asterisk_compliance.domain.notice import AgentConsent, Consent, OnJoin, Policy
-from asterisk_compliance.domain.rows import Actor, Kind
+from asterisk_compliance.domain.call.participants import Cover, Peer
+from asterisk_compliance.domain.call.steps import Deadline, Step
+from asterisk_compliance.domain.policy.notice import AgentConsent, Consent, OnJoin, Policy
 from asterisk_compliance.ids import ChannelId, RecordingId
+from domain.simulated_recorder import SILENT_MS, Fault, Presence
+from domain.simulated_world import World
+from domain.simulator import ANNOUNCEMENT_MS, CHANNEL, NOTICE_MS, arrival
 from values import replace
-
-from .simulated_recorder import SILENT_MS, Fault, Presence
-from .simulated_world import World
-from .simulator import ANNOUNCEMENT_MS, CHANNEL, NOTICE_MS, arrival
 
 
 @dataclass(frozen=True)

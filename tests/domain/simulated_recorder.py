@@ -10,8 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from asterisk_compliance.domain.commands import Mute
-from asterisk_compliance.domain.recording import Expected, Measured, Track, Verdict, judge, overlap
+from asterisk_compliance.domain.call.commands import Mute
+from asterisk_compliance.domain.recording.verdict import (
+    Expected,
+    Measured,
+    Track,
+    Verdict,
+    judge,
+    overlap,
+)
 from asterisk_compliance.ids import ChannelId, RecordingId
 
 FRAME_MS = 20

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from asterisk_compliance.domain.commands import AppendRow, Command
-from asterisk_compliance.domain.events import LateRowsSettled
-from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.domain.audit.rows import Kind
+from asterisk_compliance.domain.call.commands import AppendRow, Command
+from asterisk_compliance.domain.call.events import LateRowsSettled
 from asterisk_compliance.ids import RecordingId
 
 

@@ -13,9 +13,9 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from asterisk_compliance.domain import call as rules
-from asterisk_compliance.domain.call_state import Arrival, Call, Limits
-from asterisk_compliance.domain.commands import (
+from asterisk_compliance.domain.audit.rows import Kind
+from asterisk_compliance.domain.call import machine as rules
+from asterisk_compliance.domain.call.commands import (
     Announce,
     Answer,
     AppendRow,
@@ -35,8 +35,8 @@ from asterisk_compliance.domain.commands import (
     StopCapture,
     StopPlayback,
 )
-from asterisk_compliance.domain.decision import Reason
-from asterisk_compliance.domain.events import (
+from asterisk_compliance.domain.call.decision import Reason
+from asterisk_compliance.domain.call.events import (
     CaptureGoesOn,
     CaptureStopped,
     ChannelGone,
@@ -57,14 +57,13 @@ from asterisk_compliance.domain.events import (
     RowsRefused,
     SpoolRemoved,
 )
-from asterisk_compliance.domain.names import Deadline, Step
-from asterisk_compliance.domain.notice import Consent
-from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.domain.call.state import Arrival, Call, Limits
+from asterisk_compliance.domain.call.steps import Deadline, Step
+from asterisk_compliance.domain.policy.notice import Consent
 from asterisk_compliance.ids import PlaybackId, RecordingId
-
-from .simulated_recorder import Fault, Recorder
-from .simulated_store import Store, Stored
-from .simulator import ANNOUNCEMENT_MS, CALL, CHANNEL, KEYS, LIMITS, NOTICE_MS
+from domain.simulated_recorder import Fault, Recorder
+from domain.simulated_store import Store, Stored
+from domain.simulator import ANNOUNCEMENT_MS, CALL, CHANNEL, KEYS, LIMITS, NOTICE_MS
 
 SLOWEST_MS = 100
 """We are told of a fact within this time; the domain is built on that (``SLIP_BEFORE_MS``)."""

@@ -5,9 +5,9 @@ The world that it lives in is in ``simulated_world.py``.
 
 from __future__ import annotations
 
-from asterisk_compliance.domain.call_state import Arrival, Limits
-from asterisk_compliance.domain.events import Entry
-from asterisk_compliance.domain.notice import (
+from asterisk_compliance.domain.call.events import Entry
+from asterisk_compliance.domain.call.state import Arrival, Limits
+from asterisk_compliance.domain.policy.notice import (
     Announcement,
     CaptureFrom,
     Consent,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from asterisk_compliance.domain import call as rules
-from asterisk_compliance.domain.call_state import Call
-from asterisk_compliance.domain.commands import (
+from asterisk_compliance.domain.audit.rows import Actor, Kind
+from asterisk_compliance.domain.call import machine as rules
+from asterisk_compliance.domain.call.commands import (
     Announce,
     AppendRow,
     CaptureOptions,
@@ -17,8 +17,8 @@ from asterisk_compliance.domain.commands import (
     SetDeadline,
     StopCapture,
 )
-from asterisk_compliance.domain.decision import Next, Reason, Status
-from asterisk_compliance.domain.events import (
+from asterisk_compliance.domain.call.decision import Next, Reason, Status
+from asterisk_compliance.domain.call.events import (
     Bridged,
     ChannelGone,
     Continued,
@@ -35,15 +35,14 @@ from asterisk_compliance.domain.events import (
     RowsRefused,
     Unbridged,
 )
-from asterisk_compliance.domain.names import Deadline
-from asterisk_compliance.domain.notice import Consent, OnProblem
-from asterisk_compliance.domain.reasons import StopReason
-from asterisk_compliance.domain.recording import Direction, Length, Outcome, Verdict
-from asterisk_compliance.domain.rows import Actor, Kind
+from asterisk_compliance.domain.call.state import Call
+from asterisk_compliance.domain.call.steps import Deadline
+from asterisk_compliance.domain.policy.notice import Consent, OnProblem
+from asterisk_compliance.domain.recording.interruption_reasons import StopReason
+from asterisk_compliance.domain.recording.verdict import Direction, Length, Outcome, Verdict
 from asterisk_compliance.ids import RecordingId, party_id, playback_id, recording_id
+from domain.simulator import ANNOUNCEMENT_MS, CALL, CHANNEL, LIMITS, arrival, policy
 from values import replace
-
-from .simulator import ANNOUNCEMENT_MS, CALL, CHANNEL, LIMITS, arrival, policy
 
 PLAYBACK = playback_id(CALL, 1)
 RECORDING = recording_id(CALL, 1)

@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from asterisk_compliance.age import new_identity
-from asterisk_compliance.app.control import ask
-from asterisk_compliance.config import load
+from asterisk_compliance.app.shared.control_socket import ask
+from asterisk_compliance.config.settings import load
+from e2e.office import Office, install_all, open_office
+from e2e.steering import NOTICE, policy, press, run_cli
 from lab.leg import Leg
 from lab.tone_spans import find_spans, undated
 from lab.tones import AGENT
-
-from .office import Office, install_all, open_office
-from .steering import NOTICE, policy, press, run_cli
 
 IDENTITY, RECIPIENT = new_identity()
 SEALED = f'recipients = ["{RECIPIENT}"]'

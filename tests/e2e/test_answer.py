@@ -11,11 +11,10 @@ import zipfile
 import pytest
 
 from asterisk_compliance.age import new_identity
+from e2e.requester import TALK_S, lender
 from lab.tone_spans import find_spans, undated
 from lab.tones import AGENT, RATE
 from lab.wav import read_wav
-
-from .requester import TALK_S, lender
 
 pytestmark = pytest.mark.asterisk
 

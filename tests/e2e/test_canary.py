@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from asterisk_compliance.domain.canary import CHAIN
+from asterisk_compliance.domain.call.canary import CHAIN
 from lab.proxy import Cable
 from lab.site import Site
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import pytest
 
 from asterisk_compliance.age import new_identity
-from asterisk_compliance.app import live_findings as module
-from asterisk_compliance.app.live_findings import live_findings
-from asterisk_compliance.app.loading import load_configuration
-from asterisk_compliance.app.site_findings import SiteFindingId as It
-from asterisk_compliance.domain.asterisk_version import Ability
+from asterisk_compliance.app.checks.finding import SiteFindingId as It
+from asterisk_compliance.app.checks.live import asterisks as module
+from asterisk_compliance.app.checks.live.asterisks import live_findings
+from asterisk_compliance.app.policy.configuration import load_configuration
+from asterisk_compliance.domain.asterisk.version import Ability
 from lab.site import EXTENSIONS, TEST_POLICIES, Site
 from lab.versions import can, loses_audio
 

@@ -13,12 +13,11 @@ from pathlib import Path
 import pytest
 
 from asterisk_compliance.age import new_identity
+from e2e.conftest import Scene
+from e2e.office import must_hold
 from lab.hearing import Capture, notice_not_recorded, parties_recorded
 from lab.notice_search import NoticeSearch
 from lab.wav import read_wav
-
-from .conftest import Scene
-from .office import must_hold
 
 pytestmark = pytest.mark.asterisk
 

@@ -13,16 +13,15 @@ import pytest
 from typer.testing import CliRunner
 
 from asterisk_compliance.age import new_identity
-from asterisk_compliance.app.exporting_receipt import missing_fields
-from asterisk_compliance.app.vcon_rules import broken
+from asterisk_compliance.app.evidence.consent_receipt import missing_fields
+from asterisk_compliance.app.evidence.vcon_rules import broken
 from asterisk_compliance.cli.main import app
+from e2e.conftest import Scene
+from e2e.office import must_hold
 from lab.hearing import Capture, notice_not_recorded, parties_recorded
 from lab.notice_search import NoticeSearch
 from lab.site import TEST_POLICIES
 from lab.wav import read_wav
-
-from .conftest import Scene
-from .office import must_hold
 
 pytestmark = pytest.mark.asterisk
 

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from asterisk_compliance.app.reconciling import Reconciliation, Sources
-from asterisk_compliance.config import load
-from asterisk_compliance.domain.reconciling import View
+from asterisk_compliance.app.reconciliation import Reconciliation, Sources
+from asterisk_compliance.config.settings import load
+from asterisk_compliance.domain.reconciliation.comparison import View
 from asterisk_compliance.errors import StoreError
 from lab.hearing import NoticeHeard, nothing_before_notice, notice_completed
 from lab.parties import EXTENSIONS, OTHERS, POLICIES, TOLD, Stage, must_hold

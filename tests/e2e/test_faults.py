@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from asterisk_compliance.app.control import ask
-from asterisk_compliance.domain.asterisk_version import Ability
+from asterisk_compliance.app.shared.control_socket import ask
+from asterisk_compliance.domain.asterisk.version import Ability
 from lab.proxy import Cable
 from lab.service import ServiceProcess
 from lab.site import EXTENSIONS

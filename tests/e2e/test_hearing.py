@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from asterisk_compliance.app.hearing_copies import file_system
+from asterisk_compliance.app.access.hearing_copies import file_system
+from e2e.requester import TALK_S, lender, verb
+from e2e.steering import press
 from lab.tone_spans import undated
 from lab.tones import AGENT, CALLER, RATE
 from lab.wav import read_wav
-
-from .requester import TALK_S, lender, verb
-from .steering import press
 
 pytestmark = pytest.mark.asterisk
 

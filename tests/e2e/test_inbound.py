@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from asterisk_compliance.storage.reader import StoreReader
+from asterisk_compliance.storage.log.reader import StoreReader
 from lab.sip import Phone, address
 from lab.site import EXTENSIONS
 

@@ -11,8 +11,7 @@ from typer.testing import CliRunner
 
 from asterisk_compliance.age import fingerprint, new_identity
 from asterisk_compliance.cli.main import app
-
-from .conftest import Scene
+from e2e.conftest import Scene
 
 pytestmark = pytest.mark.asterisk
 

@@ -23,7 +23,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from asterisk_compliance.cli.main import app
-from asterisk_compliance.storage.reader import StoreReader
+from asterisk_compliance.storage.log.reader import StoreReader
 from lab.asterisk import Asterisk
 from lab.prompt import write_notice
 from lab.rootfs import AsteriskBuild, obtain

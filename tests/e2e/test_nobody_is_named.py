@@ -18,9 +18,9 @@ import pytest
 from typer.testing import CliRunner
 
 from asterisk_compliance.cli.main import app
-from asterisk_compliance.storage.jsonl import JSON_LINES
-from asterisk_compliance.storage.schema import DATABASE
-from asterisk_compliance.storage.verify import verify
+from asterisk_compliance.storage.feeds.jsonl import JSON_LINES
+from asterisk_compliance.storage.log.schema import DATABASE
+from asterisk_compliance.storage.proofs.verification import verify
 from e2e.office import install_all
 from lab.leg import Leg
 from lab.ports import PortBlock

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from asterisk_compliance.catalogue import sounds as shipped_sounds
+from asterisk_compliance.shipped.catalogue import sounds as shipped_sounds
 from e2e.office import Office, install_all, must_hold, open_office
 from lab.hearing import (
     nothing_before_notice,

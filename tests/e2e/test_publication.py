@@ -14,10 +14,10 @@ from hashlib import sha256
 
 import pytest
 
-from asterisk_compliance.app.loading import load_configuration
-from asterisk_compliance.app.publishing import page_of
-from asterisk_compliance.app.publishing_files import as_json
-from asterisk_compliance.storage.content import ContentStore
+from asterisk_compliance.app.disclosure.page import page_of
+from asterisk_compliance.app.disclosure.page_files import as_json
+from asterisk_compliance.app.policy.configuration import load_configuration
+from asterisk_compliance.storage.content_store import ContentStore
 from lab.hearing import NoticeHeard, notice_completed
 from lab.notice_search import NoticeSearch
 from lab.wav import read_wav

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from asterisk_compliance.cli.main import app
-from asterisk_compliance.storage.cdr import read_cdrs, read_cel
+from asterisk_compliance.storage.queries.call_records import read_cdrs, read_cel
 from lab.site import EXTENSIONS
 from lab.versions import has_module
 

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from asterisk_compliance.cli.main import app
-from asterisk_compliance.storage.verify import verify
+from asterisk_compliance.storage.proofs.verification import verify
 from lab.site import EXTENSIONS, TEST_POLICIES
 
 pytestmark = pytest.mark.asterisk

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from asterisk_compliance.app.disposing import Run
+from asterisk_compliance.app.retention.disposal import Run
 from asterisk_compliance.cli.main import app
-from asterisk_compliance.config import load
-from asterisk_compliance.domain.retention import WITHDRAWN_AFTER_MS
-from asterisk_compliance.domain.row_format import milliseconds
-from asterisk_compliance.storage.verify import verify
-from asterisk_compliance.storage.writer import StoreWriter
+from asterisk_compliance.config.settings import load
+from asterisk_compliance.domain.audit.encoding import milliseconds
+from asterisk_compliance.domain.retention.schedule import WITHDRAWN_AFTER_MS
+from asterisk_compliance.storage.log.writer import StoreWriter
+from asterisk_compliance.storage.proofs.verification import verify
 from e2e.steering import EXTENSIONS as EXTENSIONS_OF_STEERING
 from e2e.steering import Recorded, policy, steered
 from lab.site import EXTENSIONS, TEST_POLICIES

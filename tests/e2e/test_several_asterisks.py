@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from asterisk_compliance.app.dialplan import render_for
-from asterisk_compliance.catalogue import dialplan
-from asterisk_compliance.config import load
+from asterisk_compliance.app.dialplan.rendering import render_for
+from asterisk_compliance.config.settings import load
+from asterisk_compliance.shipped.catalogue import dialplan
 from lab.asterisk import Asterisk
 from lab.hearing import Capture
 from lab.leg import Leg

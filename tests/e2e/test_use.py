@@ -13,12 +13,10 @@ from typing import Any
 import pytest
 
 from asterisk_compliance.age import new_identity
-from e2e.office import Office, open_office
+from e2e.office import Office, must_hold, open_office
 from lab.hearing import Capture, parties_recorded
 from lab.notice_search import NoticeSearch
 from lab.wav import read_wav
-
-from .office import must_hold
 
 pytestmark = pytest.mark.asterisk
 

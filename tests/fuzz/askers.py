@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from asterisk_compliance import config
-from asterisk_compliance.app.asking import ask_call
-from asterisk_compliance.app.control import ControlSocket, Peer
-from asterisk_compliance.app.do_not_call import list_draft
-from asterisk_compliance.app.marks import mark_draft
-from asterisk_compliance.asterisk import agi_header
-from asterisk_compliance.asterisk.agi_session import AgiSession
+from asterisk_compliance.app.calls.do_not_call import list_draft
+from asterisk_compliance.app.calls.recording_control import ask_call
+from asterisk_compliance.app.shared.control_socket import ControlSocket, Peer
+from asterisk_compliance.app.shared.marks import mark_draft
+from asterisk_compliance.asterisk.agi import header as agi_header
+from asterisk_compliance.asterisk.agi.session import AgiSession
+from asterisk_compliance.config import settings as config
 from asterisk_compliance.errors import AsteriskError, ConfigError
-from asterisk_compliance.storage.cdr import read_cdrs, read_cel
+from asterisk_compliance.storage.queries.call_records import read_cdrs, read_cel
 from fuzz import corpus
 from fuzz.mutators import BYTES, JSON, Mutator, chunks, lines_of
 from fuzz.target import LONGEST_WHY, Target, Violation

@@ -12,16 +12,22 @@ from unittest.mock import patch
 
 import msgspec
 
-from asterisk_compliance.app import control
-from asterisk_compliance.asterisk import (
-    agi_header,
-    agi_session,
-    ami_events,
-    ami_protocol,
-    ari,
-    ari_events,
-    ari_requests,
-    ari_transport,
+from asterisk_compliance.app.shared import control_socket as control
+from asterisk_compliance.asterisk.agi import header as agi_header
+from asterisk_compliance.asterisk.agi import session as agi_session
+from asterisk_compliance.asterisk.ami import events as ami_events
+from asterisk_compliance.asterisk.ami import protocol as ami_protocol
+from asterisk_compliance.asterisk.ari import (
+    client as ari,
+)
+from asterisk_compliance.asterisk.ari import (
+    events as ari_events,
+)
+from asterisk_compliance.asterisk.ari import (
+    requests as ari_requests,
+)
+from asterisk_compliance.asterisk.ari import (
+    transport as ari_transport,
 )
 from fuzz.askers import AgiAnswers, AgiHeaders, ControlRequests
 from fuzz.sockets import AriLive, ControlLive

@@ -15,13 +15,13 @@ from typing import Any, NoReturn
 import aiohttp
 from aiohttp import web
 
-from asterisk_compliance.app.control import ControlSocket
-from asterisk_compliance.asterisk.agi_session import AgiSession
-from asterisk_compliance.asterisk.ami import AmiAddress, AmiClient, AmiLimits
-from asterisk_compliance.asterisk.ari import AriClient
-from asterisk_compliance.asterisk.ari_address import AriAddress, AriLimits
+from asterisk_compliance.app.shared.control_socket import ControlSocket
+from asterisk_compliance.asterisk.agi.server import AgiLimits, FastAgiServer
+from asterisk_compliance.asterisk.agi.session import AgiSession
+from asterisk_compliance.asterisk.ami.client import AmiAddress, AmiClient, AmiLimits
+from asterisk_compliance.asterisk.ari.address import AriAddress, AriLimits
+from asterisk_compliance.asterisk.ari.client import AriClient
 from asterisk_compliance.asterisk.backoff import Backoff
-from asterisk_compliance.asterisk.fastagi import AgiLimits, FastAgiServer
 from fuzz import corpus
 from fuzz.askers import STEPS, verbs
 from fuzz.mutators import JSON, Mutator, chunks, flip, lines_of, mutated

@@ -12,15 +12,16 @@ from typing import Any, cast
 import aiohttp
 import pytest
 
-from asterisk_compliance.app.control import ControlSocket, Peer
-from asterisk_compliance.asterisk import agi_header, ari_requests
-from asterisk_compliance.asterisk.agi_session import AgiSession
-from asterisk_compliance.asterisk.ari import AriClient
-from asterisk_compliance.asterisk.ari_address import AriAddress
-from asterisk_compliance.asterisk.ari_transport import Answer, HttpTransport, WebSocketTransport
-from asterisk_compliance.domain.asterisk_records import Cdr
+from asterisk_compliance.app.shared.control_socket import ControlSocket, Peer
+from asterisk_compliance.asterisk.agi import header as agi_header
+from asterisk_compliance.asterisk.agi.session import AgiSession
+from asterisk_compliance.asterisk.ari import requests as ari_requests
+from asterisk_compliance.asterisk.ari.address import AriAddress
+from asterisk_compliance.asterisk.ari.client import AriClient
+from asterisk_compliance.asterisk.ari.transport import Answer, HttpTransport, WebSocketTransport
+from asterisk_compliance.domain.asterisk.call_records import Cdr
 from asterisk_compliance.errors import AsteriskUnavailable, ConfigError, RequestRefused
-from asterisk_compliance.storage.cdr import read_cdrs
+from asterisk_compliance.storage.queries.call_records import read_cdrs
 from fuzz import corpus
 from fuzz.askers import Writer
 from fuzz.mutators import DEEPEST

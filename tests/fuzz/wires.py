@@ -8,12 +8,13 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from asterisk_compliance.asterisk import ari_events, ari_requests
-from asterisk_compliance.asterisk.ami import AmiAddress, AmiClient
-from asterisk_compliance.asterisk.ami_protocol import LONGEST_MESSAGE_BYTES, AmiProtocol
-from asterisk_compliance.asterisk.ari import AriClient
-from asterisk_compliance.asterisk.ari_address import AriAddress
-from asterisk_compliance.asterisk.ari_transport import Request, WebSocketTransport
+from asterisk_compliance.asterisk.ami.client import AmiAddress, AmiClient
+from asterisk_compliance.asterisk.ami.protocol import LONGEST_MESSAGE_BYTES, AmiProtocol
+from asterisk_compliance.asterisk.ari import events as ari_events
+from asterisk_compliance.asterisk.ari import requests as ari_requests
+from asterisk_compliance.asterisk.ari.address import AriAddress
+from asterisk_compliance.asterisk.ari.client import AriClient
+from asterisk_compliance.asterisk.ari.transport import Request, WebSocketTransport
 from asterisk_compliance.errors import (
     ApplicationReplaced,
     AsteriskUnavailable,

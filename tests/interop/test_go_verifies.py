@@ -17,18 +17,18 @@ from typing import Any
 
 import pytest
 
-from asterisk_compliance.domain import merkle
-from asterisk_compliance.domain.checkpoint import (
+from asterisk_compliance.domain.audit import merkle
+from asterisk_compliance.domain.audit.checkpoint import (
     Checkpoint,
     Consistency,
     Proof,
     open_checkpoint,
     sign_checkpoint,
 )
-from asterisk_compliance.domain.signed_note import SignerKey, parse_note
-from asterisk_compliance.storage.proving import at_size, consistency, prove
-from asterisk_compliance.storage.reader import StoreReader
-from asterisk_compliance.storage.writer import StoreWriter
+from asterisk_compliance.domain.audit.signed_note import SignerKey, parse_note
+from asterisk_compliance.storage.log.reader import StoreReader
+from asterisk_compliance.storage.log.writer import StoreWriter
+from asterisk_compliance.storage.proofs.prover import at_size, consistency, prove
 from storage.signed_store import KEY, NEXT, add_call, handed_over, signed_store, signing
 
 ROOT = Path(__file__).parents[2]

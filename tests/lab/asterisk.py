@@ -31,7 +31,7 @@ from typing import Self
 
 import numpy as np
 
-from asterisk_compliance.domain.asterisk_version import Ability
+from asterisk_compliance.domain.asterisk.version import Ability
 from lab.asterisk_conf import AMI_EVENTS, write_conf
 from lab.ports import PortBlock
 from lab.rootfs import AsteriskBuild

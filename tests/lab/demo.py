@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from asterisk_compliance.storage.verify import verify
+from asterisk_compliance.storage.proofs.verification import verify
 from lab.demo_evidence import export_evidence
 from lab.demo_output import (
     install_prompts,
@@ -341,7 +341,7 @@ def _moments(telling: Telling) -> Any:
 
 
 def _at(row: dict[str, Any]) -> float:
-    from asterisk_compliance.domain.row_format import milliseconds
+    from asterisk_compliance.domain.audit.encoding import milliseconds
 
     return milliseconds(row["at"]) / 1_000
 

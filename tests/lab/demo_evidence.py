@@ -8,8 +8,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from asterisk_compliance.cli.exporting import Wanted, export
-from asterisk_compliance.domain.use import Action, Use, UseReason
+from asterisk_compliance.cli.evidence.bundle import Wanted, export
+from asterisk_compliance.domain.access.purpose_limitation import Action, Use, UseReason
 from lab.hearing import Claim
 
 BUNDLE, KEY = "evidence.zip", "log-key.pub"

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from asterisk_compliance import catalogue
 from asterisk_compliance.age import decrypt, new_identity
+from asterisk_compliance.shipped import catalogue
 from lab.g711 import Pcm
 from lab.site import Site
 from lab.wav import read_wav

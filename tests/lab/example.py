@@ -28,7 +28,7 @@ from typing import Any
 
 import msgspec
 
-from asterisk_compliance import catalogue
+from asterisk_compliance.shipped import catalogue
 from lab.example_judge import Judge, Outcome
 from lab.hearing import Claim
 from lab.leg import CallFailed, Leg

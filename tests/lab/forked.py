@@ -109,10 +109,10 @@ def _end(first: subprocess.Popen[bytes]) -> None:
 
 def run(asked_at: int) -> None:
     """The first process: import all, then fork for everybody who asks on this file."""
-    import asterisk_compliance.app.service
-    import asterisk_compliance.app.systemd
+    import asterisk_compliance.app.service.runner
+    import asterisk_compliance.app.service.systemd
     import asterisk_compliance.cli.main
-    import asterisk_compliance.cli.serve  # noqa: F401
+    import asterisk_compliance.cli.service.serve  # noqa: F401
 
     asked = socket.socket(fileno=asked_at)
     waiting = selectors.DefaultSelector()

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import asterisk_compliance
-from asterisk_compliance.app.control import ask
-from asterisk_compliance.config import load
+from asterisk_compliance.app.shared.control_socket import ask
+from asterisk_compliance.config.settings import load
 from asterisk_compliance.errors import ComplianceError
 from lab.forked import Forked, first_process
 

@@ -24,10 +24,10 @@ from typing import Any, Self
 
 import msgspec
 
-from asterisk_compliance.app.dialplan import render_for
-from asterisk_compliance.catalogue import dialplan
-from asterisk_compliance.config import load
-from asterisk_compliance.storage.reader import StoreReader
+from asterisk_compliance.app.dialplan.rendering import render_for
+from asterisk_compliance.config.settings import load
+from asterisk_compliance.shipped.catalogue import dialplan
+from asterisk_compliance.storage.log.reader import StoreReader
 from lab.asterisk import Asterisk
 from lab.memory import Memory
 from lab.prompt import write_notice

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from asterisk_compliance.storage.schema import DATABASE
+from asterisk_compliance.storage.log.schema import DATABASE
 
 MAY_HOLD = "party_values"
 ENDING_DIGITS = 7

@@ -1,14 +1,14 @@
 """What the Asterisk under test can: a test expects what the service does with it, or without.
 
-What follows from the version alone stands in ``asterisk_compliance.domain.asterisk_version``, where
+What follows from the version alone stands in ``asterisk_compliance.domain.asterisk.version``, where
 the service has it from; what was measured of Debian's builds stands here. docs/versions.md tells
 both.
 """
 
 from __future__ import annotations
 
-from asterisk_compliance.domain import asterisk_version
-from asterisk_compliance.domain.asterisk_version import Ability
+from asterisk_compliance.domain.asterisk import version as asterisk_version
+from asterisk_compliance.domain.asterisk.version import Ability
 from lab.rootfs import AsteriskBuild
 
 

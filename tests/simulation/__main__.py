@@ -7,9 +7,9 @@ import sys
 import time
 import traceback
 
-from .planted import BUGS
-from .run import Simulation, simulating
-from .schedule import schedule
+from simulation.planted import BUGS
+from simulation.run import Simulation, simulating
+from simulation.schedule import schedule
 
 
 def main() -> int:

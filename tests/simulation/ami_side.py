@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .wires import AmiTransport
+from simulation.wires import AmiTransport
 
 if TYPE_CHECKING:
-    from .asterisk import Asterisk, Channel
-    from .recorder import MixMonitor
+    from simulation.asterisk import Asterisk, Channel
+    from simulation.recorder import MixMonitor
 
 GREETING = b"Asterisk Call Manager/11.0.0\r\n"
 Headers = Mapping[str, str]

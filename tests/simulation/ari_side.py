@@ -8,12 +8,11 @@ from urllib.parse import unquote
 
 import msgspec
 
-from asterisk_compliance.asterisk.ari_events import EVENT_TYPES
-
-from .wires import AriSocket
+from asterisk_compliance.asterisk.ari.events import EVENT_TYPES
+from simulation.wires import AriSocket
 
 if TYPE_CHECKING:
-    from .asterisk import Asterisk, Channel
+    from simulation.asterisk import Asterisk, Channel
 
 EPOCH_S = 1_700_000_000
 GONE = 404, {"message": "Channel not found"}

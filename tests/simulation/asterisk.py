@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .loop import VirtualLoop
-from .recorder import MixMonitor, Party, Truth
+from simulation.loop import VirtualLoop
+from simulation.recorder import MixMonitor, Party, Truth
 
 TRUNCATED_S = 22 / 8_000
 """Of a WAV prompt the last 22 samples are not played."""
@@ -131,8 +131,8 @@ class Asterisk:
         self.notify = notify
         self.numbers = itertools.count(1) if numbers is None else iter(numbers)
         self.begun: list[tuple[str, Channel]] = []
-        from .ami_side import AmiSide
-        from .ari_side import AriSide
+        from simulation.ami_side import AmiSide
+        from simulation.ari_side import AriSide
 
         self.ari, self.ami = AriSide(self), AmiSide(self)
 

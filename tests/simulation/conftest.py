@@ -9,9 +9,8 @@ import pytest
 from lab.asterisk import Asterisk
 from lab.rootfs import obtain
 from lab.wav import write_wav
-
-from .contract import TONE_S
-from .labs import EXTENSIONS
+from simulation.contract import TONE_S
+from simulation.labs import EXTENSIONS
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from asterisk_compliance.asterisk import ami_events, ari_events
-from asterisk_compliance.asterisk.ami import AmiClient
-from asterisk_compliance.asterisk.ari import AriClient
+from asterisk_compliance.asterisk.ami import events as ami_events
+from asterisk_compliance.asterisk.ami.client import AmiClient
+from asterisk_compliance.asterisk.ari import events as ari_events
+from asterisk_compliance.asterisk.ari.client import AriClient
 from asterisk_compliance.errors import RequestRefused
 from asterisk_compliance.ids import ChannelId, PlaybackId
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from asterisk_compliance.app.result import (
+from asterisk_compliance.app.dialplan.variables import (
     FEATURE_OF_SEGMENTS,
     MIXMONITOR_ID_VARIABLE,
     RESULT_VARIABLE,
     RESULT_VARIABLES,
     SEGMENT_VARIABLE,
 )
-
-from .asterisk import Asterisk, Bridge, Channel
-from .recorder import Party
-from .schedule import RING_S
+from simulation.asterisk import Asterisk, Bridge, Channel
+from simulation.recorder import Party
+from simulation.schedule import RING_S
 
 LIMIT_S = 20.0
 DIGIT_S, QUIET_S = 0.08, 0.04

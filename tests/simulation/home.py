@@ -8,13 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from asterisk_compliance import catalogue
-from asterisk_compliance.app.loading import Configuration, load_configuration
-from asterisk_compliance.storage.recordings import wav_header
-from asterisk_compliance.storage.writer import StoreWriter
-
-from .schedule import NOTICE_S
-from .site import emptied
+from asterisk_compliance.app.policy.configuration import Configuration, load_configuration
+from asterisk_compliance.shipped import catalogue
+from asterisk_compliance.storage.log.writer import StoreWriter
+from asterisk_compliance.storage.recordings.assembly import wav_header
+from simulation.schedule import NOTICE_S
+from simulation.site import emptied
 
 CONFIG = """
 [controller]

@@ -11,17 +11,16 @@ from typing import Any
 
 import aiohttp
 
-from asterisk_compliance.asterisk.ami import AmiAddress, AmiClient, AmiLimits
-from asterisk_compliance.asterisk.ari import AriClient
-from asterisk_compliance.asterisk.ari_address import AriAddress, AriLimits
+from asterisk_compliance.asterisk.ami.client import AmiAddress, AmiClient, AmiLimits
+from asterisk_compliance.asterisk.ari.address import AriAddress, AriLimits
+from asterisk_compliance.asterisk.ari.client import AriClient
 from asterisk_compliance.asterisk.backoff import Backoff
 from asterisk_compliance.ids import ChannelId
 from lab.asterisk import Asterisk as RealAsterisk
-
-from .contract import MONITOR, TONE, TONE_S, Listener, Script, Talk, Trace
-from .recorder import Party
-from .site import Site
-from .stage import Stage
+from simulation.contract import MONITOR, TONE, TONE_S, Listener, Script, Talk, Trace
+from simulation.recorder import Party
+from simulation.site import Site
+from simulation.stage import Stage
 
 QUICK = Backoff(0.01, 0.1)
 FILES = "${ASTSPOOLDIR}/r-${EPOCH}${RAND(1000000000,9999999999)}"

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from .ari_side import EPOCH_S
-from .recorder import RATE, SHIFT, Truth
-from .schedule import NOTICE_S, Fault
-from .site import Site
-from .story import Played, Story
+from simulation.ari_side import EPOCH_S
+from simulation.recorder import RATE, SHIFT, Truth
+from simulation.schedule import NOTICE_S, Fault
+from simulation.site import Site
+from simulation.story import Played, Story
 
 Row = dict[str, Any]
 

@@ -11,36 +11,43 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
-from asterisk_compliance.app import following, recovery, standing
-from asterisk_compliance.app.call_task import CallTask
-from asterisk_compliance.app.committing import CallRows, Outcome
-from asterisk_compliance.app.ears import AmiEars
-from asterisk_compliance.app.following import Endpoints
-from asterisk_compliance.app.hands import Hands
-from asterisk_compliance.app.keeping import Keeping
-from asterisk_compliance.domain import (
-    call_capture,
-    call_company,
-    call_notice,
-    call_recovery,
-    call_unseen,
-)
-from asterisk_compliance.domain.commands import (
+from asterisk_compliance.app.audit.call_rows import CallRows, Outcome
+from asterisk_compliance.app.calls import leg_tracking as following
+from asterisk_compliance.app.calls.asterisk_listeners import AmiEars
+from asterisk_compliance.app.calls.call_task import CallTask
+from asterisk_compliance.app.calls.channel_control import Hands
+from asterisk_compliance.app.calls.leg_tracking import Endpoints
+from asterisk_compliance.app.calls.recovery import resumption as recovery
+from asterisk_compliance.app.calls.recovery import untracked as standing
+from asterisk_compliance.app.recordings.intake import Keeping
+from asterisk_compliance.domain.call import recovery as call_recovery
+from asterisk_compliance.domain.call.commands import (
     ClearDeadline,
     Commit,
     Mute,
     RemoveSpooled,
     SetDeadline,
 )
-from asterisk_compliance.domain.company import Cover, Peer
-from asterisk_compliance.domain.events import DigitReceived
-from asterisk_compliance.domain.names import Deadline
-from asterisk_compliance.domain.recording import Expected
+from asterisk_compliance.domain.call.events import DigitReceived
+from asterisk_compliance.domain.call.participants import Cover, Peer
+from asterisk_compliance.domain.call.steps import Deadline
+from asterisk_compliance.domain.call.transitions import (
+    capture as call_capture,
+)
+from asterisk_compliance.domain.call.transitions import (
+    notice as call_notice,
+)
+from asterisk_compliance.domain.call.transitions import (
+    participants as call_company,
+)
+from asterisk_compliance.domain.call.transitions import (
+    visibility_gaps as call_unseen,
+)
+from asterisk_compliance.domain.recording.verdict import Expected
 from asterisk_compliance.ids import CallId
-from asterisk_compliance.storage.reader import StoreReader
+from asterisk_compliance.storage.log.reader import StoreReader
+from simulation.schedule import Fault
 from values import replace
-
-from .schedule import Fault
 
 
 @dataclass(frozen=True)
@@ -110,7 +117,7 @@ def _spool_goes_first() -> Iterator[None]:
         gone = [one for one in commands if isinstance(one, RemoveSpooled)]
         return after, (*gone, *rows)
 
-    with mock.patch("asterisk_compliance.domain.call.taking_in", hasty):
+    with mock.patch("asterisk_compliance.domain.call.machine.taking_in", hasty):
         yield
 
 
@@ -134,7 +141,7 @@ def _a_refusal_is_not_heard() -> Iterator[None]:
     def deaf(call: Any, event: Any) -> Any:
         return (call, ()) if isinstance(event, DigitReceived) else before_decision(call, event)
 
-    with mock.patch("asterisk_compliance.domain.call.before_decision", deaf):
+    with mock.patch("asterisk_compliance.domain.call.machine.before_decision", deaf):
         yield
 
 

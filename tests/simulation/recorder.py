@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from asterisk_compliance.storage.recordings import wav_header
-from asterisk_compliance.storage.watch import CLOSED, CREATED, MODIFIED
+from asterisk_compliance.storage.recordings.assembly import wav_header
+from asterisk_compliance.storage.recordings.inotify import CLOSED, CREATED, MODIFIED
 
 RATE, FRAME = 8_000, 160
 FLUSH_SAMPLES = 16_384

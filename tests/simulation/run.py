@@ -9,12 +9,12 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from .home import Home
-from .oracle import Oracle
-from .schedule import Fault, Schedule, schedule
-from .site import Site
-from .stage import Stage
-from .story import Story
+from simulation.home import Home
+from simulation.oracle import Oracle
+from simulation.schedule import Fault, Schedule, schedule
+from simulation.site import Site
+from simulation.stage import Stage
+from simulation.story import Story
 
 MEMORY = Path("/dev/shm")
 

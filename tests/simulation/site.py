@@ -21,20 +21,19 @@ from urllib.parse import unquote
 import aiohttp
 import msgspec
 
-from asterisk_compliance.app import sealer
-from asterisk_compliance.app.loading import Configuration
-from asterisk_compliance.app.sealing import Sealers
-from asterisk_compliance.app.service import Service
+from asterisk_compliance.app.policy.configuration import Configuration
+from asterisk_compliance.app.recordings import sealer
+from asterisk_compliance.app.recordings.sealer_pool import Sealers
+from asterisk_compliance.app.service.runner import Service
 from asterisk_compliance.errors import AsteriskUnavailable, StoreUnavailable
-from asterisk_compliance.storage.writer import StoreWriter
-
-from .ari_side import EPOCH_S
-from .asterisk import Asterisk, Channel
-from .dialplan import Dialplan
-from .loop import LIFE, VirtualLoop
-from .recorder import Truth
-from .threads import Died, Threads
-from .wires import AmiTransport, AriSocket, Wire
+from asterisk_compliance.storage.log.writer import StoreWriter
+from simulation.ari_side import EPOCH_S
+from simulation.asterisk import Asterisk, Channel
+from simulation.dialplan import Dialplan
+from simulation.loop import LIFE, VirtualLoop
+from simulation.recorder import Truth
+from simulation.threads import Died, Threads
+from simulation.wires import AmiTransport, AriSocket, Wire
 
 FASTEST_S, SLOWEST_S = 0.0002, 0.06
 """How long anything is under way on a wire; the rules are built on less than 0.1 s."""

@@ -17,16 +17,15 @@ from unittest import mock
 import structlog
 from prometheus_client import CollectorRegistry
 
-from asterisk_compliance.app.control import ControlSocket
-from asterisk_compliance.app.metrics import Metrics
-from asterisk_compliance.app.sealing import Sealers
-from asterisk_compliance.asterisk.ari_address import AriAddress, open_websocket
-from asterisk_compliance.storage import audit_log
-from asterisk_compliance.storage.jsonl import JsonLines
-from asterisk_compliance.storage.watch import Watch
-from asterisk_compliance.storage.writer import StoreWriter
-
-from .site import Site
+from asterisk_compliance.app.recordings.sealer_pool import Sealers
+from asterisk_compliance.app.shared.control_socket import ControlSocket
+from asterisk_compliance.app.shared.metrics import Metrics
+from asterisk_compliance.asterisk.ari.address import AriAddress, open_websocket
+from asterisk_compliance.storage.feeds.jsonl import JsonLines
+from asterisk_compliance.storage.log import audit_log
+from asterisk_compliance.storage.log.writer import StoreWriter
+from asterisk_compliance.storage.recordings.inotify import Watch
+from simulation.site import Site
 
 
 class NoLines:

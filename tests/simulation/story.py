@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from .asterisk import Channel
-from .recorder import Party
-from .schedule import Blow, Call, Fault, Schedule, Step
-from .site import Site
+from simulation.asterisk import Channel
+from simulation.recorder import Party
+from simulation.schedule import Blow, Call, Fault, Schedule, Step
+from simulation.site import Site
 
 QUIET_S = 25.0
 """So long after the last fault everything must be over."""

@@ -9,9 +9,8 @@ import pytest
 
 from lab.asterisk import Asterisk
 from lab.versions import mutes_by_id
-
-from .contract import SCRIPTS, Script
-from .labs import against_the_real_one, against_the_simulated_one
+from simulation.contract import SCRIPTS, Script
+from simulation.labs import against_the_real_one, against_the_simulated_one
 
 
 @pytest.mark.asterisk

@@ -12,12 +12,12 @@ from app.followed_site import AGENT, CALLER
 from app.followed_site import Site as Followed
 from app.recovered_site import CALLER as RECORDED
 from app.recovered_site import Site, running
-from asterisk_compliance.app.backlog import Backlog
-from asterisk_compliance.app.call_task import unix_ms
-from asterisk_compliance.app.committing import CallRows
-from asterisk_compliance.domain.commands import AppendRow
-from asterisk_compliance.domain.events import CompanyChanged, LookedAway
-from asterisk_compliance.domain.rows import Draft, Kind
+from asterisk_compliance.app.audit.backlog import Backlog
+from asterisk_compliance.app.audit.call_rows import CallRows
+from asterisk_compliance.clock import unix_ms
+from asterisk_compliance.domain.audit.rows import Draft, Kind
+from asterisk_compliance.domain.call.commands import AppendRow
+from asterisk_compliance.domain.call.events import CompanyChanged, LookedAway
 from asterisk_compliance.ids import NodeName, call_id
 
 

@@ -11,15 +11,14 @@ from unittest import mock
 
 import pytest
 
-from asterisk_compliance.app.alive import Lives
-from asterisk_compliance.asterisk.ami import AmiClient
-from asterisk_compliance.domain.call_recovery import Clock
+from asterisk_compliance.app.calls.recovery.liveness import Lives
+from asterisk_compliance.asterisk.ami.client import AmiClient
+from asterisk_compliance.domain.call.recovery import Clock
+from simulation.loop import VirtualLoop
+from simulation.planted import BUGS, Bug
+from simulation.run import Simulation, simulating
+from simulation.schedule import ANY, ami_stalls, schedule, set_back_while_dead
 from values import replace
-
-from .loop import VirtualLoop
-from .planted import BUGS, Bug
-from .run import Simulation, simulating
-from .schedule import ANY, ami_stalls, schedule, set_back_while_dead
 
 SEEDS = range(60)
 SEARCHED = range(150)

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from .loop import VirtualLoop
+from simulation.loop import VirtualLoop
 
 
 class Died(BaseException):

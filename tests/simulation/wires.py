@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 import aiohttp
 
 from asterisk_compliance.errors import AsteriskUnavailable
-
-from .loop import LIFE, VirtualLoop
+from simulation.loop import LIFE, VirtualLoop
 
 
 class Message(NamedTuple):

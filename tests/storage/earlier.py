@@ -6,8 +6,8 @@ import sqlite3
 
 import pytest
 
-from asterisk_compliance.storage import projections, schema
-from asterisk_compliance.storage.projections import Changes
+from asterisk_compliance.storage.log import projections, schema
+from asterisk_compliance.storage.log.projections import Changes
 
 
 def as_before(monkeypatch: pytest.MonkeyPatch, migration: str) -> None:

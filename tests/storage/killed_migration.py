@@ -23,12 +23,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import pytest
 
 from asterisk_compliance.cli.logs import Level, log_to_stderr
-from asterisk_compliance.domain.rows import Kind
+from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.ids import recording_id
-from asterisk_compliance.storage import backups, migrating, schema
-from asterisk_compliance.storage.backups import backups_of
-from asterisk_compliance.storage.verify import verify
-from asterisk_compliance.storage.writer import StoreWriter
+from asterisk_compliance.storage.log import backups, schema
+from asterisk_compliance.storage.log import migration as migrating
+from asterisk_compliance.storage.log.backups import backups_of
+from asterisk_compliance.storage.log.writer import StoreWriter
+from asterisk_compliance.storage.proofs.verification import verify
 from sample_rows import a_call, a_recorded_call, draft
 from storage.earlier import as_before
 

@@ -17,13 +17,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from asterisk_compliance.cli.logs import Level, log_to_stderr
-from asterisk_compliance.domain.row_format import decode
-from asterisk_compliance.domain.rows import Kind
-from asterisk_compliance.storage import jsonl
-from asterisk_compliance.storage.audit_log import AuditLog
-from asterisk_compliance.storage.jsonl import JSON_LINES, JsonLines
-from asterisk_compliance.storage.jsonl_sealed import sealed_files
-from asterisk_compliance.storage.reader import StoreReader
+from asterisk_compliance.domain.audit.encoding import decode
+from asterisk_compliance.domain.audit.rows import Kind
+from asterisk_compliance.storage.feeds import jsonl
+from asterisk_compliance.storage.feeds.jsonl import JSON_LINES, JsonLines
+from asterisk_compliance.storage.feeds.jsonl_archive import sealed_files
+from asterisk_compliance.storage.log.audit_log import AuditLog
+from asterisk_compliance.storage.log.reader import StoreReader
 from sample_rows import draft
 
 FULL_BYTES = 600

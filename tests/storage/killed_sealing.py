@@ -20,14 +20,14 @@ from typing import Any
 import numpy as np
 
 from asterisk_compliance.age import decrypt, new_identity
-from asterisk_compliance.domain.recording import Expected
+from asterisk_compliance.domain.recording.verdict import Expected
 from asterisk_compliance.ids import call_id, recording_id, spool_name
-from asterisk_compliance.storage.recordings import measure_and_join, wav_header
+from asterisk_compliance.storage.recordings.assembly import measure_and_join, wav_header
 
 IDENTITY, RECIPIENT = new_identity()
 RECORDING = recording_id(call_id(1_700_000_000_000, b"8 bytes!"), 1)
 LENGTH = 20_000
-STEPS = ("asterisk_compliance/age.py", "storage/vault.py", "storage/files.py")
+STEPS = ("asterisk_compliance/age.py", "storage/recordings/vault.py", "storage/durable_files.py")
 
 
 def main(home: Path) -> None:

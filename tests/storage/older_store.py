@@ -6,9 +6,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from asterisk_compliance.domain.rows import Kind
-from asterisk_compliance.storage import schema
-from asterisk_compliance.storage.writer import StoreWriter
+from asterisk_compliance.domain.audit.rows import Kind
+from asterisk_compliance.storage.log import schema
+from asterisk_compliance.storage.log.writer import StoreWriter
 from sample_rows import a_call, a_recorded_call, an_unrecorded_call, draft
 
 CALLS = 12

@@ -6,14 +6,15 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from asterisk_compliance.domain.checkpoint import Checkpoint, sign_checkpoint
-from asterisk_compliance.domain.key_chain import FIRST, handover
-from asterisk_compliance.domain.merkle import Frontier, leaf_hash
-from asterisk_compliance.domain.rows import Draft, Kind
-from asterisk_compliance.domain.signed_note import SignerKey
-from asterisk_compliance.storage.checkpoints import CHECKPOINT, StoredCheckpoint
-from asterisk_compliance.storage.schema import DATABASE
-from asterisk_compliance.storage.writer import Head, StoreWriter
+from asterisk_compliance.domain.audit.checkpoint import Checkpoint, sign_checkpoint
+from asterisk_compliance.domain.audit.key_chain import FIRST, handover
+from asterisk_compliance.domain.audit.merkle import Frontier, leaf_hash
+from asterisk_compliance.domain.audit.rows import Draft, Kind
+from asterisk_compliance.domain.audit.signed_note import SignerKey
+from asterisk_compliance.storage.log.checkpoints import CHECKPOINT, StoredCheckpoint
+from asterisk_compliance.storage.log.schema import DATABASE
+from asterisk_compliance.storage.log.stored import Head
+from asterisk_compliance.storage.log.writer import StoreWriter
 from sample_rows import AT_MS, a_call, a_recorded_call, draft, tamper
 
 KEY, NEXT, THIEF = (SignerKey("site/pbx1/log-0", bytes([n]) * 32) for n in (1, 2, 3))

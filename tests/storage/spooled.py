@@ -8,10 +8,10 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from asterisk_compliance.domain.recording import Expected
+from asterisk_compliance.domain.recording.verdict import Expected
 from asterisk_compliance.ids import call_id, recording_id, spool_name
-from asterisk_compliance.storage.recordings import Samples, wav_header
-from asterisk_compliance.storage.vault import vault_path
+from asterisk_compliance.storage.recordings.assembly import Samples, wav_header
+from asterisk_compliance.storage.recordings.vault import vault_path
 
 RECORDING = recording_id(call_id(1_700_000_000_000, b"8 bytes!"), 1)
 RX, TX = (spool_name(RECORDING, direction) for direction in ("rx", "tx"))

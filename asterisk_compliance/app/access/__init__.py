@@ -1,0 +1,1 @@
+"""Using recordings: permission, release, hearing by telephone, earlier calls."""

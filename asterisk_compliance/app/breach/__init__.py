@@ -1,0 +1,1 @@
+"""Incidents: the rows about one, its assessment and its reports."""

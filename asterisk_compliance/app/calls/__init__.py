@@ -1,0 +1,1 @@
+"""Live calls of one Asterisk: events in, commands out."""

@@ -1,0 +1,1 @@
+"""What an operator should know, as findings: configuration, files, log."""

@@ -1,0 +1,119 @@
+"""What a finding is: its id, its gravity, and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from asterisk_compliance.domain.dialplan.findings import FindingId as DialplanFindingId
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    """Calls are not dealt with as the configuration says."""
+    WARNING = "warning"
+    """Somebody has to look at it."""
+    NOTE = "note"
+
+
+class FindingId(StrEnum):
+    """Stable: programs may look for one. ``docs/commands.md`` explains each."""
+
+    RULES_EXPIRED = "RULES_EXPIRED"
+    RULE_BEGINS = "RULE_BEGINS"
+    RULE_ENDS = "RULE_ENDS"
+    RULE_ENDED = "RULE_ENDED"
+    RULE_WARNING = "RULE_WARNING"
+    PRESET_UNVERIFIED = "PRESET_UNVERIFIED"
+    HOME_MISSING = "HOME_MISSING"
+    CALL_RECORDS_MISSING = "CALL_RECORDS_MISSING"
+    SEGMENTS_OFF = "SEGMENTS_OFF"
+    AMI_MISSING = "AMI_MISSING"
+    STAFF_MISSING = "STAFF_MISSING"
+    DISK_LOW = "DISK_LOW"
+    STORAGE_NOT_WRITABLE = "STORAGE_NOT_WRITABLE"
+    ENCRYPTION_OFF = "ENCRYPTION_OFF"
+    ONE_RECIPIENT = "ONE_RECIPIENT"
+    RETENTION_MISSING = "RETENTION_MISSING"
+    REQUESTS_OVERDUE = "REQUESTS_OVERDUE"
+    INCIDENTS_OVERDUE = "INCIDENTS_OVERDUE"
+    HEARING_DIRECTORY = "HEARING_DIRECTORY"
+    KEY_NOT_THE_PUBLISHED = "KEY_NOT_THE_PUBLISHED"
+    KEY_UNUSABLE = "KEY_UNUSABLE"
+    KEY_NOT_PUBLISHED = "KEY_NOT_PUBLISHED"
+    CHECKPOINTS_STAY_HERE = "CHECKPOINTS_STAY_HERE"
+    ROLES_MISSING = "ROLES_MISSING"
+    ACCOUNT_UNKNOWN = "ACCOUNT_UNKNOWN"
+    ROLE_IDLE = "ROLE_IDLE"
+    PAST_CALLS_IDLE = "PAST_CALLS_IDLE"
+    NOT_PUBLISHED_YET = "NOT_PUBLISHED_YET"
+    PAGE_INCOMPLETE = "PAGE_INCOMPLETE"
+    PAGE_CHANGED = "PAGE_CHANGED"
+
+
+class SiteFindingId(StrEnum):
+    # files and settings
+    SECRET_READABLE = "SECRET_READABLE"  # noqa: S105 - an id
+    SECRET_UNUSABLE = "SECRET_UNUSABLE"  # noqa: S105 - an id
+    CONFIG_WRITABLE = "CONFIG_WRITABLE"
+    PRIVATE_KEY_HERE = "PRIVATE_KEY_HERE"
+    STORAGE_OPEN = "STORAGE_OPEN"
+    SPOOL_STICKY = "SPOOL_STICKY"
+    SPOOL_NO_SETGID = "SPOOL_NO_SETGID"
+    SPOOL_REMOTE = "SPOOL_REMOTE"
+    PROMPTS_WRITABLE = "PROMPTS_WRITABLE"
+    SERVICE_MAY_NOT = "SERVICE_MAY_NOT"
+    NOT_ON_LOOPBACK = "NOT_ON_LOOPBACK"
+    RETENTION_CONFLICT = "RETENTION_CONFLICT"
+    DISK_FOR_LOAD = "DISK_FOR_LOAD"
+    DISK_FILLING = "DISK_FILLING"
+    MEMORY_FOR_LOAD = "MEMORY_FOR_LOAD"
+    RECORDS_NOT_YET = "RECORDS_NOT_YET"
+    RECORDS_UNREADABLE = "RECORDS_UNREADABLE"
+    RECORDS_STALE = "RECORDS_STALE"
+    # Asterisk, as it answers now
+    ARI_UNREACHABLE = "ARI_UNREACHABLE"
+    ARI_REFUSES = "ARI_REFUSES"
+    ARI_READ_ONLY = "ARI_READ_ONLY"
+    ASTERISK_TOO_OLD = "ASTERISK_TOO_OLD"
+    ASTERISK_OLDER = "ASTERISK_OLDER"
+    MODULE_MISSING = "MODULE_MISSING"
+    CALL_RECORDS_OFF = "CALL_RECORDS_OFF"
+    SERVICE_DOWN = "SERVICE_DOWN"
+    SERVICE_UNWELL = "SERVICE_UNWELL"
+    APPLICATION_MISSING = "APPLICATION_MISSING"
+    AMI_UNREACHABLE = "AMI_UNREACHABLE"
+    AMI_REFUSES = "AMI_REFUSES"
+    AMI_RIGHTS_MISSING = "AMI_RIGHTS_MISSING"
+    AMI_RIGHTS_TOO_MANY = "AMI_RIGHTS_TOO_MANY"
+    AMI_UNFILTERED = "AMI_UNFILTERED"
+    ROUTINES_NOT_LOADED = "ROUTINES_NOT_LOADED"
+    ROUTINES_OUTDATED = "ROUTINES_OUTDATED"
+    # calls that are placed
+    SELF_TEST_IMPOSSIBLE = "SELF_TEST_IMPOSSIBLE"
+    SELF_TEST_FAILED = "SELF_TEST_FAILED"
+    PROMPT_NOT_PLAYABLE = "PROMPT_NOT_PLAYABLE"
+    AMI_EVENTS_MISSING = "AMI_EVENTS_MISSING"
+    SPOOL_ELSEWHERE = "SPOOL_ELSEWHERE"
+    SPOOL_NOT_DELETABLE = "SPOOL_NOT_DELETABLE"
+    CANARY_FAILED = "CANARY_FAILED"
+    TRANSFER_LOSES_AUDIO = "TRANSFER_LOSES_AUDIO"
+    TRANSFER_HEALED = "TRANSFER_HEALED"
+    SEGMENTS_NOT_WIRED = "SEGMENTS_NOT_WIRED"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to know.
+
+    Attributes:
+        address: Where in the configuration, or which file.
+        what: What was found, one sentence.
+        todo: What the operator can do, one sentence.
+    """
+
+    id: FindingId | DialplanFindingId | SiteFindingId
+    severity: Severity
+    address: str
+    what: str
+    todo: str

@@ -1,0 +1,48 @@
+"""Leaks of which somebody was not told in time, and laws about leaks that change soon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from asterisk_compliance.app.breach.incidents import known
+from asterisk_compliance.app.checks.finding import Finding, FindingId, Severity
+from asterisk_compliance.config.settings import Settings
+from asterisk_compliance.domain.breach.incidents import worst
+from asterisk_compliance.domain.breach.notification_duties import LeakRule, Standing
+from asterisk_compliance.domain.periods import day_of
+from asterisk_compliance.errors import StoreError
+from asterisk_compliance.shipped.presets import shipped_leak_rules
+
+
+def leak_rules_ahead(settings: Settings, now_ms: int, within_days: int) -> list[LeakRule]:
+    """Rules about leaks, of the site's laws, that begin within so many days after ``now_ms``."""
+    return list(_beginning(settings, now_ms, within_days))
+
+
+def _beginning(settings: Settings, now_ms: int, within_days: int) -> Iterator[LeakRule]:
+    for rule in shipped_leak_rules():
+        today = day_of(now_ms, rule.time_zone)
+        begins = rule.valid_from or today
+        if rule.regime in settings.incidents.regimes and (
+            today < begins <= today + timedelta(days=within_days)
+        ):
+            yield rule
+
+
+def incident_findings(settings: Settings, now_ms: int) -> list[Finding]:
+    """Incidents of which a step is overdue at ``now_ms``; nothing where no store can be read."""
+    try:
+        found = known(settings)
+    except StoreError:
+        return []
+    late = [
+        one
+        for one in found.values()
+        if one.incident.closed is None and worst(one.duties, now_ms, 0) is Standing.OVERDUE
+    ]
+    if not late:
+        return []
+    what = f"leaks of which somebody was not told in time: {len(late)}"
+    todo = "incidents remind says who: tell them, and write it down"
+    return [Finding(FindingId.INCIDENTS_OVERDUE, Severity.WARNING, "incidents", what, todo)]

@@ -1,0 +1,1 @@
+"""Findings for which Asterisk or the service is asked, or a call is placed."""

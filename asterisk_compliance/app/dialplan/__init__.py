@@ -1,0 +1,1 @@
+"""Our dialplan routines, rendered; a site's dialplan, read."""

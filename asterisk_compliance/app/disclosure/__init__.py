@@ -1,0 +1,1 @@
+"""The page about recording, made from the configuration."""

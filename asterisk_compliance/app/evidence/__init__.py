@@ -1,0 +1,1 @@
+"""Evidence about one call, and its export by open standards."""

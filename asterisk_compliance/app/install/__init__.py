@@ -1,0 +1,1 @@
+"""Installing beside a local Asterisk, and taking it back."""

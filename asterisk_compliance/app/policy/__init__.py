@@ -1,0 +1,1 @@
+"""From settings to the policies that hold for a call."""

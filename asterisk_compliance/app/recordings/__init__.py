@@ -1,0 +1,1 @@
+"""From the spool to the vault, and the room that there is for it."""

@@ -1,0 +1,1 @@
+"""Disposal, legal holds, and the erasure of persons."""

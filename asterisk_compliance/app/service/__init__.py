@@ -1,0 +1,1 @@
+"""The running service: composition, health, reload, its second process."""

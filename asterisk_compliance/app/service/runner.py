@@ -1,0 +1,374 @@
+"""The service: owner of the log, the vault and the connections, from start to orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import structlog
+
+from asterisk_compliance.app.access.hearing_verbs import Hearings
+from asterisk_compliance.app.access.past_calls import PastCalls
+from asterisk_compliance.app.audit.checkpointing import Checkpointing
+from asterisk_compliance.app.audit.metered_log import CountedRows
+from asterisk_compliance.app.audit.open_log import owned_log
+from asterisk_compliance.app.audit.webhooks import Webhooks
+from asterisk_compliance.app.breach.incidents import Incidents
+from asterisk_compliance.app.calls.agi_caller_channel import serve_call
+from asterisk_compliance.app.calls.asterisk_listeners import AmiEars, AriEars
+from asterisk_compliance.app.calls.node import Node
+from asterisk_compliance.app.calls.playing_notices import Notices
+from asterisk_compliance.app.calls.recording_control import ask_call
+from asterisk_compliance.app.calls.recovery.liveness import Lives, earlier_lives, keep_marking
+from asterisk_compliance.app.calls.recovery.untracked import write_release
+from asterisk_compliance.app.checks.live.canary import Canary, canaries
+from asterisk_compliance.app.checks.live.canary_on_demand import AskedCanaries
+from asterisk_compliance.app.observation import ObservingEars
+from asterisk_compliance.app.policy.configuration import (
+    Configuration,
+    load_configuration,
+    restart_needed,
+)
+from asterisk_compliance.app.recordings.intake import Keeping
+from asterisk_compliance.app.recordings.sealer_pool import Sealers
+from asterisk_compliance.app.recordings.storage_monitor import StorageWatch
+from asterisk_compliance.app.retention.run import Retaining, may_not_go
+from asterisk_compliance.app.service.ari_user_events import LiveFacts
+from asterisk_compliance.app.service.configuration_rows import introduce
+from asterisk_compliance.app.service.health import health, status_of, troubles
+from asterisk_compliance.app.service.health_server import health_server
+from asterisk_compliance.app.service.heartbeat import Heartbeat
+from asterisk_compliance.app.service.live_gauges import Live
+from asterisk_compliance.app.service.officer_verbs import officer_verbs
+from asterisk_compliance.app.service.systemd import Systemd
+from asterisk_compliance.app.service.watchdog import Released
+from asterisk_compliance.app.shared.control_socket import ControlSocket, Peer, Verb
+from asterisk_compliance.app.shared.metrics import Metrics
+from asterisk_compliance.app.shared.troubles import Found, Trouble
+from asterisk_compliance.app.subject_requests.deadline_watch import RequestWatch
+from asterisk_compliance.asterisk.agi.server import AgiLimits, AgiSession, FastAgiServer
+from asterisk_compliance.asterisk.ami.client import AmiAddress, AmiClient, AmiLimits
+from asterisk_compliance.asterisk.ari.address import AriAddress, AriLimits
+from asterisk_compliance.asterisk.ari.client import AriClient
+from asterisk_compliance.asterisk.backoff import Backoff
+from asterisk_compliance.clock import unix_ms
+from asterisk_compliance.config.consistency import SERVICE_NODE
+from asterisk_compliance.config.settings import AsteriskSettings, LimitSettings, Settings
+from asterisk_compliance.domain.audit.encoding import timestamp
+from asterisk_compliance.domain.audit.rows import Draft, Kind
+from asterisk_compliance.domain.call.state import Limits
+from asterisk_compliance.errors import ConfigError, StoreError, StoreUnavailable
+from asterisk_compliance.ids import NodeName
+from asterisk_compliance.storage.recordings.vault import open_vault
+from asterisk_compliance.version import __version__
+
+log = structlog.get_logger()
+
+
+def limits_of(settings: LimitSettings) -> Limits:
+    def ms(seconds: float) -> int:
+        return round(seconds * 1_000)
+
+    return Limits(
+        notice_margin_ms=ms(settings.notice_margin_s),
+        dialplan_ms=ms(settings.dialplan_s),
+        growth_ms=ms(settings.growth_s),
+        stop_ms=ms(settings.stop_s),
+        segment_ms=ms(settings.segment_s),
+    )
+
+
+class Service:
+    """Everything that one process does, from a checked configuration. :meth:`run` it."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        systemd: Systemd | None = None,
+        watchdog: Sequence[str] = (),
+    ) -> None:
+        self._configuration = configuration
+        self._loaded_at_ms = unix_ms()
+        self._systemd = systemd or Systemd()
+        self._metrics = Metrics()
+        self._notices = Notices(configuration.settings.limits.notices_max, self._metrics)
+        vault = configuration.settings.vault
+        self._sealers = Sealers(vault.recipients, most=vault.sealers, within_s=vault.seal_s)
+        self._nodes: list[Node] = []
+        self._canaries: list[Canary] = []
+        with_ari = any(asterisk.ari for asterisk in configuration.settings.asterisk)
+        hung_s = configuration.settings.limits.watchdog_s
+        self._heartbeat = Heartbeat(hung_s, watchdog if with_ari else ())
+
+    @property
+    def _settings(self) -> Settings:
+        return self._configuration.settings
+
+    async def run(
+        self,
+        stop: asyncio.Event,
+        ready: Callable[[], None] = lambda: None,
+        reload: asyncio.Event | None = None,
+    ) -> None:
+        """Serve until ``stop`` is set; then finish notices, close files, flush the rows.
+
+        Each time ``reload`` is set, the configuration is read again, see :meth:`reload`.
+
+        Raises:
+            StoreError: the store or the vault cannot be used.
+            ApplicationReplaced: another service took our Stasis application, and there is but
+                one Asterisk.
+        """
+        open_vault(self._settings.vault.recordings)
+        opened = owned_log(self._settings, self._metrics, self._systemd.starting)
+        async with opened as (rows, checkpoints):
+            lives = await asyncio.to_thread(earlier_lives, self._settings.audit.store)
+            lives.size = lambda: rows.size + rows.waiting
+            self._nodes = [
+                self._node(asterisk, rows, lives) for asterisk in self._settings.asterisk
+            ]
+            nodes = tuple(self._configuration.policies)
+            started = _draft(Kind.SERVICE_STARTED, version=__version__, nodes=nodes)
+            await introduce(rows, self._configuration, started, *checkpoints.first_rows)
+            self._storage = StorageWatch(self._settings, rows, self._nodes)
+            await self._storage.look()
+            retaining = Retaining(rows, lambda: self._settings, self._metrics)
+            for node in self._nodes:
+                node.recovery.again.undisturbed = retaining.holds_stand
+            self._incidents = Incidents(rows, lambda: self._settings)
+            self._hearings = Hearings(rows, lambda: self._configuration, self._nodes)
+            self._requests = RequestWatch(rows, lambda: self._settings, self._metrics)
+            rows.observers += [self._requests.observe, self._hearings.observe]
+            self._webhooks = Webhooks(self._settings.audit.store, rows, self._metrics)
+            facts = LiveFacts(self._nodes, self._settings.asterisk, self._metrics)
+            rows.on_commit(facts.observe)
+            live = 0
+            try:
+                async with asyncio.TaskGroup() as tasks, contextlib.AsyncExitStack() as listening:
+                    work: list[Coroutine[Any, Any, Any]] = [
+                        *(node.run() for node in self._nodes),
+                        self._control(rows, checkpoints, retaining).run(),
+                        self._heartbeat.run(self._released),
+                        self._storage.run(),
+                        self._hearings.run(),
+                        retaining.watch(),
+                        self._incidents.watch(self._metrics),
+                        self._requests.run(),
+                        facts.run(),
+                        self._webhooks.run(self._settings.webhook),
+                        rows.backlog.run(self._recover),
+                        keep_marking(self._settings.audit.store, rows, lives, self._hears),
+                    ]
+                    running = [tasks.create_task(one) for one in work]
+                    if reload is not None:
+                        running.append(tasks.create_task(self._reload_when(reload, rows)))
+                    for settings, node in zip(self._settings.asterisk, self._nodes, strict=True):
+                        await self._listen(settings, node, listening)
+                    running.append(tasks.create_task(await self._show(rows, listening)))
+                    self._canaries = canaries(
+                        self._nodes, self._settings.canary, rows, self._notices, self._metrics
+                    )
+                    running += [tasks.create_task(canary.run()) for canary in self._canaries]
+                    log.info("service_ready", version=__version__, nodes=len(self._nodes))
+                    self._systemd.ready()
+                    ready()
+                    await stop.wait()
+                    log.info("service_stopping")
+                    self._systemd.stopping()
+                    await asyncio.gather(*(node.drain(self._drain_s) for node in self._nodes))
+                    await self._hearings.stop()
+                    live = sum(len(node.calls) for node in self._nodes)
+                    for task in running:
+                        task.cancel()
+            finally:
+                await self._sealers.close()
+                await self._last_row(rows, live)
+
+    async def reload(self, rows: CountedRows) -> None:
+        """Read the configuration again; it applies whole, or not at all.
+
+        Calls that arrive from then on have the new policies, live ones keep theirs. What cannot be
+        taken over in this way needs a restart, and is refused like anything that is wrong.
+        """
+        source = self._configuration.source
+        try:
+            new = await asyncio.to_thread(load_configuration, source)
+            problems = list(restart_needed(self._settings, new.settings))
+        except ConfigError as error:
+            new, problems = self._configuration, error.problems
+        if problems:
+            log.error("reload_refused", problems=problems)
+            await rows.append(_draft(Kind.CONFIG_REFUSED, problems=len(problems)))
+            return
+        await introduce(rows, new)
+        for node in self._nodes:
+            node.policies = new.policies[node.node]
+        await self._webhooks.apply(new.settings.webhook)
+        self._configuration = new
+        self._loaded_at_ms = unix_ms()
+        log.info("configuration_reloaded", digest=new.digest)
+
+    async def _reload_when(self, asked: asyncio.Event, rows: CountedRows) -> None:
+        while True:
+            await asked.wait()
+            asked.clear()
+            self._systemd.reloading()
+            try:
+                await self.reload(rows)
+            except StoreError as error:
+                log.error("reload_failed", why=str(error))
+            except Exception:  # a defect here must not end the calls
+                log.exception("reload_failed")
+            finally:
+                self._systemd.ready()
+
+    @property
+    def _drain_s(self) -> float:
+        limits = self._settings.limits
+        return limits.stop_s + limits.close_s + 1.0
+
+    def _hears(self) -> bool:
+        return all(node.following.hears_in_time for node in self._nodes)
+
+    async def _last_row(self, rows: CountedRows, live: int) -> None:
+        await rows.backlog.stored()
+        with contextlib.suppress(StoreUnavailable):
+            await rows.append(_draft(Kind.SERVICE_STOPPED, live_calls=live))
+
+    def _node(self, settings: AsteriskSettings, rows: CountedRows, lives: Lives) -> Node:
+        keeping = Keeping(
+            settings.spool_path,
+            self._settings.vault.recordings,
+            lambda recording, event: node.feed_recording(recording, event),  # noqa: PLW0108 - node comes below
+            self._sealers,
+            close_s=self._settings.limits.close_s,
+            may_not_go=partial(may_not_go, self._settings.audit.store),
+        )
+        node = Node(
+            settings,
+            self._configuration.policies[settings.node],
+            limits_of(self._settings.limits),
+            rows,
+            store=self._settings.audit.store,
+            keeping=keeping,
+            notices=self._notices,
+            events_per_call=self._settings.limits.events_per_call,
+            store_s=self._settings.limits.store_s,
+            heartbeat=self._heartbeat,
+            lives=lives,
+            alone=len(self._settings.asterisk) == 1,
+        )
+        past_calls = PastCalls(node, rows)
+        past_calls.settings = lambda: self._settings.past_calls
+        node.observers.append(past_calls)
+        if (ari := settings.ari) is not None:
+            address = AriAddress(
+                ari.url, ari.application, ari.user, ari.secret().get_secret_value()
+            )
+            backoff = Backoff(longest_s=ari.reconnect_max_s)
+            limits = AriLimits(request_s=ari.reply_s, backoff=backoff)
+            node.ari = AriClient(address, AriEars(node), limits)
+        if (ami := settings.ami) is not None:
+            where = AmiAddress(ami.host, ami.port, ami.user, ami.secret().get_secret_value())
+            ears = AmiEars(node)
+            if (watched := settings.observe) is not None:
+                ears = ObservingEars(node, watched, settings.spool)
+            backoff = Backoff(longest_s=ami.reconnect_max_s)
+            node.ami = AmiClient(
+                where,
+                ears,
+                AmiLimits(action_s=ami.reply_s, backoff=backoff),
+                observes=watched is not None,
+            )
+        return node
+
+    async def _listen(
+        self, settings: AsteriskSettings, node: Node, listening: contextlib.AsyncExitStack
+    ) -> None:
+        agi = settings.agi
+        if agi is None:
+            return
+        margin_s = self._settings.limits.notice_margin_s
+
+        async def handle(session: AgiSession) -> None:
+            await serve_call(node, session, node.policies.longest_prompt_ms / 1_000 + margin_s)
+
+        limits = AgiLimits(header_s=agi.header_s, sessions=agi.connections_max, permit=agi.permit)
+        node.agi = FastAgiServer(agi.host, agi.port, handle, limits)
+        with structlog.contextvars.bound_contextvars(node=node.node):
+            await listening.enter_async_context(node.agi)
+
+    async def _show(
+        self, rows: CountedRows, listening: contextlib.AsyncExitStack
+    ) -> Coroutine[Any, Any, None]:
+        """Let a monitor on this host ask; returns what keeps systemd informed."""
+        self._metrics.registry.register(Live(lambda: self._nodes, rows, self._notices))
+        self._metrics.registry.register(self._storage)
+        where = self._settings.health
+        if where.port:
+            server = health_server(
+                where.host, where.port, lambda: self._health(rows), self._metrics.registry
+            )
+            await listening.enter_async_context(server)
+        return self._systemd.watch(lambda: rows.stuck_s, lambda: self._in_a_line(rows))
+
+    def _recover(self) -> None:
+        for node in self._nodes:
+            node.spawn(node.recover())
+
+    def _released(self, one: Released) -> None:
+        for node in self._nodes:
+            if node.node == one.node:
+                node.spawn(write_release(node, one.channel))
+
+    def _troubles(self, rows: CountedRows) -> list[Found]:
+        failing = filter(None, (canary.trouble for canary in self._canaries))
+        hanging = (Found(Trouble.WATCHDOG_DOWN),) if self._heartbeat.missing else ()
+        store_s = self._settings.limits.store_s
+        found = troubles(self._nodes, rows, store_s, self._storage.places)
+        return [*found, *failing, *hanging, *self._webhooks.troubles]
+
+    def _health(self, rows: CountedRows) -> Mapping[str, Any]:
+        found = self._troubles(rows)
+        loaded = {
+            "digest": self._configuration.digest,
+            "loaded_at": timestamp(self._loaded_at_ms),
+        }
+        return {
+            "version": __version__,
+            "configuration": loaded,
+            **health(found, [status_of(node) for node in self._nodes], rows),
+            "canary": {one.node.node: one.last for one in self._canaries if one.last},
+            "requests": self._requests.standing,
+            "incidents": self._incidents.standing,
+        }
+
+    def _in_a_line(self, rows: CountedRows) -> str:
+        found = self._troubles(rows)
+        live = sum(len(node.calls) for node in self._nodes)
+        return f"{live} live calls; {', '.join(map(str, found)) or 'all well'}"
+
+    def _control(
+        self, rows: CountedRows, checkpoints: Checkpointing, retaining: Retaining
+    ) -> ControlSocket:
+        async def status(_peer: Peer, _arguments: Mapping[str, str]) -> Mapping[str, Any]:
+            return self._health(rows)
+
+        async def ask(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+            return await ask_call(self._nodes, peer.user, arguments)
+
+        verbs: dict[str, Verb] = {
+            "status": status,
+            "ask": ask,
+            "canary": AskedCanaries(lambda: self._canaries).verb,
+            **self._hearings.verbs(),
+            **officer_verbs(rows, lambda: self._settings, retaining, self._incidents),
+        }
+        return ControlSocket(self._settings.service.socket, verbs | checkpoints.verbs())
+
+
+def _draft(kind: Kind, **detail: Any) -> Draft:
+    return Draft(kind, unix_ms(), NodeName(SERVICE_NODE), detail=detail)

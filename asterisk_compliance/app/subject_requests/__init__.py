@@ -1,0 +1,1 @@
+"""Requests of people, from opening to the answer."""

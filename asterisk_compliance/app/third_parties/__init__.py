@@ -1,0 +1,1 @@
+"""Records of what was handed to third parties, and received from them."""

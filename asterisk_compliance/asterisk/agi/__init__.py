@@ -1,0 +1,1 @@
+"""FastAGI: one call, one connection, one command at a time."""

@@ -1,0 +1,1 @@
+"""AMI: the manager interface and its events."""

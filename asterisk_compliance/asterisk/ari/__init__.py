@@ -1,0 +1,1 @@
+"""ARI: the REST interface and its events."""

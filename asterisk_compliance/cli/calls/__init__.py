@@ -1,0 +1,1 @@
+"""``asterisk-compliance calls`` and ``do-not-call``."""

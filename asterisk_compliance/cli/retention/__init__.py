@@ -1,0 +1,1 @@
+"""``asterisk-compliance retention``, ``holds`` and ``persons``."""

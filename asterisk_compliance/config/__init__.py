@@ -1,0 +1,1 @@
+"""Settings: one TOML file, read once, checked completely, then frozen."""

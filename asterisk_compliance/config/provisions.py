@@ -1,0 +1,12 @@
+"""The table ``[provisions]``: records of what was handed to third parties (docs/provisions.md)."""
+
+from __future__ import annotations
+
+from asterisk_compliance.config.tables import PeriodText, Table
+from asterisk_compliance.domain.periods import Period, Unit
+
+
+class ProvisionSettings(Table):
+    """``keep``: how long a record is kept, from the day on which it was made."""
+
+    keep: PeriodText = Period(3, Unit.YEAR)

@@ -1,0 +1,18 @@
+"""The table ``[retention]``. Periods stand with the purposes, the policies and the notices."""
+
+from __future__ import annotations
+
+from asterisk_compliance.config.tables import PeriodText, Table
+
+
+class RetentionSettings(Table):
+    """What ends, and who ends it.
+
+    Attributes:
+        release_by_second: Who placed a legal hold does not release it.
+        erase_persons: What identifies the person in a call is erased so long after nothing of the
+            call is kept any more; without it only on a wish.
+    """
+
+    release_by_second: bool = False
+    erase_persons: PeriodText | None = None

@@ -1,0 +1,58 @@
+"""Who may use recordings, and what may be used at all: ``[[role]]`` and ``[use]``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from asterisk_compliance.config.tables import Code, Name, Table
+from asterisk_compliance.domain.access.purpose_limitation import OWN_CODES, Action
+from asterisk_compliance.domain.access.roles import Role
+from asterisk_compliance.shipped.catalogue import shipped_purposes
+
+Account = Annotated[str, Field(pattern=r"^[^\s:/]{1,128}$")]
+"""A user or a group as the operating system lists it; directories add ``@`` and ``\\``."""
+Queue = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class RoleSettings(Table):
+    """Who may do what with recordings of which calls. Its name stands in rows."""
+
+    name: Name
+    users: tuple[Account, ...] = ()
+    groups: tuple[Account, ...] = ()
+    purposes: Annotated[tuple[Code, ...], Field(min_length=1)]
+    actions: Annotated[tuple[Action, ...], Field(min_length=1)]
+    queues: tuple[Queue, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_for_somebody(self) -> Self:
+        if not self.users and not self.groups:
+            raise ValueError("users, groups: name at least one")
+        return self
+
+    @property
+    def role(self) -> Role:
+        return Role(**self.model_dump())
+
+
+class UseSettings(Table):
+    """What no notice tells (docs/use.md).
+
+    ``accepted``: of whom a policy with ``on_join = "continue"`` takes in untold.
+    """
+
+    biometrics: Literal["off", "own-consent"] = "off"
+    accepted: Literal["untold", "covered"] = "untold"
+
+
+def role_disagreements(tables: Mapping[str, Any]) -> Iterator[str]:
+    """Purposes that there are not."""
+    known = {*shipped_purposes(), *OWN_CODES}
+    known |= {purpose.code for purpose in tables.get("purpose", {}).values()}
+    for number, role in tables.get("role", {}).items():
+        for code in role.purposes:
+            if code not in known:
+                yield f"role[{number}].purposes: there is no purpose {code}"

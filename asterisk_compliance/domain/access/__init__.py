@@ -1,0 +1,1 @@
+"""Who may use a recording and what for; hearing one by telephone."""

@@ -1,0 +1,1 @@
+"""What is known of Asterisk itself: modules, versions, its own records of calls."""

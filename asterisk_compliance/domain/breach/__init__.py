@@ -1,0 +1,1 @@
+"""Incidents: what could have been reached, and whom to notify until when."""

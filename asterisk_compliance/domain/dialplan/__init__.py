@@ -1,0 +1,1 @@
+"""A dialplan as values: read, walked, and checked."""

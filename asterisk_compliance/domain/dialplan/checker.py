@@ -1,0 +1,61 @@
+"""All rules about a dialplan, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from asterisk_compliance.domain.dialplan.config_lines import Place
+from asterisk_compliance.domain.dialplan.expectations import Site
+from asterisk_compliance.domain.dialplan.findings import Finding, FindingId
+from asterisk_compliance.domain.dialplan.jump_targets import Targets
+from asterisk_compliance.domain.dialplan.model import Dialplan
+from asterisk_compliance.domain.dialplan.path_walker import Walk, Walker
+from asterisk_compliance.domain.dialplan.rules.caller_data import caller_data_findings
+from asterisk_compliance.domain.dialplan.rules.contract import contract_findings
+from asterisk_compliance.domain.dialplan.rules.paths import Ways, way_findings
+from asterisk_compliance.domain.dialplan.rules.pitfalls import TRAP_RULES
+from asterisk_compliance.domain.dialplan.rules.recording import RECORDING_RULES
+
+_GRAVITY: Final = ("error", "warning", "note")
+_NOT_READ: Final = frozenset({"pbx_ael", "pbx_lua"})
+
+
+def check(plan: Dialplan, site: Site) -> list[Finding]:
+    """What is to be known about a dialplan, the gravest first, then by place."""
+    ways = Ways(plan, site, *_walked(plan, site))
+    found = [
+        *_unread(plan),
+        *way_findings(ways, (*RECORDING_RULES, *TRAP_RULES)),
+        *contract_findings(ways),
+        *caller_data_findings(plan, ways.targets),
+    ]
+    return by_gravity(found)
+
+
+def by_gravity(found: Iterable[Finding]) -> list[Finding]:
+    """Each finding once, the gravest first, then by place."""
+    once = dict.fromkeys(found)
+    return sorted(once, key=lambda one: (_GRAVITY.index(one.severity), one.place, one.address))
+
+
+def _walked(plan: Dialplan, site: Site) -> tuple[Targets, Walk]:
+    targets = Targets(plan, site.queue_members, site.entries)
+    return targets, Walker(site, targets).walk_everywhere()
+
+
+def _unread(plan: Dialplan) -> Iterator[Finding]:
+    for place, why in plan.odd:
+        yield Finding(FindingId.LINE_IGNORED, place, "", why)
+    for context in plan.contexts.values():
+        for name, place in context.switches.items():
+            what = f"what the switch {name} adds is known to it alone"
+            yield Finding(FindingId.NOT_FOLLOWED, place, context.name, what)
+        for name, place in context.includes.items():
+            if name not in plan.contexts:
+                what = f"there is no context {name} to include"
+                yield Finding(FindingId.TARGET_MISSING, place, context.name, what)
+    for name, registrar in plan.registrars.items():
+        if registrar in _NOT_READ:
+            what = f"it was written for {registrar}; what it prints of it is followed"
+            yield Finding(FindingId.NOT_READ, Place(registrar, 0), name, what)

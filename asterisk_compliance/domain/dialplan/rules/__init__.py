@@ -1,0 +1,1 @@
+"""The rules of the dialplan checker, one module for each concern."""

@@ -1,0 +1,1 @@
+"""What people can read and hear about recording: words of prompts, the published page."""

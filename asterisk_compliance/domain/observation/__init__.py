@@ -1,0 +1,1 @@
+"""How another system beside us records, and what callers had been told."""

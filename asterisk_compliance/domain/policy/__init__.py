@@ -1,0 +1,1 @@
+"""Which notice, consent and purposes apply to a call, and why."""

@@ -1,0 +1,1 @@
+"""Comparing calls, rows and files with each other."""

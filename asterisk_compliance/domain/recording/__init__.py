@@ -1,0 +1,1 @@
+"""What a recording must be, what it is, and why it was interrupted."""

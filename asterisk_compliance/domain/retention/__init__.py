@@ -1,0 +1,1 @@
+"""How long recordings are kept, legal holds, and the erasure of persons."""

@@ -1,0 +1,1 @@
+"""What people ask for about recordings of them, step by step."""

@@ -1,0 +1,1 @@
+"""What was handed to third parties, and what they provided to us."""

@@ -1,0 +1,1 @@
+"""What the package ships as data: purposes, prompts, presets, emergency numbers, duties."""

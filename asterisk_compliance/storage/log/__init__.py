@@ -1,0 +1,1 @@
+"""The audit log in SQLite: one writer, many readers, and what stands beside the rows."""

@@ -1,0 +1,1 @@
+"""Signing, proving and verifying the log."""

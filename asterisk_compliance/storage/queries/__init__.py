@@ -1,0 +1,1 @@
+"""What each capability reads from the log."""

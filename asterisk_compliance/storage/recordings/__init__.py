@@ -1,0 +1,1 @@
+"""Recorded files: spool, quarantine, assembly, vault, disposal."""

@@ -1,0 +1,1 @@
+"""Finding calls among millions, newest first, a page at a time."""
