@@ -22,7 +22,9 @@ if TYPE_CHECKING:
         StoreUnavailable,
         WebhookRefused,
     )
-    from asterisk_compliance.storage.proofs.verdict import Fault, Level, Verdict
+    from asterisk_compliance.storage.proofs.verdict import Fault
+    from asterisk_compliance.storage.proofs.verdict import LogVerdict as Verdict
+    from asterisk_compliance.storage.proofs.verdict import ProofLevel as Level
     from asterisk_compliance.version import __version__
 
 __all__ = [
@@ -65,6 +67,8 @@ _PLACES = {
     "storage.proofs.verdict": ("Fault", "Level", "Verdict"),
     "version": ("__version__",),
 }
+_NAMED_THERE = {"Level": "ProofLevel", "Verdict": "LogVerdict"}
+"""The few names of ``__all__`` that are longer where they are defined."""
 
 
 def __getattr__(name: str) -> object:
@@ -73,7 +77,9 @@ def __getattr__(name: str) -> object:
         if name in names:
             from importlib import import_module
 
-            found = globals()[name] = getattr(import_module(f"{__name__}.{place}"), name)
+            found = globals()[name] = getattr(
+                import_module(f"{__name__}.{place}"), _NAMED_THERE.get(name, name)
+            )
             return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

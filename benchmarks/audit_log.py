@@ -25,7 +25,7 @@ from asterisk_compliance.domain.audit.key_chain import FIRST
 from asterisk_compliance.domain.audit.merkle import Frontier, leaf_hash
 from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.domain.audit.signed_note import SignerKey
-from asterisk_compliance.storage.log.audit_log import AuditLog
+from asterisk_compliance.storage.log.audit_log import AuditLogStore
 from asterisk_compliance.storage.log.reader import StoreReader
 from asterisk_compliance.storage.log.schema import DATABASE
 from asterisk_compliance.storage.log.stored import Head
@@ -63,7 +63,7 @@ def percentiles(seconds: list[float]) -> str:
 
 async def throughput(store: Path, rows: int) -> str:
     """As fast as it goes, ``IN_FLIGHT`` rows waiting at most."""
-    log = await AuditLog.open(store)
+    log = await AuditLogStore.open(store)
     batches: list[int] = []
     log.on_commit(lambda stored: batches.append(len(stored)))
     work = drafts(rows)
@@ -85,7 +85,7 @@ async def throughput(store: Path, rows: int) -> str:
 
 async def paced(store: Path, rows_per_s: float, rows: int) -> str:
     """One append after another on a fixed clock, whether or not the last is durable."""
-    log = await AuditLog.open(store)
+    log = await AuditLogStore.open(store)
     work = drafts(rows)
     took: list[float] = []
     loop = asyncio.get_running_loop()

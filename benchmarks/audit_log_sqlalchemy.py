@@ -24,7 +24,7 @@ from sqlalchemy.pool import StaticPool
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from asterisk_compliance.domain.audit.encoding import encode, place
 from asterisk_compliance.domain.audit.merkle import leaf_hash
-from asterisk_compliance.domain.audit.projection import Change, project
+from asterisk_compliance.domain.audit.projection import ProjectionChange, project
 from asterisk_compliance.storage.log import projections, schema
 from sample_rows import AT_MS, a_call, a_recorded_call
 
@@ -37,7 +37,7 @@ class Prepared(NamedTuple):
     leaf: bytes
     party: str | None
     values: tuple[tuple[str, bytes, str], ...]
-    change: Change | None
+    change: ProjectionChange | None
 
 
 def prepared(rows: int) -> list[Prepared]:

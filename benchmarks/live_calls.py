@@ -34,7 +34,7 @@ from asterisk_compliance.clock import monotonic_ms
 from asterisk_compliance.domain.audit.rows import PersonalFact
 from asterisk_compliance.domain.call.events import (
     Bridged,
-    Entry,
+    EntryWire,
     FileGrew,
     LeftStasis,
     MixMonitorStarted,
@@ -42,7 +42,7 @@ from asterisk_compliance.domain.call.events import (
     PlaybackStarted,
     Unbridged,
 )
-from asterisk_compliance.domain.call.state import Arrival, Phase
+from asterisk_compliance.domain.call.state import Arrival, CallPhase
 from asterisk_compliance.domain.policy.notice import Policy
 from asterisk_compliance.ids import ChannelId
 from benchmarks.summary import report
@@ -60,12 +60,12 @@ async def begin(node: Node, policy: Policy, number: int) -> CallTask:
     """A call that is bridged and recorded."""
     channel, now = ChannelId(f"1790000000.{number}"), monotonic_ms()
     facts = (PersonalFact("number", f"+8130000{number:05}", f"+8130000{number:05}"),)
-    arrival = Arrival(channel, channel, Entry.ARI, now, policy, policy.name, facts=facts)
+    arrival = Arrival(channel, channel, EntryWire.ARI, now, policy, policy.name, facts=facts)
     task = node.arrive(arrival, Willing())
     playback = task.call.playback
     task.feed(PlaybackStarted(playback, now, now))
     task.feed(PlaybackFinished(playback, True, now + 60_000, now + 60_000))
-    await until(lambda: task.call.phase is Phase.DIALPLAN)
+    await until(lambda: task.call.phase is CallPhase.DIALPLAN)
     for event in (
         LeftStasis(),
         MixMonitorStarted(now + 60_010),

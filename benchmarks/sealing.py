@@ -30,15 +30,15 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from app.recovered_site import Asterisk
 from app.serving import Serving, write_config
 from asterisk_compliance.age import new_identity
-from asterisk_compliance.app.calls.caller_channel import AriLine
+from asterisk_compliance.app.calls.caller_channel import AriCallerChannel
 from asterisk_compliance.app.calls.node import Node
-from asterisk_compliance.app.recordings.sealer_pool import Sealers
+from asterisk_compliance.app.recordings.sealer_pool import SealerPool
 from asterisk_compliance.clock import monotonic_ms, unix_ms
 from asterisk_compliance.domain.audit.encoding import milliseconds
 from asterisk_compliance.domain.call.decision import Decision, Next, Reason, Status
-from asterisk_compliance.domain.call.events import Entry
+from asterisk_compliance.domain.call.events import EntryWire
 from asterisk_compliance.domain.call.recovery import Clock, finish
-from asterisk_compliance.domain.call.replay import Left, Remembered
+from asterisk_compliance.domain.call.replay import Left, ReplayedCall
 from asterisk_compliance.domain.recording.verdict import Expected
 from asterisk_compliance.ids import CallId, ChannelId, call_id, recording_id, spool_name
 from asterisk_compliance.storage.recordings.assembly import SAMPLE_RATE, wav_header
@@ -99,7 +99,7 @@ def beside_others(home: Path, megabytes: int) -> Iterator[str]:
 async def _sealed_mb_s(
     spool: Path, vault: Path, call: CallId, size: int, recipients: tuple[str, ...]
 ) -> str:
-    sealers = Sealers(recipients)
+    sealers = SealerPool(recipients)
     try:
         await sealers.take_in(spool, recording_id(call, 2), vault, Expected(None))  # starts it
         (pid,) = sealers.pids
@@ -138,7 +138,7 @@ async def one_by_one(home: Path, talk_s: float, count: int = 50) -> None:
     calls = [call_id(unix_ms(), os.urandom(8)) for _ in range(count)]
     for call in calls:
         write_spool(spool, call, talk_s)
-    sealers = Sealers(RECIPIENTS)
+    sealers = SealerPool(RECIPIENTS)
     nothing = [recording_id(call, 2) for call in calls[:2]]  # starts the processes
     try:
         await asyncio.gather(*(sealers.take_in(spool, r, vault, Expected(None)) for r in nothing))
@@ -191,17 +191,19 @@ async def _end_calls(
             os.link(first, spool / spool_name(recording, way))
         channel = ChannelId(f"bench.{call}")
         recordings = {recording: Left.RUNNING}
-        known = Remembered(
+        known = ReplayedCall(
             call,
             channel,
-            Entry.ARI,
+            EntryWire.ARI,
             "",
             decision=DECISION,
             recordings=recordings,
             running=recording,
         )
         now = Clock(monotonic_ms(), unix_ms())
-        node.begin(finish(known, limits=node.limits, now=now, unseen_ms=0), AriLine(line, channel))
+        node.begin(
+            finish(known, limits=node.limits, now=now, unseen_ms=0), AriCallerChannel(line, channel)
+        )
 
 
 async def _until_sealed(serving: Serving, count: int) -> None:

@@ -17,9 +17,10 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import sample_settings
-from asterisk_compliance.app.calls.playing_notices import Notices
+from asterisk_compliance.app.audit.metered_log import MeteredLog
+from asterisk_compliance.app.calls.playing_notices import NoticeSlots
 from asterisk_compliance.app.recordings.storage_monitor import StorageWatch
-from asterisk_compliance.app.service.live_gauges import Live
+from asterisk_compliance.app.service.live_gauges import LiveGauges
 from asterisk_compliance.app.shared.metrics import Metrics
 from asterisk_compliance.config.settings import PolicySettings, Settings
 from asterisk_compliance.domain.audit.rows import Kind
@@ -27,7 +28,6 @@ from asterisk_compliance.domain.periods import Period
 from asterisk_compliance.domain.policy.terms import DEFAULTS, FIELDS
 
 if typing.TYPE_CHECKING:
-    from asterisk_compliance.app.audit.metered_log import CountedRows
     from asterisk_compliance.app.calls.node import Node
 
 ROOT = Path(__file__).parent.parent
@@ -240,12 +240,12 @@ def metrics() -> Mapping[str, set[str]]:
     """The labels of every metric of ours, with one Asterisk that is configured."""
     ours = Metrics()
     idle = typing.cast("Node", _Idle)
-    nobody = typing.cast("CountedRows", _Nowhere)
+    nobody = typing.cast("MeteredLog", _Nowhere)
     storage = StorageWatch(sample_settings.settings(), nobody, [])
     storage.places[0].free_bytes = 0  # somebody has looked
     collectors = [
         *ours.registry._collector_to_names,
-        Live(lambda: [idle], nobody, Notices(1, ours)),
+        LiveGauges(lambda: [idle], nobody, NoticeSlots(1, ours)),
         storage,
     ]
     found: dict[str, set[str]] = {}

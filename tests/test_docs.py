@@ -12,7 +12,7 @@ import pytest
 
 import asterisk_compliance
 from asterisk_compliance.app.access.release import DrillProblem
-from asterisk_compliance.app.checks.finding import FindingId, SiteFindingId
+from asterisk_compliance.app.checks.finding import OperatorFindingId, SiteFindingId
 from asterisk_compliance.app.dialplan.rendering import render_default
 from asterisk_compliance.app.dialplan.variables import (
     CANARY_VARIABLE,
@@ -26,47 +26,52 @@ from asterisk_compliance.app.dialplan.variables import (
     SEGMENT_VARIABLE,
     SHOWN_VARIABLE,
 )
-from asterisk_compliance.app.recordings.storage_monitor import Problem
-from asterisk_compliance.app.retention.remainders import Places, remainders
+from asterisk_compliance.app.recordings.storage_monitor import PlaceProblem
+from asterisk_compliance.app.retention.remainders import PersonalDataPlaces, remainders
 from asterisk_compliance.app.service import ari_user_events as live_facts
 from asterisk_compliance.app.shared.http_post import Obstacle
 from asterisk_compliance.app.shared.marks import Mark
 from asterisk_compliance.app.shared.metrics import FLAWS
 from asterisk_compliance.app.shared.troubles import Trouble
 from asterisk_compliance.app.subject_requests.deadline_watch import STATES as REQUEST_STATES
-from asterisk_compliance.domain.access.hearing_state import HearingReason, LoanEnd
-from asterisk_compliance.domain.access.hearing_state import Outcome as HearingOutcome
+from asterisk_compliance.domain.access.hearing_state import HearingOutcome, HearingReason, LoanEnd
 from asterisk_compliance.domain.access.purpose_limitation import (
     OWN_CODES,
     Action,
     UseGround,
     UseReason,
+    UseRefusal,
 )
 from asterisk_compliance.domain.access.purpose_limitation import SOURCES as USE_SOURCES
-from asterisk_compliance.domain.access.purpose_limitation import Refusal as UseRefusal
 from asterisk_compliance.domain.audit.rows import Actor, Kind
-from asterisk_compliance.domain.breach.incidents import Item as ReportItem
-from asterisk_compliance.domain.breach.incidents import Outcome as LeakOutcome
-from asterisk_compliance.domain.breach.incidents import Place as LeakPlace
-from asterisk_compliance.domain.breach.notification_duties import Category, Freed, Standing, Step
+from asterisk_compliance.domain.breach.incidents import IncidentOutcome as LeakOutcome
+from asterisk_compliance.domain.breach.incidents import IncidentPlace as LeakPlace
+from asterisk_compliance.domain.breach.incidents import ReportItem
+from asterisk_compliance.domain.breach.notification_duties import (
+    Category,
+    Freed,
+    ReportStep,
+    Standing,
+)
 from asterisk_compliance.domain.call.canary import CanaryReason
 from asterisk_compliance.domain.call.decision import DIALPLAN_REASONS, Reason, Status
 from asterisk_compliance.domain.deadlines import Basis, Regime
-from asterisk_compliance.domain.dialplan.findings import FindingId as DialplanFindingId
-from asterisk_compliance.domain.dialplan.findings import severity_of
+from asterisk_compliance.domain.dialplan.findings import DialplanFindingId, severity_of
 from asterisk_compliance.domain.policy.matching import Match
-from asterisk_compliance.domain.policy.rules import Rule
-from asterisk_compliance.domain.policy.terms import Terms
-from asterisk_compliance.domain.reconciliation.findings import FindingId as ReconcileFindingId
+from asterisk_compliance.domain.policy.rules import PolicyRule
+from asterisk_compliance.domain.policy.terms import PolicyTerms
+from asterisk_compliance.domain.reconciliation.findings import (
+    ReconciliationFindingId as ReconcileFindingId,
+)
 from asterisk_compliance.domain.recording.interruption_reasons import PauseReason, StopReason
-from asterisk_compliance.domain.recording.verdict import Direction, Length
-from asterisk_compliance.domain.retention.erasure import Ground, Hindrance
-from asterisk_compliance.domain.retention.schedule import Ground as DisposalGround
+from asterisk_compliance.domain.recording.verdict import AudioDirection, Length
+from asterisk_compliance.domain.retention.erasure import ErasureGround, Hindrance
+from asterisk_compliance.domain.retention.schedule import RetentionGround as DisposalGround
 from asterisk_compliance.domain.subject_requests import codes as request_codes
 from asterisk_compliance.domain.third_parties.provisions import (
     SOURCES,
     AbroadBasis,
-    Item,
+    ProvidedItem,
     ProvisionGround,
     ProvisionProblem,
 )
@@ -139,7 +144,7 @@ REQUEST_CODES = {
         ("Pause reasons", set(PauseReason)),
         ("Stop reasons", set(StopReason)),
         ("Marks", set(Mark)),
-        ("Grounds", set(Ground)),
+        ("Grounds", set(ErasureGround)),
         ("Shipping problems", set(Obstacle)),
         ("Canary reasons", set(CanaryReason)),
         ("Grounds of disposal", set(DisposalGround)),
@@ -152,7 +157,7 @@ REQUEST_CODES = {
         ("Codes of requests", REQUEST_CODES),
         ("Leak categories", set(Category)),
         ("Leak places", set(LeakPlace)),
-        ("Leak steps", set(Step)),
+        ("Leak steps", set(ReportStep)),
         ("Leak outcomes", set(LeakOutcome)),
         ("Report items", set(ReportItem)),
     ],
@@ -170,7 +175,7 @@ def test_every_verdict_value_is_documented():
     values = sections(page(KINDS_PAGE), 2)["Verdict values"]
     headings = {"length", "rx", "tx", "problem"}
     documented = first_cells(values) - headings
-    assert documented == {*map(str, Length), *map(str, Direction), *keyword_values("problem")}
+    assert documented == {*map(str, Length), *map(str, AudioDirection), *keyword_values("problem")}
 
 
 def test_every_finding_about_a_dialplan_is_documented_with_its_severity_and_an_example():
@@ -184,7 +189,7 @@ def test_every_finding_about_a_dialplan_is_documented_with_its_severity_and_an_e
 
 def test_every_storage_problem_is_documented():
     body = sections(page(KINDS_PAGE), 2)["Storage problems"]
-    assert first_cells(body) - {"problem"} == set(map(str, Problem))
+    assert first_cells(body) - {"problem"} == set(map(str, PlaceProblem))
 
 
 def test_every_state_of_consent_is_documented():
@@ -224,8 +229,12 @@ def _known_names() -> set[str]:
         *map(str, Kind),
         *(name for names in details().values() for name in names),
         *(name for model in TABLES.values() for name in model.model_fields),
-        *(field.name for shape in (Terms, Match, Rule, About) for field in fields(shape)),
-        *map(str, Direction),
+        *(
+            field.name
+            for shape in (PolicyTerms, Match, PolicyRule, About)
+            for field in fields(shape)
+        ),
+        *map(str, AudioDirection),
         *map(str, Standing),
         *REQUEST_STATES,
         *keyword_values("evidence"),
@@ -255,7 +264,7 @@ def _known_codes() -> set[str]:
                 *PauseReason,
                 *StopReason,
                 *Mark,
-                *Ground,
+                *ErasureGround,
                 *Hindrance,
                 *DisposalGround,
                 *Action,
@@ -264,7 +273,7 @@ def _known_codes() -> set[str]:
                 *UseRefusal,
                 *Category,
                 *LeakPlace,
-                *Step,
+                *ReportStep,
                 *LeakOutcome,
                 *ReportItem,
                 *Freed,
@@ -272,13 +281,16 @@ def _known_codes() -> set[str]:
                 *ReceivedGround,
                 *ProvisionProblem,
                 *AbroadBasis,
-                *Item,
+                *ProvidedItem,
                 *shipped_purposes(),
             ],
         ),
         *REQUEST_CODES,
         *anomaly_codes(),
-        *map(str, [*FindingId, *Trouble, *CanaryReason, *Obstacle, *Problem, *DrillProblem]),
+        *map(
+            str,
+            [*OperatorFindingId, *Trouble, *CanaryReason, *Obstacle, *PlaceProblem, *DrillProblem],
+        ),
         *OWN_CODES,
         *map(str, [*ReconcileFindingId, *DialplanFindingId, *SiteFindingId]),
         *keyword_values("problem"),
@@ -298,7 +310,7 @@ def _known_codes() -> set[str]:
 
 
 def _remainders() -> set[str]:
-    return {one.id for one in remainders([], Places(ROOT, ROOT))}
+    return {one.id for one in remainders([], PersonalDataPlaces(ROOT, ROOT))}
 
 
 def test_every_word_of_a_provision_is_documented_with_its_source():
@@ -306,7 +318,7 @@ def test_every_word_of_a_provision_is_documented_with_its_source():
     grounds, bases = re.split(r"\*\*Abroad\*\*", body["Grounds"])
     assert first_cells(grounds) == set(map(str, ProvisionGround))
     assert first_cells(bases) == set(map(str, AbroadBasis))
-    assert first_cells(body["Items"]) == set(map(str, Item))
+    assert first_cells(body["Items"]) == set(map(str, ProvidedItem))
     assert first_cells(body["What is wrong with a record"]) == set(map(str, ProvisionProblem))
     assert first_cells(body["What others provide to you"]) == set(map(str, ReceivedGround))
     lines = {cells[0].strip("`"): cells[2] for cells in table(grounds)[1:]}

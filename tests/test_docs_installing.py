@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from asterisk_compliance.app.install.asterisk import OURS
-from asterisk_compliance.app.install.places import Places
+from asterisk_compliance.app.install.places import InstallPaths
 from asterisk_compliance.app.install.wanted import (
     RETENTION_SERVICE,
     RETENTION_TIMER,
@@ -24,7 +24,7 @@ def shown(text: str) -> list[str]:
 
 
 def written(name: str) -> list[str]:
-    text = units(settings(rules={"time_zone": "Asia/Tokyo"}), "asterisk", Places())[name]
+    text = units(settings(rules={"time_zone": "Asia/Tokyo"}), "asterisk", InstallPaths())[name]
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
@@ -49,7 +49,7 @@ def test_the_units_of_every_night_are_shown_as_they_are_written() -> None:
 
 def test_every_place_of_an_installation_is_named() -> None:
     text = sections(page("wiring.md"), 2)["With init"]
-    places = Places()
+    places = InstallPaths()
     for path in (places.config, places.site.state, places.sounds, Path("/etc/systemd/system")):
         assert f"`{path}`" in text
     for name in (places.ari_secret.name, places.ami_secret.name, places.manifest.name):

@@ -6,14 +6,14 @@ import re
 
 from asterisk_compliance.asterisk.ami import observed_events as ami_observed
 from asterisk_compliance.domain.audit.rows import Kind
-from asterisk_compliance.domain.observation.values import End, Recorder, Told, Where
+from asterisk_compliance.domain.observation.values import End, InformedState, Recorder, Where
 from documented import first_cells, page, sections
 
 ALSO_HEARD = {"BridgeEnter", "BridgeLeave", "Hangup", "MixMonitorStart", "MixMonitorStop"}
 
 
 def test_every_observed_value_is_documented_on_both_pages():
-    told = set(map(str, Told))
+    told = set(map(str, InformedState))
     assert first_cells(sections(page("audit-kinds.md"), 2)["Observed values"]) == told
     assert first_cells(sections(page("observing.md"), 2)["What it says"]) == told
 

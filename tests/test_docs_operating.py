@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from asterisk_compliance.app.retention.plan import Plan
+from asterisk_compliance.app.retention.plan import DisposalPlan
 from asterisk_compliance.app.shared.metrics import FLAWS, NOTICES, RECORDINGS, SOON_S
 from asterisk_compliance.app.shared.troubles import Trouble
 from asterisk_compliance.domain.audit.rows import Kind
@@ -55,7 +55,7 @@ def test_an_alarm_asks_for_what_there_is() -> None:
         **dict.fromkeys(("reason", str(value)) for value in Reason),
         **dict.fromkeys(("code", code) for code in anomaly_codes()),
         **dict.fromkeys(("kind", str(kind)) for kind in Kind),
-        **dict.fromkeys(("state", state) for state in Plan(0, (), (), 0, 0).counts()),
+        **dict.fromkeys(("state", state) for state in DisposalPlan(0, (), (), 0, 0).counts()),
     }
     assert asked <= there.keys()
 

@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from asterisk_compliance.app.install.asterisk import OURS
-from asterisk_compliance.domain.policy.terms import FIELDS, Terms
+from asterisk_compliance.domain.policy.terms import FIELDS, PolicyTerms
 from asterisk_compliance.shipped.presets import PresetStatus, shipped_presets
 from documented import ROOT, page, pages, sections, table, text_of
 from sample_settings import accepted, raw
@@ -62,7 +62,7 @@ ADDED = {"us-connecticut-tone"}
 """No place of its own: named beside another preset."""
 
 
-def asked(terms: Terms) -> list[tuple[str, object]]:
+def asked(terms: PolicyTerms) -> list[tuple[str, object]]:
     values = ((name, getattr(terms, name)) for name in FIELDS)
     return [(name, value) for name, value in values if value is not None]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asterisk_compliance.domain.reconciliation.findings import EXPLAINED, FindingId
+from asterisk_compliance.domain.reconciliation.findings import EXPLAINED, ReconciliationFindingId
 from documented import page, sections, table
 
 FINDINGS = table(sections(page("reconcile.md"), 2)["Findings"])[1:]
@@ -10,7 +10,7 @@ FINDINGS = table(sections(page("reconcile.md"), 2)["Findings"])[1:]
 
 def test_every_finding_is_explained_and_no_other():
     documented = [line[0].strip("`") for line in FINDINGS]
-    assert sorted(documented) == sorted(FindingId)
+    assert sorted(documented) == sorted(ReconciliationFindingId)
     for line in FINDINGS:
         assert len(line) == 4
         assert all(line), f"{line[0]}: what it means, and what to do"

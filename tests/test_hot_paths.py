@@ -24,15 +24,15 @@ from asterisk_compliance.domain.call.events import (
     ChannelGone,
     Continued,
     FileGrew,
-    Judged,
     LeftStasis,
     MixMonitorStarted,
     PlaybackFinished,
     PlaybackStarted,
+    RecordingJudged,
     SpoolRemoved,
 )
-from asterisk_compliance.domain.call.state import Limits, Phase
-from asterisk_compliance.domain.recording.verdict import Outcome, Verdict
+from asterisk_compliance.domain.call.state import CallLimits, CallPhase
+from asterisk_compliance.domain.recording.verdict import CaptureOutcome, RecordingVerdict
 from asterisk_compliance.storage.log.schema import DATABASE
 from asterisk_compliance.storage.log.writer import StoreWriter
 
@@ -77,7 +77,7 @@ def counted(work: Callable[[], object]) -> int:
 
 def a_recorded_call() -> list[AppendRow]:
     """A call through the rules, from its arrival to its last row."""
-    call, commands = rules.arrive(CALL, arrival(), Limits())
+    call, commands = rules.arrive(CALL, arrival(), CallLimits())
     done = [*commands]
     at = call.arrived_at_ms
     for event in (
@@ -89,12 +89,12 @@ def a_recorded_call() -> list[AppendRow]:
         Bridged(at + 3_000),
         FileGrew(RECORDING, at + 6_000),
         ChannelGone(at + 80_000),
-        Judged(RECORDING, Verdict(Outcome.CLOSED)),
+        RecordingJudged(RECORDING, RecordingVerdict(CaptureOutcome.CLOSED)),
         SpoolRemoved(RECORDING, 2),
     ):
         call, commands = rules.step(call, event)
         done += commands
-    assert call.phase is Phase.OVER
+    assert call.phase is CallPhase.OVER
     return [one for one in done if isinstance(one, AppendRow)]
 
 

@@ -11,17 +11,17 @@ import pytest
 
 from asterisk_compliance.domain.phone_numbers import read_number
 from asterisk_compliance.domain.policy.explanation import explain
-from asterisk_compliance.domain.policy.matching import CallFacts, Direction, Match
-from asterisk_compliance.domain.policy.notice import Consent, Duty
+from asterisk_compliance.domain.policy.matching import CallDirection, CallFacts, Match
+from asterisk_compliance.domain.policy.notice import Consent, RecordingDuty
 from asterisk_compliance.domain.policy.rules import (
     Checked,
-    Rule,
-    Severity,
+    PolicyRule,
+    RuleSeverity,
     reachable_conflicts,
     resolve,
     upcoming,
 )
-from asterisk_compliance.domain.policy.terms import DEFAULTS, FIELDS, Terms
+from asterisk_compliance.domain.policy.terms import DEFAULTS, FIELDS, PolicyTerms
 from asterisk_compliance.shipped.presets import (
     PresetStatus,
     read_rules,
@@ -42,14 +42,14 @@ IN_JAPAN = [
 AT = datetime(2026, 12, 1, 10, tzinfo=ZoneInfo("Asia/Tokyo"))
 
 
-def call(number: str, policy: str = "support", direction=Direction.INBOUND) -> CallFacts:
+def call(number: str, policy: str = "support", direction=CallDirection.INBOUND) -> CallFacts:
     outside = read_number(number, "JP")
     return CallFacts(
         policy, direction, AT, "0312345678", "", outside.digits, outside.countries, "ja"
     )
 
 
-def explained(rules, facts, site=Terms()) -> str:  # noqa: B008 - frozen
+def explained(rules, facts, site=PolicyTerms()) -> str:  # noqa: B008 - frozen
     return "\n".join(explain(resolve(rules, facts, site), facts, rules).lines())
 
 
@@ -74,7 +74,7 @@ def own_rules() -> str:
     (text,) = re.findall(r"(?ms)^```toml\n(.*?)^```", sections(page(PAGE), 2)["Own rules"])
     rules, problems = read_rules(tomllib.loads(text)["rule"])
     assert problems == []
-    return explained(rules, call("0312345678", "orders", Direction.OUTBOUND))
+    return explained(rules, call("0312345678", "orders", CallDirection.OUTBOUND))
 
 
 def conflicts() -> str:
@@ -102,7 +102,9 @@ def changes() -> str:
 EXAMPLES = {
     "by caller": by_caller,
     "mandatory": lambda: explained(
-        IN_JAPAN, call("+12125550100"), Terms(duty=Duty.MANDATORY, retention_max_days=90)
+        IN_JAPAN,
+        call("+12125550100"),
+        PolicyTerms(duty=RecordingDuty.MANDATORY, retention_max_days=90),
     ),
     "own rules": own_rules,
     "conflict": conflicts,
@@ -140,7 +142,7 @@ def test_everything_a_rule_can_ask_about_is_in_the_table() -> None:
 
 def test_every_key_of_a_rule_is_in_the_table() -> None:
     body = sections(page(PAGE), 2)["Own rules"].partition("```")[0]
-    assert first_cells(body) - {"key"} == set(Rule.__dataclass_fields__)
+    assert first_cells(body) - {"key"} == set(PolicyRule.__dataclass_fields__)
 
 
 def test_the_site_that_turns_it_on_loads_as_the_page_shows_it() -> None:
@@ -162,7 +164,7 @@ def test_the_site_that_turns_it_on_loads_as_the_page_shows_it() -> None:
 
 def test_every_severity_and_every_mark_is_explained() -> None:
     documented = first_cells(sections(page(PAGE), 2)["How sure a rule is"])
-    assert documented == {*map(str, Severity), *map(str, Checked)}
+    assert documented == {*map(str, RuleSeverity), *map(str, Checked)}
 
 
 def test_every_rule_of_every_preset_is_in_the_table_with_its_sources() -> None:

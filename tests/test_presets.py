@@ -10,7 +10,7 @@ import pytest
 from phonenumbers.shortnumberinfo import is_emergency_number
 
 from asterisk_compliance.domain.phone_numbers import COUNTRIES, is_emergency, read_number
-from asterisk_compliance.domain.policy.matching import ALL_CALLS, CallFacts, Direction, Match
+from asterisk_compliance.domain.policy.matching import ALL_CALLS, CallDirection, CallFacts, Match
 from asterisk_compliance.domain.policy.notice import (
     AgentConsent,
     CaptureFrom,
@@ -20,12 +20,12 @@ from asterisk_compliance.domain.policy.notice import (
 )
 from asterisk_compliance.domain.policy.rules import (
     Checked,
-    Severity,
+    RuleSeverity,
     reachable_conflicts,
     resolve,
     upcoming,
 )
-from asterisk_compliance.domain.policy.terms import FIELDS, Terms
+from asterisk_compliance.domain.policy.terms import FIELDS, PolicyTerms
 from asterisk_compliance.errors import ConfigError
 from asterisk_compliance.shipped.presets import (
     PresetStatus,
@@ -44,7 +44,7 @@ TOKYO = ZoneInfo("Asia/Tokyo")
 def call(number: str, at: datetime = datetime(2026, 12, 1, tzinfo=UTC)) -> CallFacts:
     outside = read_number(number, "JP")
     return CallFacts(
-        "sales", Direction.INBOUND, at, number=outside.digits, countries=outside.countries
+        "sales", CallDirection.INBOUND, at, number=outside.digits, countries=outside.countries
     )
 
 
@@ -82,17 +82,17 @@ def test_no_rule_of_a_reviewed_preset_rests_on_memory(name: str) -> None:
     for rule in PRESETS[name].rules:
         assert Checked.MEMORY not in {source.checked for source in rule.source}
         if all(source.checked is Checked.INFERRED for source in rule.source):
-            assert rule.severity is Severity.SITE, "our own reading is no law"
+            assert rule.severity is RuleSeverity.SITE, "our own reading is no law"
 
 
 def test_all_presets_together_have_no_conflict() -> None:
     assert reachable_conflicts([rule for it in PRESETS.values() for rule in it.rules]) == []
 
 
-def asked(*names: str, number: str = "0312345678") -> Terms:
+def asked(*names: str, number: str = "0312345678") -> PolicyTerms:
     rules = [rule for name in names for rule in PRESETS[name].rules]
     terms = resolve(rules, call(number)).terms
-    return Terms(**{field: getattr(terms, field) for field in FIELDS})
+    return PolicyTerms(**{field: getattr(terms, field) for field in FIELDS})
 
 
 def test_what_the_presets_ask_for() -> None:

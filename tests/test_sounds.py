@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from asterisk_compliance.domain.disclosure.phrase_patterns import EXPRESSIONS, fold, keys_spoken
-from asterisk_compliance.domain.disclosure.wording_lint import PromptKind, Severity, lint
+from asterisk_compliance.domain.disclosure.wording_lint import LintSeverity, PromptKind, lint
 from asterisk_compliance.domain.policy.notice import ToldBy
 from asterisk_compliance.shipped.catalogue import shipped_prompts
 from shipped import PURPOSES
@@ -211,7 +211,7 @@ def test_the_linter_finds_no_error(prompt: dict[str, Any]) -> None:
         digits=prompt.get("digits", {}),
         pointers={} if prompt["id"] in POINTING else None,
     )
-    assert [f for f in findings if f.severity is Severity.ERROR] == []
+    assert [f for f in findings if f.severity is LintSeverity.ERROR] == []
 
 
 @each_prompt

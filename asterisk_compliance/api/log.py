@@ -14,10 +14,10 @@ from asterisk_compliance.domain.audit.signed_note import parse_verifier_key
 from asterisk_compliance.errors import LogBroken
 from asterisk_compliance.storage.feeds.tail import READ_ROWS, follow
 from asterisk_compliance.storage.log.reader import RowQuery, StoreReader
-from asterisk_compliance.storage.log.stored import Stored
+from asterisk_compliance.storage.log.stored import StoredRow
 from asterisk_compliance.storage.proofs import prover as proving
 from asterisk_compliance.storage.proofs import verification as verify
-from asterisk_compliance.storage.proofs.verdict import Verdict
+from asterisk_compliance.storage.proofs.verdict import LogVerdict
 
 
 class AuditLog:
@@ -89,7 +89,7 @@ class AuditLog:
 
         return map(_row, follow(self._reader, first, wait))
 
-    def verify(self, *, key: str = "", checkpoints: Sequence[str] = ()) -> Verdict:
+    def verify(self, *, key: str = "", checkpoints: Sequence[str] = ()) -> LogVerdict:
         """Read the whole log, and say whether a row was changed, and how far that goes.
 
         Args:
@@ -114,7 +114,7 @@ class AuditLog:
     def close(self) -> None:
         self._reader.close()
 
-    def _stored(self, first: int, call: str | None, kind: str | None) -> Iterator[Stored]:
+    def _stored(self, first: int, call: str | None, kind: str | None) -> Iterator[StoredRow]:
         while rows := list(
             self._reader.rows(RowQuery(first_seq=first, call=call, kind=kind, limit=READ_ROWS))
         ):
@@ -149,7 +149,7 @@ def check_proof(proof: str, *, key: str) -> Row:
     return decode(given.row)
 
 
-def _row(stored: Stored) -> Row:
+def _row(stored: StoredRow) -> Row:
     try:
         return decode(stored.data)
     except ValueError as error:

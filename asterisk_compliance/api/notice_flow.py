@@ -9,16 +9,21 @@ from typing import Any, NoReturn, Protocol, TypeAlias
 
 import structlog
 
-from asterisk_compliance.app.calls.call_task import NOT_FOUND, CallTask, Rows
+from asterisk_compliance.app.calls.call_task import NOT_FOUND, CallAuditLog, CallTask
 from asterisk_compliance.domain.call.commands import CaptureOptions, HandOver, Mute, Whisper
 from asterisk_compliance.domain.call.decision import Decision, Status
-from asterisk_compliance.domain.call.events import ChannelGone, Event, LeftStasis, ServiceStopping
-from asterisk_compliance.domain.call.state import Call, Stepped
+from asterisk_compliance.domain.call.events import (
+    CallEvent,
+    ChannelGone,
+    LeftStasis,
+    ServiceStopping,
+)
+from asterisk_compliance.domain.call.state import Call, CallStep
 from asterisk_compliance.domain.recording.verdict import Expected
 from asterisk_compliance.errors import ComplianceError, RequestRefused
 from asterisk_compliance.ids import ChannelId, NodeName, PlaybackId, RecordingId
 
-Request: TypeAlias = Callable[[], Awaitable[None]]
+PendingAction: TypeAlias = Callable[[], Awaitable[None]]
 Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], None]
 
 EVENTS = 256
@@ -61,9 +66,9 @@ class NoticeFlow:
 
     def __init__(
         self,
-        stepped: Stepped,
+        stepped: CallStep,
         actions: AriActions,
-        rows: Rows,
+        rows: CallAuditLog,
         *,
         node: NodeName,
         store_s: float,
@@ -94,7 +99,7 @@ class NoticeFlow:
     def is_decided(self) -> bool:
         return self._decided.done()
 
-    def feed(self, event: Event) -> None:
+    def feed(self, event: CallEvent) -> None:
         self.is_gone = self.is_gone or isinstance(event, ChannelGone)
         self._task.feed(event)
 
@@ -112,7 +117,7 @@ class NoticeFlow:
                 self._decided.set_exception(ComplianceError("the call ended undecided"))
                 self._decided.exception()  # nobody need wait for it
 
-    def _stepped(self, before: Call, event: Event, after: Call) -> None:
+    def _stepped(self, before: Call, event: CallEvent, after: Call) -> None:
         """A channel that has left cannot be let go on: then the decision itself is the end."""
         if isinstance(event, LeftStasis | ChannelGone):
             self._answer(after)
@@ -162,12 +167,12 @@ class _Line:
     def close(self) -> None:
         """There is nothing to close."""
 
-    def _then(self, work: Request) -> asyncio.Task[None]:
+    def _then(self, work: PendingAction) -> asyncio.Task[None]:
         """One request after the other: a client may send two at once on two connections."""
         self._last = asyncio.create_task(self._in_turn(self._last, work))
         return self._last
 
-    async def _in_turn(self, before: asyncio.Task[None] | None, work: Request) -> None:
+    async def _in_turn(self, before: asyncio.Task[None] | None, work: PendingAction) -> None:
         if before is not None:
             await asyncio.wait({before})
         async with asyncio.timeout(self._request_s):

@@ -18,7 +18,7 @@ import msgspec
 import structlog
 
 from asterisk_compliance.api.notice_flow import AriActions, NoticeFlow
-from asterisk_compliance.app.audit.metered_log import CountedRows
+from asterisk_compliance.app.audit.metered_log import MeteredLog
 from asterisk_compliance.app.audit.open_log import owned_log
 from asterisk_compliance.app.policy.arrivals import outside_number, parse_arguments, personal_facts
 from asterisk_compliance.app.policy.configuration import Configuration, load_configuration
@@ -35,10 +35,10 @@ from asterisk_compliance.domain.call.commands import AppendRow
 from asterisk_compliance.domain.call.decision import Reason
 from asterisk_compliance.domain.call.events import (
     Bridged,
+    CallEvent,
     ChannelGone,
     DigitReceived,
-    Entry,
-    Event,
+    EntryWire,
     HangupRequested,
     LeftStasis,
     PlaybackFinished,
@@ -47,7 +47,7 @@ from asterisk_compliance.domain.call.events import (
     Unbridged,
 )
 from asterisk_compliance.domain.call.recovery import Clock, finish
-from asterisk_compliance.domain.call.replay import remember
+from asterisk_compliance.domain.call.replay import replay_call
 from asterisk_compliance.domain.call.state import Arrival
 from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.ids import CallId, NodeName, call_id
@@ -73,7 +73,7 @@ class Site:
     which it was opened.
     """
 
-    def __init__(self, configuration: Configuration, rows: CountedRows) -> None:
+    def __init__(self, configuration: Configuration, rows: MeteredLog) -> None:
         self._configuration = configuration
         self._settings = configuration.settings
         self._limits = limits_of(configuration.settings.limits)
@@ -183,7 +183,7 @@ class Site:
         arrival = Arrival(
             channel=channel.id,
             linkedid=values.get("linkedid", ""),
-            entry=Entry.APPLICATION,
+            entry=EntryWire.APPLICATION,
             at_ms=at_ms,
             policy=applied.policy,
             policy_name=values.get("policy", ""),
@@ -282,7 +282,7 @@ class Site:
         return live
 
 
-def _heard(event: Mapping[str, Any], at_ms: int) -> list[tuple[str, Event]]:
+def _heard(event: Mapping[str, Any], at_ms: int) -> list[tuple[str, CallEvent]]:
     """What an event says, and about which channel."""
     if event.get("type") in {"ChannelEnteredBridge", "ChannelLeftBridge"}:
         channel = event.get("channel")
@@ -290,9 +290,9 @@ def _heard(event: Mapping[str, Any], at_ms: int) -> list[tuple[str, Event]]:
         bridged = event["type"] == "ChannelEnteredBridge"
         return [(str(named), Bridged(at_ms) if bridged else Unbridged(at_ms))]
     match ari.decode(msgspec.json.encode(event)):
-        case ari.PlaybackStarted(playback=playback) as one if playback.channel:
+        case ari.AriPlaybackStarted(playback=playback) as one if playback.channel:
             return [(playback.channel, PlaybackStarted(playback.id, at_ms, one.at_ms))]
-        case ari.PlaybackFinished(playback=playback) as one if playback.channel:
+        case ari.AriPlaybackFinished(playback=playback) as one if playback.channel:
             done = playback.state == "done"
             return [(playback.channel, PlaybackFinished(playback.id, done, at_ms, one.at_ms))]
         case ari.ChannelDtmfReceived(channel=channel, digit=digit):
@@ -316,8 +316,8 @@ def _left(configuration: Configuration) -> list[Draft]:
         for node in configuration.policies:
             for call in reader.unfinished(node):
                 rows = [decode(stored.data) for stored in reader.rows(RowQuery(call=call))]
-                known = remember(rows)
-                if known is None or known.entry is not Entry.APPLICATION or last is None:
+                known = replay_call(rows)
+                if known is None or known.entry is not EntryWire.APPLICATION or last is None:
                     continue
                 now = Clock(monotonic_ms(), unix_ms())
                 unseen_ms = now.since_ms(milliseconds(last))

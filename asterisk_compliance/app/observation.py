@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asterisk_compliance.app.calls.asterisk_listeners import AmiEars
+from asterisk_compliance.app.calls.asterisk_listeners import AmiEventRouter
 from asterisk_compliance.asterisk.ami import events as ami
 from asterisk_compliance.asterisk.ami import observed_events as observed
 from asterisk_compliance.asterisk.ami.client import AnyEvent
@@ -21,7 +21,14 @@ from asterisk_compliance.config.observe import ObserveSettings
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.call.decision import Status
 from asterisk_compliance.domain.observation.tracker import Observing
-from asterisk_compliance.domain.observation.values import Began, Ended, Fact, Recorder, Told, Where
+from asterisk_compliance.domain.observation.values import (
+    Began,
+    Ended,
+    Fact,
+    InformedState,
+    Recorder,
+    Where,
+)
 from asterisk_compliance.ids import ChannelId
 
 if TYPE_CHECKING:
@@ -123,9 +130,9 @@ class Observer:
             if decision is None:
                 continue
             if decision.status is Status.REFUSED or task.call.withdrawn:
-                return replace(seen, told=Told.REFUSED, where=Where.SERVICE, notice="")
-            if decision.allowed and seen.told is not Told.TOLD:
-                return replace(seen, told=Told.TOLD, where=Where.SERVICE, notice="")
+                return replace(seen, told=InformedState.REFUSED, where=Where.SERVICE, notice="")
+            if decision.allowed and seen.told is not InformedState.TOLD:
+                return replace(seen, told=InformedState.TOLD, where=Where.SERVICE, notice="")
         return seen
 
     def _calls(self, channel: ChannelId, linkedid: str = "") -> Iterator[CallTask]:
@@ -135,7 +142,7 @@ class Observer:
                 yield task
 
 
-class ObservingEars(AmiEars):
+class ObservingAmiEventRouter(AmiEventRouter):
     """Listens to AMI for one node, and lets an observer hear it first."""
 
     def __init__(self, node: Node, settings: ObserveSettings, spool: Path) -> None:

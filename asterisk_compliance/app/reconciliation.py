@@ -12,8 +12,17 @@ from typing import TypeVar
 
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.asterisk.call_records import Cdr, CelEvent, Unreadable, calls_of
-from asterisk_compliance.domain.reconciliation.comparison import Comparison, FoundFile, Stored, View
-from asterisk_compliance.domain.reconciliation.findings import EXPLAINED, Finding, FindingId
+from asterisk_compliance.domain.reconciliation.comparison import (
+    Comparison,
+    FoundFile,
+    StoredLookup,
+    View,
+)
+from asterisk_compliance.domain.reconciliation.findings import (
+    EXPLAINED,
+    ReconciliationFinding,
+    ReconciliationFindingId,
+)
 from asterisk_compliance.storage.log.reader import StoreReader
 from asterisk_compliance.storage.queries.call_records import read_cdrs, read_cel
 from asterisk_compliance.storage.queries.reconciliation import (
@@ -59,7 +68,7 @@ class Sources:
         yield from vault_files(self.settings.vault.recordings)
         yield from quarantined_files(self.settings.vault.recordings)
 
-    def stored(self) -> Stored | None:
+    def stored(self) -> StoredLookup | None:
         if self.settings is None:
             return None
         return partial(stored, self.settings.vault.recordings, digests=self.digests)
@@ -80,10 +89,10 @@ class Reconciliation:
     view: View
     tell: Callable[[str], None] = field(default=lambda _: None)
     read: Counter[str] = field(default_factory=Counter)
-    found: Counter[FindingId] = field(default_factory=Counter)
+    found: Counter[ReconciliationFindingId] = field(default_factory=Counter)
     _without_id: int = 0
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[ReconciliationFinding]:
         """Those that nothing explains, as they are found; the others are only counted.
 
         Raises:

@@ -13,7 +13,7 @@ P = ParamSpec("P")
 log = structlog.get_logger()
 
 
-def tell(listener: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+def call_listener(listener: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
     """Call ``listener``; an exception is logged and goes no further.
 
     Of the exception only its type and place are logged: its text can hold what a caller sent.
@@ -21,10 +21,10 @@ def tell(listener: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None
     try:
         listener(*args, **kwargs)
     except Exception as error:  # noqa: BLE001  # whatever it is, events must go on
-        log.error("listener_failed", error=type(error).__name__, where=place(error))
+        log.error("listener_failed", error=type(error).__name__, where=origin_of(error))
 
 
-def place(error: BaseException) -> str:
+def origin_of(error: BaseException) -> str:
     """``file.py:12``, where ``error`` was raised."""
     frames = traceback.extract_tb(error.__traceback__)
     return f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, ConfigFileOption, JsonOption
 from asterisk_compliance.cli.output import print_json, say, stdout, table
 
 
@@ -18,9 +17,7 @@ def check(
         int,
         typer.Option("--within", min=0, max=3_650, help="Tell changes so many days ahead."),
     ] = 90,
-    config: Annotated[
-        Path, typer.Option("--config", "-c", help="The configuration file.")
-    ] = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     dialplan: Annotated[
         str | None,
         typer.Option("--dialplan", help="The site's extensions.conf; - is standard input."),
@@ -45,7 +42,7 @@ def check(
     from asterisk_compliance.app.checks.call_records import record_findings
     from asterisk_compliance.app.checks.dialplan import dialplan_findings
     from asterisk_compliance.app.checks.files import file_findings
-    from asterisk_compliance.app.checks.finding import Severity
+    from asterisk_compliance.app.checks.finding import OperatorSeverity
     from asterisk_compliance.app.checks.findings import (
         rule_findings,
         sealing_findings,
@@ -86,7 +83,7 @@ def check(
         say("placing calls of our own: some ten seconds")
     if not offline:
         findings += asyncio.run(live_findings(configuration, self_test=self_test))
-    findings.sort(key=lambda one: tuple(Severity).index(one.severity))
+    findings.sort(key=lambda one: tuple(OperatorSeverity).index(one.severity))
     if as_json:
         print_json(findings)
     elif findings:
@@ -94,9 +91,9 @@ def check(
         lines = [(one.id, one.severity, one.address, one.what, one.todo) for one in findings]
         stdout().print(table(columns, lines))
     found = [one.severity for one in findings]
-    counts = [count(found.count(severity), severity) for severity in Severity]
+    counts = [count(found.count(severity), severity) for severity in OperatorSeverity]
     say(f"{config} loads: {', '.join(counts)}")
-    raise typer.Exit(1 if Severity.ERROR in found else 0)
+    raise typer.Exit(1 if OperatorSeverity.ERROR in found else 0)
 
 
 def count(number: int, what: str) -> str:

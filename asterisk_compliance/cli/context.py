@@ -31,6 +31,9 @@ ConfigOption: TypeAlias = Annotated[
         "--config", "-c", help="Configuration; compliance.toml here, or init's, unless given."
     ),
 ]
+ConfigFileOption: TypeAlias = Annotated[
+    Path, typer.Option("--config", "-c", help="The configuration file.")
+]
 StoreOption: TypeAlias = Annotated[
     Path | None, typer.Option("--store", help="The store itself, instead of a configuration.")
 ]

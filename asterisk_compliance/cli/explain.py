@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption, moment
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, ConfigFileOption, JsonOption, moment
 from asterisk_compliance.cli.output import print_json, print_line
-from asterisk_compliance.domain.policy.matching import Direction
+from asterisk_compliance.domain.policy.matching import CallDirection
 from asterisk_compliance.errors import ConfigError
 
 
@@ -25,13 +24,11 @@ def explain(
     ] = "",
     at: Annotated[str | None, typer.Option("--at", help="When; now unless given.")] = None,
     direction: Annotated[
-        Direction, typer.Option("--direction", help="Who calls whom.")
-    ] = Direction.INBOUND,
+        CallDirection, typer.Option("--direction", help="Who calls whom.")
+    ] = CallDirection.INBOUND,
     queue: Annotated[str, typer.Option("--queue", help="The queue that the dialplan names.")] = "",
     language: Annotated[str, typer.Option("--language", help="The channel's language.")] = "",
-    config: Annotated[
-        Path, typer.Option("--config", "-c", help="The configuration file.")
-    ] = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Say what would happen to a call, which rules decide that, and where they come from.

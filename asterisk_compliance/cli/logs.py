@@ -27,10 +27,10 @@ from typing import Annotated, Any, Final, TypeAlias
 import structlog
 import typer
 
-Event: TypeAlias = MutableMapping[str, Any]
+LogEvent: TypeAlias = MutableMapping[str, Any]
 
 
-class Level(StrEnum):
+class LogLevel(StrEnum):
     """From which on events are said."""
 
     INFO = "info"
@@ -49,12 +49,12 @@ _NAMED = ("asyncio", "aiohttp")
 """Libraries whose messages begin with a line of their own words."""
 
 LevelOption: TypeAlias = Annotated[
-    Level, typer.Option("--log-level", help="Say events from this level on.")
+    LogLevel, typer.Option("--log-level", help="Say events from this level on.")
 ]
 JsonLogOption: TypeAlias = Annotated[bool, typer.Option("--log-json", help="Log as JSON.")]
 
 
-def log_to_stderr(level: Level = Level.INFO, *, as_json: bool = False) -> None:
+def log_to_stderr(level: LogLevel = LogLevel.INFO, *, as_json: bool = False) -> None:
     """Let every event be a line on stderr, whatever stderr is then."""
     prefixed = bool(priority("info"))
     timed = [] if prefixed and not as_json else [structlog.processors.TimeStamper("iso", key="at")]
@@ -112,11 +112,11 @@ class _Stderr:
 class _Line:
     """The last processor: makes a line of an event."""
 
-    def __init__(self, render: Callable[[Event], str], *, prefixed: bool) -> None:
+    def __init__(self, render: Callable[[LogEvent], str], *, prefixed: bool) -> None:
         self._render = render
         self._prefixed = prefixed
 
-    def __call__(self, _logger: object, _method: str, event: Event) -> str:
+    def __call__(self, _logger: object, _method: str, event: LogEvent) -> str:
         prefix = f"<{PRIORITIES[event['level']]}>" if self._prefixed else ""
         if self._prefixed and "at" not in event:
             event.pop("level")
@@ -135,7 +135,7 @@ class _Complaints(logging.Handler):
         )
 
 
-def _without_words(_logger: object, _method: str, event: Event) -> Event:
+def _without_words(_logger: object, _method: str, event: LogEvent) -> LogEvent:
     """Put the type and the places of an exception in its place; no hint is none, and not empty."""
     if event.get("hint") == "":
         del event["hint"]
@@ -153,18 +153,18 @@ def _without_words(_logger: object, _method: str, event: Event) -> Event:
     return event
 
 
-def _as_text(event: Event) -> str:
+def _as_text(event: LogEvent) -> str:
     words = [str(event.pop(key)) for key in ("at", "level") if key in event]
     pairs = (f"{key}={_shown(value)}" for key, value in _named_first(event).items())
     return " ".join([*words, escaped(event["event"]), *pairs])
 
 
-def _as_json(event: Event) -> str:
+def _as_json(event: LogEvent) -> str:
     head = {key: event.pop(key) for key in ("at", "level", "event") if key in event}
     return json.dumps({**head, **event}, default=str)  # ASCII: escapes what is not printable too
 
 
-def _named_first(event: Event) -> Mapping[str, Any]:
+def _named_first(event: LogEvent) -> Mapping[str, Any]:
     """The pairs, and first whose it is."""
     first = {key: event[key] for key in ("node", "call") if key in event}
     return {**first, **{key: value for key, value in event.items() if key != "event"}}

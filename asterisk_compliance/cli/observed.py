@@ -22,7 +22,7 @@ from asterisk_compliance.cli.context import (
 from asterisk_compliance.domain.audit.encoding import Row, decode
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.observation.report import Day, Observed, by_day, observed
-from asterisk_compliance.domain.observation.values import Told
+from asterisk_compliance.domain.observation.values import InformedState
 from asterisk_compliance.storage.log.reader import RowQuery, StoreReader
 
 app = typer.Typer(
@@ -44,7 +44,7 @@ COLUMNS = (
     "ended",
 )
 SPARE = ("ended", "node", "notice", "where")
-DAYS = ("day", "recordings", *Told, "told later")
+DAYS = ("day", "recordings", *InformedState, "told later")
 
 
 @app.command("list")

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from asterisk_compliance.app.shared.control_socket import Handed, Peer, ask, ask_for_file
+from asterisk_compliance.app.shared.control_socket import Handed, SocketPeer, ask, ask_for_file
 from asterisk_compliance.config.settings import Settings, load
 from asterisk_compliance.domain.audit.rows import Draft
 from asterisk_compliance.errors import StoreUnavailable
@@ -71,16 +71,16 @@ def _alone(
     settings: Settings, verb: str, arguments: Mapping[str, str]
 ) -> Mapping[str, Any] | Handed:
     from asterisk_compliance.app.breach.incidents import Incidents
-    from asterisk_compliance.app.retention.run import Retaining
+    from asterisk_compliance.app.retention.run import RetentionService
     from asterisk_compliance.app.service.officer_verbs import officer_verbs
     from asterisk_compliance.app.shared.metrics import Metrics
 
     if not settings.audit.store.is_dir():
         raise StoreUnavailable(f"{settings.audit.store}: there is no store yet")
-    peer = Peer(uid=os.getuid(), pid=os.getpid())
+    peer = SocketPeer(uid=os.getuid(), pid=os.getpid())
     with StoreWriter.open(settings.audit.store) as store:
         rows = _LockedRows(store)
-        retaining = Retaining(rows, lambda: settings, Metrics())
+        retaining = RetentionService(rows, lambda: settings, Metrics())
         incidents = Incidents(rows, lambda: settings)
         verbs = officer_verbs(rows, lambda: settings, retaining, incidents)
         return asyncio.run(_perform(verbs[verb](peer, arguments)))

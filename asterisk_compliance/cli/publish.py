@@ -8,17 +8,15 @@ from typing import Annotated
 
 import typer
 
-from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, ConfigFileOption, JsonOption
 from asterisk_compliance.cli.output import print_json, print_line, say
 
 app = typer.Typer(
     help="The page about recording, for the web site.", no_args_is_help=True, rich_markup_mode=None
 )
 
-_Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
 
-
-class Language(StrEnum):
+class PageLanguage(StrEnum):
     JA = "ja"
     EN = "en"
 
@@ -28,10 +26,10 @@ def notice_page(
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="Directory to write to.")],
     language: Annotated[
-        list[Language] | None,
+        list[PageLanguage] | None,
         typer.Option("--language", help="Only in this one; can be repeated. All unless given."),
     ] = None,
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Write the page about recording, for people and for machines, from the configuration.
@@ -46,7 +44,7 @@ def notice_page(
     from asterisk_compliance.domain.disclosure.published_page import lacking, unsaid
 
     page = page_of(load_configuration(config, secrets=False))
-    chosen = [str(one) for one in language or Language]
+    chosen = [str(one) for one in language or PageLanguage]
     made = files_of(page, chosen)
     written = write_files(out, made)
     if as_json:
@@ -70,7 +68,7 @@ def check(
         list[Path], typer.Argument(metavar="FILE|DIR", help="What is published, as it was fetched.")
     ],
     *,
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Compare published copies of the page with what the configuration says now.

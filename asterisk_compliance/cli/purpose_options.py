@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from asterisk_compliance.cli import output
 from asterisk_compliance.cli.context import typed
-from asterisk_compliance.domain.access.purpose_limitation import Action, Refusal, Use
+from asterisk_compliance.domain.access.purpose_limitation import Action, Use, UseRefusal
 from asterisk_compliance.errors import ComplianceError, LogBroken, StoreError
 
 PurposeOption: TypeAlias = Annotated[
@@ -99,4 +99,4 @@ def for_each(
 def refusal_in(error: Exception) -> str:
     """The code with which a refusal begins, also one that the service told; empty for others."""
     code = str(error).partition(":")[0]
-    return code if code in set(Refusal) else ""
+    return code if code in set(UseRefusal) else ""

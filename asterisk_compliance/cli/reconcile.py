@@ -23,7 +23,7 @@ from asterisk_compliance.cli.context import (
     store_directory,
 )
 from asterisk_compliance.domain.audit.encoding import milliseconds, timestamp
-from asterisk_compliance.domain.reconciliation.findings import WORDS, Finding
+from asterisk_compliance.domain.reconciliation.findings import WORDS, ReconciliationFinding
 
 if TYPE_CHECKING:
     from asterisk_compliance.app.reconciliation import Reconciliation
@@ -123,7 +123,7 @@ def _milliseconds(text: str | None) -> int | None:
     return None if at is None else milliseconds(at)
 
 
-def _print(findings: Iterator[Finding], *, as_json: bool) -> None:
+def _print(findings: Iterator[ReconciliationFinding], *, as_json: bool) -> None:
     if as_json:
         for finding in findings:
             output.print_json(_as_json(finding))
@@ -140,7 +140,7 @@ def _print(findings: Iterator[Finding], *, as_json: bool) -> None:
         output.say(f"and {more:,} more: --json prints all")
 
 
-def _as_json(finding: Finding) -> dict[str, object]:
+def _as_json(finding: ReconciliationFinding) -> dict[str, object]:
     what, todo = WORDS[finding.id]
     return {
         "id": finding.id,
@@ -155,12 +155,12 @@ def _as_json(finding: Finding) -> dict[str, object]:
     }
 
 
-def _cells(finding: Finding) -> Sequence[object]:
+def _cells(finding: ReconciliationFinding) -> Sequence[object]:
     file = finding.file or finding.recording
     return finding.id, _began(finding), finding.call, finding.channel, file, finding.detail
 
 
-def _began(finding: Finding) -> str | None:
+def _began(finding: ReconciliationFinding) -> str | None:
     try:
         return None if finding.at_ms is None else timestamp(finding.at_ms)
     except ValueError:  # a time that no clock had

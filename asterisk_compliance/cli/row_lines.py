@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from asterisk_compliance.domain.audit.encoding import Row, decode
-from asterisk_compliance.storage.log.stored import Stored
+from asterisk_compliance.storage.log.stored import StoredRow
 
 
-def cells(row: Stored) -> tuple[object, ...]:
+def cells(row: StoredRow) -> tuple[object, ...]:
     """Number, time, kind, call, actor, and the detail on one line."""
     try:
         said = decode(row.data)

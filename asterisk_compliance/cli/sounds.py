@@ -12,7 +12,12 @@ import typer
 from asterisk_compliance.app.policy.policies import Policies
 from asterisk_compliance.cli.context import JsonOption
 from asterisk_compliance.cli.output import print_json, say, stdout, table
-from asterisk_compliance.domain.disclosure.wording_lint import Finding, PromptKind, Severity, lint
+from asterisk_compliance.domain.disclosure.wording_lint import (
+    LintSeverity,
+    PromptKind,
+    WordingFinding,
+    lint,
+)
 from asterisk_compliance.domain.policy.notice import Consent, ToldBy
 from asterisk_compliance.errors import ConfigError
 from asterisk_compliance.shipped import catalogue
@@ -77,7 +82,7 @@ class _Linted:
 
     wording: str
     language: str
-    findings: tuple[Finding, ...]
+    findings: tuple[WordingFinding, ...]
 
 
 @app.command("lint")
@@ -99,7 +104,7 @@ def lint_wordings(
         for entry in linted
         for finding in entry.findings
     ]
-    errors = sum(line["severity"] is Severity.ERROR for line in lines)
+    errors = sum(line["severity"] is LintSeverity.ERROR for line in lines)
     if as_json:
         print_json(lines)
     elif lines:

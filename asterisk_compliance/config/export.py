@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from asterisk_compliance.config.tables import Country, Table
+from asterisk_compliance.config.tables import ConfigTable, Country
 
 _URL = re.compile(r"https://[^/\s@?#{}]+/[^\s@?#{}]*\{recording\}[^\s@?#{}]*")
 
@@ -19,7 +19,7 @@ def _recording_url(text: str) -> str:
     return text
 
 
-class ExportSettings(Table):
+class ExportSettings(ConfigTable):
     """``recording_url``: where whoever may can fetch a recording as it lies in the vault.
 
     ``storage_country``: where the vault is.

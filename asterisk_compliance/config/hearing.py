@@ -15,11 +15,11 @@ from pydantic import Field, model_validator
 from asterisk_compliance.config.tables import (
     AbsolutePath,
     AsteriskPath,
+    ConfigTable,
     Count,
-    Language,
+    LanguageCode,
     PromptName,
     Seconds,
-    Table,
 )
 
 
@@ -32,13 +32,13 @@ class Directions(StrEnum):
     """Also everybody else's (APPI Article 33(2), GDPR Article 15(4): see docs/hearing.md)."""
 
 
-class AnswerSettings(Table):
+class AnswerSettings(ConfigTable):
     """What a person gets who asked for a recording: by telephone, and in the package."""
 
     directions: Directions = Directions.OWN
 
 
-class HearingPromptSettings(Table):
+class HearingPromptSettings(ConfigTable):
     """What is said to somebody who hears by telephone."""
 
     code: PromptName = "hearing-code"
@@ -47,7 +47,7 @@ class HearingPromptSettings(Table):
     ends: PromptName = "hearing-ends"
 
 
-class HearingSettings(Table):
+class HearingSettings(ConfigTable):
     """Hearing by telephone; without this table there is none.
 
     ``directory`` as *Asterisk* sees it, ``directory_here`` as this service does, if that differs.
@@ -55,7 +55,7 @@ class HearingSettings(Table):
 
     directory: AsteriskPath = Path("/dev/shm/asterisk-compliance")  # noqa: S108 - ours, and checked
     directory_here: AbsolutePath | None = None
-    languages: Annotated[tuple[Language, ...], Field(min_length=1)] = ("ja", "en")
+    languages: Annotated[tuple[LanguageCode, ...], Field(min_length=1)] = ("ja", "en")
     prompts: HearingPromptSettings = HearingPromptSettings()
     code_digits: Annotated[int, Field(ge=8, le=20)] = 10
     attempts: Annotated[int, Field(ge=1, le=10)] = 3

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from asterisk_compliance.config.tables import Table
+from asterisk_compliance.config.tables import ConfigTable
 from asterisk_compliance.domain.deadlines import Regime
 
 
-class IncidentSettings(Table):
+class IncidentSettings(ConfigTable):
     """Leaks (APPI Article 26, GDPR Articles 33 and 34).
 
     Attributes:

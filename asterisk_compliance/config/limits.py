@@ -6,12 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from asterisk_compliance.config.tables import Count, Seconds, Table
+from asterisk_compliance.config.tables import ConfigTable, Count, Seconds
 
 Mebibytes = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
-class LimitSettings(Table):
+class LimitSettings(ConfigTable):
     """Every wait has a name and a length, in seconds; every queue a size; 0 MiB: no watermark."""
 
     notice_margin_s: Seconds = 3.0

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from asterisk_compliance.config.tables import Table
+from asterisk_compliance.config.tables import ConfigTable
 
 
-class PastCallsSettings(Table):
+class PastCallsSettings(ConfigTable):
     """``shown``: on the channel of each call; ``days``: how far back, here and by command."""
 
     shown: bool = False

@@ -8,13 +8,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from asterisk_compliance.config.tables import Code, Country, Language, Table
+from asterisk_compliance.config.tables import Code, ConfigTable, Country, LanguageCode
 from asterisk_compliance.domain.disclosure.publication import LegalBasis
 
 Text = Annotated[str, Field(min_length=1, max_length=4_000)]
 
 
-class ControllerSettings(Table):
+class ControllerSettings(ConfigTable):
     """Who is responsible for the recordings (APPI Article 32, GDPR Article 13)."""
 
     name: Annotated[str, Field(min_length=1)]
@@ -24,31 +24,31 @@ class ControllerSettings(Table):
     fingerprint: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
 
 
-class RecipientSettings(Table):
+class RecipientSettings(ConfigTable):
     """A third party that is given recordings (APPI Articles 27 and 28, GDPR Article 13(1)(e))."""
 
-    name: Annotated[Mapping[Language, Text], Field(min_length=1)]
+    name: Annotated[Mapping[LanguageCode, Text], Field(min_length=1)]
     country: Country
-    items: Annotated[Mapping[Language, Text], Field(min_length=1)]
-    why: Annotated[Mapping[Language, Text], Field(min_length=1)]
+    items: Annotated[Mapping[LanguageCode, Text], Field(min_length=1)]
+    why: Annotated[Mapping[LanguageCode, Text], Field(min_length=1)]
 
 
-class PublicationSettings(Table):
+class PublicationSettings(ConfigTable):
     """What people must be able to read (APPI Article 32, GDPR Articles 13 and 14).
 
     What the page says of purposes, notices, periods and keys stands elsewhere in the file.
     ``named``: phrases by which a notice names the page.
     """
 
-    name: Mapping[Language, Text] = {}
-    address: Mapping[Language, Text] = {}
-    representative: Mapping[Language, Text] = {}
-    procedure: Mapping[Language, Text] = {}
+    name: Mapping[LanguageCode, Text] = {}
+    address: Mapping[LanguageCode, Text] = {}
+    representative: Mapping[LanguageCode, Text] = {}
+    procedure: Mapping[LanguageCode, Text] = {}
     hearing_number: Annotated[str, Field(pattern=r"^[0-9+*#() -]{0,40}$")] = ""
-    complaints: Mapping[Language, Text] = {}
-    authority: Mapping[Language, Text] = {}
-    security: Mapping[Language, tuple[Text, ...]] = {}
+    complaints: Mapping[LanguageCode, Text] = {}
+    authority: Mapping[LanguageCode, Text] = {}
+    security: Mapping[LanguageCode, tuple[Text, ...]] = {}
     basis: Mapping[Code, LegalBasis] = {}
-    interests: Mapping[Language, Text] = {}
-    named: Mapping[Language, tuple[Text, ...]] = {}
+    interests: Mapping[LanguageCode, Text] = {}
+    named: Mapping[LanguageCode, tuple[Text, ...]] = {}
     recipient: tuple[RecipientSettings, ...] = ()

@@ -6,11 +6,11 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from asterisk_compliance.config.tables import PeriodText, Table
+from asterisk_compliance.config.tables import ConfigTable, PeriodText
 from asterisk_compliance.domain.deadlines import Regime
 
 
-class RequestSettings(Table):
+class RequestSettings(ConfigTable):
     """Requests of people (APPI Articles 33 to 39, GDPR Articles 12 to 22).
 
     Attributes:

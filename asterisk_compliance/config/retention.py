@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from asterisk_compliance.config.tables import PeriodText, Table
+from asterisk_compliance.config.tables import ConfigTable, PeriodText
 
 
-class RetentionSettings(Table):
+class RetentionSettings(ConfigTable):
     """What ends, and who ends it.
 
     Attributes:

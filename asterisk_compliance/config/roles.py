@@ -7,22 +7,22 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from asterisk_compliance.config.tables import Code, Name, Table
+from asterisk_compliance.config.tables import Code, ConfigTable, Name
 from asterisk_compliance.domain.access.purpose_limitation import OWN_CODES, Action
 from asterisk_compliance.domain.access.roles import Role
 from asterisk_compliance.shipped.catalogue import shipped_purposes
 
-Account = Annotated[str, Field(pattern=r"^[^\s:/]{1,128}$")]
+AccountName = Annotated[str, Field(pattern=r"^[^\s:/]{1,128}$")]
 """A user or a group as the operating system lists it; directories add ``@`` and ``\\``."""
 Queue = Annotated[str, Field(min_length=1, max_length=128)]
 
 
-class RoleSettings(Table):
+class RoleSettings(ConfigTable):
     """Who may do what with recordings of which calls. Its name stands in rows."""
 
     name: Name
-    users: tuple[Account, ...] = ()
-    groups: tuple[Account, ...] = ()
+    users: tuple[AccountName, ...] = ()
+    groups: tuple[AccountName, ...] = ()
     purposes: Annotated[tuple[Code, ...], Field(min_length=1)]
     actions: Annotated[tuple[Action, ...], Field(min_length=1)]
     queues: tuple[Queue, ...] = ()
@@ -38,7 +38,7 @@ class RoleSettings(Table):
         return Role(**self.model_dump())
 
 
-class UseSettings(Table):
+class UseSettings(ConfigTable):
     """What no notice tells (docs/use.md).
 
     ``accepted``: of whom a policy with ``on_join = "continue"`` takes in untold.

@@ -9,7 +9,7 @@ from asterisk_compliance.config.consistency import items
 from asterisk_compliance.domain.call.dialplan_fallback import unfit
 from asterisk_compliance.domain.policy.notice import Consent, Fallback
 from asterisk_compliance.domain.policy.reachability import Reach, applying_to, reachable
-from asterisk_compliance.domain.policy.rules import DEFAULT, SITE, Rule, reachable_conflicts
+from asterisk_compliance.domain.policy.rules import DEFAULT, SITE, PolicyRule, reachable_conflicts
 from asterisk_compliance.domain.policy.terms import RetentionConflict
 from asterisk_compliance.shipped.presets import chosen_rules, read_rules, shipped_presets
 
@@ -22,7 +22,7 @@ _KEYS_NEEDED: Mapping[Consent, tuple[str, ...]] = {
 
 def own_rules(
     raw: Mapping[str, Any], tables: Mapping[str, Any]
-) -> tuple[tuple[Rule, ...], list[str]]:
+) -> tuple[tuple[PolicyRule, ...], list[str]]:
     """The site's ``[[rule]]`` tables, in its time zone where they name none, and every problem."""
     chosen = tables.get("rules")
     listed = raw.get("rule", [])
@@ -33,7 +33,7 @@ def own_rules(
 
 
 def rule_disagreements(
-    raw: Mapping[str, Any], tables: Mapping[str, Any], own: tuple[Rule, ...]
+    raw: Mapping[str, Any], tables: Mapping[str, Any], own: tuple[PolicyRule, ...]
 ) -> Iterator[str]:
     """Presets that are there twice, names that nothing has, and calls that nobody prepared for."""
     chosen = tables.get("rules")
@@ -97,7 +97,7 @@ def _doubles(
     raw: Mapping[str, Any],
     presets: tuple[str, ...],
     by_number: tuple[str, ...],
-    own: tuple[Rule, ...],
+    own: tuple[PolicyRule, ...],
 ) -> Iterator[str]:
     seen: set[str] = set()
     for key, names in (("presets", presets), ("presets_by_number", by_number)):
@@ -112,7 +112,7 @@ def _doubles(
             yield f"{address}: preset {taken[rule.id]} has a rule of this name"
 
 
-def _unknown_policies(raw: Mapping[str, Any], own: tuple[Rule, ...]) -> Iterator[str]:
+def _unknown_policies(raw: Mapping[str, Any], own: tuple[PolicyRule, ...]) -> Iterator[str]:
     declared = [item.get("name") for item in items(raw, "policy")]
     for rule in own:
         if any(name not in declared for name in rule.match.policy or ()):

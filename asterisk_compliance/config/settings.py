@@ -44,6 +44,7 @@ from asterisk_compliance.config.tables import (
     AsteriskSettings,
     AuditSettings,
     CanarySettings,
+    ConfigTable,
     EmergencySettings,
     HealthSettings,
     KeySettings,
@@ -53,12 +54,11 @@ from asterisk_compliance.config.tables import (
     ReconcileSettings,
     RulesSettings,
     ServiceSettings,
-    Table,
     VaultSettings,
     WordingSettings,
 )
 from asterisk_compliance.config.webhook import WebhookSettings, unusable_webhooks
-from asterisk_compliance.domain.policy.rules import Rule
+from asterisk_compliance.domain.policy.rules import PolicyRule
 from asterisk_compliance.errors import ConfigError
 from asterisk_compliance.shipped.presets import chosen_rules
 
@@ -103,7 +103,7 @@ __all__ = [
 ]
 
 
-class Settings(Table):
+class Settings(ConfigTable):
     """There is no default for a secret or a purpose: silence is not a policy.
 
     Without a notice and a policy a site can only observe.
@@ -116,7 +116,7 @@ class Settings(Table):
     notice: tuple[NoticeSettings, ...] = ()
     policy: tuple[PolicySettings, ...] = ()
     rules: RulesSettings = RulesSettings()
-    rule: tuple[Rule, ...] = ()
+    rule: tuple[PolicyRule, ...] = ()
     limits: LimitSettings = LimitSettings()
     emergency: EmergencySettings = EmergencySettings()
     audit: AuditSettings
@@ -138,7 +138,7 @@ class Settings(Table):
     webhook: tuple[WebhookSettings, ...] = ()
 
     @cached_property
-    def every_rule(self) -> tuple[Rule, ...]:
+    def every_rule(self) -> tuple[PolicyRule, ...]:
         """The site's own, and those of the presets that it chose."""
         return (*self.rule, *chosen_rules(self.rules.presets, self.rules.presets_by_number))
 
@@ -147,7 +147,7 @@ class Settings(Table):
 class _Shape:
     """What may stand at the top of the file."""
 
-    table: type[Table]
+    table: type[ConfigTable]
     many: bool = False
     required: bool = True
 
@@ -181,7 +181,7 @@ _SHAPES: Mapping[str, _Shape] = {
     "webhook": _Shape(WebhookSettings, many=True, required=False),
 }
 
-_T = TypeVar("_T", bound=Table)
+_T = TypeVar("_T", bound=ConfigTable)
 
 
 def load(path: Path, *, secrets: bool = True) -> Settings:

@@ -32,24 +32,24 @@ from asterisk_compliance.domain.policy.notice import (
     AgentConsent,
     CaptureFrom,
     Consent,
-    Duty,
     Fallback,
     OnJoin,
     OnPauseForgotten,
     OnProblem,
     OnWithdrawal,
+    RecordingDuty,
     ToldBy,
     Withdrawal,
 )
-from asterisk_compliance.domain.policy.terms import FIELDS, Terms
+from asterisk_compliance.domain.policy.terms import FIELDS, PolicyTerms
 from asterisk_compliance.shipped.presets import shipped_presets
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Code = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{1,31}$")]
-Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+LanguageCode = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 PromptName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)*$")]
 Digits = Annotated[str, Field(pattern=r"^[0-9]{1,15}$")]
-Key = Annotated[str, Field(pattern=r"^[0-9*#]?$")]
+DialKey = Annotated[str, Field(pattern=r"^[0-9*#]?$")]
 EndpointPattern = Annotated[str, Field(pattern=r"^[A-Za-z0-9]+/\S{1,120}$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
@@ -93,18 +93,18 @@ def _destination(text: str) -> str:
 
 PeriodText = Annotated[Period, BeforeValidator(lambda text: read_period(str(text)))]
 Country = Annotated[str, AfterValidator(_country)]
-Destination = Annotated[str, AfterValidator(_destination)]
+DestinationUrl = Annotated[str, AfterValidator(_destination)]
 PresetName = Annotated[str, AfterValidator(_preset)]
-Recipient = Annotated[str, AfterValidator(check_recipient)]
+SealingRecipient = Annotated[str, AfterValidator(check_recipient)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 AsteriskPath = Annotated[Path, AfterValidator(_plain)]
 
 
-class Table(BaseModel):
+class ConfigTable(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Secret(Table):
+class SecretSetting(ConfigTable):
     """It comes from a file or the environment, never from here."""
 
     secret_file: AbsolutePath | None = None
@@ -135,7 +135,7 @@ class Secret(Table):
         return SecretStr(secret)
 
 
-class _Login(Secret):
+class _Login(SecretSetting):
     """A user of Asterisk."""
 
     user: Annotated[str, Field(min_length=1)]
@@ -158,7 +158,7 @@ class AmiSettings(_Login):
     reconnect_max_s: Seconds = 30.0
 
 
-class AgiSettings(Table):
+class AgiSettings(ConfigTable):
     host: str = "127.0.0.1"
     port: Port = 4573
     permit: tuple[IPvAnyNetwork, ...] = (IPv4Network("127.0.0.1/32"), IPv6Network("::1/128"))
@@ -166,7 +166,7 @@ class AgiSettings(Table):
     connections_max: Annotated[int, Field(ge=1)] = 1_000
 
 
-class AsteriskSettings(Table):
+class AsteriskSettings(ConfigTable):
     """One Asterisk.
 
     ``spool`` and ``sounds`` are paths as *Asterisk* sees them; ``…_here`` are the same
@@ -200,42 +200,42 @@ class AsteriskSettings(Table):
         return self.sounds_here or self.sounds
 
 
-class PurposeSettings(Table):
+class PurposeSettings(ConfigTable):
     """A purpose of the site's own, or more phrases for a shipped one."""
 
     code: Code
-    label: Mapping[Language, str] = {}
-    phrases: Mapping[Language, tuple[str, ...]] = {}
+    label: Mapping[LanguageCode, str] = {}
+    phrases: Mapping[LanguageCode, tuple[str, ...]] = {}
     dpv: tuple[Annotated[str, Field(pattern=r"^https://w3id\.org/dpv")], ...] = ()
     retention: PeriodText | None = None
 
 
-class WordingSettings(Table):
+class WordingSettings(ConfigTable):
     """``text`` may be left out for a shipped prompt: its words are in the manifest."""
 
     prompt: PromptName
     text: str = ""
 
 
-class NoticeSettings(Table):
+class NoticeSettings(ConfigTable):
     id: Name
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")]
     purposes: Annotated[tuple[Code, ...], Field(min_length=1)]
     purposes_told_by: ToldBy = ToldBy.NOTICE
     retention: PeriodText | None = None
-    wording: Annotated[Mapping[Language, WordingSettings], Field(min_length=1)]
+    wording: Annotated[Mapping[LanguageCode, WordingSettings], Field(min_length=1)]
 
 
-class KeySettings(Table):
+class KeySettings(ConfigTable):
     """Which key means what while we ask; an empty one means nothing."""
 
-    accept: Key = ""
-    refuse: Key = ""
-    repeat: Key = ""
-    language: Key = ""
+    accept: DialKey = ""
+    refuse: DialKey = ""
+    repeat: DialKey = ""
+    language: DialKey = ""
 
 
-class AnnouncementSettings(Table):
+class AnnouncementSettings(ConfigTable):
     """Prompts for callers who are not recorded; needed where a policy says something."""
 
     refused: PromptName = "refused"
@@ -243,17 +243,17 @@ class AnnouncementSettings(Table):
     required: PromptName = "required-here"
 
 
-class SalesSettings(Table):
+class SalesSettings(ConfigTable):
     """Calls that sell: who we are comes first, and who says no is not called again."""
 
     introduction: PromptName | None = None
     do_not_call: bool = False
 
 
-class PolicySettings(Table):
+class PolicySettings(ConfigTable):
     """What a policy asks of its calls; rules can make it stricter, never laxer.
 
-    A field of :class:`Terms` that is not written says nothing: then the default holds.
+    A field of :class:`PolicyTerms` that is not written says nothing: then the default holds.
     """
 
     name: Name
@@ -261,9 +261,9 @@ class PolicySettings(Table):
     notice_opt_out: Name | None = None
     notice_opt_in: Name | None = None
     notice_joined: Name | None = None
-    languages: Annotated[tuple[Language, ...], Field(min_length=1)]
+    languages: Annotated[tuple[LanguageCode, ...], Field(min_length=1)]
     consent: Consent | None = None
-    duty: Duty | None = None
+    duty: RecordingDuty | None = None
     capture: CaptureFrom | None = None
     on_refusal: OnProblem | None = None
     on_notice_failure: OnProblem | None = None
@@ -285,8 +285,8 @@ class PolicySettings(Table):
     sales: SalesSettings = SalesSettings()
 
     @property
-    def terms(self) -> Terms:
-        return Terms(**{field: getattr(self, field) for field in FIELDS})
+    def terms(self) -> PolicyTerms:
+        return PolicyTerms(**{field: getattr(self, field) for field in FIELDS})
 
     def notice_for(self, consent: Consent) -> str:
         """The id of the notice that is played where ``consent`` is asked for."""
@@ -301,7 +301,7 @@ class PolicySettings(Table):
         return self
 
 
-class RulesSettings(Table):
+class RulesSettings(ConfigTable):
     """Which rules hold beside the site's own.
 
     ``home``: where the site is, to read numbers; without it every number is unknown, and an
@@ -314,7 +314,7 @@ class RulesSettings(Table):
     presets_by_number: tuple[PresetName, ...] = ()
 
 
-class EmergencySettings(Table):
+class EmergencySettings(ConfigTable):
     """Calls to these numbers get no notice and no recording, even when the service is down.
 
     They are in the rendered dialplan: render it again after a change.
@@ -324,7 +324,7 @@ class EmergencySettings(Table):
     outside_prefixes: tuple[Digits, ...] = ()
 
 
-class AuditSettings(Table):
+class AuditSettings(ConfigTable):
     """The log, who signs its checkpoints, and where they go (docs/keys.md).
 
     ``site`` and the names of the nodes make the origin of a new log, with the log's own id.
@@ -338,21 +338,21 @@ class AuditSettings(Table):
     signing_key: AbsolutePath | None = None
     checkpoint_rows: Count = 1_000
     checkpoint_s: Seconds = 300.0
-    checkpoints_to: tuple[Destination, ...] = ()
+    checkpoints_to: tuple[DestinationUrl, ...] = ()
 
     @property
     def key_path(self) -> Path:
         return self.signing_key or self.store / "signing.key"
 
 
-class VaultSettings(Table):
+class VaultSettings(ConfigTable):
     """Where recordings are kept, and to whose public keys they are encrypted (docs/sealing.md).
 
     Nobody is guessed: without a recipient it must be said that nothing is encrypted.
     """
 
     recordings: AbsolutePath
-    recipients: tuple[Recipient, ...] = ()
+    recipients: tuple[SealingRecipient, ...] = ()
     encryption: Literal["age", "off"] = "age"
     sealers: Annotated[int, Field(ge=1, le=64)] = 2
     seal_s: Seconds = 600.0
@@ -371,7 +371,7 @@ class VaultSettings(Table):
         return self
 
 
-class ReconcileSettings(Table):
+class ReconcileSettings(ConfigTable):
     """What ``reconcile`` compares the log with, where its options say nothing else."""
 
     contexts: tuple[Annotated[str, Field(min_length=1)], ...] = ()
@@ -381,7 +381,7 @@ class ReconcileSettings(Table):
     cel_columns: tuple[str, ...] = ()
 
 
-class CanarySettings(Table):
+class CanarySettings(ConfigTable):
     """A synthetic call through everything, every so many minutes; 0 is never."""
 
     every_min: Annotated[float, Field(ge=0, le=10_080)] = 0.0
@@ -389,11 +389,11 @@ class CanarySettings(Table):
     within_s: Seconds = 60.0
 
 
-class ServiceSettings(Table):
+class ServiceSettings(ConfigTable):
     socket: AbsolutePath = Path("/run/asterisk-compliance/control.sock")
 
 
-class HealthSettings(Table):
+class HealthSettings(ConfigTable):
     """Where a monitor asks. It has no login, so it is never open to other hosts."""
 
     host: Literal["127.0.0.1", "::1"] = "127.0.0.1"

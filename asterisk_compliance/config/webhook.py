@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from asterisk_compliance.config.tables import AbsolutePath, Name, Seconds, Secret
+from asterisk_compliance.config.tables import AbsolutePath, Name, Seconds, SecretSetting
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.audit.webhook_signature import read_secret
 
@@ -38,7 +38,7 @@ def _kind(name: object) -> Kind:
         raise ValueError("is no kind of row: docs/audit-kinds.md has them all") from None
 
 
-class WebhookSettings(Secret):
+class WebhookSettings(SecretSetting):
     """One receiver. A ``secret_file`` may hold several secrets, a line each: while one replaces
     another, messages bear both signatures.
     """
@@ -57,8 +57,8 @@ class WebhookSettings(Secret):
         """Every secret that messages are signed by.
 
         Raises:
-            ValueError: as :meth:`~asterisk_compliance.config.tables.Secret.secret`, or one of them
-                is none; the message repeats nothing of it.
+            ValueError: as :meth:`~asterisk_compliance.config.tables.SecretSetting.secret`, or one
+                of them is none; the message repeats nothing of it.
         """
         return tuple(map(read_secret, self.secret().get_secret_value().split()))
 

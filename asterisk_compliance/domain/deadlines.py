@@ -51,7 +51,7 @@ SOURCES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class ResponseDeadline:
     """When an answer is late, in Unix milliseconds.
 
     Attributes:
@@ -64,7 +64,9 @@ class Due:
     legal_ms: int | None = None
 
 
-def due(regime: Regime, promise: Period | None, received_ms: int, zone: ZoneInfo) -> Due:
+def due(
+    regime: Regime, promise: Period | None, received_ms: int, zone: ZoneInfo
+) -> ResponseDeadline:
     """When the answer to a request is late that arrived at ``received_ms``.
 
     Args:
@@ -76,11 +78,11 @@ def due(regime: Regime, promise: Period | None, received_ms: int, zone: ZoneInfo
     legal = LEGAL.get(regime)
     if legal is None:
         own = promise or SUIT[Regime.JP]
-        return Due(over_ms(own, received_ms, zone), Basis.PROMISE)
+        return ResponseDeadline(over_ms(own, received_ms, zone), Basis.PROMISE)
     legal_ms = over_ms(legal, received_ms, zone)
     if promise is not None and (promised_ms := over_ms(promise, received_ms, zone)) < legal_ms:
-        return Due(promised_ms, Basis.PROMISE, legal_ms)
-    return Due(legal_ms, Basis.STATUTORY, legal_ms)
+        return ResponseDeadline(promised_ms, Basis.PROMISE, legal_ms)
+    return ResponseDeadline(legal_ms, Basis.STATUTORY, legal_ms)
 
 
 def extended_ms(regime: Regime, received_ms: int, zone: ZoneInfo) -> int | None:

@@ -23,7 +23,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from asterisk_compliance.domain.breach.notification_duties import LeakRule
 from asterisk_compliance.domain.phone_numbers import COUNTRIES
 from asterisk_compliance.domain.policy.matching import Match
-from asterisk_compliance.domain.policy.rules import Rule
+from asterisk_compliance.domain.policy.rules import PolicyRule
 from asterisk_compliance.errors import ConfigError
 
 
@@ -61,9 +61,9 @@ class Preset:
     """
 
     about: About
-    rules: tuple[Rule, ...]
+    rules: tuple[PolicyRule, ...]
 
-    def by_number(self) -> tuple[Rule, ...]:
+    def by_number(self) -> tuple[PolicyRule, ...]:
         """For a site elsewhere: they apply to parties who may be there, as numbers tell.
 
         What a rule itself says about country or prefix stands.
@@ -94,14 +94,14 @@ class EmergencyNumber:
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
 # A tuple of one: pydantic hands its configuration on to a plain dataclass only from outside.
-_RULE: TypeAdapter[tuple[Rule]] = TypeAdapter(tuple[Rule], config=_STRICT)
+_RULE: TypeAdapter[tuple[PolicyRule]] = TypeAdapter(tuple[PolicyRule], config=_STRICT)
 _ABOUT: TypeAdapter[tuple[About]] = TypeAdapter(tuple[About], config=_STRICT)
 _NUMBER: TypeAdapter[tuple[EmergencyNumber]] = TypeAdapter(tuple[EmergencyNumber], config=_STRICT)
 _LEAK: TypeAdapter[tuple[LeakRule]] = TypeAdapter(tuple[LeakRule], config=_STRICT)
 _T = TypeVar("_T")
 
 
-def read_rules(raw: Any, address: str = "rule") -> tuple[tuple[Rule, ...], list[str]]:
+def read_rules(raw: Any, address: str = "rule") -> tuple[tuple[PolicyRule, ...], list[str]]:
     """Rules from the tables of a TOML file.
 
     Args:
@@ -113,7 +113,7 @@ def read_rules(raw: Any, address: str = "rule") -> tuple[tuple[Rule, ...], list[
     """
     if not isinstance(raw, list):
         return (), [f"{address}: must be a list of tables: write [[{address}]]"]
-    rules: list[Rule] = []
+    rules: list[PolicyRule] = []
     problems: list[str] = []
     for number, item in enumerate(raw, 1):
         found = _read(_RULE, item, f"{address}[{number}]", problems)
@@ -149,7 +149,7 @@ def shipped_presets() -> Mapping[str, Preset]:
     return {preset.about.name: preset for preset in found}
 
 
-def chosen_rules(presets: Iterable[str], by_number: Iterable[str]) -> tuple[Rule, ...]:
+def chosen_rules(presets: Iterable[str], by_number: Iterable[str]) -> tuple[PolicyRule, ...]:
     """The rules of shipped presets: for every call, and by the number of the party outside.
 
     Raises:

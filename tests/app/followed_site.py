@@ -9,13 +9,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from app.handled_site import Wires
-from asterisk_compliance.app.calls.leg_tracking import Endpoints, Following
+from asterisk_compliance.app.calls.leg_tracking import EndpointDirectory, LegTracker
 from asterisk_compliance.app.calls.node import Node
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.call.decision import Decision
-from asterisk_compliance.domain.call.events import CompanyChanged, Entry, Event
-from asterisk_compliance.domain.call.participants import Peer
-from asterisk_compliance.domain.call.state import Call, Limits
+from asterisk_compliance.domain.call.events import CallEvent, CompanyChanged, EntryWire
+from asterisk_compliance.domain.call.participants import Participant
+from asterisk_compliance.domain.call.state import Call, CallLimits
 from asterisk_compliance.domain.policy.notice import OnJoin, Policy
 from asterisk_compliance.errors import AsteriskError, RequestRefused
 from asterisk_compliance.ids import ChannelId, NodeName, call_id
@@ -70,9 +70,9 @@ class Task:
     """A call that keeps what it is told."""
 
     call: Call
-    heard: list[Event] = field(default_factory=list)
+    heard: list[CallEvent] = field(default_factory=list)
 
-    def feed(self, event: Event) -> None:
+    def feed(self, event: CallEvent) -> None:
         self.heard.append(event)
 
 
@@ -81,16 +81,16 @@ class Site:
 
     node = NodeName("pbx1")
 
-    def __init__(self, endpoints: Endpoints | None = None) -> None:
+    def __init__(self, endpoints: EndpointDirectory | None = None) -> None:
         self.calls: dict[ChannelId, Task] = {}
         self.ari: TrueState | None = TrueState()
         self.ami: Wires | None = Wires()
         self.rows: list[tuple[Kind, dict[str, object]]] = []
         self.running: set[asyncio.Task[None]] = set()
-        self.following = Following(cast("Node", self), endpoints or Endpoints())
+        self.following = LegTracker(cast("Node", self), endpoints or EndpointDirectory())
         self.at_ms = 0
 
-    def feed(self, channel: ChannelId, event: Event) -> None:
+    def feed(self, channel: ChannelId, event: CallEvent) -> None:
         if channel in self.calls:
             self.calls[channel].feed(event)
 
@@ -113,7 +113,9 @@ class Site:
     ) -> Task:
         identity = call_id(1_700_000_000_000, channel.encode()[-8:])
         policy = cast("Policy", SimpleNamespace(on_join=on_join))
-        call = Call(identity, channel, Entry.ARI, Limits(), 0, decision=decision, policy=policy)
+        call = Call(
+            identity, channel, EntryWire.ARI, CallLimits(), 0, decision=decision, policy=policy
+        )
         self.calls[channel] = Task(call)
         return self.calls[channel]
 
@@ -163,7 +165,7 @@ class Site:
         told = [one for one in self.calls[channel].heard if isinstance(one, CompanyChanged)]
         return [{peer.channel for peer in one.peers} for one in told]
 
-    def peers(self, channel: ChannelId) -> tuple[Peer, ...]:
+    def peers(self, channel: ChannelId) -> tuple[Participant, ...]:
         told = [one for one in self.calls[channel].heard if isinstance(one, CompanyChanged)]
         return told[-1].peers
 

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, cast
 
-from asterisk_compliance.app.calls.channel_control import Hands, whispering_channel
+from asterisk_compliance.app.calls.channel_control import ChannelControl, whispering_channel
 from asterisk_compliance.asterisk.ami.client import AmiClient
 from asterisk_compliance.asterisk.ari.client import AriClient
 from asterisk_compliance.domain.call.commands import Whisper
-from asterisk_compliance.domain.call.events import Entry
-from asterisk_compliance.domain.call.state import Call, Limits
+from asterisk_compliance.domain.call.events import EntryWire
+from asterisk_compliance.domain.call.state import Call, CallLimits
 from asterisk_compliance.errors import AsteriskError, AsteriskUnavailable, RequestRefused
 from asterisk_compliance.ids import ChannelId, call_id, playback_id, recording_id
 
@@ -109,7 +109,7 @@ class Site:
         self.wires = Wires()
         self.ami: AmiClient | None = cast("AmiClient", self.wires)
         self.ari: AriClient | None = cast("AriClient", self.wires)
-        self.hands = Hands(self)
+        self.hands = ChannelControl(self)
         self.wires.enters = self.hands.whisper_entered
         self.running: list[asyncio.Task[None]] = []
 
@@ -126,4 +126,4 @@ class Site:
 
 
 def live(channel: ChannelId = CALLER) -> Call:
-    return Call(CALL, channel, Entry.ARI, Limits(), 0)
+    return Call(CALL, channel, EntryWire.ARI, CallLimits(), 0)

@@ -20,7 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from asterisk_compliance.app.retention.disposal import Run
+from asterisk_compliance.app.retention.disposal import DisposalRun
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.audit.encoding import decode
 from asterisk_compliance.ids import RecordingId, spool_name
@@ -116,7 +116,9 @@ def _killed_at(line: int, settings: Settings) -> bool:
 
 def _dispose(settings: Settings) -> None:
     with StoreWriter.open(settings.audit.store) as store:
-        run = Run.begin(settings, lambda *rows: store.commit(rows)[-1].seq, "officer", at(DUE))
+        run = DisposalRun.begin(
+            settings, lambda *rows: store.commit(rows)[-1].seq, "officer", at(DUE)
+        )
         run.go_on()
 
 

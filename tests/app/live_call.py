@@ -25,9 +25,9 @@ from asterisk_compliance.domain.call.commands import (
 from asterisk_compliance.domain.call.decision import Status
 from asterisk_compliance.domain.call.events import (
     Bridged,
+    CallEvent,
     CompanyChanged,
-    Entry,
-    Event,
+    EntryWire,
     FileGrew,
     LeftStasis,
     MixMonitorStarted,
@@ -36,11 +36,11 @@ from asterisk_compliance.domain.call.events import (
     SpoolKept,
     SpoolRemoved,
 )
-from asterisk_compliance.domain.call.participants import Peer
-from asterisk_compliance.domain.call.state import Arrival, Call, Limits, Phase, Stepped
+from asterisk_compliance.domain.call.participants import Participant
+from asterisk_compliance.domain.call.state import Arrival, Call, CallLimits, CallPhase, CallStep
 from asterisk_compliance.domain.policy.notice import CaptureFrom, Notice, Policy, Wording
 from asterisk_compliance.domain.purposes import PurposeCode
-from asterisk_compliance.domain.recording.verdict import Expected, Outcome, Verdict
+from asterisk_compliance.domain.recording.verdict import CaptureOutcome, Expected, RecordingVerdict
 from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.ids import (
     ChannelId,
@@ -54,7 +54,7 @@ from asterisk_compliance.ids import (
 WITHIN_S = 5.0
 CALL = call_id(1_700_000_000_000, b"8 bytes!")
 CHANNEL = ChannelId("1700000000.1")
-LIMITS = Limits(notice_margin_ms=10_000, dialplan_ms=20_000, growth_ms=10_000, stop_ms=10_000)
+LIMITS = CallLimits(notice_margin_ms=10_000, dialplan_ms=20_000, growth_ms=10_000, stop_ms=10_000)
 WORDING = Wording("ja", "録音します", "sound:/prompts/ja/notice", 1_000, "t" * 64, "a" * 64)
 NOTICE = Notice("standard", "1", (PurposeCode("SERVICE"),), {"ja": WORDING})
 POLICY = Policy("inbound", NOTICE, ("ja",), CaptureFrom.BRIDGED, "p" * 64)
@@ -62,16 +62,16 @@ NODE = NodeName("pbx1")
 RECORDING, SECOND = recording_id(CALL, 1), recording_id(CALL, 2)
 AGENT, OTHER, THIRD = (ChannelId(f"1700000000.{number}") for number in (2, 3, 4))
 BOTH_FILES = 2
-CLOSED = Verdict(Outcome.CLOSED, length_ms=1_000)
+CLOSED = RecordingVerdict(CaptureOutcome.CLOSED, length_ms=1_000)
 
 
 def arrival(policy: Policy = POLICY) -> Arrival:
     facts = (PersonalFact("number", "0312345678", "0312345678"),)
-    return Arrival(CHANNEL, CHANNEL, Entry.ARI, monotonic_ms(), policy, "inbound", facts=facts)
+    return Arrival(CHANNEL, CHANNEL, EntryWire.ARI, monotonic_ms(), policy, "inbound", facts=facts)
 
 
 def company(*channels: ChannelId) -> CompanyChanged:
-    return CompanyChanged(monotonic_ms(), tuple(Peer(channel) for channel in channels))
+    return CompanyChanged(monotonic_ms(), tuple(Participant(channel) for channel in channels))
 
 
 @dataclass
@@ -92,7 +92,7 @@ class Site:
     capture_stops: bool = True
     closed: bool = False
     disk: asyncio.Event = field(default_factory=asyncio.Event)
-    verdict: Verdict = CLOSED
+    verdict: RecordingVerdict = CLOSED
     spool_is_emptied: bool = True
     mutes: bool = True
     begins: bool = True
@@ -177,7 +177,7 @@ class Site:
     def close(self) -> None:
         self.closed = True
 
-    async def judge(self, recording: RecordingId, expected: Expected) -> Verdict:
+    async def judge(self, recording: RecordingId, expected: Expected) -> RecordingVerdict:
         self.happened.append("judge")
         self.while_judging()
         await self.judging.wait()
@@ -261,12 +261,12 @@ class Site:
         return [draft.detail["reason"] for draft in self.drafts if draft.kind is Kind.DECISION]
 
 
-def listen(monkeypatch: pytest.MonkeyPatch) -> list[Event]:
+def listen(monkeypatch: pytest.MonkeyPatch) -> list[CallEvent]:
     """Every event that the domain is given from now on."""
-    told: list[Event] = []
+    told: list[CallEvent] = []
     step = rules.step
 
-    def listening(call: Call, event: Event) -> Stepped:
+    def listening(call: Call, event: CallEvent) -> CallStep:
         told.append(event)
         return step(call, event)
 
@@ -278,7 +278,7 @@ class Live:
     """A call that runs; ``until`` waits for what shall happen, and never for ever."""
 
     def __init__(
-        self, site: Site, limits: Limits = LIMITS, *, events: int = 64, policy: Policy = POLICY
+        self, site: Site, limits: CallLimits = LIMITS, *, events: int = 64, policy: Policy = POLICY
     ) -> None:
         call, first = rules.arrive(CALL, arrival(policy), limits)
         self.site = site
@@ -288,7 +288,7 @@ class Live:
     async def _run(self, first: tuple[Command, ...]) -> None:
         await self.task.run(first)
 
-    def feed(self, *events: Event) -> None:
+    def feed(self, *events: CallEvent) -> None:
         for event in events:
             self.task.feed(event)
 
@@ -340,5 +340,5 @@ class Live:
     async def over(self) -> None:
         async with asyncio.timeout(WITHIN_S):
             await self.running
-        assert self.task.call.phase is Phase.OVER
+        assert self.task.call.phase is CallPhase.OVER
         assert not [step for step in self.site.happened if step.startswith("failed ")]

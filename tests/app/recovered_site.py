@@ -12,15 +12,15 @@ from app.followed_site import Task
 from app.handled_site import Wires
 from app.serving import UNSEALED, Serving, write_config
 from asterisk_compliance.app.calls.call_task import CallTask
-from asterisk_compliance.asterisk.ari.events import Channel, DialplanPlace, Party
+from asterisk_compliance.asterisk.ari.events import AriCaller, Channel, DialplanPlace
 from asterisk_compliance.asterisk.ari.requests import Bridge
 from asterisk_compliance.clock import monotonic_ms, unix_ms
 from asterisk_compliance.domain.audit.rows import Detail, Draft, Kind
 from asterisk_compliance.domain.call.events import (
     ChannelGone,
-    Entry,
+    EntryWire,
 )
-from asterisk_compliance.domain.call.state import Call, Limits
+from asterisk_compliance.domain.call.state import Call, CallLimits
 from asterisk_compliance.ids import CallId, ChannelId, call_id, recording_id, spool_name
 from asterisk_compliance.storage.recordings.assembly import wav_header
 
@@ -64,7 +64,7 @@ class Asterisk(Wires):
 
     def lives(self, channel: ChannelId, name: str = "PJSIP/trunk-0001", app: str = "Dial") -> None:
         place = DialplanPlace("from-trunk", "1", 1, app)
-        self.there[channel] = Channel(channel, name, "Up", Party("", ""), place, "ja", "")
+        self.there[channel] = Channel(channel, name, "Up", AriCaller("", ""), place, "ja", "")
 
     def bridge(self, bridge: str, *channels: ChannelId) -> None:
         self.bridged.append(Bridge(bridge, channels, "basic"))
@@ -123,7 +123,9 @@ class Site:
 
     def here(self, channel: ChannelId) -> Task:
         """A live call that keeps what it is told."""
-        call = Call(call_id(unix_ms(), channel.encode()[-8:]), channel, Entry.ARI, Limits(), 0)
+        call = Call(
+            call_id(unix_ms(), channel.encode()[-8:]), channel, EntryWire.ARI, CallLimits(), 0
+        )
         task = Task(call)
         self.node.calls[channel] = cast("CallTask", task)
         return task

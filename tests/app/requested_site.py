@@ -8,23 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from asterisk_compliance.app.retention.erasure import Erasing
-from asterisk_compliance.app.retention.run import Retaining
-from asterisk_compliance.app.shared.control_socket import Peer
+from asterisk_compliance.app.retention.run import RetentionService
+from asterisk_compliance.app.shared.control_socket import SocketPeer
 from asterisk_compliance.app.shared.metrics import Metrics
-from asterisk_compliance.app.subject_requests.erasure import CarryingOut
+from asterisk_compliance.app.subject_requests.erasure import ErasureExecution
 from asterisk_compliance.app.subject_requests.steps import Requesting
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.audit.encoding import Row, decode
 from asterisk_compliance.domain.audit.rows import Draft
-from asterisk_compliance.domain.subject_requests.requests import Request
+from asterisk_compliance.domain.subject_requests.requests import SubjectRequest
 from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.ids import RecordingId, RequestId
-from asterisk_compliance.storage.log.audit_log import AuditLog
+from asterisk_compliance.storage.log.audit_log import AuditLogStore
 from asterisk_compliance.storage.log.reader import RowQuery, StoreReader
 from asterisk_compliance.storage.queries.subject_requests import every_request
 from retained import at, keep, site
 
-OFFICER = Peer(uid=0, pid=1)
+OFFICER = SocketPeer(uid=0, pid=1)
 CALLED = "2026-11-20T01:00:00.000Z"
 NOW = "2026-11-24T03:00:00.000Z"
 NUMBER = "03-1234-5678"
@@ -34,7 +34,7 @@ WHO = {"by": "PERSON", "name": "山田 太郎", "contact": "1-2-3 Marunouchi"}
 class Taken:
     """Rows that are taken ``left`` times, and then no more."""
 
-    def __init__(self, log: AuditLog) -> None:
+    def __init__(self, log: AuditLogStore) -> None:
         self._log, self.left, self.refused = log, 1_000_000, 0
 
     async def append(self, *drafts: Draft) -> int:
@@ -52,13 +52,13 @@ class Desk:
         now_ms: What the clock says.
     """
 
-    def __init__(self, log: AuditLog, settings: Settings) -> None:
+    def __init__(self, log: AuditLogStore, settings: Settings) -> None:
         self.log, self.settings = log, settings
         self.now_ms = at(NOW)
         self.taken = rows = Taken(log)
-        retaining = Retaining(rows, lambda: settings, Metrics())
+        retaining = RetentionService(rows, lambda: settings, Metrics())
         requesting = Requesting(rows, lambda: settings, lambda: self.now_ms)
-        carrying_out = CarryingOut(rows, lambda: settings, retaining, requesting.one_at_a_time)
+        carrying_out = ErasureExecution(rows, lambda: settings, retaining, requesting.one_at_a_time)
         self._verbs = {
             **requesting.verbs(),
             **carrying_out.verbs(),
@@ -88,7 +88,7 @@ class Desk:
         await self("decide", request=request, verdict="GRANTED", reason="LAW", **decision)
         return request
 
-    def request(self, request: str) -> Request:
+    def request(self, request: str) -> SubjectRequest:
         with StoreReader(self.settings.audit.store) as reader:
             return every_request(reader)[RequestId(request)]
 
@@ -100,7 +100,7 @@ class Desk:
 @asynccontextmanager
 async def desk(home: Path, **tables: Any) -> AsyncIterator[Desk]:
     settings = site(home, **tables)
-    log = await AuditLog.open(settings.audit.store)
+    log = await AuditLogStore.open(settings.audit.store)
     try:
         yield Desk(log, settings)
     finally:

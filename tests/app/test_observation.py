@@ -13,9 +13,9 @@ from typing import Any, cast
 
 import pytest
 
-from asterisk_compliance.app.calls.leg_tracking import Following
+from asterisk_compliance.app.calls.leg_tracking import LegTracker
 from asterisk_compliance.app.calls.node import Node
-from asterisk_compliance.app.observation import ObservingEars
+from asterisk_compliance.app.observation import ObservingAmiEventRouter
 from asterisk_compliance.app.shared.metrics import Metrics
 from asterisk_compliance.asterisk.ami.client import AmiAddress, AmiClient, AnyEvent
 from asterisk_compliance.asterisk.ami.events import (
@@ -39,7 +39,7 @@ from asterisk_compliance.asterisk.ami.protocol import AmiProtocol
 from asterisk_compliance.config.observe import ObserveSettings
 from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.domain.call.decision import Decision, Reason, Status
-from asterisk_compliance.domain.observation.values import End, Recorder, Told, Where
+from asterisk_compliance.domain.observation.values import End, InformedState, Recorder, Where
 from asterisk_compliance.ids import ChannelId, NodeName
 
 A, B = ChannelId("1796022110.0"), ChannelId("1796022111.1")
@@ -60,7 +60,7 @@ class OwnNode:
     fed: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.following = Following(cast("Node", self), cast("Any", SimpleNamespace()))
+        self.following = LegTracker(cast("Node", self), cast("Any", SimpleNamespace()))
 
     def row(self, kind: Kind, **detail: Any) -> None:
         self.rows.append((kind, detail))
@@ -79,7 +79,7 @@ class Heard:
     """Ears that observe, and a clock in seconds."""
 
     node: OwnNode
-    ears: ObservingEars
+    ears: ObservingAmiEventRouter
     now_s: float = 100.0
 
     def hear(self, *events: AnyEvent) -> None:
@@ -98,7 +98,7 @@ class Heard:
         return [detail for one, detail in self.node.rows if one is kind]
 
     @property
-    def told(self) -> list[tuple[Told, Where | None]]:
+    def told(self) -> list[tuple[InformedState, Where | None]]:
         return [(one["told"], one["where"]) for one in self.details()]
 
     def lives(self, channel: ChannelId = A, linkedid: str = A, **call: Any) -> None:
@@ -112,7 +112,7 @@ class Heard:
 def heard() -> Heard:
     node = OwnNode()
     settings = ObserveSettings(notices={NOTICE: 6.5})
-    heard = Heard(node, ObservingEars(cast("Node", node), settings, SPOOL))
+    heard = Heard(node, ObservingAmiEventRouter(cast("Node", node), settings, SPOOL))
     heard.hear(Newchannel(A, A))
     return heard
 
@@ -131,7 +131,7 @@ def test_a_recording_and_its_end_are_rows(heard):
                 "number": 1,
                 "by": Recorder.MIXMONITOR,
                 "bridged": True,
-                "told": Told.TOLD,
+                "told": InformedState.TOLD,
                 "where": Where.CHANNEL,
                 "notice": NOTICE,
             },
@@ -182,11 +182,11 @@ NEITHER = Decision(Status.NOT_RECORDED, Reason.SERVICE_RESTARTED)
 @pytest.mark.parametrize(
     ("call", "told"),
     [
-        ({"decision": None}, (Told.UNTOLD, None)),
-        ({"decision": NEITHER}, (Told.UNTOLD, None)),
-        ({"decision": ALLOWED}, (Told.TOLD, Where.SERVICE)),
-        ({"decision": REFUSED}, (Told.REFUSED, Where.SERVICE)),
-        ({"decision": ALLOWED, "withdrawn": True}, (Told.REFUSED, Where.SERVICE)),
+        ({"decision": None}, (InformedState.UNTOLD, None)),
+        ({"decision": NEITHER}, (InformedState.UNTOLD, None)),
+        ({"decision": ALLOWED}, (InformedState.TOLD, Where.SERVICE)),
+        ({"decision": REFUSED}, (InformedState.REFUSED, Where.SERVICE)),
+        ({"decision": ALLOWED, "withdrawn": True}, (InformedState.REFUSED, Where.SERVICE)),
     ],
 )
 def test_a_notice_of_ours_counts_and_a_no_counts_more(heard, call, told):
@@ -203,28 +203,31 @@ def test_a_no_counts_more_than_a_notice_of_theirs(heard):
     heard.node.calls.clear()
     heard.lives(decision=ALLOWED)
     heard.records()
-    assert heard.told == [(Told.REFUSED, Where.SERVICE), (Told.TOLD, Where.CHANNEL)]
+    assert heard.told == [
+        (InformedState.REFUSED, Where.SERVICE),
+        (InformedState.TOLD, Where.CHANNEL),
+    ]
 
 
 def test_our_call_with_another_linkedid_says_nothing_of_theirs(heard):
     heard.lives(B, B, decision=ALLOWED)
     heard.records()
-    assert heard.told == [(Told.UNTOLD, None)]
+    assert heard.told == [(InformedState.UNTOLD, None)]
 
 
 def test_after_an_outage_what_is_live_is_unknown(heard):
     heard.ears.on_connected("11.0.0")
     heard.records()
-    assert heard.told == [(Told.UNKNOWN, None)]
+    assert heard.told == [(InformedState.UNKNOWN, None)]
 
 
 def test_a_row_is_counted_by_what_had_been_told():
     metrics = Metrics()
-    told = {"told": Told.DURING}
+    told = {"told": InformedState.DURING}
     metrics.observe(Draft(Kind.RECORDING_OBSERVED, 0, NodeName("pbx1"), detail=told))
     name = "compliance_observed_recordings_total"
-    values = {one: metrics.registry.get_sample_value(name, {"told": one}) for one in Told}
-    assert values == dict.fromkeys(Told, 0.0) | {Told.DURING: 1.0}
+    values = {one: metrics.registry.get_sample_value(name, {"told": one}) for one in InformedState}
+    assert values == dict.fromkeys(InformedState, 0.0) | {InformedState.DURING: 1.0}
 
 
 # -- callers who write events ------------------------------------------------------------------
@@ -262,7 +265,7 @@ async def test_a_number_with_line_breaks_makes_no_recording_told(heard, monkeypa
     for _ in range(times):
         writes("Newexten", SUCCEEDS)
     heard.records()
-    assert heard.told == [(Told.UNKNOWN, None)]
+    assert heard.told == [(InformedState.UNKNOWN, None)]
     assert Kind.EVENT_MALFORMED in [kind for kind, _ in heard.node.rows]
 
 

@@ -22,9 +22,9 @@ from asterisk_compliance.asterisk.ari.address import AriAddress, AriLimits
 from asterisk_compliance.asterisk.ari.client import AriClient
 from asterisk_compliance.asterisk.ari.events import (
     EVENT_TYPES,
+    AriPlaybackFinished,
+    AriPlaybackStarted,
     ChannelDestroyed,
-    PlaybackFinished,
-    PlaybackStarted,
     StasisEnd,
     StasisStart,
 )
@@ -93,9 +93,9 @@ async def test_a_call_from_arrival_to_its_end(
         played = ari.play(channel, "sound:tone", PlaybackId("p-1"))
         await answered
         await played
-        await ear.next(PlaybackStarted)
+        await ear.next(AriPlaybackStarted)
         began = time.monotonic()
-        finished = await ear.next(PlaybackFinished)
+        finished = await ear.next(AriPlaybackFinished)
         assert (finished.playback.id, finished.playback.state) == ("p-1", "done")
         assert time.monotonic() - began > 0.2  # the file is 0.3 s long
         info = await ari.channel(channel)
@@ -107,12 +107,12 @@ async def test_a_call_from_arrival_to_its_end(
         )
 
         ari.play(channel, "sound:nosuch", PlaybackId("p-2"))
-        failed = await ear.next(PlaybackFinished)
+        failed = await ear.next(AriPlaybackFinished)
         assert failed.playback.state == "failed"
         ari.play(channel, "sound:tone", PlaybackId("p-3"))
-        await ear.next(PlaybackStarted)
+        await ear.next(AriPlaybackStarted)
         assert await stop_when_controllable(ari, channel, PlaybackId("p-3"))
-        assert (await ear.next(PlaybackFinished)).playback.state == "done"
+        assert (await ear.next(AriPlaybackFinished)).playback.state == "done"
         assert await ari.stop_playback(channel, PlaybackId("p-1")) is False  # long over
 
         assert await ari.get_variable(channel, "NOSUCH") is None

@@ -21,9 +21,9 @@ from asterisk_compliance.asterisk.ami.events import (
 from asterisk_compliance.asterisk.ari.address import AriAddress, AriLimits
 from asterisk_compliance.asterisk.ari.client import AriClient
 from asterisk_compliance.asterisk.ari.events import (
+    AriPlaybackFinished,
     ChannelDestroyed,
     ChannelDtmfReceived,
-    PlaybackFinished,
     StasisEnd,
     StasisStart,
 )
@@ -123,7 +123,7 @@ async def test_a_bridge_of_the_dialplan_and_a_whisper_into_it(
         start = await ear.next(StasisStart)
         assert (start.channel.id, start.args) == (SNOOP, args)
         await ari.play(SNOOP, "sound:tone", PlaybackId("w-1"))
-        finished = await ear.next(PlaybackFinished)
+        finished = await ear.next(AriPlaybackFinished)
         assert (finished.playback.channel, finished.playback.state) == (SNOOP, "done")
         assert await ari.bridge_channels(entered.bridge) == members  # undisturbed
         assert await ari.hang_up(SNOOP) is True

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from app.serving import write_config
 from asterisk_compliance.cli import logs
-from asterisk_compliance.cli.logs import Level, log_to_stderr, take_over_python
+from asterisk_compliance.cli.logs import LogLevel, log_to_stderr, take_over_python
 from documented import ROOT, first_cells, logged, page, sections, table
 
 NUMBER = "0312345678"
@@ -118,7 +118,7 @@ def test_a_line_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_levels_below_the_one_that_was_asked_for_are_not_said(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    log_to_stderr(Level.WARNING)
+    log_to_stderr(LogLevel.WARNING)
     structlog.get_logger().info("quiet")
     structlog.get_logger().error("loud")
     out, err = capsys.readouterr()

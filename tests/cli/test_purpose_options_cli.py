@@ -20,7 +20,7 @@ from app.evidence_site import EvidenceSite
 from app.released_site import IDENTITY, WAV, WHY, Site, served
 from asterisk_compliance.age import new_identity
 from asterisk_compliance.app.access.permission import UseRefused
-from asterisk_compliance.app.audit.metered_log import CountedRows
+from asterisk_compliance.app.audit.metered_log import MeteredLog
 from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.errors import ComplianceError, StoreLocked, StoreUnavailable
 from asterisk_compliance.ids import call_id, recording_id
@@ -308,7 +308,7 @@ async def test_where_the_service_can_write_no_row_nobody_goes_on(
     words = ("release", site.sealed, site.plain, *WHY, "--out", str(out), "--json")
     async with served(site):
         with monkeypatch.context() as patch:
-            patch.setattr(CountedRows, "append", refuse)
+            patch.setattr(MeteredLog, "append", refuse)
             result = await asyncio.to_thread(site.run, *words)
     assert isinstance(result.exception, ComplianceError)
     assert result.exception.exit_code == 3

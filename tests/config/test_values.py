@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from asterisk_compliance.domain.policy.notice import Consent, OnProblem
-from asterisk_compliance.domain.policy.terms import DEFAULTS, FIELDS, NOTHING, Terms
+from asterisk_compliance.domain.policy.terms import DEFAULTS, FIELDS, NOTHING, PolicyTerms
 from sample_settings import accepted, asterisk, problems, raw
 
 
@@ -325,7 +325,7 @@ def test_a_policy_can_ask_for_every_term() -> None:
 @pytest.mark.parametrize("field", EVERY_TERM)
 def test_what_a_policy_does_not_write_it_does_not_say(field: str) -> None:
     terms = accepted(asking(**{field: EVERY_TERM[field]})).policy[0].terms
-    assert terms == Terms(**{field: getattr(terms, field)})
+    assert terms == PolicyTerms(**{field: getattr(terms, field)})
     assert getattr(terms, field) == EVERY_TERM[field]
 
 

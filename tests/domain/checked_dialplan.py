@@ -7,9 +7,9 @@ from typing import Any
 
 from asterisk_compliance.app.dialplan.rendering import render_default
 from asterisk_compliance.domain.dialplan.checker import check
-from asterisk_compliance.domain.dialplan.config_lines import Statement, statements
-from asterisk_compliance.domain.dialplan.expectations import Site
-from asterisk_compliance.domain.dialplan.findings import Finding
+from asterisk_compliance.domain.dialplan.config_lines import ConfigStatement, statements
+from asterisk_compliance.domain.dialplan.expectations import DialplanExpectations
+from asterisk_compliance.domain.dialplan.findings import DialplanFinding
 from asterisk_compliance.domain.dialplan.model import Dialplan, plan_of
 from values import replace
 
@@ -19,7 +19,7 @@ TOLD = "Gosub(compliance-notice,s,1(inbound))"
 
 
 @cache
-def _ours() -> list[Statement]:
+def _ours() -> list[ConfigStatement]:
     return statements(render_default(), "compliance.conf")
 
 
@@ -28,8 +28,8 @@ def rendered() -> Dialplan:
     return plan_of(_ours())
 
 
-def site(**said: Any) -> Site:
-    usual = Site(
+def site(**said: Any) -> DialplanExpectations:
+    usual = DialplanExpectations(
         rendered(),
         POLICIES,
         staff=("PJSIP/1*",),
@@ -44,7 +44,7 @@ def plan(text: str, *, routines: bool = True) -> Dialplan:
     return plan_of([*read, *_ours()] if routines else read)
 
 
-def found(text: str, *, routines: bool = True, **said: Any) -> list[Finding]:
+def found(text: str, *, routines: bool = True, **said: Any) -> list[DialplanFinding]:
     return check(plan(text, routines=routines), site(**said))
 
 
@@ -59,7 +59,7 @@ def call(*applications: str, exten: str = "0312345678") -> str:
     return "\n".join(["[from-trunk]", *lines, *(f" same => n,{one}" for one in applications[1:])])
 
 
-def brief(findings: list[Finding]) -> list[tuple[str, str]]:
+def brief(findings: list[DialplanFinding]) -> list[tuple[str, str]]:
     return [(one.id.removeprefix("DIALPLAN_"), one.address) for one in findings]
 
 

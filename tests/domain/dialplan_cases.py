@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from asterisk_compliance.domain.dialplan.config_lines import statements
-from asterisk_compliance.domain.dialplan.findings import FindingId
+from asterisk_compliance.domain.dialplan.findings import DialplanFindingId
 from asterisk_compliance.domain.dialplan.model import plan_of
 from domain.checked_dialplan import TOLD, call
 
@@ -21,7 +21,7 @@ TELEPHONE = "Dial(PJSIP/1001,30)"
 class Case(NamedTuple):
     """``at``: the priority that is named, where it is not the first one of ``from-trunk``."""
 
-    id: FindingId
+    id: DialplanFindingId
     broken: str
     mended: str
     at: str = "from-trunk,0312345678,1"
@@ -37,11 +37,11 @@ def case(
 ) -> Case:
     """A case of one extension; what it executes, and which of that is named."""
     texts = [call(*([one] if isinstance(one, str) else one)) for one in (broken, mended)]
-    return Case(FindingId[name], *texts, f"from-trunk,0312345678,{at}", said)
+    return Case(DialplanFindingId[name], *texts, f"from-trunk,0312345678,{at}", said)
 
 
 def whole(name: str, broken: str, mended: str, at: str, **said: Any) -> Case:
-    return Case(FindingId[name], broken, mended, at, said)
+    return Case(DialplanFindingId[name], broken, mended, at, said)
 
 
 GLOBAL = "[globals]\nCOMPLIANCE_{} = {}\n"

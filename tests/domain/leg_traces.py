@@ -12,7 +12,7 @@ from asterisk_compliance.domain.call.commands import (
     CaptureOptions,
     ClearDeadline,
     Command,
-    Commit,
+    CommitCommand,
     EndWhisper,
     SetDeadline,
     StartSegment,
@@ -20,11 +20,11 @@ from asterisk_compliance.domain.call.commands import (
 )
 from asterisk_compliance.domain.call.decision import Reason, Status
 from asterisk_compliance.domain.call.events import (
+    AskedBy,
     Bridged,
-    By,
+    CallEvent,
     CompanyChanged,
     DeadlinePassed,
-    Event,
     FileGrew,
     MixMonitorStarted,
     PauseAsked,
@@ -33,8 +33,8 @@ from asterisk_compliance.domain.call.events import (
     ResumeAsked,
     StartAsked,
 )
-from asterisk_compliance.domain.call.participants import Cover, Peer
-from asterisk_compliance.domain.call.state import SLIP_BEFORE_MS, Call, Wiring
+from asterisk_compliance.domain.call.participants import CoverageBasis, Participant
+from asterisk_compliance.domain.call.state import SLIP_BEFORE_MS, Call, DialplanWiring
 from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.call.transitions.capture import SLIP_AFTER_MS
 from asterisk_compliance.domain.policy.notice import CaptureFrom
@@ -45,43 +45,43 @@ from domain.traces import GREW, IN_DIALPLAN, RECORDING, arrived, told
 from values import replace
 
 NEXT_RECORDING = recording_id(CALL, 2)
-AGENT, OTHER, THIRD = (Peer(ChannelId(f"1700000001.{number}")) for number in (1, 2, 3))
-STAFF = replace(AGENT, cover=Cover.STAFF)
-CALLER, PARTY_OF_STAFF = By(Actor.CALLER), By(Actor.SERVICE, party_id(CALL, 7))
+AGENT, OTHER, THIRD = (Participant(ChannelId(f"1700000001.{number}")) for number in (1, 2, 3))
+STAFF = replace(AGENT, cover=CoverageBasis.STAFF)
+CALLER, PARTY_OF_STAFF = AskedBy(Actor.CALLER), AskedBy(Actor.SERVICE, party_id(CALL, 7))
 BRIDGED, MET = Bridged(2_000), CompanyChanged(2_000, (AGENT,))
-WITH_AGENT: tuple[Event, ...] = (*IN_DIALPLAN, MixMonitorStarted(1_030), BRIDGED, MET, GREW)
+WITH_AGENT: tuple[CallEvent, ...] = (*IN_DIALPLAN, MixMonitorStarted(1_030), BRIDGED, MET, GREW)
 SEGMENT_IS_LATE = DeadlinePassed(Deadline.SEGMENT, 4_800)
 PAUSE_IS_LATE = DeadlinePassed(Deadline.PAUSE, 7_000)
 PAUSE = PauseAsked("CARD", 3_000)
 RESUME = ResumeAsked(6_000)
 START = StartAsked(3_000)
-NO_SEGMENTS = Wiring(segments=False)
-LISTED = Wiring(staff_known=True)
+NO_SEGMENTS = DialplanWiring(segments=False)
+LISTED = DialplanWiring(staff_known=True)
 
 
 def with_agent(
-    *events: Event, wiring: Wiring | None = None, **changed: object
+    *events: CallEvent, wiring: DialplanWiring | None = None, **changed: object
 ) -> tuple[Call, tuple[Command, ...]]:
     """A recorded call that is in company with the agent, after ``events``.
 
     ``changed``: of its policy.
     """
     terms = replace(policy(), **changed)  # type: ignore[arg-type]
-    call = arrived(policy=terms, wiring=wiring or Wiring())
+    call = arrived(policy=terms, wiring=wiring or DialplanWiring())
     return told(call, *WITH_AGENT, *events)
 
 
-def on_demand(*events: Event, **changed: object) -> tuple[Call, tuple[Command, ...]]:
+def on_demand(*events: CallEvent, **changed: object) -> tuple[Call, tuple[Command, ...]]:
     """A call that is recorded when somebody asks, in company with the agent, after ``events``."""
     terms = replace(policy(CaptureFrom.ON_DEMAND), **changed)  # type: ignore[arg-type]
     return told(arrived(policy=terms), *IN_DIALPLAN, BRIDGED, MET, *events)
 
 
-def company(at_ms: int, *peers: Peer, two_party: bool = True) -> CompanyChanged:
+def company(at_ms: int, *peers: Participant, two_party: bool = True) -> CompanyChanged:
     return CompanyChanged(at_ms, peers, two_party)
 
 
-def whispered(nth: int, from_ms: int, to_ms: int) -> tuple[Event, Event]:
+def whispered(nth: int, from_ms: int, to_ms: int) -> tuple[CallEvent, CallEvent]:
     """Asterisk says that it played; ``nth`` counts from the notice on."""
     playback = playback_id(CALL, nth)
     return (
@@ -111,7 +111,7 @@ def row(
     return AppendRow(kind, {"recording": recording, **detail}, actor=actor)
 
 
-def joined(peer: Peer, cover: str, number: int) -> AppendRow:
+def joined(peer: Participant, cover: str, number: int) -> AppendRow:
     detail = {"channel": peer.channel, "cover": cover, "party": party_id(CALL, number)}
     return AppendRow(Kind.PARTY_JOINED, detail)
 
@@ -135,7 +135,7 @@ def whisper(channel: ChannelId, nth: int, media: str = "notice") -> tuple[Comman
 WHISPER_ENDS: tuple[Command, ...] = (EndWhisper(), ClearDeadline(Deadline.WHISPER))
 
 
-def was_told(peer: Peer, lasted_ms: int = NOTICE_MS) -> AppendRow:
+def was_told(peer: Participant, lasted_ms: int = NOTICE_MS) -> AppendRow:
     return AppendRow(
         Kind.PARTY_TOLD,
         {
@@ -150,7 +150,7 @@ def was_told(peer: Peer, lasted_ms: int = NOTICE_MS) -> AppendRow:
     )
 
 
-def was_not_told(peer: Peer, reason: Reason) -> AppendRow:
+def was_not_told(peer: Participant, reason: Reason) -> AppendRow:
     return AppendRow(Kind.PARTY_NOT_TOLD, {"channel": peer.channel, "reason": reason})
 
 
@@ -167,7 +167,7 @@ def begins(
             policy="inbound",
             retention=(),
         ),
-        Commit(),
+        CommitCommand(),
         StartSegment(recording, CaptureOptions(others=others)),
         SetDeadline(Deadline.SEGMENT, LIMITS.segment_ms),
     )

@@ -7,18 +7,18 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from asterisk_compliance.domain.policy.matching import CallFacts, Direction, Match, Weekday
+from asterisk_compliance.domain.policy.matching import CallDirection, CallFacts, Match, Weekday
 from asterisk_compliance.domain.policy.notice import (
     AgentConsent,
     CaptureFrom,
     Consent,
-    Duty,
     OnJoin,
     OnProblem,
+    RecordingDuty,
     Withdrawal,
 )
-from asterisk_compliance.domain.policy.rules import Rule
-from asterisk_compliance.domain.policy.terms import Terms
+from asterisk_compliance.domain.policy.rules import PolicyRule
+from asterisk_compliance.domain.policy.terms import PolicyTerms
 
 
 def maybe(values):
@@ -26,9 +26,9 @@ def maybe(values):
 
 
 terms = st.builds(
-    Terms,
+    PolicyTerms,
     consent=maybe(st.sampled_from(Consent)),
-    duty=maybe(st.sampled_from(Duty)),
+    duty=maybe(st.sampled_from(RecordingDuty)),
     capture=maybe(st.sampled_from(CaptureFrom)),
     on_refusal=maybe(st.sampled_from(OnProblem)),
     on_notice_failure=maybe(st.sampled_from(OnProblem)),
@@ -55,7 +55,7 @@ NUMBERS = {"819012345678": "JP", "12125550100": "US", "4930123456": "DE"}
 matches = st.builds(
     Match,
     policy=some("sales", "help"),
-    direction=some(*Direction),
+    direction=some(*CallDirection),
     did=some("0312345678", "03*", "0*", "0698765432"),
     queue=some("gold", "silver"),
     country=some("JP", "US", "DE"),
@@ -74,7 +74,7 @@ def rules(draw, terms=terms):
     start, end = draw(maybe(days)), draw(maybe(days))
     if start and end and start >= end:
         end = start + timedelta(days=1)
-    return Rule(
+    return PolicyRule(
         id=f"r{draw(st.integers(0, 10**6))}",
         terms=draw(terms),
         match=draw(matches),
@@ -92,7 +92,7 @@ def facts(draw):
     number = draw(st.sampled_from(["", *NUMBERS]))
     return CallFacts(
         policy=draw(st.sampled_from(["sales", "help"])),
-        direction=draw(st.sampled_from(Direction)),
+        direction=draw(st.sampled_from(CallDirection)),
         did=draw(st.sampled_from(["", "0312345678", "0698765432"])),
         queue=draw(st.sampled_from(["", "gold", "silver"])),
         number=number,

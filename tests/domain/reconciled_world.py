@@ -8,11 +8,16 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from asterisk_compliance.domain.asterisk.call_records import Cdr, Statement, Unreadable
-from asterisk_compliance.domain.audit.call_record import Decided, LoggedCall, RowFact, fold
+from asterisk_compliance.domain.asterisk.call_records import Cdr, RoutineStatement, Unreadable
+from asterisk_compliance.domain.audit.call_record import LoggedCall, LoggedDecision, RowFact, fold
 from asterisk_compliance.domain.audit.encoding import timestamp
-from asterisk_compliance.domain.reconciliation.comparison import Comparison, FoundFile, Place, View
-from asterisk_compliance.domain.reconciliation.findings import Finding
+from asterisk_compliance.domain.reconciliation.comparison import (
+    Comparison,
+    FilePlace,
+    FoundFile,
+    View,
+)
+from asterisk_compliance.domain.reconciliation.findings import ReconciliationFinding
 from asterisk_compliance.ids import call_id
 from values import replace
 
@@ -41,11 +46,11 @@ class World:
     def call(self, call: str) -> LoggedCall | None:
         return fold(call, self.rows[call]) if call in self.rows else None
 
-    def decision(self, call: str) -> Decided | None:
+    def decision(self, call: str) -> LoggedDecision | None:
         known = self.call(call)
         if known is None:
             return None
-        return known.decisions[-1] if known.decisions else Decided()
+        return known.decisions[-1] if known.decisions else LoggedDecision()
 
     def knows(self, channel: str) -> bool:
         calls = (fold(call, rows) for call, rows in self.rows.items())
@@ -61,7 +66,7 @@ class World:
     def quarantined(self, file: str) -> bool:
         return file in self.set_aside
 
-    def compare(self, **view: Any) -> list[Finding]:
+    def compare(self, **view: Any) -> list[ReconciliationFinding]:
         comparison = Comparison(View(**{"now_ms": NOW_MS, **view}), self)
         return [
             *comparison.cdrs(self.cdrs),
@@ -114,7 +119,7 @@ def recording_of(call: str) -> str:
 
 def vault_file(call: str) -> FoundFile:
     recording = recording_of(call)
-    return FoundFile(Place.VAULT, f"{recording}.wav", recording, call)
+    return FoundFile(FilePlace.VAULT, f"{recording}.wav", recording, call)
 
 
 def sealed_file(call: str) -> FoundFile:
@@ -124,7 +129,7 @@ def sealed_file(call: str) -> FoundFile:
 
 def spool_file(call: str, direction: str = "rx") -> FoundFile:
     recording = recording_of(call)
-    return FoundFile(Place.SPOOL, f"{recording}-{direction}.wav", recording, call)
+    return FoundFile(FilePlace.SPOOL, f"{recording}-{direction}.wav", recording, call)
 
 
 def add_recorded(world: World, number: int) -> str:
@@ -142,7 +147,7 @@ def add_recorded(world: World, number: int) -> str:
         row_of("recording_closed", at + 31_000, **recording, sha256=DIGEST),
         row_of("spool_removed", at + 31_000, **recording),
     ]
-    statement = Statement("ALLOWED", "NOTICE_COMPLETED", call)
+    statement = RoutineStatement("ALLOWED", "NOTICE_COMPLETED", call)
     world.cdrs.append(_cdr(number, statement))
     world.files.append(vault_file(call))
     world.vault[recording["recording"]] = DIGEST
@@ -167,7 +172,7 @@ def add_unrecorded(world: World, number: int) -> None:
         row_of("decision", at, status="NOT_RECORDED", reason="HANGUP_IN_NOTICE"),
         row_of("call_ended", at + 5_000),
     ]
-    world.cdrs.append(_cdr(number, Statement("NOT_RECORDED", "HANGUP_IN_NOTICE")))
+    world.cdrs.append(_cdr(number, RoutineStatement("NOT_RECORDED", "HANGUP_IN_NOTICE")))
 
 
 def add_outbound(world: World, number: int) -> None:
@@ -184,7 +189,7 @@ def add_outbound(world: World, number: int) -> None:
 
 
 def add_outage(world: World, number: int) -> None:
-    world.cdrs.append(_cdr(number, Statement("NOT_RECORDED", "SERVICE_UNAVAILABLE")))
+    world.cdrs.append(_cdr(number, RoutineStatement("NOT_RECORDED", "SERVICE_UNAVAILABLE")))
     world.cel.append(Cdr(channel_of(number), channel_of(number), "in", answered=True))
 
 
@@ -200,7 +205,7 @@ def add_fallback(world: World, number: int) -> str:
         row_of("recording_closed", at + 31_000, **recording, sha256=DIGEST),
         row_of("spool_removed", at + 31_000, **recording),
     ]
-    world.cdrs.append(_cdr(number, Statement("ALLOWED", "FALLBACK_NOTICE")))
+    world.cdrs.append(_cdr(number, RoutineStatement("ALLOWED", "FALLBACK_NOTICE")))
     world.cel.append(Cdr(channel_of(number), channel_of(number), "in", answered=True))
     world.files.append(vault_file(call))
     world.vault[vault_file(call).name.removesuffix(".wav")] = DIGEST
@@ -208,14 +213,14 @@ def add_fallback(world: World, number: int) -> str:
 
 
 def add_emergency(world: World, number: int) -> None:
-    world.cdrs.append(_cdr(number, Statement("NOT_RECORDED", "EMERGENCY")))
+    world.cdrs.append(_cdr(number, RoutineStatement("NOT_RECORDED", "EMERGENCY")))
 
 
 def add_unanswered(world: World, number: int) -> None:
     world.cdrs.append(Cdr(channel_of(number), "", "in", started_ms=BEGIN_MS + number * 60_000))
 
 
-def _cdr(number: int, *said: Statement) -> Cdr:
+def _cdr(number: int, *said: RoutineStatement) -> Cdr:
     at = BEGIN_MS + number * 60_000
     covers = at if number == 0 else None
     return Cdr(channel_of(number), "", "in", True, at, covers, said)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from asterisk_compliance.domain.audit.encoding import Row, milliseconds, timestamp
-from asterisk_compliance.domain.subject_requests.requests import Request, requests_of
+from asterisk_compliance.domain.subject_requests.requests import SubjectRequest, requests_of
 from asterisk_compliance.ids import CallId, NodeName, RequestId, call_id, request_id
 
 RECEIVED = "2026-11-24T03:00:00.000Z"
@@ -77,6 +77,6 @@ def withdrawn() -> Row:
     return row("request_withdrawn")
 
 
-def the(*rows: Row) -> Request:
+def the(*rows: Row) -> SubjectRequest:
     """What they say of :data:`REQUEST`."""
     return requests_of(rows)[REQUEST]

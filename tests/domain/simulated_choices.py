@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from asterisk_compliance.domain.audit.rows import Actor
 from asterisk_compliance.domain.call.commands import SetMute, StartSegment, StopCapture, Whisper
-from asterisk_compliance.domain.call.participants import Cover, Peer
+from asterisk_compliance.domain.call.participants import CoverageBasis, Participant
 from asterisk_compliance.domain.policy.notice import (
     AgentConsent,
     CaptureFrom,
@@ -75,12 +75,20 @@ policies = st.builds(
 )
 
 
-def anybody(*, staff_known: bool, refusal: bool) -> st.SearchStrategy[Peer]:
+def anybody(*, staff_known: bool, refusal: bool) -> st.SearchStrategy[Participant]:
     """The first channels are staff where the site lists it."""
     staff = CHANNELS[:3] if staff_known else []
-    covers = [Cover.UNKNOWN, Cover.UNKNOWN, Cover.TOLD, *([Cover.REFUSED] if refusal else [])]
+    covers = [
+        CoverageBasis.UNKNOWN,
+        CoverageBasis.UNKNOWN,
+        CoverageBasis.TOLD,
+        *([CoverageBasis.REFUSED] if refusal else []),
+    ]
     guests = [channel for channel in CHANNELS if channel not in staff]
-    guest = st.builds(Peer, st.sampled_from(guests), st.sampled_from(covers), st.booleans())
+    guest = st.builds(Participant, st.sampled_from(guests), st.sampled_from(covers), st.booleans())
     if not staff:
         return guest
-    return st.builds(Peer, st.sampled_from(staff), st.just(Cover.STAFF), st.booleans()) | guest
+    return (
+        st.builds(Participant, st.sampled_from(staff), st.just(CoverageBasis.STAFF), st.booleans())
+        | guest
+    )

@@ -20,7 +20,7 @@ from asterisk_compliance.domain.call.events import (
     Unbridged,
 )
 from asterisk_compliance.domain.call.recovery import Clock, finish, follow_again
-from asterisk_compliance.domain.call.replay import Remembered, remember
+from asterisk_compliance.domain.call.replay import ReplayedCall, replay_call
 from asterisk_compliance.domain.call.state import SLIP_BEFORE_MS
 from asterisk_compliance.domain.policy.notice import OnJoin, Policy
 from asterisk_compliance.ids import NodeName
@@ -99,8 +99,8 @@ class Mortal(Legs):
         assert isinstance(self.store, DatedStore)
         return self.store
 
-    def remembered(self) -> Remembered:
-        known = remember(self.dated.as_stored())
+    def remembered(self) -> ReplayedCall:
+        known = replay_call(self.dated.as_stored())
         assert known is not None
         return known
 
@@ -197,7 +197,7 @@ class Mortal(Legs):
         self.post(LookedAway(self.now_ms - unseen_ms, blind=True))
         self._company_is_told()
 
-    def _is_told_what_is_there(self, known: Remembered) -> None:
+    def _is_told_what_is_there(self, known: ReplayedCall) -> None:
         for recording in (known.coming, known.running):
             if recording in self.recorder.files:
                 self.post(FileAppeared(recording, self.now_ms))

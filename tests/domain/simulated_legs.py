@@ -16,7 +16,7 @@ from asterisk_compliance.domain.call.commands import (
     AppendRow,
     CancelSegment,
     Command,
-    Commit,
+    CommitCommand,
     EndWhisper,
     HangUp,
     Mute,
@@ -27,10 +27,10 @@ from asterisk_compliance.domain.call.commands import (
 )
 from asterisk_compliance.domain.call.events import (
     Bridged,
+    CallEvent,
     CommandFailed,
     CompanyChanged,
     DeadlinePassed,
-    Event,
     FileAppeared,
     MuteChanged,
     MuteRefused,
@@ -42,8 +42,8 @@ from asterisk_compliance.domain.call.events import (
     Unbridged,
     WithdrawalAsked,
 )
-from asterisk_compliance.domain.call.participants import Cover, Peer
-from asterisk_compliance.domain.call.steps import Deadline, Step
+from asterisk_compliance.domain.call.participants import CoverageBasis, Participant
+from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.policy.notice import AgentConsent, Consent, OnJoin, Policy
 from asterisk_compliance.ids import ChannelId, RecordingId
 from domain.simulated_recorder import SILENT_MS, Fault, Presence
@@ -78,11 +78,11 @@ class Legs(World):
 
     staff_known: bool = False
     segments: bool = True
-    there: dict[ChannelId, tuple[Peer, Presence]] = field(default_factory=dict)
+    there: dict[ChannelId, tuple[Participant, Presence]] = field(default_factory=dict)
     safe: set[ChannelId] = field(default_factory=set)
     met: bool = False
     told_of: deque[list[Presence]] = field(default_factory=deque)
-    told_peers: tuple[Peer, ...] = ()
+    told_peers: tuple[Participant, ...] = ()
     seen: set[RecordingId] = field(default_factory=set)
     telling: Told | None = None
     asked_to_begin: StartSegment | None = None
@@ -94,7 +94,7 @@ class Legs(World):
     begun_after_withdrawal: list[Command] = field(default_factory=list)
     begun_too_early: list[Command] = field(default_factory=list)
     wrong_rows: list[str] = field(default_factory=list)
-    not_stopped: list[Event] = field(default_factory=list)
+    not_stopped: list[CallEvent] = field(default_factory=list)
 
     # -- who may be kept -----------------------------------------------------------------
 
@@ -121,20 +121,20 @@ class Legs(World):
         """Somebody is there of whom the domain knows, and who is not covered."""
         return any(p.domain_knows and c not in self.safe for c, (_, p) in self.there.items())
 
-    def _is_safe(self, peer: Peer) -> bool:
+    def _is_safe(self, peer: Participant) -> bool:
         match peer.cover:
-            case Cover.STAFF | Cover.TOLD:
+            case CoverageBasis.STAFF | CoverageBasis.TOLD:
                 return True
-            case Cover.REFUSED:
+            case CoverageBasis.REFUSED:
                 return False
-            case Cover.UNKNOWN:
+            case CoverageBasis.UNKNOWN:
                 assumed = not self.met and not self.staff_known
                 accepted = self.policy.on_join is OnJoin.CONTINUE
                 return assumed or accepted or peer.channel in self.safe
 
     # -- who comes and leaves ------------------------------------------------------------
 
-    def company_becomes(self, *peers: Peer, two_party: bool = True) -> None:
+    def company_becomes(self, *peers: Participant, two_party: bool = True) -> None:
         """All at once, as after an attended transfer. AMI tells it a little later."""
         at_ms = self.now_ms + self.ami_lag_ms
         before, self.there = self.there, {}
@@ -152,7 +152,7 @@ class Legs(World):
         if self.telling and self.telling.command.channel not in {CHANNEL, *self.there}:
             self.whisper_ends(done=False)
 
-    def peers(self) -> list[Peer]:
+    def peers(self) -> list[Participant]:
         return [peer for peer, _ in self.there.values()]
 
     def hang_up(self, *, ami_first: bool = False) -> None:
@@ -165,7 +165,7 @@ class Legs(World):
 
     # -- what the domain is told, and what must follow at once -----------------------------
 
-    def feed(self, event: Event) -> None:
+    def feed(self, event: CallEvent) -> None:
         assert self.call is not None
         match event:
             case CompanyChanged(peers=peers):
@@ -197,8 +197,8 @@ class Legs(World):
 
     def _must_not_run(self) -> bool:
         covers = {peer.cover for peer in self.told_peers}
-        nobody_of_us = self.staff_known and bool(covers) and Cover.STAFF not in covers
-        return self.withdrawn or Cover.REFUSED in covers or nobody_of_us
+        nobody_of_us = self.staff_known and bool(covers) and CoverageBasis.STAFF not in covers
+        return self.withdrawn or CoverageBasis.REFUSED in covers or nobody_of_us
 
     # -- what the domain does --------------------------------------------------------------
 
@@ -217,7 +217,7 @@ class Legs(World):
                 for c in commands[:at]
                 if isinstance(c, AppendRow) and c.kind is Kind.CAPTURE_RESUMED
             ]
-            if Commit() not in commands[:at] or not said:
+            if CommitCommand() not in commands[:at] or not said:
                 self.begun_without_row.append(command)
             elif said[-1] != command.mute:
                 self.wrong_rows.append(f"{said} before {command}: {rows}")
@@ -264,7 +264,7 @@ class Legs(World):
     def _whisper(self, command: Whisper) -> None:
         there = command.channel in {CHANNEL, *self.there}
         if not there or not self._obeys(Whisper):
-            self.post(CommandFailed(Step.WHISPER))
+            self.post(CommandFailed(CommandStep.WHISPER))
             return
         self.telling = Told(command, self.now_ms)
         self.post(PlaybackStarted(command.playback, self.now_ms, self.now_ms))
@@ -281,7 +281,7 @@ class Legs(World):
             return  # it was ended before it could end
         if self.telling.is_notice and cut_short_ms == 0:
             peer, _ = self.there[self.telling.command.channel]
-            if peer.cover is not Cover.REFUSED:
+            if peer.cover is not CoverageBasis.REFUSED:
                 self.safe.add(peer.channel)
         self.whisper_ends(done=True)
 

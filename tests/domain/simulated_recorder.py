@@ -14,8 +14,8 @@ from asterisk_compliance.domain.call.commands import Mute
 from asterisk_compliance.domain.recording.verdict import (
     Expected,
     Measured,
+    RecordingVerdict,
     Track,
-    Verdict,
     judge,
     overlap,
 )
@@ -161,7 +161,7 @@ class Recorder:
                 others if self.mute is Mute.NONE else NONE,
             )
 
-    def judge(self, recording: RecordingId, expected: Expected) -> Verdict:
+    def judge(self, recording: RecordingId, expected: Expected) -> RecordingVerdict:
         """Blank what the domain wants blanked, and measure the rest."""
         assert recording != self.running, "judged while it is being written"
         self.judged.append(recording)

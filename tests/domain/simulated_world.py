@@ -17,13 +17,13 @@ from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.call import machine as rules
 from asterisk_compliance.domain.call.commands import (
     Announce,
-    Answer,
+    AnswerCommand,
     AppendRow,
     AwaitRows,
     CaptureOptions,
     ClearDeadline,
     Command,
-    Commit,
+    CommitCommand,
     Continue,
     Forget,
     HandOver,
@@ -37,6 +37,7 @@ from asterisk_compliance.domain.call.commands import (
 )
 from asterisk_compliance.domain.call.decision import Reason
 from asterisk_compliance.domain.call.events import (
+    CallEvent,
     CaptureGoesOn,
     CaptureStopped,
     ChannelGone,
@@ -44,21 +45,20 @@ from asterisk_compliance.domain.call.events import (
     Continued,
     DeadlinePassed,
     DigitReceived,
-    Event,
     FileAppeared,
     HangupRequested,
-    Judged,
     LeftStasis,
     MixMonitorStarted,
     PlaybackFinished,
     PlaybackStarted,
+    RecordingJudged,
     RecordingRemoved,
     RowsLate,
     RowsRefused,
     SpoolRemoved,
 )
-from asterisk_compliance.domain.call.state import Arrival, Call, Limits
-from asterisk_compliance.domain.call.steps import Deadline, Step
+from asterisk_compliance.domain.call.state import Arrival, Call, CallLimits
+from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.policy.notice import Consent
 from asterisk_compliance.ids import PlaybackId, RecordingId
 from domain.simulated_recorder import Fault, Recorder
@@ -75,7 +75,7 @@ class Post:
 
     at_ms: int
     number: int
-    event: Event = field(compare=False)
+    event: CallEvent = field(compare=False)
 
 
 @dataclass
@@ -91,7 +91,7 @@ class World:
     """
 
     call: Call | None = None
-    limits: Limits = LIMITS
+    limits: CallLimits = LIMITS
     now_ms: int = 0
     store: Store = field(default_factory=Store)
     reachable: bool = True
@@ -114,7 +114,7 @@ class World:
 
     inbox: list[Post] = field(default_factory=list)
     posted: int = 0
-    outcomes: deque[Event] = field(default_factory=deque)
+    outcomes: deque[CallEvent] = field(default_factory=deque)
     done: list[Command] = field(default_factory=list)
     effects_without_row: list[Command] = field(default_factory=list)
     captured_unheard: bool = False
@@ -145,7 +145,7 @@ class World:
 
     # -- the domain's side ---------------------------------------------------------------
 
-    def post(self, event: Event, *, lag_ms: int = 0) -> None:
+    def post(self, event: CallEvent, *, lag_ms: int = 0) -> None:
         """Something that we shall be told after ``lag_ms``, as its time stamp then says."""
         self.posted += 1
         insort(self.inbox, Post(self.now_ms + lag_ms, self.posted, event))
@@ -164,7 +164,7 @@ class World:
         self.call, commands = rules.arrive(CALL, value, self.limits)
         self.perform(commands)
 
-    def feed(self, event: Event) -> None:
+    def feed(self, event: CallEvent) -> None:
         """One fact, and what follows from it until the call waits for the next."""
         self._step(event)
         self._hear_outcomes()
@@ -173,7 +173,7 @@ class World:
         while self.outcomes:
             self._step(self.outcomes.popleft())
 
-    def _step(self, event: Event) -> None:
+    def _step(self, event: CallEvent) -> None:
         assert self.call is not None
         if isinstance(event, DigitReceived) and self.call.undecided:
             self.told_keys.append(event.digit)
@@ -191,7 +191,7 @@ class World:
                 case AppendRow():
                     self.store.attempted.append(command)
                     pending.append(command)
-                case Commit():
+                case CommitCommand():
                     undone = commands[at + 1 :]
                     stored = self.store.commit(pending, undone)
                     if stored is not Stored.YES:
@@ -220,10 +220,10 @@ class World:
 
     def _perform(self, command: Command) -> None:  # noqa: C901, PLR0912 - one arm a command
         match command:
-            case Answer():
-                self.answered |= not self._refuse(Step.ANSWER)
+            case AnswerCommand():
+                self.answered |= not self._refuse(CommandStep.ANSWER)
             case Play(playback=playback, media=media):
-                if self._refuse(Step.PLAY):
+                if self._refuse(CommandStep.PLAY):
                     return
                 self.playing, self.plays_notice = playback, media.endswith("notice")
                 self.post(PlaybackStarted(playback, self.now_ms, self.now_ms))
@@ -235,13 +235,13 @@ class World:
                 if self.playing is not None:
                     self._finish(done=True)
             case HandOver():
-                if self._refuse(Step.HAND_OVER):
+                if self._refuse(CommandStep.HAND_OVER):
                     return
                 self.result = command
                 if command.start and not self.store.requested(command.recording):
                     self.effects_without_row.append(command)
             case Continue():
-                if not self._refuse(Step.CONTINUE):
+                if not self._refuse(CommandStep.CONTINUE):
                     self.in_stasis = False
                     self.post(Continued(self.now_ms))
                     self.post(LeftStasis())
@@ -253,7 +253,7 @@ class World:
             case StopCapture(recording=recording):
                 self._stop_capture(recording)
             case Judge(recording=recording, expected=expected):
-                self.post(Judged(recording, self.recorder.judge(recording, expected)))
+                self.post(RecordingJudged(recording, self.recorder.judge(recording, expected)))
             case RemoveSpooled(recording=recording):
                 self._remove_spooled(command, recording)
             case Forget():
@@ -278,7 +278,7 @@ class World:
         self.recorder.files[recording].in_spool = False
         self.post(SpoolRemoved(recording, 2))
 
-    def _refuse(self, step: Step) -> bool:
+    def _refuse(self, step: CommandStep) -> bool:
         if self.reachable and self.in_stasis and not self.hung_up:
             return False
         self.post(CommandFailed(step, reachable=self.reachable))

@@ -5,13 +5,13 @@ The world that it lives in is in ``simulated_world.py``.
 
 from __future__ import annotations
 
-from asterisk_compliance.domain.call.events import Entry
-from asterisk_compliance.domain.call.state import Arrival, Limits
+from asterisk_compliance.domain.call.events import EntryWire
+from asterisk_compliance.domain.call.state import Arrival, CallLimits
 from asterisk_compliance.domain.policy.notice import (
     Announcement,
     CaptureFrom,
     Consent,
-    Keys,
+    ConsentKeys,
     Notice,
     OnProblem,
     Policy,
@@ -22,12 +22,14 @@ from asterisk_compliance.domain.purposes import PurposeCode
 from asterisk_compliance.ids import ChannelId, call_id
 
 NOTICE_MS, ANNOUNCEMENT_MS = 1_000, 400
-LIMITS = Limits(notice_margin_ms=500, dialplan_ms=3_000, growth_ms=300, stop_ms=200, segment_ms=300)
+LIMITS = CallLimits(
+    notice_margin_ms=500, dialplan_ms=3_000, growth_ms=300, stop_ms=200, segment_ms=300
+)
 CALL = call_id(1_700_000_000_000, b"simulate")
 CHANNEL = ChannelId("1700000000.1")
 
 
-KEYS = Keys(accept="1", refuse="9", repeat="*", language="#")
+KEYS = ConsentKeys(accept="1", refuse="9", repeat="*", language="#")
 
 
 def policy(
@@ -75,7 +77,7 @@ def arrival(**changed: object) -> Arrival:
     values: dict[str, object] = {
         "channel": CHANNEL,
         "linkedid": CHANNEL,
-        "entry": Entry.ARI,
+        "entry": EntryWire.ARI,
         "at_ms": 0,
         "policy": policy(),
         "policy_name": "inbound",

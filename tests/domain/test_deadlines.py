@@ -15,8 +15,8 @@ from asterisk_compliance.domain.deadlines import (
     SOURCES,
     SUIT,
     Basis,
-    Due,
     Regime,
+    ResponseDeadline,
     due,
     extended_ms,
     last_day,
@@ -55,7 +55,7 @@ def test_every_regime_has_its_say():
 )
 def test_in_japan_no_law_says_a_day_and_two_weeks_are_our_promise(received, late):
     found = due(Regime.JP, None, ms(received), TOKYO)
-    assert found == Due(ms(late), Basis.PROMISE, None)
+    assert found == ResponseDeadline(ms(late), Basis.PROMISE, None)
     assert suit_ms(Regime.JP, ms(received), TOKYO) == ms(late)
     assert extended_ms(Regime.JP, ms(received), TOKYO) is None
 
@@ -79,7 +79,9 @@ def test_in_japan_no_law_says_a_day_and_two_weeks_are_our_promise(received, late
 )
 def test_in_europe_it_is_a_month_and_three_where_it_was_extended(received, month, three):
     received_ms = int(datetime.fromisoformat(received).replace(tzinfo=BERLIN).timestamp() * 1_000)
-    assert due(Regime.EU, None, received_ms, BERLIN) == Due(ms(month), Basis.STATUTORY, ms(month))
+    assert due(Regime.EU, None, received_ms, BERLIN) == ResponseDeadline(
+        ms(month), Basis.STATUTORY, ms(month)
+    )
     assert extended_ms(Regime.EU, received_ms, BERLIN) == ms(three)
     assert suit_ms(Regime.EU, received_ms, BERLIN) is None
 
@@ -102,16 +104,16 @@ def test_where_clocks_leave_midnight_out_a_day_ends_when_they_are_set():
 def test_of_the_law_and_our_promise_the_earlier_one_counts():
     received_ms = ms("2026-11-24T12:00+01:00")
     law = ms("2026-12-25T00:00+01:00")
-    assert due(Regime.EU, days(14), received_ms, BERLIN) == Due(
+    assert due(Regime.EU, days(14), received_ms, BERLIN) == ResponseDeadline(
         ms("2026-12-09T00:00+01:00"), Basis.PROMISE, law
     )
     for longer in ("1 month", "60 days"):
         found = due(Regime.EU, read_period(longer), received_ms, BERLIN)
-        assert found == Due(law, Basis.STATUTORY, law), "a promise makes no law longer"
+        assert found == ResponseDeadline(law, Basis.STATUTORY, law), "a promise makes no law longer"
     own = due(Regime.OWN, read_period("3 days"), received_ms, BERLIN)
-    assert own == Due(ms("2026-11-28T00:00+01:00"), Basis.PROMISE, None)
+    assert own == ResponseDeadline(ms("2026-11-28T00:00+01:00"), Basis.PROMISE, None)
     jp = due(Regime.JP, read_period("1 day"), received_ms, BERLIN)
-    assert jp == Due(ms("2026-11-26T00:00+01:00"), Basis.PROMISE, None)
+    assert jp == ResponseDeadline(ms("2026-11-26T00:00+01:00"), Basis.PROMISE, None)
 
 
 def test_soon_are_its_last_days():

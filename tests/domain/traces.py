@@ -20,18 +20,18 @@ from asterisk_compliance.domain.call.commands import (
 from asterisk_compliance.domain.call.decision import Next, Reason, Status
 from asterisk_compliance.domain.call.events import (
     Bridged,
+    CallEvent,
     ChannelGone,
     Continued,
     DeadlinePassed,
     DigitReceived,
-    Event,
     FileAppeared,
     FileGrew,
-    Judged,
     LeftStasis,
     MixMonitorStarted,
     PlaybackFinished,
     PlaybackStarted,
+    RecordingJudged,
     RowsRefused,
     Unbridged,
 )
@@ -39,7 +39,12 @@ from asterisk_compliance.domain.call.state import Call
 from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.policy.notice import Consent, OnProblem
 from asterisk_compliance.domain.recording.interruption_reasons import StopReason
-from asterisk_compliance.domain.recording.verdict import Direction, Length, Outcome, Verdict
+from asterisk_compliance.domain.recording.verdict import (
+    AudioDirection,
+    CaptureOutcome,
+    Length,
+    RecordingVerdict,
+)
 from asterisk_compliance.ids import RecordingId, party_id, playback_id, recording_id
 from domain.simulator import ANNOUNCEMENT_MS, CALL, CHANNEL, LIMITS, arrival, policy
 from values import replace
@@ -65,30 +70,30 @@ NO_MORE_WAITING = (
     ClearDeadline(Deadline.GRACE),
     ClearDeadline(Deadline.STOP),
 )
-TOLD: tuple[Event, ...] = (STARTED, HEARD)
+TOLD: tuple[CallEvent, ...] = (STARTED, HEARD)
 GRACE_IS_OVER = DeadlinePassed(Deadline.GRACE, at_ms=1_300)
 TELL_IS_LATE = DeadlinePassed(Deadline.TELL)
-ASKED: tuple[Event, ...] = TOLD
+ASKED: tuple[CallEvent, ...] = TOLD
 """With a policy that asks: the notice was completed, and a key is waited for."""
-IN_DIALPLAN: tuple[Event, ...] = (*TOLD, CONTINUED, LeftStasis())
-RECORDED: tuple[Event, ...] = (*IN_DIALPLAN, MixMonitorStarted(1_030), Bridged(2_000), GREW)
-CLOSING: tuple[Event, ...] = (*RECORDED, Unbridged(8_000), GONE)
+IN_DIALPLAN: tuple[CallEvent, ...] = (*TOLD, CONTINUED, LeftStasis())
+RECORDED: tuple[CallEvent, ...] = (*IN_DIALPLAN, MixMonitorStarted(1_030), Bridged(2_000), GREW)
+CLOSING: tuple[CallEvent, ...] = (*RECORDED, Unbridged(8_000), GONE)
 
-WHOLE = Verdict(
-    Outcome.CLOSED,
+WHOLE = RecordingVerdict(
+    CaptureOutcome.CLOSED,
     expected_ms=6_000,
     length_ms=6_100,
     length=Length.OK,
-    rx=Direction.HEARD,
-    tx=Direction.HEARD,
+    rx=AudioDirection.HEARD,
+    tx=AudioDirection.HEARD,
     sha256="5" * 64,
     rx_sha256="r" * 64,
     tx_sha256="t" * 64,
 )
-EMPTY = Verdict(Outcome.EMPTY, expected_ms=None)
-MISSING = Verdict(Outcome.MISSING, expected_ms=6_000)
-UNJUDGED = Verdict(Outcome.UNJUDGED, problem="NOT_PCM")
-JUDGED = Judged(RECORDING, WHOLE)
+EMPTY = RecordingVerdict(CaptureOutcome.EMPTY, expected_ms=None)
+MISSING = RecordingVerdict(CaptureOutcome.MISSING, expected_ms=6_000)
+UNJUDGED = RecordingVerdict(CaptureOutcome.UNJUDGED, problem="NOT_PCM")
+JUDGED = RecordingJudged(RECORDING, WHOLE)
 UNREMOVED = RowsRefused(at_commit=True, undone=(RemoveSpooled(RECORDING),))
 """The row of the verdict could not be stored."""
 
@@ -98,7 +103,7 @@ def arrived(**changed: object) -> Call:
     return call
 
 
-def told(call: Call, *events: Event) -> tuple[Call, tuple[Command, ...]]:
+def told(call: Call, *events: CallEvent) -> tuple[Call, tuple[Command, ...]]:
     """The call after ``events``, and the commands that followed from the last of them."""
     commands: tuple[Command, ...] = ()
     for event in events:

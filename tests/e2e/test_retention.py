@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from asterisk_compliance.app.retention.disposal import Run
+from asterisk_compliance.app.retention.disposal import DisposalRun
 from asterisk_compliance.cli.main import app
 from asterisk_compliance.config.settings import load
 from asterisk_compliance.domain.audit.encoding import milliseconds
@@ -58,7 +58,9 @@ def disposed(scene: Any, now_ms: int) -> dict[str, int]:
     """With the store's lock, at a time that is given."""
     settings = load(scene.site.service.config, secrets=False)
     with StoreWriter.open(settings.audit.store) as store:
-        run = Run.begin(settings, lambda *rows: store.commit(rows)[-1].seq, "officer", now_ms)
+        run = DisposalRun.begin(
+            settings, lambda *rows: store.commit(rows)[-1].seq, "officer", now_ms
+        )
         run.go_on()
         return dict(run.answer())
 

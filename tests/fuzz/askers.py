@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from asterisk_compliance.app.calls.do_not_call import list_draft
 from asterisk_compliance.app.calls.recording_control import ask_call
-from asterisk_compliance.app.shared.control_socket import ControlSocket, Peer
+from asterisk_compliance.app.shared.control_socket import ControlSocket, SocketPeer
 from asterisk_compliance.app.shared.marks import mark_draft
 from asterisk_compliance.asterisk.agi import header as agi_header
 from asterisk_compliance.asterisk.agi.session import AgiSession
@@ -142,29 +142,29 @@ class ControlRequests(Target):
         self._control = ControlSocket(Path("/nowhere"), verbs())
 
     async def feed(self, data: bytes, rng: random.Random) -> str:
-        answer = await self._control._answer(data, Peer(0, 1))
+        answer = await self._control._answer(data, SocketPeer(0, 1))
         json.dumps(answer)
         return "answered" if "ok" in answer else "refused"
 
     async def good(self) -> None:
         for request in corpus.control_requests()[:2]:
-            if "ok" not in await self._control._answer(request, Peer(0, 1)):
+            if "ok" not in await self._control._answer(request, SocketPeer(0, 1)):
                 raise Violation("a good request is refused")
 
 
 def verbs() -> dict[str, Any]:
     """The service's, as far as they read what they are given; nothing is stored."""
 
-    async def status(_peer: Peer, _arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    async def status(_peer: SocketPeer, _arguments: Mapping[str, str]) -> Mapping[str, Any]:
         return {"ok": True}
 
-    async def mark(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    async def mark(peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         return {"kind": mark_draft(arguments.get("code", ""), peer.user).kind}
 
-    async def ask(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    async def ask(peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         return await ask_call([], peer.user, arguments)
 
-    async def do_not_call(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    async def do_not_call(peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         what, number = arguments.get("what", ""), arguments.get("number", "")
         return {"kind": list_draft(what, number, "JP", peer.user).kind}
 

@@ -146,7 +146,7 @@ def _keys_of_any_size() -> Any:
 def _requests_in_utf_8_only() -> Any:
     async def planted(self: Any, line: bytes, peer: Any) -> Any:
         try:
-            msgspec.json.decode(line.decode(), type=control.Request)
+            msgspec.json.decode(line.decode(), type=control.ControlRequest)
         except msgspec.DecodeError:
             return {"error": "not a request"}
         return {"ok": {}}

@@ -12,13 +12,13 @@ from typing import Any, cast
 import aiohttp
 import pytest
 
-from asterisk_compliance.app.shared.control_socket import ControlSocket, Peer
+from asterisk_compliance.app.shared.control_socket import ControlSocket, SocketPeer
 from asterisk_compliance.asterisk.agi import header as agi_header
 from asterisk_compliance.asterisk.agi.session import AgiSession
 from asterisk_compliance.asterisk.ari import requests as ari_requests
 from asterisk_compliance.asterisk.ari.address import AriAddress
 from asterisk_compliance.asterisk.ari.client import AriClient
-from asterisk_compliance.asterisk.ari.transport import Answer, HttpTransport, WebSocketTransport
+from asterisk_compliance.asterisk.ari.transport import AriAnswer, HttpTransport, WebSocketTransport
 from asterisk_compliance.domain.asterisk.call_records import Cdr
 from asterisk_compliance.errors import AsteriskUnavailable, ConfigError, RequestRefused
 from asterisk_compliance.storage.queries.call_records import read_cdrs
@@ -43,7 +43,7 @@ async def test_an_answer_that_is_nested_too_deeply_is_none() -> None:
 def test_what_reads_an_answer_says_that_it_is_none() -> None:
     for request in (ari_requests.channels(), ari_requests.bridges()):
         with pytest.raises(ValueError, match="too deeply"):
-            request.read(Answer(200, f"[{DEEP}]"))
+            request.read(AriAnswer(200, f"[{DEEP}]"))
 
 
 async def _session(said: bytes) -> AgiSession:
@@ -79,7 +79,7 @@ async def test_a_result_that_is_a_key_is_that_key(key: str) -> None:
 )
 async def test_a_request_that_cannot_be_read_is_answered(line: bytes) -> None:
     control = ControlSocket(cast("Any", None), {})
-    assert await control._answer(line, Peer(0, 1)) == {"error": "not a request", "hint": ""}
+    assert await control._answer(line, SocketPeer(0, 1)) == {"error": "not a request", "hint": ""}
 
 
 class _Dying:

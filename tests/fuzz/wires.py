@@ -14,7 +14,7 @@ from asterisk_compliance.asterisk.ari import events as ari_events
 from asterisk_compliance.asterisk.ari import requests as ari_requests
 from asterisk_compliance.asterisk.ari.address import AriAddress
 from asterisk_compliance.asterisk.ari.client import AriClient
-from asterisk_compliance.asterisk.ari.transport import Request, WebSocketTransport
+from asterisk_compliance.asterisk.ari.transport import AriRequest, WebSocketTransport
 from asterisk_compliance.errors import (
     ApplicationReplaced,
     AsteriskUnavailable,
@@ -146,7 +146,7 @@ class AriAnswers(Target):
         }
 
 
-_REQUESTS: tuple[Request[Any], ...] = (
+_REQUESTS: tuple[AriRequest[Any], ...] = (
     ari_requests.info(),
     ari_requests.channels(),
     ari_requests.channel_info(CHANNEL),

@@ -8,7 +8,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from asterisk_compliance.cli.evidence.bundle import Wanted, export
+from asterisk_compliance.cli.evidence.bundle import BundleSelection, export
 from asterisk_compliance.domain.access.purpose_limitation import Action, Use, UseReason
 from lab.hearing import Claim
 
@@ -22,7 +22,7 @@ def export_evidence(output: Path, call: str) -> Claim:
         Whether the ``verify.py`` in it says that all of it holds.
     """
     use = Use(Action.EVIDENCE, "QUALITY", UseReason.OWN_TEST)
-    wanted = Wanted(call, use, (output / "officer/officer.key").read_text())
+    wanted = BundleSelection(call, use, (output / "officer/officer.key").read_text())
     bundle, key = output / BUNDLE, output / KEY
     said = export(output / "compliance.toml", bundle, wanted, lambda _: None)
     key.write_text(f"{said['key']}\n")

@@ -82,7 +82,7 @@ class Listener:
         raise AssertionError(why)
 
     def on_event(self, event: Any, received_monotonic: float) -> None:
-        name, of = type(event).__name__, type(event).__module__
+        name, of = type(event).__name__.removeprefix("Ari"), type(event).__module__
         about, detail = _described(event)
         words = " ".join(filter(None, (name, SNOOP if about == SNOOP else "", detail)))
         self._others.append((about, "ari" if of == ari_events.__name__ else "ami", name, words))
@@ -113,7 +113,9 @@ class Listener:
 
 def _described(event: Any) -> tuple[str, str]:
     match event:
-        case ari_events.PlaybackStarted(playback=of) | ari_events.PlaybackFinished(playback=of):
+        case (
+            ari_events.AriPlaybackStarted(playback=of) | ari_events.AriPlaybackFinished(playback=of)
+        ):
             return str(of.channel), f"{of.id} {of.state}"
         case ari_events.StasisStart(channel=channel, args=args):
             return channel.id, ",".join(args)

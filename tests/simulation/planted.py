@@ -11,25 +11,25 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
-from asterisk_compliance.app.audit.call_rows import CallRows, Outcome
+from asterisk_compliance.app.audit.call_rows import CallRows, CommitOutcome
 from asterisk_compliance.app.calls import leg_tracking as following
-from asterisk_compliance.app.calls.asterisk_listeners import AmiEars
+from asterisk_compliance.app.calls.asterisk_listeners import AmiEventRouter
 from asterisk_compliance.app.calls.call_task import CallTask
-from asterisk_compliance.app.calls.channel_control import Hands
-from asterisk_compliance.app.calls.leg_tracking import Endpoints
+from asterisk_compliance.app.calls.channel_control import ChannelControl
+from asterisk_compliance.app.calls.leg_tracking import EndpointDirectory
 from asterisk_compliance.app.calls.recovery import resumption as recovery
 from asterisk_compliance.app.calls.recovery import untracked as standing
-from asterisk_compliance.app.recordings.intake import Keeping
+from asterisk_compliance.app.recordings.intake import RecordingIntake
 from asterisk_compliance.domain.call import recovery as call_recovery
 from asterisk_compliance.domain.call.commands import (
     ClearDeadline,
-    Commit,
+    CommitCommand,
     Mute,
     RemoveSpooled,
     SetDeadline,
 )
 from asterisk_compliance.domain.call.events import DigitReceived
-from asterisk_compliance.domain.call.participants import Cover, Peer
+from asterisk_compliance.domain.call.participants import CoverageBasis, Participant
 from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.call.transitions import (
     capture as call_capture,
@@ -84,21 +84,21 @@ def _instead(of: Any, name: str, by: Any) -> Callable[[], Any]:
 
 async def _commit_does_not_wait(
     rows: CallRows, drafts: Any, behind: Any, *, patient: bool = False
-) -> Outcome:
+) -> CommitOutcome:
     rows._append(drafts).add_done_callback(lambda done: done.exception())
-    return Outcome.STORED
+    return CommitOutcome.STORED
 
 
 async def _late_rows_are_waited_for(
     rows: CallRows, drafts: Any, behind: Any, *, patient: bool = False
-) -> Outcome:
+) -> CommitOutcome:
     await rows._append(drafts)
-    return Outcome.STORED
+    return CommitOutcome.STORED
 
 
 @contextlib.contextmanager
 def _the_restarted_decide_again() -> Iterator[None]:
-    strand = standing.strand
+    strand = standing.resume_stranded_call
     with mock.patch.object(
         standing, "strand", lambda *given, decided: strand(*given, decided=False)
     ):
@@ -113,7 +113,7 @@ def _spool_goes_first() -> Iterator[None]:
         after, commands = taking_in(call, event)
         if not any(isinstance(one, RemoveSpooled) for one in commands):
             return after, commands
-        rows = [one for one in commands if not isinstance(one, RemoveSpooled | Commit)]
+        rows = [one for one in commands if not isinstance(one, RemoveSpooled | CommitCommand)]
         gone = [one for one in commands if isinstance(one, RemoveSpooled)]
         return after, (*gone, *rows)
 
@@ -147,12 +147,12 @@ def _a_refusal_is_not_heard() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _nothing_is_blanked() -> Iterator[None]:
-    judge = Keeping.judge
+    judge = RecordingIntake.judge
 
-    async def generous(keeping: Keeping, recording: Any, expected: Expected) -> Any:
+    async def generous(keeping: RecordingIntake, recording: Any, expected: Expected) -> Any:
         return await judge(keeping, recording, replace(expected, blanks=()))
 
-    with mock.patch.object(Keeping, "judge", generous):
+    with mock.patch.object(RecordingIntake, "judge", generous):
         yield
 
 
@@ -188,12 +188,12 @@ def _stopped_is_heard(call: Any, finished: Any) -> None:
 
 @contextlib.contextmanager
 def _no_pause() -> Iterator[None]:
-    set_mute = Hands.set_mute
+    set_mute = ChannelControl.set_mute
 
-    async def deaf(hands: Hands, channel: Any, mute: Mute) -> bool:
+    async def deaf(hands: ChannelControl, channel: Any, mute: Mute) -> bool:
         return True if mute is Mute.ALL else await set_mute(hands, channel, mute)
 
-    with mock.patch.object(Hands, "set_mute", deaf):
+    with mock.patch.object(ChannelControl, "set_mute", deaf):
         yield
 
 
@@ -201,12 +201,12 @@ async def _believed(*_: Any) -> bool:
     return True
 
 
-def _no_events(ears: AmiEars, event: Any, received: float) -> None:
+def _no_events(ears: AmiEventRouter, event: Any, received: float) -> None:
     if type(event).__name__ != "Hangup":
         _on_event(ears, event, received)
 
 
-_on_event = AmiEars.on_event
+_on_event = AmiEventRouter.on_event
 
 
 def _by_the_clock(left: Any, newest: CallId) -> bool:
@@ -229,7 +229,7 @@ BUGS = (
     ),
     Bug(
         "a mute is believed, and never asked for",
-        _instead(Hands, "set_mute", _believed),
+        _instead(ChannelControl, "set_mute", _believed),
         "untold",
         likely=73,
     ),
@@ -284,13 +284,17 @@ BUGS = (
     ),
     Bug(
         "everybody who joins is taken for staff",
-        _instead(Endpoints, "peer", lambda _, channel, name: Peer(channel, Cover.STAFF)),
+        _instead(
+            EndpointDirectory,
+            "peer",
+            lambda _, channel, name: Participant(channel, CoverageBasis.STAFF),
+        ),
         "untold",
         likely=10,
     ),
     Bug(
         "a hang-up that AMI tells is not heard",
-        _instead(AmiEars, "on_event", _no_events),
+        _instead(AmiEventRouter, "on_event", _no_events),
         "does not come to rest",
     ),
     Bug(

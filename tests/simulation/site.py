@@ -23,7 +23,7 @@ import msgspec
 
 from asterisk_compliance.app.policy.configuration import Configuration
 from asterisk_compliance.app.recordings import sealer
-from asterisk_compliance.app.recordings.sealer_pool import Sealers
+from asterisk_compliance.app.recordings.sealer_pool import SealerPool
 from asterisk_compliance.app.service.runner import Service
 from asterisk_compliance.errors import AsteriskUnavailable, StoreUnavailable
 from asterisk_compliance.storage.log.writer import StoreWriter
@@ -312,11 +312,11 @@ class Site:
     def _commit_s(self) -> float:
         return self.store_slow_s + self.loop.rng.uniform(0.0002, 0.002)
 
-    async def take_in(self, _: Sealers, job: sealer.Job) -> sealer.Answer:
+    async def take_in(self, _: SealerPool, job: sealer.Job) -> sealer.SealerAnswer:
         """The process that takes recordings in; it dies with the service."""
         sent = msgspec.json.decode(msgspec.json.encode(job), type=sealer.Job)
-        answer = await asyncio.to_thread(sealer.do, sent)
-        return msgspec.json.decode(msgspec.json.encode(answer), type=sealer.Answer)
+        answer = await asyncio.to_thread(sealer.perform_job, sent)
+        return msgspec.json.decode(msgspec.json.encode(answer), type=sealer.SealerAnswer)
 
     def open_writer(self, *given: Any, **more: Any) -> StoreWriter:
         writer = self._writers[LIFE.get()] = _open_writer(*given, **more)

@@ -17,7 +17,7 @@ from unittest import mock
 import structlog
 from prometheus_client import CollectorRegistry
 
-from asterisk_compliance.app.recordings.sealer_pool import Sealers
+from asterisk_compliance.app.recordings.sealer_pool import SealerPool
 from asterisk_compliance.app.shared.control_socket import ControlSocket
 from asterisk_compliance.app.shared.metrics import Metrics
 from asterisk_compliance.asterisk.ari.address import AriAddress, open_websocket
@@ -92,7 +92,7 @@ class Stage:
             for target, name, instead in (
                 (audit_log, "threading", threading),
                 (audit_log, "queue", queues),
-                (Sealers, "_ask", late("take_in")),
+                (SealerPool, "_ask", late("take_in")),
                 (AriAddress, "session", late("http_session")),
                 (StoreWriter, "commit_groups", late("commit_groups")),
                 (StoreWriter, "open", late("open_writer")),

@@ -11,7 +11,7 @@ from unittest import mock
 
 import pytest
 
-from asterisk_compliance.app.calls.recovery.liveness import Lives
+from asterisk_compliance.app.calls.recovery.liveness import LivenessRecord
 from asterisk_compliance.asterisk.ami.client import AmiClient
 from asterisk_compliance.domain.call.recovery import Clock
 from simulation.loop import VirtualLoop
@@ -48,11 +48,11 @@ def test_a_clock_that_is_set_back_while_nobody_looks(simulation: Simulation) -> 
 
 
 def test_a_clock_that_was_set_back_and_is_believed_is_found(simulation: Simulation) -> None:
-    def believes(lives: Lives) -> Clock:
+    def believes(lives: LivenessRecord) -> Clock:
         return replace(now(lives), set_back=())
 
-    now = Lives.now
-    with mock.patch.object(Lives, "now", believes):
+    now = LivenessRecord.now
+    with mock.patch.object(LivenessRecord, "now", believes):
         found = [simulation.play(set_back_while_dead(seed)) for seed in range(40)]
     assert any("untold" in finding for findings in found for finding in findings)
 

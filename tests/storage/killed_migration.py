@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import pytest
 
-from asterisk_compliance.cli.logs import Level, log_to_stderr
+from asterisk_compliance.cli.logs import LogLevel, log_to_stderr
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.ids import recording_id
 from asterisk_compliance.storage.log import backups, schema
@@ -44,7 +44,7 @@ KEPT = (
 
 
 def main(home: Path) -> None:
-    log_to_stderr(Level.ERROR)
+    log_to_stderr(LogLevel.ERROR)
     earlier = home / "earlier"
     with pytest.MonkeyPatch.context() as patch:
         as_before(patch, schema._RETENTION)

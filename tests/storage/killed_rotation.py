@@ -16,13 +16,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from asterisk_compliance.cli.logs import Level, log_to_stderr
+from asterisk_compliance.cli.logs import LogLevel, log_to_stderr
 from asterisk_compliance.domain.audit.encoding import decode
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.storage.feeds import jsonl
 from asterisk_compliance.storage.feeds.jsonl import JSON_LINES, JsonLines
 from asterisk_compliance.storage.feeds.jsonl_archive import sealed_files
-from asterisk_compliance.storage.log.audit_log import AuditLog
+from asterisk_compliance.storage.log.audit_log import AuditLogStore
 from asterisk_compliance.storage.log.reader import StoreReader
 from sample_rows import draft
 
@@ -31,7 +31,7 @@ ROWS = 14
 
 
 async def life(store: Path, rows: int) -> None:
-    log = await AuditLog.open(store)
+    log = await AuditLogStore.open(store)
     lines = JsonLines(log, store, full_bytes=FULL_BYTES)
     following = asyncio.create_task(lines.run())
     for _ in range(rows):
@@ -45,7 +45,7 @@ async def life(store: Path, rows: int) -> None:
 
 
 def main(home: Path) -> None:
-    log_to_stderr(Level.ERROR)
+    log_to_stderr(LogLevel.ERROR)
     jsonl.GATHER_S = 0.005
     between = 0
     for death in count(1):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 import structlog
 
-from asterisk_compliance.app.access.hearing_loans import Loans
+from asterisk_compliance.app.access.hearing_loans import LoanRegister
 from asterisk_compliance.app.dialplan.hearing_routine import ARGUMENT
 from asterisk_compliance.app.dialplan.variables import HEARING_VARIABLE
 from asterisk_compliance.app.policy.hearing_prompts import in_language
@@ -30,17 +30,17 @@ from asterisk_compliance.domain.access.hearing_state import (
     Hearing,
     HearingCommand,
     HearingEvent,
+    HearingPhase,
     HearingReason,
     HearingTerms,
     Leave,
     LoanGone,
-    Phase,
     Said,
     Wait,
     Waited,
 )
 from asterisk_compliance.domain.audit.rows import Draft
-from asterisk_compliance.domain.call.commands import Answer, AppendRow, Play, StopPlayback
+from asterisk_compliance.domain.call.commands import AnswerCommand, AppendRow, Play, StopPlayback
 from asterisk_compliance.domain.call.events import (
     CommandFailed,
     DigitReceived,
@@ -51,7 +51,7 @@ from asterisk_compliance.domain.call.events import (
     RowsRefused,
     ServiceStopping,
 )
-from asterisk_compliance.domain.call.steps import Step
+from asterisk_compliance.domain.call.steps import CommandStep
 from asterisk_compliance.errors import AsteriskError, AsteriskUnavailable, StoreError
 from asterisk_compliance.ids import ChannelId, LoanId
 
@@ -68,7 +68,7 @@ EVENTS = 200
 log = structlog.get_logger()
 
 
-class HearingCalls:
+class HearingCallRouter:
     """The calls that hear, on one Asterisk; one task each.
 
     Args:
@@ -77,7 +77,7 @@ class HearingCalls:
         said: The prompts by language, the first one first.
     """
 
-    def __init__(self, node: NodeView, loans: Loans, said: Mapping[str, Said]) -> None:
+    def __init__(self, node: NodeView, loans: LoanRegister, said: Mapping[str, Said]) -> None:
         self._node = node
         self._loans = loans
         self._said = said
@@ -91,7 +91,7 @@ class HearingCalls:
     def __contains__(self, channel: ChannelId) -> bool:
         return channel in self._calls
 
-    def hear(self, event: ari.CallEvent, at_ms: int) -> bool:
+    def hear(self, event: ari.AriCallEvent, at_ms: int) -> bool:
         """An event of ARI; whether it is about a call that hears, and nobody else's."""
         match event:
             case ari.StasisStart(channel=channel, args=(argument,)) if argument == ARGUMENT:
@@ -99,10 +99,10 @@ class HearingCalls:
                 return True
             case ari.StasisStart():
                 return False
-            case ari.PlaybackStarted(playback=playback):
+            case ari.AriPlaybackStarted(playback=playback):
                 started = PlaybackStarted(playback.id, at_ms, event.at_ms)
                 return self._feed(playback.channel, started)
-            case ari.PlaybackFinished(playback=playback):
+            case ari.AriPlaybackFinished(playback=playback):
                 done = playback.state == "done"
                 finished = PlaybackFinished(playback.id, done, at_ms, event.at_ms)
                 return self._feed(playback.channel, finished)
@@ -122,7 +122,7 @@ class HearingCalls:
     def lost(self) -> None:
         """ARI is gone: nobody tells any more how far a recording was played."""
         for channel in self._calls:
-            self._feed(channel, CommandFailed(Step.PLAY, reachable=False))
+            self._feed(channel, CommandFailed(CommandStep.PLAY, reachable=False))
 
     def stop(self) -> None:
         """The service stops."""
@@ -173,7 +173,9 @@ class HearingCalls:
 class _Task:
     """One call that hears. Only :meth:`run` changes ``hearing``."""
 
-    def __init__(self, node: NodeView, client: AriClient, loans: Loans, hearing: Hearing) -> None:
+    def __init__(
+        self, node: NodeView, client: AriClient, loans: LoanRegister, hearing: Hearing
+    ) -> None:
         self.hearing = hearing
         self._node = node
         self._ari = client
@@ -193,7 +195,7 @@ class _Task:
         while True:
             event = await self._perform(commands)
             if event is None:
-                if self.hearing.phase is Phase.OVER:
+                if self.hearing.phase is HearingPhase.OVER:
                     return
                 event = await self._next()
             self.hearing, commands = step(self.hearing, event)
@@ -221,10 +223,10 @@ class _Task:
         channel = self.hearing.channel
         for command in commands:
             match command:
-                case Answer():
-                    self._watch(self._ari.answer(channel), Step.ANSWER)
+                case AnswerCommand():
+                    self._watch(self._ari.answer(channel), CommandStep.ANSWER)
                 case Play(playback=playback, media=media):
-                    self._watch(self._ari.play(channel, media, playback), Step.PLAY)
+                    self._watch(self._ari.play(channel, media, playback), CommandStep.PLAY)
                 case StopPlayback(playback=playback):
                     self._ari.stop_playback(channel, playback).add_done_callback(_looked_at)
                 case AppendRow():
@@ -267,7 +269,7 @@ class _Task:
             return False
         return True
 
-    def _watch(self, sent: asyncio.Future[None], what: Step) -> None:
+    def _watch(self, sent: asyncio.Future[None], what: CommandStep) -> None:
         def look(done: asyncio.Future[None]) -> None:
             error = None if done.cancelled() else done.exception()
             if error is not None:

@@ -31,7 +31,7 @@ _FORBIDDEN = 0o027
 
 
 @dataclass(frozen=True, slots=True)
-class Copies:
+class CopyDirectory:
     """The copies of one service.
 
     Attributes:

@@ -17,28 +17,29 @@ import hmac
 import secrets
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 import structlog
 
-from asterisk_compliance.app.access.hearing_copies import Copies
+from asterisk_compliance.app.access.hearing_copies import CopyDirectory
 from asterisk_compliance.app.access.hearing_rows import (
     Lending,
     lent_draft,
     owed_drafts,
     removed_draft,
 )
+from asterisk_compliance.app.shared.audit_port import AuditAppender
 from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.config.settings import HearingSettings
 from asterisk_compliance.domain.access.hearing_state import (
     CodeAccepted,
     CodeRefused,
     GiveBack,
-    Loan,
     LoanEnd,
+    TelephoneLoan,
 )
 from asterisk_compliance.domain.access.loans import ended_by
 from asterisk_compliance.domain.audit.encoding import timestamp
@@ -65,12 +66,6 @@ class TooLong(ComplianceError):
     hint = "hearing.call_s says how long a call that hears may take; or make a package of it"
 
 
-class Rows(Protocol):
-    """The audit log, as far as loans need it."""
-
-    def append(self, *drafts: Draft) -> Awaitable[int]: ...
-
-
 @dataclass(slots=True)
 class _Filling:
     """A copy that the officer's command fills.
@@ -95,7 +90,7 @@ class _Lent:
         gone: Told when it is removed, by whoever hears it; ``None``: nobody does.
     """
 
-    loan: Loan
+    loan: TelephoneLoan
     node: NodeName
     digest: bytes
     expires_s: float
@@ -103,7 +98,7 @@ class _Lent:
     gone: Callable[[], None] | None = None
 
 
-class Loans:
+class LoanRegister:
     """The loans of one service. Called on the event loop.
 
     Args:
@@ -116,9 +111,9 @@ class Loans:
 
     def __init__(
         self,
-        rows: Rows,
+        rows: AuditAppender,
         settings: HearingSettings,
-        copies: Copies,
+        copies: CopyDirectory,
         *,
         store_s: float,
         clock: Callable[[], float] = time.monotonic,
@@ -247,7 +242,7 @@ class Loans:
         before = [one for one, lent in self._lent.items() if _same(lent.loan, what)]
         media = f"sound:{self.settings.directory / identity}"
         self._lent[known] = _Lent(
-            Loan(known, what.call, what.recording, what.request, media, length_ms),
+            TelephoneLoan(known, what.call, what.recording, what.request, media, length_ms),
             what.node,
             digest,
             self._clock() + self.settings.expires_h * 3_600,
@@ -385,7 +380,7 @@ def _must_be_there(filling: _Filling) -> None:
         raise NoSuchLoan("the recording, or the request, is gone meanwhile", hint="requests show")
 
 
-def _same(loan: Loan, what: Lending) -> bool:
+def _same(loan: TelephoneLoan, what: Lending) -> bool:
     return (loan.recording, loan.request) == (what.recording, what.request)
 
 

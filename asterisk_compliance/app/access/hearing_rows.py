@@ -7,7 +7,7 @@ from pathlib import Path
 
 from asterisk_compliance.app.shared.marks import staff
 from asterisk_compliance.clock import unix_ms
-from asterisk_compliance.domain.access.hearing_state import HearingReason, Loan, LoanEnd
+from asterisk_compliance.domain.access.hearing_state import HearingReason, LoanEnd, TelephoneLoan
 from asterisk_compliance.domain.access.loans import KINDS, left_open
 from asterisk_compliance.domain.audit.encoding import Row, decode, timestamp
 from asterisk_compliance.domain.audit.rows import Draft, Kind
@@ -56,7 +56,7 @@ def lent_draft(what: Lending, loan: LoanId, length_ms: int, sha256: str, expires
     )
 
 
-def removed_draft(loan: Loan, node: NodeName, why: LoanEnd) -> Draft:
+def removed_draft(loan: TelephoneLoan, node: NodeName, why: LoanEnd) -> Draft:
     return Draft(
         Kind.HEARING_REMOVED,
         unix_ms(),

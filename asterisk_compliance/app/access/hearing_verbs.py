@@ -15,15 +15,16 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from asterisk_compliance.app.access.hearing_calls import HearingCalls
-from asterisk_compliance.app.access.hearing_copies import Copies
-from asterisk_compliance.app.access.hearing_loans import Loans, Rows
+from asterisk_compliance.app.access.hearing_calls import HearingCallRouter
+from asterisk_compliance.app.access.hearing_copies import CopyDirectory
+from asterisk_compliance.app.access.hearing_loans import LoanRegister
 from asterisk_compliance.app.access.hearing_rows import Lending
 from asterisk_compliance.app.access.permission import judged, refused, refused_draft, use_of
 from asterisk_compliance.app.access.release import find
 from asterisk_compliance.app.calls.node import Node
 from asterisk_compliance.app.policy.configuration import Configuration
-from asterisk_compliance.app.shared.control_socket import Handed, Peer, Verb
+from asterisk_compliance.app.shared.audit_port import AuditAppender
+from asterisk_compliance.app.shared.control_socket import Handed, SocketPeer, Verb
 from asterisk_compliance.domain.access.purpose_limitation import RIGHTS, Action
 from asterisk_compliance.domain.audit.rows import Draft
 from asterisk_compliance.errors import ConfigError
@@ -32,7 +33,7 @@ STOP_S = 1.0
 """So long a stopping service waits for calls that hear."""
 
 
-class Hearings:
+class HearingService:
     """Hearing by telephone, on every Asterisk of a service, if it is configured.
 
     Args:
@@ -42,20 +43,20 @@ class Hearings:
     """
 
     def __init__(
-        self, rows: Rows, configuration: Callable[[], Configuration], nodes: list[Node]
+        self, rows: AuditAppender, configuration: Callable[[], Configuration], nodes: list[Node]
     ) -> None:
         self._now = configuration
-        self._loans: Loans | None = None
-        self._calls: list[HearingCalls] = []
+        self._loans: LoanRegister | None = None
+        self._calls: list[HearingCallRouter] = []
         settings = configuration().settings
         if settings.hearing is None:
             return
-        copies = Copies(settings.hearing.directory_path)
+        copies = CopyDirectory(settings.hearing.directory_path)
         store_s = settings.limits.store_s
-        self._loans = Loans(rows, settings.hearing, copies, store_s=store_s)
+        self._loans = LoanRegister(rows, settings.hearing, copies, store_s=store_s)
         for node in nodes:
             if said := configuration().hearing.get(node.node):
-                node.hearing = HearingCalls(node, self._loans, said)
+                node.hearing = HearingCallRouter(node, self._loans, said)
                 self._calls.append(node.hearing)
 
     async def run(self) -> None:
@@ -85,28 +86,28 @@ class Hearings:
     def verbs(self) -> dict[str, Verb]:
         """What the control socket can be asked; only the service has memory to lend from."""
 
-        async def begin(peer: Peer, arguments: Mapping[str, str]) -> Handed:
+        async def begin(peer: SocketPeer, arguments: Mapping[str, str]) -> Handed:
             lender = self._lender
             what = await self._permitted(peer, arguments)
             loan, file = await lender.begin(what)
             return Handed({"directions": what.directions, "loan": loan}, file)
 
-        async def lend(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+        async def lend(peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
             return await self._lender.lend(arguments.get("loan", ""), peer.user)
 
-        async def take_back(_: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+        async def take_back(_: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
             recording, request = arguments.get("recording", ""), arguments.get("request", "")
             return {"ended": await self._lender.take_back(recording, request)}
 
         return {"lend-begin": begin, "lend": lend, "lend-end": take_back}
 
     @property
-    def _lender(self) -> Loans:
+    def _lender(self) -> LoanRegister:
         if self._loans is None:
             raise ConfigError("hearing", ["is not configured"], hint="docs/hearing.md says how")
         return self._loans
 
-    async def _permitted(self, peer: Peer, arguments: Mapping[str, str]) -> Lending:
+    async def _permitted(self, peer: SocketPeer, arguments: Mapping[str, str]) -> Lending:
         """What is to be lent, judged as any use is; who may not gets his row.
 
         Raises:

@@ -15,14 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from asterisk_compliance.app.access.permission import Judged, asker, refused, refused_draft
-from asterisk_compliance.app.calls.agent_display import Display
+from asterisk_compliance.app.access.permission import UseJudgement, asker, refused, refused_draft
+from asterisk_compliance.app.calls.agent_display import AgentDisplay
 from asterisk_compliance.app.dialplan.variables import LAST_CALL_VARIABLE, PAST_CALLS_VARIABLE
-from asterisk_compliance.app.shared.control_socket import Peer, Verb
+from asterisk_compliance.app.shared.control_socket import SocketPeer, Verb
 from asterisk_compliance.app.shared.marks import staff
 from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.config.consistency import SERVICE_NODE
@@ -32,19 +32,19 @@ from asterisk_compliance.domain.access.audibility import is_stopped
 from asterisk_compliance.domain.access.purpose_limitation import (
     SERVICE,
     Action,
-    Refusal,
     Use,
     UseReason,
+    UseRefusal,
 )
 from asterisk_compliance.domain.access.roles import queues_for
 from asterisk_compliance.domain.audit.call_record import minted_ms
 from asterisk_compliance.domain.audit.encoding import timestamp
 from asterisk_compliance.domain.audit.rows import Actor, Draft, Kind
-from asterisk_compliance.domain.call.state import Call, Phase
+from asterisk_compliance.domain.call.state import Call, CallPhase
 from asterisk_compliance.domain.phone_numbers import notations
 from asterisk_compliance.errors import ComplianceError, StoreError
 from asterisk_compliance.ids import CallId, NodeName, is_call_id
-from asterisk_compliance.storage.log.reader import CallQuery, Entry, StoreReader
+from asterisk_compliance.storage.log.reader import CallQuery, ListedCall, StoreReader
 from asterisk_compliance.storage.queries.audibility import rows_of
 from asterisk_compliance.storage.queries.persons import number_of
 from asterisk_compliance.storage.search.finder import CallFinder, CallSearch
@@ -52,6 +52,7 @@ from asterisk_compliance.storage.search.finder import CallFinder, CallSearch
 if TYPE_CHECKING:
     from asterisk_compliance.app.calls.call_task import CallTask
     from asterisk_compliance.app.calls.node_view import NodeView
+    from asterisk_compliance.app.shared.audit_port import AuditAppender
 
 USE: Final = Use(Action.PAST_CALLS, SERVICE, UseReason.CALL)
 MOST = 100
@@ -65,18 +66,6 @@ _DAY_MS = 86_400_000
 _OURS = NodeName(SERVICE_NODE)
 
 log = structlog.get_logger()
-
-
-class Rows(Protocol):
-    """The audit log, as far as this needs it."""
-
-    def append(self, *drafts: Draft) -> asyncio.Future[int]: ...
-
-
-class AnyRows(Protocol):
-    """The same for a verb, which waits for its row."""
-
-    def append(self, *drafts: Draft) -> Awaitable[int]: ...
 
 
 class BadQuestion(ComplianceError):
@@ -98,7 +87,7 @@ class Past:
         more: There are older ones.
     """
 
-    calls: tuple[Entry, ...]
+    calls: tuple[ListedCall, ...]
     more: bool = False
 
 
@@ -128,7 +117,7 @@ def past_calls(
     return Past(shown, page.more)
 
 
-def _may_be_shown(reader: StoreReader, call: Entry) -> bool:
+def _may_be_shown(reader: StoreReader, call: ListedCall) -> bool:
     if call["consent"] == "withdrawn":
         return False
     return not is_stopped(rows_of(reader, str(call["call"])), SERVICE)
@@ -141,11 +130,11 @@ class PastCalls:
         settings: What holds now; nothing is shown unless it is set.
     """
 
-    def __init__(self, node: NodeView, rows: Rows) -> None:
+    def __init__(self, node: NodeView, rows: AuditAppender) -> None:
         self.settings: Callable[[], PastCallsSettings] = PastCallsSettings
         self._node = node
         self._rows = rows
-        self._display = Display(node)
+        self._display = AgentDisplay(node)
         self._sought: dict[CallId, asyncio.Future[Past]] = {}
         self._asked = 0
         self._thread = ThreadPoolExecutor(1, "past-calls")
@@ -216,14 +205,14 @@ class PastCalls:
             return
         self._node.spawn(self._show(live, past, stored))
 
-    async def _show(self, live: CallTask, past: Past, stored: asyncio.Future[int]) -> None:
+    async def _show(self, live: CallTask, past: Past, stored: Awaitable[int]) -> None:
         """On the line while the call waits for us there, in front of its result; else over AMI."""
         try:
             await stored
         except StoreError:
             return
         values = variables(past)
-        if live.call.phase is Phase.CONTINUING:
+        if live.call.phase is CallPhase.CONTINUING:
             sent = [live.line.set_variable(*one) for one in values.items()]
             await asyncio.wait(sent, timeout=LINE_S)
             if all(map(_was_done, sent)):
@@ -274,17 +263,17 @@ def shown_draft(calls: int, node: NodeName, call: CallId | None, user: str = "")
     )
 
 
-def past_calls_verbs(rows: AnyRows, settings: Callable[[], Settings]) -> dict[str, Verb]:
+def past_calls_verbs(rows: AuditAppender, settings: Callable[[], Settings]) -> dict[str, Verb]:
     """What the control socket can be asked."""
 
-    async def show(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    async def show(peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         return await show_past_calls(rows, settings(), peer.user, arguments)
 
     return {"past-calls": show}
 
 
 async def show_past_calls(
-    rows: AnyRows, settings: Settings, user: str, arguments: Mapping[str, str]
+    rows: AuditAppender, settings: Settings, user: str, arguments: Mapping[str, str]
 ) -> Mapping[str, Any]:
     """Show them on the command line's behalf, behind a row.
 
@@ -307,7 +296,7 @@ async def show_past_calls(
     sought = await asyncio.to_thread(_sought, settings, arguments)
     queues = await asyncio.to_thread(_queues, settings, user)
     if queues is not None and not queues:
-        found = Judged(Refusal.NOT_IN_ROLE)
+        found = UseJudgement(UseRefusal.NOT_IN_ROLE)
         await rows.append(refused_draft(USE, found, sought.call, sought.node, "", user))
         raise refused(found)
     if not sought.number:
@@ -355,7 +344,7 @@ def _sought(settings: Settings, arguments: Mapping[str, str]) -> _Sought:
         return _Sought(known, call, NodeName(str(entry["node"])))
 
 
-def _entry(reader: StoreReader, nodes: Sequence[str], call: str, channel: str) -> Entry | None:
+def _entry(reader: StoreReader, nodes: Sequence[str], call: str, channel: str) -> ListedCall | None:
     if channel:
         live = [one for node in nodes if (one := reader.standing(node, channel)) is not None]
         if len(live) > 1:
@@ -374,7 +363,7 @@ def _queues(settings: Settings, user: str) -> frozenset[str] | None:
     return queues_for([one.role for one in settings.role], asker(user), USE)
 
 
-def _facts(call: Entry) -> dict[str, Any]:
+def _facts(call: ListedCall) -> dict[str, Any]:
     """What is shown of a past call."""
     named = ("call", "queue", "policy", "decision", "reason", "lasted_ms")
     return {"began_at": timestamp(minted_ms(str(call["call"])))} | {one: call[one] for one in named}

@@ -30,10 +30,10 @@ from asterisk_compliance.domain.access.purpose_limitation import (
     OWN_CODES,
     Action,
     Facts,
-    Refusal,
     Use,
     UseGround,
     UseReason,
+    UseRefusal,
     refusal,
 )
 from asterisk_compliance.domain.access.roles import Asker, role_for
@@ -72,44 +72,44 @@ class NoSuchPurpose(NoSuchUse):
 class UseRefused(ComplianceError):
     """It is no use of what was told, or not by whoever asks; the row says so too.
 
-    The message begins with the :class:`Refusal`.
+    The message begins with the :class:`UseRefusal`.
     """
 
 
-_WORDS: Mapping[Refusal, tuple[str, str]] = {
-    Refusal.NOT_IN_ROLE: (
+_WORDS: Mapping[UseRefusal, tuple[str, str]] = {
+    UseRefusal.NOT_IN_ROLE: (
         "no role of yours permits it",
         "roles stand in the configuration, as [[role]]: ask the compliance officer",
     ),
-    Refusal.PURPOSE_UNFIT: (
+    UseRefusal.PURPOSE_UNFIT: (
         "this purpose does not go with this action",
         "RIGHTS is for answering a request, and DRILL for trying a key",
     ),
-    Refusal.NO_REQUEST: (
+    UseRefusal.NO_REQUEST: (
         "no such request is granted, and about this call",
         "asterisk-compliance requests list",
     ),
-    Refusal.NO_PROVISION: (
+    UseRefusal.NO_PROVISION: (
         "no record says that this recording is handed over",
         "asterisk-compliance provisions record, with the item RECORDING",
     ),
-    Refusal.BIOMETRICS_OFF: (
+    UseRefusal.BIOMETRICS_OFF: (
         "this site uses no voice biometrics",
         "[use] biometrics says whether it does: docs/use.md",
     ),
-    Refusal.GROUND_UNFIT: (
+    UseRefusal.GROUND_UNFIT: (
         "only the person's own prior consent permits biometrics",
         "docs/use.md names the grounds",
     ),
-    Refusal.WITHDRAWN: (
+    UseRefusal.WITHDRAWN: (
         "somebody who can be heard withdrew, and the policy keeps it from use",
         "only a ground that does not depend on his will goes beyond that: docs/use.md",
     ),
-    Refusal.STOPPED: (
+    UseRefusal.STOPPED: (
         "a request stopped this use of the call",
         "only a ground that does not depend on the person's will goes beyond that: docs/use.md",
     ),
-    Refusal.NOT_TOLD: (
+    UseRefusal.NOT_TOLD: (
         "this purpose was not told to everybody who can be heard",
         "nothing was told to all of them: only a legal ground permits a use: docs/use.md",
     ),
@@ -117,7 +117,7 @@ _WORDS: Mapping[Refusal, tuple[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class UseJudgement:
     """What came of asking.
 
     Attributes:
@@ -127,7 +127,7 @@ class Judged:
         told_to_all: What else was.
     """
 
-    refusal: Refusal | None
+    refusal: UseRefusal | None
     role: str = ""
     told: bool = False
     told_to_all: frozenset[str] = frozenset()
@@ -179,7 +179,7 @@ def check_purpose(settings: Settings, purpose: str) -> str:
 
 def judged(
     settings: Settings, user: str, use: Use, call: str, recording: RecordingId | None
-) -> Judged:
+) -> UseJudgement:
     """Whether ``user`` may do this.
 
     Args:
@@ -208,7 +208,7 @@ def judged(
             biometrics=settings.use.biometrics != "off",
         )
     told = facts.told_to_all
-    return Judged(refusal(use, facts), role or "", use.purpose in told, told)
+    return UseJudgement(refusal(use, facts), role or "", use.purpose in told, told)
 
 
 def told_to_all(reader: StoreReader, recording: RecordingId, accepted: str) -> frozenset[str]:
@@ -272,18 +272,18 @@ def _group(number: int) -> str:
         return ""
 
 
-def refused(found: Judged) -> UseRefused:
+def refused(found: UseJudgement) -> UseRefused:
     """What is said to who asked."""
     assert found.refusal is not None
     words, hint = _WORDS[found.refusal]
-    if found.refusal is Refusal.NOT_TOLD and found.told_to_all:
+    if found.refusal is UseRefusal.NOT_TOLD and found.told_to_all:
         told = ", ".join(sorted(found.told_to_all))
         hint = f"told was {told}; for anything else name the legal ground: docs/use.md"
     return UseRefused(f"{found.refusal}: {words}", hint=hint)
 
 
 def refused_draft(
-    use: Use, found: Judged, call: CallId | None, node: NodeName, recording: str, user: str
+    use: Use, found: UseJudgement, call: CallId | None, node: NodeName, recording: str, user: str
 ) -> Draft:
     """The row that says who was refused, what for, and why."""
     assert found.refusal is not None

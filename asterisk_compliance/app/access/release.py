@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 from asterisk_compliance.app.access.permission import (
-    Judged,
+    UseJudgement,
     judged,
     provision_number,
     reference_of,
@@ -26,7 +26,8 @@ from asterisk_compliance.app.access.permission import (
     refused_draft,
     use_of,
 )
-from asterisk_compliance.app.shared.control_socket import Handed, Peer, Verb
+from asterisk_compliance.app.shared.audit_port import AuditAppender
+from asterisk_compliance.app.shared.control_socket import Handed, SocketPeer, Verb
 from asterisk_compliance.app.shared.marks import staff
 from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.config.settings import Settings
@@ -34,16 +35,10 @@ from asterisk_compliance.domain.access.purpose_limitation import Action, Use
 from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.errors import ComplianceError, StoreUnavailable
 from asterisk_compliance.ids import CallId, NodeName, RecordingId, is_recording_id
-from asterisk_compliance.storage.log.reader import Entry, RecordingQuery, StoreReader
+from asterisk_compliance.storage.log.reader import ListedCall, RecordingQuery, StoreReader
 from asterisk_compliance.storage.recordings.vault import open_recording
 
 KEPT = frozenset({"closed", "sealed"})
-
-
-class Rows(Protocol):
-    """The audit log, as far as releasing needs it."""
-
-    def append(self, *drafts: Draft) -> Awaitable[int]: ...
 
 
 class DrillProblem(StrEnum):
@@ -72,7 +67,7 @@ class NotInVault(StoreUnavailable):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class VaultedRecording:
     """A recording that is in the vault, as the log knows it.
 
     Attributes:
@@ -90,7 +85,7 @@ class Kept:
     kept_sha256: str
 
     @classmethod
-    def of(cls, entry: Entry) -> Kept:
+    def of(cls, entry: ListedCall) -> VaultedRecording:
         sealed = entry["level"] == "sealed"
         sha256 = str(entry["sha256"])
         return cls(
@@ -114,7 +109,7 @@ class Kept:
         }
 
 
-def find(store: Path, recording: str) -> Kept:
+def find(store: Path, recording: str) -> VaultedRecording:
     """What the log knows of a recording that is kept.
 
     Raises:
@@ -129,10 +124,10 @@ def find(store: Path, recording: str) -> Kept:
         raise NoSuchRecording("no row speaks of this recording")
     if found[0]["level"] not in KEPT:
         raise NoSuchRecording(f"this recording is not kept: {found[0]['level']}")
-    return Kept.of(found[0])
+    return VaultedRecording.of(found[0])
 
 
-def any_sealed(store: Path) -> Kept:
+def any_sealed(store: Path) -> VaultedRecording:
     """One of all sealed recordings, by chance.
 
     Raises:
@@ -142,10 +137,10 @@ def any_sealed(store: Path) -> Kept:
         found = reader.every_recording(RecordingQuery(level="sealed"))
     if not found:
         raise NoSuchRecording("no recording is sealed yet", hint="place a call, and try again")
-    return Kept.of(secrets.choice(found))
+    return VaultedRecording.of(secrets.choice(found))
 
 
-def open_kept(vault: Path, kept: Kept) -> BinaryIO:
+def open_kept(vault: Path, kept: VaultedRecording) -> BinaryIO:
     """Its bytes, as they lie in the vault. To be given to nobody before the row is durable.
 
     Raises:
@@ -157,7 +152,7 @@ def open_kept(vault: Path, kept: Kept) -> BinaryIO:
         raise NotInVault(f"{kept.recording}: {error.strerror}") from None
 
 
-def release_draft(kept: Kept, use: Use, found: Judged, user: str) -> Draft:
+def release_draft(kept: VaultedRecording, use: Use, found: UseJudgement, user: str) -> Draft:
     """The row that says who gets it, and what for; durable before a byte leaves."""
     who = staff(user)
     return Draft(
@@ -185,7 +180,7 @@ def release_draft(kept: Kept, use: Use, found: Judged, user: str) -> Draft:
     )
 
 
-def drill_draft(kept: Kept, sha256: str, problem: str, user: str) -> Draft:
+def drill_draft(kept: VaultedRecording, sha256: str, problem: str, user: str) -> Draft:
     """The row of a drill: whether what the officer decrypted is what was closed.
 
     Args:
@@ -216,20 +211,20 @@ def drill_draft(kept: Kept, sha256: str, problem: str, user: str) -> Draft:
     )
 
 
-def release_verbs(rows: Rows, settings: Callable[[], Settings]) -> dict[str, Verb]:
+def release_verbs(rows: AuditAppender, settings: Callable[[], Settings]) -> dict[str, Verb]:
     """What the control socket can be asked."""
 
-    async def released(peer: Peer, arguments: Mapping[str, str]) -> Handed:
+    async def released(peer: SocketPeer, arguments: Mapping[str, str]) -> Handed:
         return await release(rows, settings(), peer.user, arguments)
 
-    async def drilled(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    async def drilled(peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         return await report_drill(rows, settings(), peer.user, arguments)
 
     return {"release": released, "drilled": drilled}
 
 
 async def release(
-    rows: Rows, settings: Settings, user: str, arguments: Mapping[str, str]
+    rows: AuditAppender, settings: Settings, user: str, arguments: Mapping[str, str]
 ) -> Handed:
     """Release a recording on the command line's behalf, if it may be used so.
 
@@ -262,7 +257,7 @@ async def release(
 
 
 async def report_drill(
-    rows: Rows, settings: Settings, user: str, arguments: Mapping[str, str]
+    rows: AuditAppender, settings: Settings, user: str, arguments: Mapping[str, str]
 ) -> Mapping[str, int | bool]:
     """Write down what came of a drill, on the command line's behalf.
 

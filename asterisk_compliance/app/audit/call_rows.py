@@ -22,7 +22,7 @@ Behind: TypeAlias = tuple[Command, ...]
 log = structlog.get_logger()
 
 
-class Rows(Protocol):
+class CallAuditLog(Protocol):
     """The audit log, as a call needs it.
 
     Attributes:
@@ -39,7 +39,7 @@ class Rows(Protocol):
         ...
 
 
-class Outcome(StrEnum):
+class CommitOutcome(StrEnum):
     STORED = "stored"
     REFUSED = "refused"
     LATE = "late"
@@ -71,7 +71,7 @@ class CallRows:
 
     def __init__(
         self,
-        rows: Rows,
+        rows: CallAuditLog,
         call: CallId,
         node: NodeName,
         wait_s: float,
@@ -111,21 +111,21 @@ class CallRows:
 
     async def commit(
         self, drafts: Sequence[Draft], behind: Behind, *, patient: bool = False
-    ) -> Outcome:
+    ) -> CommitOutcome:
         """Wait until they are durable, but not for ever: the log may hang with its disk.
 
         ``behind``: what depends on them; ``patient``: it may wait for other calls' rows.
         """
         if self._rows.backlog.holds(self._call) and not await self._earlier_ones():
-            return Outcome.REFUSED
+            return CommitOutcome.REFUSED
         done = self._append(drafts, patient=patient)
         await _until(done, self._wait_s)
         if not done.done():
             log.error("rows_late", call=self._call, waited_s=self._wait_s, kinds=_kinds(drafts))
             self._late = done
             done.add_done_callback(partial(self._came_late, behind))
-            return Outcome.LATE
-        return Outcome.STORED if self._stored(done, drafts) else Outcome.REFUSED
+            return CommitOutcome.LATE
+        return CommitOutcome.STORED if self._stored(done, drafts) else CommitOutcome.REFUSED
 
     async def late_ones(self) -> None:
         """Wait for the rows that were ``LATE`` last, however long that takes."""

@@ -30,7 +30,7 @@ SEND_S = 10.0
 T = TypeVar("T")
 
 
-class Destination(Protocol):
+class CheckpointDestination(Protocol):
     """A place that checkpoints are taken to."""
 
     async def send(self, log: str, checkpoint: StoredCheckpoint) -> None:
@@ -48,7 +48,7 @@ class Destination(Protocol):
         """
 
 
-def destination(text: str) -> Destination:
+def destination(text: str) -> CheckpointDestination:
     """The place that a setting names, which was checked before."""
     if text == "stdout":
         return _Output()

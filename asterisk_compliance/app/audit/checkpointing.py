@@ -14,10 +14,10 @@ from typing import Any, Self
 
 import structlog
 
-from asterisk_compliance.app.audit.checkpoint_shipping import Destination, destination
-from asterisk_compliance.app.audit.metered_log import CountedRows
+from asterisk_compliance.app.audit.checkpoint_shipping import CheckpointDestination, destination
+from asterisk_compliance.app.audit.metered_log import MeteredLog
 from asterisk_compliance.app.audit.signing_keys import own_key, prepare_rotation, signing
-from asterisk_compliance.app.shared.control_socket import Peer, Verb
+from asterisk_compliance.app.shared.control_socket import SocketPeer, Verb
 from asterisk_compliance.app.shared.http_post import NotShipped, Obstacle
 from asterisk_compliance.app.shared.metrics import Metrics
 from asterisk_compliance.clock import unix_ms
@@ -28,7 +28,7 @@ from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.domain.audit.signed_note import SignerKey, VerifierKey
 from asterisk_compliance.errors import LogBroken, StoreError, StoreUnavailable
 from asterisk_compliance.ids import NodeName
-from asterisk_compliance.storage.log.audit_log import AuditLog
+from asterisk_compliance.storage.log.audit_log import AuditLogStore
 from asterisk_compliance.storage.log.checkpoints import StoredCheckpoint, check_note, keep_beside
 from asterisk_compliance.storage.log.reader import StoreReader
 from asterisk_compliance.storage.proofs.prover import listed, newest
@@ -53,8 +53,8 @@ class Checkpointing:
     def __init__(
         self,
         settings: AuditSettings,
-        audit: AuditLog,
-        rows: CountedRows,
+        audit: AuditLogStore,
+        rows: MeteredLog,
         metrics: Metrics,
         key: SignerKey,
     ) -> None:
@@ -67,14 +67,14 @@ class Checkpointing:
         self._due = asyncio.Event()
         self._since = 0
         self._shippers = [
-            _Shipper(number, destination(text), audit.log, settings, rows, metrics)
+            CheckpointShipper(number, destination(text), audit.log, settings, rows, metrics)
             for number, text in enumerate(settings.checkpoints_to, 1)
         ]
         audit.on_commit(lambda stored: self._count(len(stored)))
 
     @classmethod
     async def open(
-        cls, settings: Settings, audit: AuditLog, rows: CountedRows, metrics: Metrics
+        cls, settings: Settings, audit: AuditLogStore, rows: MeteredLog, metrics: Metrics
     ) -> Self:
         """Find or make the key, and compare the log with what was shipped, where we can read it.
 
@@ -129,11 +129,11 @@ class Checkpointing:
     def verbs(self) -> dict[str, Verb]:
         """What commands may ask over the control socket."""
 
-        async def checkpoint(_peer: Peer, _arguments: Mapping[str, str]) -> Mapping[str, Any]:
+        async def checkpoint(_peer: SocketPeer, _arguments: Mapping[str, str]) -> Mapping[str, Any]:
             await self.now()
             return {}
 
-        async def rotate_key(peer: Peer, _arguments: Mapping[str, str]) -> Mapping[str, Any]:
+        async def rotate_key(peer: SocketPeer, _arguments: Mapping[str, str]) -> Mapping[str, Any]:
             return {"key": str(await self.rotate(peer.user))}
 
         return {"checkpoint": checkpoint, "rotate-key": rotate_key}
@@ -184,16 +184,16 @@ class Checkpointing:
             self._due.set()
 
 
-class _Shipper:
+class CheckpointShipper:
     """One destination: what it has, and whether it is well."""
 
     def __init__(
         self,
         number: int,
-        place: Destination,
+        place: CheckpointDestination,
         name: str,
         settings: AuditSettings,
-        rows: CountedRows,
+        rows: MeteredLog,
         metrics: Metrics,
     ) -> None:
         self.wake = asyncio.Event()

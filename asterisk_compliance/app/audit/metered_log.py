@@ -15,7 +15,7 @@ from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.storage.log.audit_log import Subscriber
 
 
-class Log(Protocol):
+class AppendableLog(Protocol):
     """The audit log, as the counting needs it."""
 
     @property
@@ -26,7 +26,7 @@ class Log(Protocol):
     def on_commit(self, subscriber: Subscriber) -> None: ...
 
 
-class CountedRows:
+class MeteredLog:
     """Appends rows, and observes each once it is durable.
 
     Attributes:
@@ -36,7 +36,7 @@ class CountedRows:
         backlog: Those of calls that will be, when it takes rows again.
     """
 
-    def __init__(self, log: Log, metrics: Metrics) -> None:
+    def __init__(self, log: AppendableLog, metrics: Metrics) -> None:
         self.size = 0
         self.observers: list[Callable[[Draft], None]] = [metrics.observe]
         self.refuses = False
@@ -47,7 +47,7 @@ class CountedRows:
         self._last: asyncio.Future[int] | None = None
 
     def append(self, *drafts: Draft, patient: bool = False) -> asyncio.Future[int]:
-        """As :meth:`~asterisk_compliance.storage.log.audit_log.AuditLog.append`."""
+        """As :meth:`~asterisk_compliance.storage.log.audit_log.AuditLogStore.append`."""
         now_s = time.monotonic()
         if not self._log.pending:
             self._moved_s = now_s
@@ -62,7 +62,7 @@ class CountedRows:
         return done if patient else asyncio.shield(done)
 
     def on_commit(self, subscriber: Subscriber) -> None:
-        """As :meth:`~asterisk_compliance.storage.log.audit_log.AuditLog.on_commit`."""
+        """As :meth:`~asterisk_compliance.storage.log.audit_log.AuditLogStore.on_commit`."""
         self._log.on_commit(subscriber)
 
     async def owes_nothing(self, within_s: float) -> bool:

@@ -7,18 +7,18 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from asterisk_compliance.app.audit.checkpointing import Checkpointing
-from asterisk_compliance.app.audit.metered_log import CountedRows
+from asterisk_compliance.app.audit.metered_log import MeteredLog
 from asterisk_compliance.app.shared.metrics import Metrics
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.storage.feeds.jsonl import JsonLines
-from asterisk_compliance.storage.log.audit_log import AuditLog
-from asterisk_compliance.storage.log.migration import Told, nobody
+from asterisk_compliance.storage.log.audit_log import AuditLogStore
+from asterisk_compliance.storage.log.migration import MigrationProgress, no_progress
 
 
 @contextlib.asynccontextmanager
 async def owned_log(
-    settings: Settings, metrics: Metrics, told: Told = nobody
-) -> AsyncIterator[tuple[CountedRows, Checkpointing]]:
+    settings: Settings, metrics: Metrics, told: MigrationProgress = no_progress
+) -> AsyncIterator[tuple[MeteredLog, Checkpointing]]:
     """Open it all, and close it in the order that loses no row and leaves none unsigned.
 
     ``told`` is given a line again and again while an older store is brought up to date.
@@ -27,7 +27,7 @@ async def owned_log(
         StoreError: the store, or its key, cannot be used; or the log is not the one that was
             signed.
     """
-    audit = await AuditLog.open(settings.audit.store, told=told)
+    audit = await AuditLogStore.open(settings.audit.store, told=told)
     lines = JsonLines(
         audit,
         settings.audit.store,
@@ -35,7 +35,7 @@ async def owned_log(
         full_bytes=settings.audit.jsonl_mib << 20,
         keep=settings.audit.jsonl_files,
     )
-    rows = CountedRows(audit, metrics)
+    rows = MeteredLog(audit, metrics)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(lines.run())
         try:

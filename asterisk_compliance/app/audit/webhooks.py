@@ -24,17 +24,17 @@ import aiohttp
 import msgspec
 import structlog
 
-from asterisk_compliance.app.audit.metered_log import CountedRows
+from asterisk_compliance.app.audit.metered_log import MeteredLog
 from asterisk_compliance.app.shared.http_post import NotShipped, post
 from asterisk_compliance.app.shared.metrics import Metrics
-from asterisk_compliance.app.shared.troubles import Found, Trouble
+from asterisk_compliance.app.shared.troubles import HealthTrouble, Trouble
 from asterisk_compliance.asterisk.backoff import Backoff
 from asterisk_compliance.config.settings import WebhookSettings
 from asterisk_compliance.domain.audit.webhook_signature import sign
 from asterisk_compliance.errors import StoreError
 from asterisk_compliance.storage.feeds.positions import load_position, save_position
 from asterisk_compliance.storage.log.reader import RowQuery, StoreReader
-from asterisk_compliance.storage.log.stored import Stored
+from asterisk_compliance.storage.log.stored import StoredRow
 from asterisk_compliance.version import __version__
 
 READ_ROWS = 1_000
@@ -78,7 +78,7 @@ class Receiver:
 class Message(NamedTuple):
     """Rows that are sent together, and the first row that is not among them."""
 
-    rows: tuple[Stored, ...]
+    rows: tuple[StoredRow, ...]
     next_seq: int
 
     @property
@@ -89,11 +89,11 @@ class Message(NamedTuple):
 class Webhooks:
     """All receivers. Make it, then :meth:`run` it in a task."""
 
-    def __init__(self, store: Path, rows: CountedRows, metrics: Metrics) -> None:
+    def __init__(self, store: Path, rows: MeteredLog, metrics: Metrics) -> None:
         self._store = store
         self._rows = rows
         self._metrics = metrics
-        self._couriers: dict[str, _Courier] = {}
+        self._couriers: dict[str, WebhookSender] = {}
         self._tasks: asyncio.TaskGroup | None = None
         rows.on_commit(lambda _: self._wake())
 
@@ -116,25 +116,25 @@ class Webhooks:
                 continue
             courier = self._couriers.get(one.name)
             if courier is None:
-                courier = _Courier(receiver, self._store, self._rows, self._metrics)
+                courier = WebhookSender(receiver, self._store, self._rows, self._metrics)
                 self._couriers[one.name] = courier
                 self._tasks.create_task(courier.run())
             else:
                 courier.exchange(receiver)
 
     @property
-    def troubles(self) -> Iterator[Found]:
+    def troubles(self) -> Iterator[HealthTrouble]:
         """Receivers that have not had all rows for too long."""
         for name, courier in self._couriers.items():
             if courier.behind_s > courier.receiver.settings.behind_s:
-                yield Found(Trouble.WEBHOOK_BEHIND, place=name)
+                yield HealthTrouble(Trouble.WEBHOOK_BEHIND, place=name)
 
     def _wake(self) -> None:
         for courier in self._couriers.values():
             courier.wake.set()
 
 
-class _Courier:
+class WebhookSender:
     """One receiver: how far it has come, and when it is tried again.
 
     Attributes:
@@ -142,9 +142,7 @@ class _Courier:
         wake: There may be a new row.
     """
 
-    def __init__(
-        self, receiver: Receiver, store: Path, rows: CountedRows, metrics: Metrics
-    ) -> None:
+    def __init__(self, receiver: Receiver, store: Path, rows: MeteredLog, metrics: Metrics) -> None:
         self.receiver = receiver
         self.wake = asyncio.Event()
         self._name = receiver.settings.name
@@ -314,7 +312,7 @@ class _Courier:
             self._saved, self._keeps = next_seq, True
 
 
-def _is_one_of(row: Stored, kinds: Sequence[str]) -> bool:
+def _is_one_of(row: StoredRow, kinds: Sequence[str]) -> bool:
     """What cannot be read is sent too: whoever gets it sees that it is no row."""
     try:
         return _kind_of.decode(row.data).kind in kinds

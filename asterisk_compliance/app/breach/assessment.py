@@ -10,7 +10,7 @@ from asterisk_compliance.app.breach.rows import list_digest, truth, words
 from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.breach.exposure import Assessment, Window, assess
-from asterisk_compliance.domain.breach.incidents import Assessed, Incident, Place
+from asterisk_compliance.domain.breach.incidents import Assessed, Incident, IncidentPlace
 from asterisk_compliance.domain.breach.notification_duties import Category
 from asterisk_compliance.shipped.presets import shipped_leak_rules
 from asterisk_compliance.storage.log.reader import StoreReader
@@ -18,7 +18,7 @@ from asterisk_compliance.storage.queries import breach as leaks
 
 
 def reached(
-    settings: Settings, window: Window, places: Iterable[Place], now_ms: int | None = None
+    settings: Settings, window: Window, places: Iterable[IncidentPlace], now_ms: int | None = None
 ) -> Assessment:
     """What could have been reached, by the disk and then the log; changes nothing.
 

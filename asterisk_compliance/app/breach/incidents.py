@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -26,21 +26,26 @@ from asterisk_compliance.app.breach.rows import (
     word,
     words,
 )
-from asterisk_compliance.app.shared.control_socket import Peer, Verb
+from asterisk_compliance.app.shared.audit_port import AuditAppender
+from asterisk_compliance.app.shared.control_socket import SocketPeer, Verb
 from asterisk_compliance.app.shared.marks import staff
 from asterisk_compliance.app.shared.metrics import Metrics
 from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.config.settings import Settings
-from asterisk_compliance.domain.audit.rows import Draft
 from asterisk_compliance.domain.breach.incidents import (
     Incident,
-    Item,
-    Outcome,
+    IncidentOutcome,
+    ReportItem,
     counts_by_standing,
     hinders,
     unsaid,
 )
-from asterisk_compliance.domain.breach.notification_duties import HOUR_MS, Category, Duty, Step
+from asterisk_compliance.domain.breach.notification_duties import (
+    HOUR_MS,
+    Category,
+    NotificationDuty,
+    ReportStep,
+)
 from asterisk_compliance.domain.deadlines import Regime
 from asterisk_compliance.domain.retention.erasure import authority_problem
 from asterisk_compliance.errors import ComplianceError, StoreError
@@ -67,18 +72,12 @@ class NotClosable(ComplianceError):
     """Something is still to be done, or it is closed."""
 
 
-class Rows(Protocol):
-    """The audit log, as far as incidents need it."""
-
-    def append(self, *drafts: Draft) -> Awaitable[int]: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Known:
     """An incident with its duties, as they are at one moment."""
 
     incident: Incident
-    duties: tuple[Duty, ...]
+    duties: tuple[NotificationDuty, ...]
 
 
 def known(settings: Settings) -> dict[int, Known]:
@@ -130,7 +129,7 @@ class Incidents:
 
     def __init__(
         self,
-        log: Rows,
+        log: AuditAppender,
         settings: Callable[[], Settings],
         now_ms: Callable[[], int] = unix_ms,
     ) -> None:
@@ -155,7 +154,7 @@ class Incidents:
             "incident-close": self.close,
         }
 
-    async def open(self, peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    async def open(self, peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         """Write down that something leaked, or may have.
 
         Args:
@@ -190,7 +189,7 @@ class Incidents:
         number = await self._rows.append(draft)
         return {"incident": number}
 
-    async def amend(self, peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    async def amend(self, peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         """Write down that something about it is otherwise than it was said.
 
         Args:
@@ -207,7 +206,7 @@ class Incidents:
         """
         if not any(arguments.get(name) for name in _AMENDABLE):
             raise BadIncident("say what is otherwise", hint="incidents amend --help")
-        known_ms, not_sent = moment(arguments, "known"), word(Step, arguments, "not_sent")
+        known_ms, not_sent = moment(arguments, "known"), word(ReportStep, arguments, "not_sent")
         if known_ms is not None and known_ms > self._now_ms():
             raise BadIncident("nobody knows today what becomes known tomorrow")
         async with self._one_at_a_time:
@@ -228,7 +227,7 @@ class Incidents:
             )
             return {"seq": await self._rows.append(draft)}
 
-    async def assess(self, peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    async def assess(self, peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         """Write down what a command found.
 
         Args:
@@ -252,7 +251,7 @@ class Incidents:
             )
             return {"seq": await self._rows.append(draft)}
 
-    async def report(self, peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    async def report(self, peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         """Write down that somebody was told.
 
         Args:
@@ -266,7 +265,7 @@ class Incidents:
         Raises:
             BadIncident, NoSuchIncident, NotClosable: nothing is written.
         """
-        step = word(Step, arguments, "step")
+        step = word(ReportStep, arguments, "step")
         digest, reference = arguments.get("sha256", ""), arguments.get("reference", "")
         sent_ms = moment(arguments, "sent") or self._now_ms()
         if step is None or not _DIGEST.fullmatch(digest) or sent_ms > self._now_ms():
@@ -285,7 +284,7 @@ class Incidents:
         steps = {duty.step for duty in one.duties(shipped_leak_rules())}
         return {"seq": seq, "asked": step in steps}
 
-    async def note(self, peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    async def note(self, peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         """Write down something for the report; the text stands beside the row.
 
         Args:
@@ -298,7 +297,7 @@ class Incidents:
         Raises:
             BadIncident, NoSuchIncident, NotClosable: nothing is written.
         """
-        item = word(Item, arguments, "item") or Item.OTHER
+        item = word(ReportItem, arguments, "item") or ReportItem.OTHER
         text = arguments.get("text", "").strip()
         if not 0 < len(text) <= LONGEST_TEXT:
             raise BadIncident(f"a note has one to {LONGEST_TEXT:,} characters")
@@ -308,7 +307,7 @@ class Incidents:
             seq = await self._rows.append(draft)
         return {"seq": seq}
 
-    async def close(self, peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    async def close(self, peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         """Close an incident.
 
         Args:
@@ -322,9 +321,9 @@ class Incidents:
             BadIncident, NoSuchIncident: nothing is written.
             NotClosable: a duty stands in the way, or it is closed already.
         """
-        outcome = word(Outcome, arguments, "outcome")
+        outcome = word(IncidentOutcome, arguments, "outcome")
         if outcome is None:
-            raise BadIncident("say how it ended", hint=f"one of {', '.join(Outcome)}")
+            raise BadIncident("say how it ended", hint=f"one of {', '.join(IncidentOutcome)}")
         async with self._one_at_a_time:
             one = await self._open_one(arguments)
             if left := hinders(outcome, one.duties(shipped_leak_rules())):

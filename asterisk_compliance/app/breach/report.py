@@ -22,8 +22,12 @@ from jinja2 import Environment, StrictUndefined
 
 from asterisk_compliance.app.breach.incidents import Known
 from asterisk_compliance.config.settings import Settings
-from asterisk_compliance.domain.breach.incidents import Assessed, Incident, Item
-from asterisk_compliance.domain.breach.notification_duties import Duty, LeakRule, Step
+from asterisk_compliance.domain.breach.incidents import Assessed, Incident, ReportItem
+from asterisk_compliance.domain.breach.notification_duties import (
+    LeakRule,
+    NotificationDuty,
+    ReportStep,
+)
 from asterisk_compliance.domain.periods import day_of, end_of
 from asterisk_compliance.shipped.presets import shipped_leak_rules
 
@@ -31,7 +35,7 @@ _HERE = Path(__file__).parent
 _MARKED = re.compile(r"[\\`*_{}\[\]<>|~&]|^[-+#=]|^\d+(?=[.)])")
 
 
-class Format(StrEnum):
+class ReportFormat(StrEnum):
     MARKDOWN = "md"
     HTML = "html"
 
@@ -44,17 +48,17 @@ class Reader(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class ReportSection:
     """One of the nine items; ``missing`` says how to fill it, and is empty where it is filled."""
 
-    item: Item
+    item: ReportItem
     heading: str
     lines: tuple[str, ...]
     missing: str
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ReportPage:
     """What a template shows."""
 
     language: str
@@ -62,11 +66,11 @@ class Page:
     title: str
     lead: str
     facts: tuple[tuple[str, str], ...]
-    sections: tuple[Section, ...]
+    sections: tuple[ReportSection, ...]
     duties: tuple[tuple[str, ...], ...]
 
     @property
-    def missing(self) -> tuple[Item, ...]:
+    def missing(self) -> tuple[ReportItem, ...]:
         return tuple(one.item for one in self.sections if one.missing)
 
 
@@ -90,7 +94,7 @@ def page(
     language: str,
     reader: Reader,
     now_ms: int,
-) -> Page:
+) -> ReportPage:
     """Put a draft together.
 
     Args:
@@ -111,21 +115,21 @@ def page(
         (said["known"], local(one.known_ms, zone)),
         (said["made"], local(now_ms, zone)),
     )
-    return Page(
+    return ReportPage(
         language,
         said,
         said[f"title_{reader}"],
         lead if reader is Reader.CLIENT else "",
         facts,
-        tuple(_section(said, one, item, texts, zone) for item in Item),
+        tuple(_section(said, one, item, texts, zone) for item in ReportItem),
         tuple(_duty(said, duty, zone) for duty in known.duties),
     )
 
 
-def render(page: Page, form: Format) -> str:
+def render(page: ReportPage, form: ReportFormat) -> str:
     """The page as Markdown or HTML."""
     template = (_HERE / f"incident_report.{form}.j2").read_text("utf-8")
-    html = form is Format.HTML
+    html = form is ReportFormat.HTML
     environment = Environment(
         autoescape=html,  # noqa: S701 - Markdown is escaped by its own filter
         undefined=StrictUndefined,
@@ -147,40 +151,46 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def _section(
-    said: Mapping[str, Any], one: Incident, item: Item, texts: Mapping[int, str], zone: ZoneInfo
-) -> Section:
+    said: Mapping[str, Any],
+    one: Incident,
+    item: ReportItem,
+    texts: Mapping[int, str],
+    zone: ZoneInfo,
+) -> ReportSection:
     noted = [texts.get(note.seq, said["erased"]) for note in one.notes if note.item is item]
     lines = (*_derived(said, one, item, zone), *noted)
     heading = said["items"][item]
-    enough = bool(noted) or item is Item.OTHER or (bool(lines) and item in _BY_ITSELF)
+    enough = bool(noted) or item is ReportItem.OTHER or (bool(lines) and item in _BY_ITSELF)
     missing = "" if enough else said["missing_text"].format(number=one.number, item=item)
-    return Section(item, heading, lines, missing)
+    return ReportSection(item, heading, lines, missing)
 
 
-_BY_ITSELF = frozenset({Item.DATA, Item.PERSONS, Item.MEASURES})
+_BY_ITSELF = frozenset({ReportItem.DATA, ReportItem.PERSONS, ReportItem.MEASURES})
 """Items that the log can say alone."""
 
 
-def _derived(said: Mapping[str, Any], one: Incident, item: Item, zone: ZoneInfo) -> Iterator[str]:
+def _derived(
+    said: Mapping[str, Any], one: Incident, item: ReportItem, zone: ZoneInfo
+) -> Iterator[str]:
     """What the log says of an item."""
     found = one.assessed
     match item:
-        case Item.OUTLINE:
+        case ReportItem.OUTLINE:
             named = ", ".join(said["category"][category] for category in sorted(one.categories))
             yield f"{said['categories']}: {named}"
             yield from (said["not_assessed"],) if found is None else _outline(said, found, zone)
-        case Item.DATA if found is not None:
+        case ReportItem.DATA if found is not None:
             if found.counts["recordings"]:
                 yield said["voice"]
             if found.counts["values"]:
                 yield said["stored"].format(**found.counts)
-        case Item.PERSONS if found is not None:
+        case ReportItem.PERSONS if found is not None:
             yield said["persons"].format(**found.counts)
-        case Item.MEASURES:
+        case ReportItem.MEASURES:
             for told in one.reported:
-                if told.step is Step.PERSONS:
+                if told.step is ReportStep.PERSONS:
                     yield said["persons_told"].format(at=local(told.sent_ms, zone))
-        case Item.OTHER:
+        case ReportItem.OTHER:
             yield from _other(said, one, zone)
         case _:
             pass
@@ -211,7 +221,7 @@ def _other(said: Mapping[str, Any], one: Incident, zone: ZoneInfo) -> Iterator[s
         yield f"{what}, {told.reference}" if told.reference else what
 
 
-def _duty(said: Mapping[str, Any], duty: Duty, zone: ZoneInfo) -> tuple[str, ...]:
+def _duty(said: Mapping[str, Any], duty: NotificationDuty, zone: ZoneInfo) -> tuple[str, ...]:
     rule = next(one for one in shipped_leak_rules() if one.id == duty.rule)
     because = ", ".join(said["category"][one] for one in duty.because) or said["in_doubt"]
     basis = f"{rule.source[0].statute} ({duty.rule}): {because}"
@@ -224,7 +234,7 @@ def _duty(said: Mapping[str, Any], duty: Duty, zone: ZoneInfo) -> tuple[str, ...
     )
 
 
-def _until(said: Mapping[str, Any], duty: Duty, rule: LeakRule, zone: ZoneInfo) -> str:
+def _until(said: Mapping[str, Any], duty: NotificationDuty, rule: LeakRule, zone: ZoneInfo) -> str:
     if duty.due_ms is None:
         return str(said["no_number"])
     due = last_of(duty.due_ms, rule.time_zone, zone)
@@ -252,7 +262,7 @@ def local(ms: int, zone: ZoneInfo) -> str:
     return datetime.fromtimestamp(ms // 1_000, zone).strftime("%Y-%m-%d %H:%M %Z")
 
 
-def _state(said: Mapping[str, Any], duty: Duty, zone: ZoneInfo) -> str:
+def _state(said: Mapping[str, Any], duty: NotificationDuty, zone: ZoneInfo) -> str:
     if duty.done_ms is not None:
         return str(said["done"].format(done=local(duty.done_ms, zone)))
     if duty.freed is not None:

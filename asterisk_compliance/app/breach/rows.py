@@ -14,9 +14,14 @@ from asterisk_compliance.config.consistency import SERVICE_NODE
 from asterisk_compliance.domain.audit.encoding import milliseconds, timestamp
 from asterisk_compliance.domain.audit.rows import Detail, Draft, Kind, PersonalFact
 from asterisk_compliance.domain.breach.exposure import Assessment, Window
-from asterisk_compliance.domain.breach.incidents import COUNTS, Item, Outcome, Place
-from asterisk_compliance.domain.breach.notification_duties import Duty, Step
-from asterisk_compliance.domain.call.events import By
+from asterisk_compliance.domain.breach.incidents import (
+    COUNTS,
+    IncidentOutcome,
+    IncidentPlace,
+    ReportItem,
+)
+from asterisk_compliance.domain.breach.notification_duties import NotificationDuty, ReportStep
+from asterisk_compliance.domain.call.events import AskedBy
 from asterisk_compliance.errors import ComplianceError
 from asterisk_compliance.ids import NodeName
 
@@ -30,7 +35,7 @@ class BadIncident(ComplianceError):
     exit_code = 2
 
 
-class Found(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AssessmentInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an assessment found, as a command says it; fields as of the row."""
 
     since_at: str
@@ -45,7 +50,7 @@ class Found(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def handed_over(found: Assessment) -> str:
     """An assessment as the verb takes it: its numbers, and a digest of the list."""
-    numbers = Found(
+    numbers = AssessmentInput(
         _at(found.window.since_ms),
         _at(found.window.until_ms),
         found.size,
@@ -58,15 +63,15 @@ def handed_over(found: Assessment) -> str:
     return msgspec.json.encode(numbers).decode()
 
 
-def read_found(text: str) -> Found:
+def read_found(text: str) -> AssessmentInput:
     try:
-        found = msgspec.json.decode(text, type=Found)
+        found = msgspec.json.decode(text, type=AssessmentInput)
     except msgspec.MsgspecError:
         raise BadIncident("this is no assessment", hint="is the service older than you?") from None
     wrong = (
         set(found.counts) != set(COUNTS)
         or min((found.size, *found.counts.values())) < 0
-        or not set(found.places) <= set(Place)
+        or not set(found.places) <= set(IncidentPlace)
         or not all(map(_FINGERPRINT.fullmatch, found.recipients))
         or not _FINGERPRINT.fullmatch(found.digest)
     )
@@ -86,7 +91,7 @@ def list_digest(found: Assessment) -> str:
 
 
 def opened(
-    who: By,
+    who: AskedBy,
     now_ms: int,
     *,
     known_ms: int,
@@ -112,7 +117,7 @@ def opened(
 
 
 def amended(
-    who: By,
+    who: AskedBy,
     now_ms: int,
     number: int,
     *,
@@ -139,10 +144,10 @@ def amended(
 
 
 def assessed(
-    who: By,
+    who: AskedBy,
     now_ms: int,
     number: int,
-    found: Found,
+    found: AssessmentInput,
     categories: tuple[str, ...],
     key_affected: bool,
 ) -> Draft:
@@ -181,7 +186,13 @@ def assessed(
 
 
 def reported(
-    who: By, now_ms: int, number: int, step: Step, sent_ms: int, sha256_hex: str, reference: str
+    who: AskedBy,
+    now_ms: int,
+    number: int,
+    step: ReportStep,
+    sent_ms: int,
+    sha256_hex: str,
+    reference: str,
 ) -> Draft:
     """Somebody was told."""
     return _draft(
@@ -196,18 +207,18 @@ def reported(
     )
 
 
-def noted(who: By, now_ms: int, number: int, item: Item, text: str) -> Draft:
+def noted(who: AskedBy, now_ms: int, number: int, item: ReportItem, text: str) -> Draft:
     """Something for the report; the text stands beside the row."""
-    facts = By(who.actor, who.party, (*who.facts, PersonalFact("text", text)))
+    facts = AskedBy(who.actor, who.party, (*who.facts, PersonalFact("text", text)))
     return _draft(Kind.INCIDENT_NOTED, facts, now_ms, incident=number, item=item)
 
 
-def closed(who: By, now_ms: int, number: int, outcome: Outcome) -> Draft:
+def closed(who: AskedBy, now_ms: int, number: int, outcome: IncidentOutcome) -> Draft:
     """It is over."""
     return _draft(Kind.INCIDENT_CLOSED, who, now_ms, incident=number, outcome=outcome)
 
 
-def overdue(number: int, duty: Duty, now_ms: int) -> Draft:
+def overdue(number: int, duty: NotificationDuty, now_ms: int) -> Draft:
     """A duty became overdue; nobody asked."""
     return _draft(
         Kind.INCIDENT_OVERDUE,
@@ -220,7 +231,7 @@ def overdue(number: int, duty: Duty, now_ms: int) -> Draft:
     )
 
 
-def _draft(kind: Kind, who: By | None, now_ms: int, /, **detail: Detail) -> Draft:
+def _draft(kind: Kind, who: AskedBy | None, now_ms: int, /, **detail: Detail) -> Draft:
     node = NodeName(SERVICE_NODE)
     if who is None:
         return Draft(kind, now_ms, node, detail=detail)

@@ -45,7 +45,7 @@ class Connections(Protocol):
     def spawn(self, work: Coroutine[Any, Any, None]) -> None: ...
 
 
-class Display:
+class AgentDisplay:
     """Shows the status of calls on the agents' channels of one Asterisk. Best effort.
 
     ``in_name``: also in the name on the telephone, where Asterisk sends it (``send_pai`` or

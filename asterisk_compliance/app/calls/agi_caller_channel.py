@@ -21,15 +21,15 @@ from asterisk_compliance.asterisk.agi.server import AgiHangup, AgiSession
 from asterisk_compliance.clock import monotonic_ms
 from asterisk_compliance.domain.call.decision import Reason
 from asterisk_compliance.domain.call.events import (
+    CallEvent,
     DigitReceived,
-    Entry,
-    Event,
+    EntryWire,
     HangupRequested,
     LeftStasis,
     PlaybackFinished,
     PlaybackStarted,
 )
-from asterisk_compliance.domain.call.state import EARLY_TOLERANCE_MS, Arrival, Phase
+from asterisk_compliance.domain.call.state import EARLY_TOLERANCE_MS, Arrival, CallPhase
 from asterisk_compliance.domain.policy.notice import Consent
 from asterisk_compliance.errors import AsteriskError
 from asterisk_compliance.ids import PlaybackId
@@ -43,7 +43,7 @@ commands are lost."""
 _Work = Callable[[], Awaitable[None]]
 
 
-class AgiLine:
+class AgiCallerChannel:
     """A channel in ``AGI()``: commands queue up and are executed one after another.
 
     What plays or listens ends when another command comes.
@@ -145,7 +145,7 @@ class AgiLine:
     async def _listen(self) -> None:
         """Report every key until the call has decided."""
         assert self.task is not None
-        while self.task.call.phase is Phase.ASKING and self._work.empty():
+        while self.task.call.phase is CallPhase.ASKING and self._work.empty():
             digit = await self._session.wait_for_digit(_LISTEN_S)
             if digit:
                 await self._tell(DigitReceived(digit, monotonic_ms()))
@@ -162,7 +162,7 @@ class AgiLine:
         keys = call.policy.keys
         return keys.accept + keys.refuse + keys.repeat + keys.language
 
-    async def _tell(self, event: Event) -> None:
+    async def _tell(self, event: CallEvent) -> None:
         """Feed an event, and wait until the call has said what it wants now."""
         assert self.task is not None
         if self._work.empty():
@@ -170,7 +170,7 @@ class AgiLine:
         else:  # it has said so already, or is over and answers nobody
             self.task.feed(event)
 
-    def _feed(self, event: Event) -> None:
+    def _feed(self, event: CallEvent) -> None:
         assert self.task is not None
         self.task.feed(event)
 
@@ -194,7 +194,7 @@ async def serve_call(node: Node, session: AgiSession, limit_s: float) -> None:
     arrival = Arrival(
         channel=session.channel,
         linkedid=values.get("linkedid", ""),
-        entry=Entry.AGI,
+        entry=EntryWire.AGI,
         at_ms=monotonic_ms(),
         policy=applied.policy,
         policy_name=values.get("policy", ""),
@@ -213,8 +213,8 @@ async def serve_call(node: Node, session: AgiSession, limit_s: float) -> None:
             dialled=_known(environment.get("agi_dnid", "")),
         ),
     )
-    line = AgiLine(session, limit_s)
-    line.task = node.reenter(session.channel, line, Entry.AGI) or node.arrive(arrival, line)
+    line = AgiCallerChannel(session, limit_s)
+    line.task = node.reenter(session.channel, line, EntryWire.AGI) or node.arrive(arrival, line)
     try:
         await line.run()
     finally:

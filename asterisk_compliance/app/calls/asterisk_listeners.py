@@ -9,14 +9,14 @@ import structlog
 
 from asterisk_compliance.app.calls import channel_control as hands
 from asterisk_compliance.app.calls import do_not_call
-from asterisk_compliance.app.calls.caller_channel import AriLine
+from asterisk_compliance.app.calls.caller_channel import AriCallerChannel
 from asterisk_compliance.app.calls.node import Node
 from asterisk_compliance.app.calls.recording_control import asked_event
-from asterisk_compliance.app.calls.recovery.untracked import take_up
+from asterisk_compliance.app.calls.recovery.untracked import release_untracked
 from asterisk_compliance.app.dialplan.hearing_routine import ROUTINE
 from asterisk_compliance.app.dialplan.variables import CHECK_EVENT
 from asterisk_compliance.app.policy.arrivals import outside_number, parse_arguments, personal_facts
-from asterisk_compliance.app.policy.policies import Applied
+from asterisk_compliance.app.policy.policies import AppliedPolicy
 from asterisk_compliance.asterisk.ami import events as ami_events
 from asterisk_compliance.asterisk.ami.client import AnyEvent
 from asterisk_compliance.asterisk.ari import events as ari
@@ -26,10 +26,10 @@ from asterisk_compliance.domain.asterisk.version import Ability, can, version_of
 from asterisk_compliance.domain.audit.rows import Actor, Kind
 from asterisk_compliance.domain.call.decision import Reason
 from asterisk_compliance.domain.call.events import (
-    By,
+    AskedBy,
     ChannelGone,
     DigitReceived,
-    Entry,
+    EntryWire,
     HangupRequested,
     LeftStasis,
     Leg,
@@ -37,7 +37,7 @@ from asterisk_compliance.domain.call.events import (
     PlaybackFinished,
     PlaybackStarted,
 )
-from asterisk_compliance.domain.call.state import Arrival, Phase
+from asterisk_compliance.domain.call.state import Arrival, CallPhase
 from asterisk_compliance.errors import AsteriskError, AsteriskUnavailable
 from asterisk_compliance.ids import CallId, ChannelId, is_call_id
 
@@ -47,10 +47,10 @@ _SHOWN_STILL_S = (0.1, 0.4, 1.5)
 """An Asterisk 16 now and then still shows a channel over ARI when AMI has told of its end: after
 so long, one after the other, it is looked at again before AMI is not believed."""
 
-_ASKING = {"agent": By(Actor.AGENT), "caller": By(Actor.CALLER)}
+_ASKING = {"agent": AskedBy(Actor.AGENT), "caller": AskedBy(Actor.CALLER)}
 
 
-class AriEars:
+class AriEventRouter:
     """Listens to ARI for one node; see ``AriListener``."""
 
     def __init__(self, node: Node) -> None:
@@ -75,8 +75,8 @@ class AriEars:
     def on_malformed(self, why: str) -> None:
         self._node.row(Kind.EVENT_MALFORMED, wire="ari")
 
-    def on_event(self, event: ari.CallEvent, received_monotonic: float) -> None:
-        self._node.events["ari", type(event).__name__] += 1
+    def on_event(self, event: ari.AriCallEvent, received_monotonic: float) -> None:
+        self._node.events["ari", ari.EVENT_NAMES[type(event)]] += 1
         at_ms = int(received_monotonic * 1_000)
         if self._node.hearing is not None and self._node.hearing.hear(event, at_ms):
             return
@@ -85,10 +85,10 @@ class AriEars:
                 self._entered(channel, arguments, at_ms)
             case ari.StasisEnd(channel=channel):
                 self._left(channel.id, at_ms)
-            case ari.PlaybackStarted(playback=playback) if playback.channel:
+            case ari.AriPlaybackStarted(playback=playback) if playback.channel:
                 started = PlaybackStarted(playback.id, at_ms, event.at_ms)
                 self._node.feed_playback(playback.channel, started)
-            case ari.PlaybackFinished(playback=playback) if playback.channel:
+            case ari.AriPlaybackFinished(playback=playback) if playback.channel:
                 done = playback.state == "done"
                 finished = PlaybackFinished(playback.id, done, at_ms, event.at_ms)
                 self._node.feed_playback(playback.channel, finished)
@@ -113,12 +113,14 @@ class AriEars:
                 self._node.spawn(answer)
             case _:
                 line = self._line(channel, arguments)
-                if self._node.reenter(channel.id, line, Entry.ARI) is None:
+                if self._node.reenter(channel.id, line, EntryWire.ARI) is None:
                     self._arrive(channel, arguments, at_ms, line)
 
-    def _line(self, channel: ari.Channel, arguments: tuple[str, ...]) -> AriLine:
+    def _line(self, channel: ari.Channel, arguments: tuple[str, ...]) -> AriCallerChannel:
         callee = f"leg={Leg.CALLEE}" in arguments
-        return AriLine(self._ari, channel.id, channel.dialplan.priority + 2 if callee else None)
+        return AriCallerChannel(
+            self._ari, channel.id, channel.dialplan.priority + 2 if callee else None
+        )
 
     def _left(self, channel: ChannelId, at_ms: int) -> None:
         """The channel hung up, was let go on, or was taken back by its dialplan.
@@ -127,7 +129,7 @@ class AriEars:
         call was not ours yet, and ARI does not speak of a channel that has left.
         """
         known = self._node.calls.get(channel)
-        in_notice = known is not None and known.call.phase is Phase.NOTICE
+        in_notice = known is not None and known.call.phase is CallPhase.NOTICE
         self._node.feed(channel, LeftStasis())
         if in_notice:
             self._node.spawn(self._look_whether_gone(channel, at_ms))
@@ -140,7 +142,7 @@ class AriEars:
             log.warning("channel_not_looked_at", channel=channel, why=str(error))
 
     def _arrive(
-        self, channel: ari.Channel, arguments: tuple[str, ...], at_ms: int, line: AriLine
+        self, channel: ari.Channel, arguments: tuple[str, ...], at_ms: int, line: AriCallerChannel
     ) -> None:
         asked = parse_arguments(arguments)
         values = {} if isinstance(asked, Reason) else asked
@@ -159,7 +161,7 @@ class AriEars:
     def _arrival(
         self,
         channel: ari.Channel,
-        applied: Applied,
+        applied: AppliedPolicy,
         at_ms: int,
         arguments: Mapping[str, str],
     ) -> Arrival:
@@ -169,7 +171,7 @@ class AriEars:
         return Arrival(
             channel=channel.id,
             linkedid=linkedid,
-            entry=Entry.ARI,
+            entry=EntryWire.ARI,
             at_ms=at_ms,
             policy=applied.policy,
             policy_name=arguments.get("policy", ""),
@@ -217,7 +219,7 @@ class AriEars:
     async def _continue_stranger(self, channel: ChannelId) -> None:
         """Let ``channel`` go on unless we lead it, or it is only subscribed to."""
         known = self._node.calls.get(channel)
-        if known is not None and known.call.phase is Phase.NOTICE:
+        if known is not None and known.call.phase is CallPhase.NOTICE:
             return
         if self._node.hearing is not None and channel in self._node.hearing:
             return
@@ -232,13 +234,17 @@ class AriEars:
             await self._ari.continue_in_dialplan(channel)
             return
         log.warning("stranger_continued", node=self._node.node, channel=channel)
-        line = AriLine(self._ari, channel)  # of a callee's leg nobody knows the line any more
-        if self._node.reenter(channel, line, Entry.ARI) is None:
-            arrival = self._arrival(found, Applied(Reason.SERVICE_RESTARTED), monotonic_ms(), {})
-            await take_up(self._node, arrival, line)
+        line = AriCallerChannel(
+            self._ari, channel
+        )  # of a callee's leg nobody knows the line any more
+        if self._node.reenter(channel, line, EntryWire.ARI) is None:
+            arrival = self._arrival(
+                found, AppliedPolicy(Reason.SERVICE_RESTARTED), monotonic_ms(), {}
+            )
+            await release_untracked(self._node, arrival, line)
 
 
-class AmiEars:
+class AmiEventRouter:
     """Listens to AMI for one node; see ``AmiListener``."""
 
     def __init__(self, node: Node) -> None:
@@ -289,7 +295,7 @@ class AmiEars:
 
         The id of the call is the right to ask: no caller can guess it, or forge it therefore.
         """
-        by = _ASKING.get(headers.get("By", ""), By(Actor.DIALPLAN))
+        by = _ASKING.get(headers.get("By", ""), AskedBy(Actor.DIALPLAN))
         event = asked_event(name, headers.get("Reason", ""), at_ms, by)
         call = headers.get("Call", "")
         task = self._node.live_call(CallId(call)) if is_call_id(call) else None

@@ -16,22 +16,22 @@ from typing import Any, TypeAlias
 
 import structlog
 
-from asterisk_compliance.app.audit.call_rows import CallRows, Outcome, Rows
-from asterisk_compliance.app.calls.caller_channel import Line
+from asterisk_compliance.app.audit.call_rows import CallAuditLog, CallRows, CommitOutcome
+from asterisk_compliance.app.calls.caller_channel import CallerChannel
 from asterisk_compliance.app.calls.mailbox import Mailbox
-from asterisk_compliance.app.calls.ports import Steering, Surroundings
+from asterisk_compliance.app.calls.ports import CallServices, ChannelActions
 from asterisk_compliance.clock import monotonic_ms, unix_ms
 from asterisk_compliance.domain.audit.rows import Draft
 from asterisk_compliance.domain.call import machine as rules
 from asterisk_compliance.domain.call.commands import (
     Announce,
-    Answer,
+    AnswerCommand,
     AppendRow,
     AwaitRows,
     CancelSegment,
     ClearDeadline,
     Command,
-    Commit,
+    CommitCommand,
     Continue,
     EndWhisper,
     FollowAgain,
@@ -52,33 +52,33 @@ from asterisk_compliance.domain.call.commands import (
     Whisper,
 )
 from asterisk_compliance.domain.call.events import (
+    CallEvent,
     CaptureGoesOn,
     CaptureStopped,
     ChannelGone,
     CommandFailed,
     Continued,
     DeadlinePassed,
-    Entry,
-    Event,
+    EntryWire,
     EventsOverflowed,
     HangupRequested,
-    Judged,
     LateRowsSettled,
     MuteChanged,
     MuteRefused,
+    RecordingJudged,
     RecordingRemoved,
     RowsLate,
     RowsRefused,
     SegmentRefused,
 )
 from asterisk_compliance.domain.call.fault_events import ServiceHung
-from asterisk_compliance.domain.call.state import Call, Phase
-from asterisk_compliance.domain.call.steps import Deadline, Step
+from asterisk_compliance.domain.call.state import Call, CallPhase
+from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.recording.verdict import Expected
 from asterisk_compliance.errors import RequestRefused
 from asterisk_compliance.ids import RecordingId
 
-__all__ = ["CallTask", "Rows", "monotonic_ms", "unix_ms"]
+__all__ = ["CallAuditLog", "CallTask", "monotonic_ms", "unix_ms"]
 
 NOT_FOUND, NOT_IN_STASIS = 404, 409
 """ARI's answers for a channel that is gone, and for one that has left our application."""
@@ -86,7 +86,7 @@ NOT_FOUND, NOT_IN_STASIS = 404, 409
 _Rest: TypeAlias = "Coroutine[Any, Any, None] | None"
 """What is left of the work, where it has to wait; await it before anything else."""
 
-_WAITED_FOR = (Commit, AwaitRows, StopCapture, SetMute, StartSegment)
+_WAITED_FOR = (CommitCommand, AwaitRows, StopCapture, SetMute, StartSegment)
 _NO_HURRY = (RemoveSpooled, RemoveRecording)
 """Nobody is kept waiting by rows before these: they may share the disk with other calls' rows."""
 
@@ -120,14 +120,14 @@ class CallTask:
     def __init__(
         self,
         call: Call,
-        line: Line,
-        rows: Rows,
-        around: Surroundings,
-        hands: Steering,
+        line: CallerChannel,
+        rows: CallAuditLog,
+        around: CallServices,
+        hands: ChannelActions,
         *,
         events: int,
         store_s: float = 5.0,
-        stepped: Callable[[Call, Event, Call], None] = lambda *_: None,
+        stepped: Callable[[Call, CallEvent, Call], None] = lambda *_: None,
         gaps: Callable[[], int] = int,
     ) -> None:
         self.call, self.line = call, line
@@ -138,15 +138,15 @@ class CallTask:
         self._around = around
         self._hands = hands
         self._mailbox = Mailbox(events, self._deal)
-        self._undone: tuple[_Rest, Event] | None = None
-        self._asked: list[tuple[Event, asyncio.Future[Call]]] = []
+        self._undone: tuple[_Rest, CallEvent] | None = None
+        self._asked: list[tuple[CallEvent, asyncio.Future[Call]]] = []
         self._waits: dict[Deadline, asyncio.TimerHandle] = {}
 
-    def feed(self, event: Event) -> None:
+    def feed(self, event: CallEvent) -> None:
         """Tell one event; never waits. A full queue is an event of its own."""
         self._mailbox.put(event)
 
-    async def ask(self, event: Event) -> Call:
+    async def ask(self, event: CallEvent) -> Call:
         """Queue one event, and wait until it was applied: the call as it is then."""
         applied: asyncio.Future[Call] = asyncio.get_running_loop().create_future()
         self._asked.append((event, applied))
@@ -159,7 +159,7 @@ class CallTask:
         try:
             if (rest := self._perform(first)) is not None:
                 await rest
-            while self.call.phase is not Phase.OVER:
+            while self.call.phase is not CallPhase.OVER:
                 await self._mailbox.filled()
                 undone, self._undone = self._undone, None
                 if undone is None and (event := self._mailbox.take()) is not None:
@@ -175,7 +175,7 @@ class CallTask:
             if self._undone and self._undone[0]:
                 self._undone[0].close()
 
-    def _deal(self, event: Event) -> bool:
+    def _deal(self, event: CallEvent) -> bool:
         """Deal with an event where it is told, in the call's context; whether nothing is left."""
         try:
             rest = self._context.run(self._step, event)
@@ -183,9 +183,9 @@ class CallTask:
             rest = _raised(error)
         if rest is not None or self._asked:
             self._undone = rest, event
-        return self._undone is None and self.call.phase is not Phase.OVER
+        return self._undone is None and self.call.phase is not CallPhase.OVER
 
-    async def _and_then(self, rest: _Rest, event: Event) -> None:
+    async def _and_then(self, rest: _Rest, event: CallEvent) -> None:
         """Who asked for a pause is told so when Asterisk has muted, or that it could not be."""
         if rest is not None:
             await rest
@@ -195,7 +195,7 @@ class CallTask:
         if self._mailbox.overflowed:
             await self._catch_up()
 
-    def _answer(self, event: Event | None) -> None:
+    def _answer(self, event: CallEvent | None) -> None:
         """Tell who asked for this event; of ``None``, everybody: nothing more will be applied."""
         for asked in [one for one in self._asked if event is None or one[0] is event]:
             self._asked.remove(asked)
@@ -209,25 +209,25 @@ class CallTask:
         if self._mailbox.gone is not None:
             await self._do(self._mailbox.gone)
 
-    async def _do(self, event: Event) -> None:
+    async def _do(self, event: CallEvent) -> None:
         """Step, and wait for what that waits for."""
         if (rest := self._step(event)) is not None:
             await rest
 
-    def _step(self, event: Event) -> _Rest:
+    def _step(self, event: CallEvent) -> _Rest:
         if (gaps := self._gaps()) != self._gaps_seen:
             self._gaps_seen = gaps
-            if self.call.entry is Entry.ARI and self.call.undecided:
+            if self.call.entry is EntryWire.ARI and self.call.undecided:
                 return self._step_after(self._apply(ServiceHung()), event)
         return self._apply(event)
 
-    async def _step_after(self, rest: _Rest, event: Event) -> None:
+    async def _step_after(self, rest: _Rest, event: CallEvent) -> None:
         if rest is not None:
             await rest
         if (more := self._apply(event)) is not None:
             await more
 
-    def _apply(self, event: Event) -> _Rest:
+    def _apply(self, event: CallEvent) -> _Rest:
         before = self.call
         self.call, commands = rules.step(before, event)
         self._stepped(before, event, self.call)
@@ -255,11 +255,11 @@ class CallTask:
     ) -> None:
         """Wait for ``command``, with the rows before it, and go on with the others."""
         match command:
-            case Commit():
+            case CommitCommand():
                 patient = all(isinstance(one, _NO_HURRY) for one in undone)
                 outcome = await self._rows.commit(rows, undone, patient=patient)
-                if outcome is not Outcome.STORED:
-                    late = outcome is Outcome.LATE
+                if outcome is not CommitOutcome.STORED:
+                    late = outcome is CommitOutcome.LATE
                     refused = RowsRefused(at_commit=True, undone=undone)
                     await self._do(RowsLate(undone) if late else refused)
                     return
@@ -295,17 +295,19 @@ class CallTask:
 
     def _start(self, command: Command) -> None:  # noqa: C901, PLR0912 - one arm a command
         match command:
-            case Answer():
-                self._report(Step.ANSWER, self.line.answer())
+            case AnswerCommand():
+                self._report(CommandStep.ANSWER, self.line.answer())
             case Play(playback=playback, media=media):
-                self._report(Step.PLAY, self.line.play(playback, media))
+                self._report(CommandStep.PLAY, self.line.play(playback, media))
             case StopPlayback(playback=playback):
                 self.line.stop_playback(playback)
             case HandOver():
                 self._around.follow(self.call)
-                self._report(Step.HAND_OVER, self.line.hand_over(self._around.encode(command)))
+                self._report(
+                    CommandStep.HAND_OVER, self.line.hand_over(self._around.encode(command))
+                )
             case Continue():
-                self._report(Step.CONTINUE, self.line.go_on())
+                self._report(CommandStep.CONTINUE, self.line.go_on())
             case SetDeadline(deadline=deadline, after_ms=after_ms):
                 self._clear(deadline)
                 loop = asyncio.get_running_loop()
@@ -342,15 +344,17 @@ class CallTask:
         if not self._still_wants(command):
             return
         if not await self._hands.whisper(self.call, command) and self._still_wants(command):
-            self._mailbox.put_first(CommandFailed(Step.WHISPER))
+            self._mailbox.put_first(CommandFailed(CommandStep.WHISPER))
 
     def _still_wants(self, whisper: Whisper) -> bool:
         now = self.call.whispering
-        live = self.call.phase not in {Phase.CLOSING, Phase.OVER}
+        live = self.call.phase not in {CallPhase.CLOSING, CallPhase.OVER}
         return live and now is not None and now.playback == whisper.playback
 
     async def _judge(self, recording: RecordingId, expected: Expected) -> None:
-        self._mailbox.put_first(Judged(recording, await self._around.judge(recording, expected)))
+        self._mailbox.put_first(
+            RecordingJudged(recording, await self._around.judge(recording, expected))
+        )
 
     async def _remove_spooled(self, recording: RecordingId) -> None:
         self._mailbox.put_first(await self._around.remove_spooled(recording))
@@ -370,18 +374,18 @@ class CallTask:
         timer.cancel()
         self._mailbox.drop(deadline)
 
-    def _report(self, step: Step, sent: asyncio.Future[None]) -> None:
+    def _report(self, step: CommandStep, sent: asyncio.Future[None]) -> None:
         sent.add_done_callback(partial(self._answered, step))
 
-    def _answered(self, step: Step, done: asyncio.Future[None]) -> None:
+    def _answered(self, step: CommandStep, done: asyncio.Future[None]) -> None:
         error = None if done.cancelled() else done.exception()
         if error is not None or done.cancelled():
             log.info("command_failed", call=self.call.id, step=step, why=str(error))
             self._failed(step, error.status if isinstance(error, RequestRefused) else None)
-        elif step is Step.CONTINUE:
+        elif step is CommandStep.CONTINUE:
             self._mailbox.put_always(Continued(monotonic_ms()))
 
-    def _failed(self, step: Step, status: int | None) -> None:
+    def _failed(self, step: CommandStep, status: int | None) -> None:
         """What ARI's refusal tells (``None``: it could not be asked).
 
         A channel that is gone has hung up, and nobody will report it again. One that has left
@@ -389,7 +393,7 @@ class CallTask:
         """
         if status == NOT_FOUND:
             self._mailbox.put_always(HangupRequested())
-        if status != NOT_IN_STASIS or step in {Step.HAND_OVER, Step.CONTINUE}:
+        if status != NOT_IN_STASIS or step in {CommandStep.HAND_OVER, CommandStep.CONTINUE}:
             self._mailbox.put_always(CommandFailed(step, reachable=status is not None))
         if status == NOT_FOUND:
             self._mailbox.put_always(ChannelGone(monotonic_ms()))

@@ -14,7 +14,7 @@ from asterisk_compliance.asterisk.ari.client import AriClient
 from asterisk_compliance.ids import ChannelId, PlaybackId
 
 
-class Line(Protocol):
+class CallerChannel(Protocol):
     """How a call talks to its channel."""
 
     def answer(self) -> asyncio.Future[None]: ...
@@ -37,7 +37,7 @@ class Line(Protocol):
         """The call is over: nothing more will be asked of this line."""
 
 
-class AriLine:
+class AriCallerChannel:
     """A channel in our Stasis application.
 
     ``priority``: where the dialplan goes on. Inside ``Dial``'s ``U()`` it must be said, as the

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 
-from asterisk_compliance.app.recordings.intake import Keeping
+from asterisk_compliance.app.recordings.intake import RecordingIntake
 from asterisk_compliance.clock import monotonic_ms
 from asterisk_compliance.domain.call.fault_events import FileStopped
 from asterisk_compliance.errors import AsteriskError
@@ -28,7 +28,7 @@ _PACKETS_S = 0.3
 log = structlog.get_logger()
 
 
-async def watch_growth(node: NodeView, keeping: Keeping) -> NoReturn:
+async def watch_growth(node: NodeView, keeping: RecordingIntake) -> NoReturn:
     """Look for recordings whose files did not grow for ``growth_s``, until cancelled."""
     within_s = node.limits.growth_ms / 1_000
     while True:
@@ -37,7 +37,9 @@ async def watch_growth(node: NodeView, keeping: Keeping) -> NoReturn:
             node.spawn(_tell_if_it_should_grow(node, keeping, recording))
 
 
-async def _tell_if_it_should_grow(node: NodeView, keeping: Keeping, recording: RecordingId) -> None:
+async def _tell_if_it_should_grow(
+    node: NodeView, keeping: RecordingIntake, recording: RecordingId
+) -> None:
     task = node.live_call(call_of(recording))
     if task is None or not task.call.capture_runs or task.call.recording != recording:
         return

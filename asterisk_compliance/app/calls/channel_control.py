@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from asterisk_compliance.app.calls.agent_display import Connections, Display, tried
+from asterisk_compliance.app.calls.agent_display import AgentDisplay, Connections, tried
 from asterisk_compliance.app.dialplan.variables import (
     MIXMONITOR_ID_VARIABLE,
     SEGMENT_VARIABLE,
@@ -24,7 +24,7 @@ from asterisk_compliance.asterisk.ami.client import AmiClient
 from asterisk_compliance.asterisk.ari.client import AriClient
 from asterisk_compliance.domain.call.commands import CaptureOptions, Mute, Whisper
 from asterisk_compliance.domain.call.decision import Status
-from asterisk_compliance.domain.call.participants import Cover
+from asterisk_compliance.domain.call.participants import CoverageBasis
 from asterisk_compliance.domain.call.state import Call
 from asterisk_compliance.errors import AsteriskError, AsteriskUnavailable
 from asterisk_compliance.ids import ChannelId, PlaybackId, RecordingId
@@ -46,7 +46,7 @@ it, and Asterisk would report it as played (docs/asterisk-facts.md, "Transfers")
 log = structlog.get_logger()
 
 
-class Hands:
+class ChannelControl:
     """Steers the live channels of one Asterisk; see :class:`~.surroundings.Steering`.
 
     Attributes:
@@ -61,7 +61,7 @@ class Hands:
         self._entering: dict[ChannelId, asyncio.Future[None]] = {}
         self._unheard: set[ChannelId] = set()
         self._to = connections
-        self._display = Display(connections, in_name=show_in_name)
+        self._display = AgentDisplay(connections, in_name=show_in_name)
 
     # -- MixMonitor ----------------------------------------------------------------------
 
@@ -206,7 +206,7 @@ class Hands:
         """On the call's channel for the dialplan, on the controller's for the agent to see."""
         self._display.set(call.channel, STATUS_VARIABLE, status)
         ours = call.company.controller
-        there = [peer for peer in call.company.peers if peer.cover is not Cover.TOLD]
+        there = [peer for peer in call.company.peers if peer.cover is not CoverageBasis.TOLD]
         self.show([peer.channel for peer in there if peer.channel in ours], status)
 
     def show(self, channels: Iterable[ChannelId], status: Status) -> None:

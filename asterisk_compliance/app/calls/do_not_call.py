@@ -6,9 +6,9 @@ Whoever refuses comes onto it by the rules of a call (``domain/call/transitions/
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from msgspec.structs import replace
@@ -26,6 +26,7 @@ from asterisk_compliance.storage.log.do_not_call import is_listed
 
 if TYPE_CHECKING:
     from asterisk_compliance.app.calls.node import Node
+    from asterisk_compliance.app.shared.audit_port import AuditAppender
 
 ARGUMENT = "may-call="
 """How the argument of ``Stasis()`` begins with which the dialplan asks."""
@@ -39,12 +40,6 @@ log = structlog.get_logger()
 class NoNumber(ComplianceError):
     exit_code = 2
     hint = "write it as it is dialled, or with a plus: +81312345678"
-
-
-class Rows(Protocol):
-    """The audit log, as far as the list needs it."""
-
-    def append(self, *drafts: Draft) -> Awaitable[int]: ...
 
 
 async def answer_may_call(node: Node, ari: AriClient, channel: ChannelId, argument: str) -> None:
@@ -103,7 +98,7 @@ def list_draft(what: str, number: str, home: str | None, user: str) -> Draft:
 
 
 async def change_list(
-    rows: Rows, store: Path, home: str | None, user: str, arguments: Mapping[str, str]
+    rows: AuditAppender, store: Path, home: str | None, user: str, arguments: Mapping[str, str]
 ) -> Mapping[str, Any]:
     """Add or remove a number on the command line's behalf.
 

@@ -31,7 +31,7 @@ from asterisk_compliance.domain.call.events import (
     TransferSeen,
     Unbridged,
 )
-from asterisk_compliance.domain.call.participants import Cover, Peer
+from asterisk_compliance.domain.call.participants import CoverageBasis, Participant
 from asterisk_compliance.domain.call.state import SLIP_BEFORE_MS
 from asterisk_compliance.domain.policy.notice import OnJoin
 from asterisk_compliance.errors import AsteriskError, RequestRefused
@@ -62,17 +62,17 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoints:
+class EndpointDirectory:
     """The site's own endpoints, as patterns of names such as ``PJSIP/agent-*``."""
 
     staff: Sequence[str] = ()
     consenting: Sequence[str] = ()
 
-    def peer(self, channel: ChannelId, name: str) -> Peer:
+    def peer(self, channel: ChannelId, name: str) -> Participant:
         endpoint = _endpoint(name)
-        cover = Cover.STAFF if _is_among(endpoint, self.staff) else Cover.UNKNOWN
+        cover = CoverageBasis.STAFF if _is_among(endpoint, self.staff) else CoverageBasis.UNKNOWN
         consenting = _is_among(endpoint, self.consenting)
-        return Peer(channel, cover, consenting, endpoint[:LONGEST_ENDPOINT])
+        return Participant(channel, cover, consenting, endpoint[:LONGEST_ENDPOINT])
 
 
 def _endpoint(name: str) -> str:
@@ -84,7 +84,7 @@ def _is_among(endpoint: str, patterns: Iterable[str]) -> bool:
     return any(fnmatch.fnmatchcase(endpoint, pattern) for pattern in patterns)
 
 
-class Following:
+class LegTracker:
     """Follows the legs of one Asterisk and tells its calls.
 
     Attributes:
@@ -94,7 +94,7 @@ class Following:
         blind_since_ms: Since when nobody tells us of bridges, either; it is not before that.
     """
 
-    def __init__(self, node: NodeView, endpoints: Endpoints) -> None:
+    def __init__(self, node: NodeView, endpoints: EndpointDirectory) -> None:
         self.changes = 0
         self.awake_ms: int | None = None
         self.away_since_ms: int | None = None
@@ -265,18 +265,20 @@ class Following:
         policy = task.call.policy
         goes_on = policy is not None and policy.on_join is OnJoin.CONTINUE
         cover = self._peer(channel, name).cover
-        return cover in {Cover.STAFF, Cover.TOLD} or (goes_on and cover is Cover.UNKNOWN)
+        return cover in {CoverageBasis.STAFF, CoverageBasis.TOLD} or (
+            goes_on and cover is CoverageBasis.UNKNOWN
+        )
 
-    def _peer(self, channel: ChannelId, name: str) -> Peer:
+    def _peer(self, channel: ChannelId, name: str) -> Participant:
         peer = self._endpoints.peer(channel, name)
         task = self._node.calls.get(channel)
         decision = task.call.decision if task else None
-        if decision is None or peer.cover is Cover.STAFF:
+        if decision is None or peer.cover is CoverageBasis.STAFF:
             return peer
         if decision.allowed and task is not None and not task.call.withdrawn:
-            return Peer(channel, Cover.TOLD, consenting=True)
+            return Participant(channel, CoverageBasis.TOLD, consenting=True)
         refused = decision.status is Status.REFUSED or decision.allowed
-        return Peer(channel, Cover.REFUSED if refused else Cover.UNKNOWN)
+        return Participant(channel, CoverageBasis.REFUSED if refused else CoverageBasis.UNKNOWN)
 
     def refresh(
         self,

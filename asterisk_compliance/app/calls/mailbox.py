@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from asterisk_compliance.domain.call.events import ChannelGone, DeadlinePassed, Event
+from asterisk_compliance.domain.call.events import CallEvent, ChannelGone, DeadlinePassed
 from asterisk_compliance.domain.call.steps import Deadline
 
 
@@ -38,19 +38,19 @@ class Mailbox:
         "overflowed",
     )
 
-    def __init__(self, most: int, deal: Callable[[Event], bool]) -> None:
+    def __init__(self, most: int, deal: Callable[[CallEvent], bool]) -> None:
         self.overflowed = False
         self.gone: ChannelGone | None = None
         self._most = most
         self._deal, self._deals = deal, False
-        self._events: deque[Event] = deque()
-        self._outcomes: deque[Event] = deque()
+        self._events: deque[CallEvent] = deque()
+        self._outcomes: deque[CallEvent] = deque()
         self._sleeps: asyncio.Future[None] | None = None
 
     def __len__(self) -> int:
         return len(self._events)
 
-    def put(self, event: Event) -> None:
+    def put(self, event: CallEvent) -> None:
         """What somebody tells: at most so many wait."""
         if self._is_dealt_with(event):
             return
@@ -62,23 +62,23 @@ class Mailbox:
                 self.gone = event
         self._wake()
 
-    def put_always(self, event: Event) -> None:
+    def put_always(self, event: CallEvent) -> None:
         """What we began ourselves, or somebody waits for: in its turn, and in a full box too."""
         if not self._is_dealt_with(event):
             self._events.append(event)
             self._wake()
 
-    def put_first(self, event: Event) -> None:
+    def put_first(self, event: CallEvent) -> None:
         """What the call itself waited for comes before all others, and needs no place."""
         if not self._is_dealt_with(event):
             self._outcomes.append(event)
             self._wake()
 
-    def outcome(self) -> Event | None:
+    def outcome(self) -> CallEvent | None:
         """The next of what came out, if there is one."""
         return self._outcomes.popleft() if self._outcomes else None
 
-    def take(self) -> Event | None:
+    def take(self) -> CallEvent | None:
         """The next event, if there is one."""
         for events in (self._outcomes, self._events):
             if events:
@@ -101,7 +101,7 @@ class Mailbox:
             ]
             self._events = deque(kept)
 
-    def _is_dealt_with(self, event: Event) -> bool:
+    def _is_dealt_with(self, event: CallEvent) -> bool:
         if self._deals or self._sleeps is None or self._sleeps.done():
             return False
         self._deals = True

@@ -16,22 +16,22 @@ from typing import Any
 import structlog
 from msgspec.structs import replace
 
-from asterisk_compliance.app.calls.call_task import CallTask, Rows
-from asterisk_compliance.app.calls.caller_channel import Line
+from asterisk_compliance.app.calls.call_task import CallAuditLog, CallTask
+from asterisk_compliance.app.calls.caller_channel import CallerChannel
 from asterisk_compliance.app.calls.capture_growth import watch_growth
-from asterisk_compliance.app.calls.channel_control import Hands
-from asterisk_compliance.app.calls.leg_tracking import Endpoints, Following
+from asterisk_compliance.app.calls.channel_control import ChannelControl
+from asterisk_compliance.app.calls.leg_tracking import EndpointDirectory, LegTracker
 from asterisk_compliance.app.calls.node_view import CallObserver, HearingRouter, PlaybackWatch
-from asterisk_compliance.app.calls.playing_notices import Notices
-from asterisk_compliance.app.calls.recovery.adoption import Adoption
-from asterisk_compliance.app.calls.recovery.liveness import Lives
+from asterisk_compliance.app.calls.playing_notices import NoticeSlots
+from asterisk_compliance.app.calls.recovery.adoption import FallbackAdoption
+from asterisk_compliance.app.calls.recovery.liveness import LivenessRecord
 from asterisk_compliance.app.calls.recovery.resumption import (
-    Recovery,
+    CallResumption,
     look_again_after_standing_still,
 )
 from asterisk_compliance.app.dialplan.variables import encode_result
 from asterisk_compliance.app.policy.policies import Policies
-from asterisk_compliance.app.recordings.intake import Keeping
+from asterisk_compliance.app.recordings.intake import RecordingIntake
 from asterisk_compliance.asterisk.agi.server import FastAgiServer
 from asterisk_compliance.asterisk.ami.client import AmiClient
 from asterisk_compliance.asterisk.ari.client import AriClient
@@ -42,10 +42,10 @@ from asterisk_compliance.domain.call import machine as rules
 from asterisk_compliance.domain.call.commands import Command, HandOver
 from asterisk_compliance.domain.call.decision import Reason
 from asterisk_compliance.domain.call.events import (
+    CallEvent,
     CommandFailed,
     Continued,
-    Entry,
-    Event,
+    EntryWire,
     PlaybackFinished,
     Reentered,
     ServiceStopping,
@@ -53,9 +53,16 @@ from asterisk_compliance.domain.call.events import (
     SpoolRemoved,
 )
 from asterisk_compliance.domain.call.fault_events import StorageChanged
-from asterisk_compliance.domain.call.state import Arrival, Call, Limits, Phase, Stepped, Wiring
-from asterisk_compliance.domain.call.steps import Step
-from asterisk_compliance.domain.recording.verdict import Expected, Verdict
+from asterisk_compliance.domain.call.state import (
+    Arrival,
+    Call,
+    CallLimits,
+    CallPhase,
+    CallStep,
+    DialplanWiring,
+)
+from asterisk_compliance.domain.call.steps import CommandStep
+from asterisk_compliance.domain.recording.verdict import Expected, RecordingVerdict
 from asterisk_compliance.errors import ApplicationReplaced, AsteriskUnavailable, StoreError
 from asterisk_compliance.ids import CallId, ChannelId, NodeName, RecordingId, call_id, call_of
 from asterisk_compliance.storage.log.reader import StoreReader
@@ -65,7 +72,9 @@ log = structlog.get_logger()
 _ON_ITS_WAY_S = 0.06
 """The end of a whisper arrives so much later than Asterisk reports: a conference mixes it first."""
 
-_BUSY = frozenset({Phase.NOTICE, Phase.ASKING, Phase.TELLING, Phase.CONTINUING, Phase.CLOSING})
+_BUSY = frozenset(
+    {CallPhase.NOTICE, CallPhase.ASKING, CallPhase.TELLING, CallPhase.CONTINUING, CallPhase.CLOSING}
+)
 """Phases that a stopping service waits for; a call in the dialplan goes on without us."""
 
 
@@ -86,16 +95,16 @@ class Node:
         self,
         settings: AsteriskSettings,
         policies: Policies,
-        limits: Limits,
-        rows: Rows,
+        limits: CallLimits,
+        rows: CallAuditLog,
         *,
         store: Path,
-        keeping: Keeping,
-        notices: Notices,
+        keeping: RecordingIntake,
+        notices: NoticeSlots,
         events_per_call: int,
         store_s: float,
         heartbeat: PlaybackWatch,
-        lives: Lives | None = None,
+        lives: LivenessRecord | None = None,
         alone: bool = True,
     ) -> None:
         self.node = NodeName(settings.node)
@@ -109,9 +118,9 @@ class Node:
         self.agi: FastAgiServer | None = None
         self.ari: AriClient | None = None
         self.ami: AmiClient | None = None
-        self.hands = Hands(self, show_in_name=settings.show_in_name)
-        self.following = Following(self, Endpoints(settings.staff, settings.consenting))
-        self.wiring = Wiring(
+        self.hands = ChannelControl(self, show_in_name=settings.show_in_name)
+        self.following = LegTracker(self, EndpointDirectory(settings.staff, settings.consenting))
+        self.wiring = DialplanWiring(
             settings.segments, staff_known=bool(settings.staff), shows=settings.show_agents
         )
         self._by_id: dict[CallId, CallTask] = {}
@@ -121,7 +130,7 @@ class Node:
         self._rows = rows
         self.observers: list[CallObserver] = []
         self.backlog = rows.backlog
-        self.adoption = Adoption(self, rows, keeping)
+        self.adoption = FallbackAdoption(self, rows, keeping)
         self.store = store
         self._keeping = keeping
         self._notices = notices
@@ -129,7 +138,7 @@ class Node:
         self._store_s = store_s
         self._heartbeat = heartbeat
         self._alone = alone
-        self.recovery = Recovery(self, lives or Lives())
+        self.recovery = CallResumption(self, lives or LivenessRecord())
         self._tasks: asyncio.TaskGroup | None = None
         self._log = log.bind(node=self.node)
 
@@ -183,7 +192,7 @@ class Node:
 
     # -- arrivals ------------------------------------------------------------------------
 
-    def arrive(self, arrival: Arrival, line: Line) -> CallTask:
+    def arrive(self, arrival: Arrival, line: CallerChannel) -> CallTask:
         """Begin a call and perform its first commands."""
         identity = call_id(unix_ms(), secrets.token_bytes(8))
         arrival = replace(arrival, overloaded=self._notices.full, no_storage=self.no_storage)
@@ -202,7 +211,7 @@ class Node:
         if task is None or task.call.channel == channel or task.call.joins:
             return False
         decision = task.call.decision
-        return decision is not None and decision.allowed and task.call.phase is Phase.DIALPLAN
+        return decision is not None and decision.allowed and task.call.phase is CallPhase.DIALPLAN
 
     def follows(self, call: CallId) -> bool:
         return call in self._by_id
@@ -211,7 +220,7 @@ class Node:
         """The live call with this id; ``None`` if none lives here."""
         return self._by_id.get(call)
 
-    def begin(self, stepped: Stepped, line: Line) -> CallTask:
+    def begin(self, stepped: CallStep, line: CallerChannel) -> CallTask:
         """Live a call from here on."""
         call, commands = stepped
         task = CallTask(
@@ -234,7 +243,7 @@ class Node:
             task.feed(StorageChanged(self.no_storage))
         return task
 
-    def _stepped(self, before: Call, event: Event, after: Call) -> None:
+    def _stepped(self, before: Call, event: CallEvent, after: Call) -> None:
         if before.waits_for_us or after.waits_for_us:
             for observer in self.observers:
                 observer.stepped(before, after)
@@ -259,7 +268,7 @@ class Node:
             if self._by_linkedid.get(task.linkedid) is task:
                 del self._by_linkedid[task.linkedid]
 
-    def reenter(self, channel: ChannelId, line: Line, entry: Entry) -> CallTask | None:
+    def reenter(self, channel: ChannelId, line: CallerChannel, entry: EntryWire) -> CallTask | None:
         """Tell the live call of a channel, if there is one, that the channel came again.
 
         Raises:
@@ -269,7 +278,7 @@ class Node:
         known = self.calls.get(channel)
         if known is None:
             return None
-        if known.call.entry is not entry and known.call.phase is not Phase.DIALPLAN:
+        if known.call.entry is not entry and known.call.phase is not CallPhase.DIALPLAN:
             raise AsteriskUnavailable("the channel is in its notice on another wire")
         known.line = line
         known.feed(Reentered())
@@ -297,10 +306,10 @@ class Node:
     def ari_lost(self) -> None:
         self.row(Kind.ASTERISK_DISCONNECTED, wire="ari")
         for task in self.calls.values():
-            if task.call.entry is Entry.ARI and task.call.phase is Phase.NOTICE:
-                task.feed(CommandFailed(Step.PLAY, reachable=False))
+            if task.call.entry is EntryWire.ARI and task.call.phase is CallPhase.NOTICE:
+                task.feed(CommandFailed(CommandStep.PLAY, reachable=False))
             if task.call.whispering is not None:
-                task.feed(CommandFailed(Step.WHISPER, reachable=False))
+                task.feed(CommandFailed(CommandStep.WHISPER, reachable=False))
 
     def ami_lost(self) -> None:
         """What AMI will not tell, ARI must: the end of every live call."""
@@ -333,7 +342,7 @@ class Node:
     def is_spooled(self, recording: RecordingId) -> bool:
         return self._keeping.is_spooled(recording)
 
-    async def judge(self, recording: RecordingId, expected: Expected) -> Verdict:
+    async def judge(self, recording: RecordingId, expected: Expected) -> RecordingVerdict:
         return await self._keeping.judge(recording, expected)
 
     async def remove_spooled(self, recording: RecordingId) -> SpoolRemoved | SpoolKept:
@@ -344,7 +353,7 @@ class Node:
 
     # -- small ---------------------------------------------------------------------------
 
-    def feed_recording(self, recording: RecordingId, event: Event) -> None:
+    def feed_recording(self, recording: RecordingId, event: CallEvent) -> None:
         """Give an event of a recording's files to its call."""
         task = self._by_id.get(call_of(recording))
         if task is not None:
@@ -362,13 +371,13 @@ class Node:
         except StoreError as error:
             self._log.error("row_refused", kind=draft.kind, why=str(error))
 
-    def feed(self, channel: ChannelId, event: Event) -> None:
+    def feed(self, channel: ChannelId, event: CallEvent) -> None:
         """Give an event of a channel to its call."""
         task = self.calls.get(channel)
         if task is not None:
             task.feed(event)
 
-    def feed_playback(self, channel: ChannelId, event: Event) -> None:
+    def feed_playback(self, channel: ChannelId, event: CallEvent) -> None:
         """The same for what plays there, or on a channel that whispers for the call."""
         told = self.hands.whispers.get(channel)
         if told is None or not isinstance(event, PlaybackFinished):

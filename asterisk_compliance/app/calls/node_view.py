@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from asterisk_compliance.app.audit.backlog import Backlog
 from asterisk_compliance.app.calls.call_task import CallTask
-from asterisk_compliance.app.calls.caller_channel import Line
+from asterisk_compliance.app.calls.caller_channel import CallerChannel
 from asterisk_compliance.app.policy.policies import Policies
 from asterisk_compliance.asterisk.ami.client import AmiClient
 from asterisk_compliance.asterisk.ari import events as ari
@@ -16,8 +16,14 @@ from asterisk_compliance.asterisk.ari.client import AriClient
 from asterisk_compliance.asterisk.ari.requests import Bridge
 from asterisk_compliance.domain.audit.rows import Detail, Draft, Kind
 from asterisk_compliance.domain.call.decision import Reason
-from asterisk_compliance.domain.call.events import Event
-from asterisk_compliance.domain.call.state import Arrival, Call, Limits, Stepped, Wiring
+from asterisk_compliance.domain.call.events import CallEvent
+from asterisk_compliance.domain.call.state import (
+    Arrival,
+    Call,
+    CallLimits,
+    CallStep,
+    DialplanWiring,
+)
 from asterisk_compliance.ids import CallId, ChannelId, NodeName, RecordingId
 
 
@@ -60,7 +66,7 @@ class HearingRouter(Protocol):
 
     def __contains__(self, channel: ChannelId) -> bool: ...
 
-    def hear(self, event: ari.CallEvent, at_ms: int) -> bool: ...
+    def hear(self, event: ari.AriCallEvent, at_ms: int) -> bool: ...
 
     def lost(self) -> None: ...
 
@@ -92,8 +98,8 @@ class NodeView(Protocol):
     calls: dict[ChannelId, CallTask]
     ari: AriClient | None
     ami: AmiClient | None
-    wiring: Wiring
-    limits: Limits
+    wiring: DialplanWiring
+    limits: CallLimits
     backlog: Backlog
     store: Path
 
@@ -103,9 +109,9 @@ class NodeView(Protocol):
     @property
     def adoption(self) -> Strangers: ...
 
-    def arrive(self, arrival: Arrival, line: Line) -> CallTask: ...
+    def arrive(self, arrival: Arrival, line: CallerChannel) -> CallTask: ...
 
-    def begin(self, stepped: Stepped, line: Line) -> CallTask: ...
+    def begin(self, stepped: CallStep, line: CallerChannel) -> CallTask: ...
 
     def follows(self, call: CallId) -> bool: ...
 
@@ -117,7 +123,7 @@ class NodeView(Protocol):
 
     def looked_away(self, since_ms: int) -> None: ...
 
-    def feed(self, channel: ChannelId, event: Event) -> None: ...
+    def feed(self, channel: ChannelId, event: CallEvent) -> None: ...
 
     def row(self, kind: Kind, call: Call | None = None, **detail: Detail) -> None: ...
 

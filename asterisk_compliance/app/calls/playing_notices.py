@@ -6,12 +6,12 @@ Time is taken from the events of a call, not from the clock: what it waits in ou
 from __future__ import annotations
 
 from asterisk_compliance.app.shared.metrics import Metrics
-from asterisk_compliance.domain.call.events import Continued, Event, PlaybackStarted
-from asterisk_compliance.domain.call.state import Call, Phase
+from asterisk_compliance.domain.call.events import CallEvent, Continued, PlaybackStarted
+from asterisk_compliance.domain.call.state import Call, CallPhase
 from asterisk_compliance.ids import CallId
 
 
-class Notices:
+class NoticeSlots:
     """Calls of all Asterisks that are told, or asked, at this moment.
 
     ``most``: so many at once; a call that needs one more goes on without.
@@ -34,7 +34,7 @@ class Notices:
         if call.undecided:
             self._told.add(call.id)
 
-    def stepped(self, before: Call, event: Event, after: Call) -> None:
+    def stepped(self, before: Call, event: CallEvent, after: Call) -> None:
         """A call has gone on from ``before`` to ``after``."""
         if before.undecided:
             self._in_notice(before, event, after)
@@ -48,7 +48,7 @@ class Notices:
         self._told.discard(call.id)
         self._decided_ms.pop(call.id, None)
 
-    def _in_notice(self, before: Call, event: Event, after: Call) -> None:
+    def _in_notice(self, before: Call, event: CallEvent, after: Call) -> None:
         first = before.playbacks == 1 and not before.synthetic
         if isinstance(event, PlaybackStarted) and first and after.started is event:
             waited_ms = event.at_ms - before.arrived_at_ms
@@ -57,5 +57,5 @@ class Notices:
             return
         self._told.discard(after.id)
         at_ms = getattr(event, "at_ms", None)
-        if at_ms is not None and after.phase is Phase.CONTINUING:
+        if at_ms is not None and after.phase is CallPhase.CONTINUING:
             self._decided_ms[after.id] = at_ms

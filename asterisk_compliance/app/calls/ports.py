@@ -9,11 +9,11 @@ from asterisk_compliance.domain.call.commands import CaptureOptions, HandOver, M
 from asterisk_compliance.domain.call.decision import Status
 from asterisk_compliance.domain.call.events import SpoolKept, SpoolRemoved
 from asterisk_compliance.domain.call.state import Call
-from asterisk_compliance.domain.recording.verdict import Expected, Verdict
+from asterisk_compliance.domain.recording.verdict import Expected, RecordingVerdict
 from asterisk_compliance.ids import ChannelId, NodeName, RecordingId
 
 
-class Surroundings(Protocol):
+class CallServices(Protocol):
     """What a call needs of its Asterisk beside its own line."""
 
     node: NodeName
@@ -25,7 +25,7 @@ class Surroundings(Protocol):
 
     def follow_recording(self, recording: RecordingId) -> None: ...
 
-    async def judge(self, recording: RecordingId, expected: Expected) -> Verdict: ...
+    async def judge(self, recording: RecordingId, expected: Expected) -> RecordingVerdict: ...
 
     async def remove_spooled(self, recording: RecordingId) -> SpoolRemoved | SpoolKept: ...
 
@@ -34,7 +34,7 @@ class Surroundings(Protocol):
     def spawn(self, work: Coroutine[Any, Any, None]) -> None: ...
 
 
-class Steering(Protocol):
+class ChannelActions(Protocol):
     """What a call does to its live channel, and to those of its company."""
 
     def announce(self, call: Call, status: Status) -> None:

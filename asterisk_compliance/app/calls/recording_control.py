@@ -10,7 +10,7 @@ from asterisk_compliance.clock import monotonic_ms
 from asterisk_compliance.domain.call.audit_rows import standing_status
 from asterisk_compliance.domain.call.events import (
     Asked,
-    By,
+    AskedBy,
     DoNotCallAsked,
     PauseAsked,
     ResumeAsked,
@@ -92,7 +92,7 @@ def _is_so(call: Call, event: Asked) -> bool:
 
 
 def asked_event(
-    name: str, reason: str, at_ms: int, by: By, *, everybody: bool = False
+    name: str, reason: str, at_ms: int, by: AskedBy, *, everybody: bool = False
 ) -> Asked | None:
     """The event that ``name`` stands for; ``None`` if there is no such name or reason.
 

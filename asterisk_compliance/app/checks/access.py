@@ -7,24 +7,30 @@ import pwd
 from collections.abc import Iterator
 from itertools import product
 
-from asterisk_compliance.app.checks.finding import Finding, FindingId, Severity
+from asterisk_compliance.app.checks.finding import (
+    OperatorFinding,
+    OperatorFindingId,
+    OperatorSeverity,
+)
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.access.purpose_limitation import SERVICE, fits
 
 
-def use_findings(settings: Settings) -> list[Finding]:
+def use_findings(settings: Settings) -> list[OperatorFinding]:
     """Whom nothing keeps from recordings, and what a role says in vain."""
     return [*_unknown(settings), *_idle(settings), *_shown(settings), *_open(settings)]
 
 
-def _open(settings: Settings) -> Iterator[Finding]:
+def _open(settings: Settings) -> Iterator[OperatorFinding]:
     if not settings.role:
         what = "whoever may reach the service's socket may use every recording for what was told"
         todo = "say who may use what, in roles: docs/use.md"
-        yield Finding(FindingId.ROLES_MISSING, Severity.NOTE, "role", what, todo)
+        yield OperatorFinding(
+            OperatorFindingId.ROLES_MISSING, OperatorSeverity.NOTE, "role", what, todo
+        )
 
 
-def _unknown(settings: Settings) -> Iterator[Finding]:
+def _unknown(settings: Settings) -> Iterator[OperatorFinding]:
     todo = "is it spelled as the operating system spells it?"
     for number, role in enumerate(settings.role, 1):
         kinds = (("users", role.users, _is_user), ("groups", role.groups, _is_group))
@@ -33,10 +39,16 @@ def _unknown(settings: Settings) -> Iterator[Finding]:
                 if not exists(name):
                     what = f"the operating system knows no {name}"
                     address = f"role[{number}].{key}"
-                    yield Finding(FindingId.ACCOUNT_UNKNOWN, Severity.WARNING, address, what, todo)
+                    yield OperatorFinding(
+                        OperatorFindingId.ACCOUNT_UNKNOWN,
+                        OperatorSeverity.WARNING,
+                        address,
+                        what,
+                        todo,
+                    )
 
 
-def _idle(settings: Settings) -> Iterator[Finding]:
+def _idle(settings: Settings) -> Iterator[OperatorFinding]:
     """An action or a purpose that goes with nothing else in the same role."""
     todo = "one role must permit all of it; which go together: docs/use.md"
     for number, role in enumerate(settings.role, 1):
@@ -49,15 +61,19 @@ def _idle(settings: Settings) -> Iterator[Finding]:
             if idle := [str(one) for one in named if one not in used]:
                 what = f"nothing in this role goes with {', '.join(idle)}"
                 address = f"role[{number}].{key}"
-                yield Finding(FindingId.ROLE_IDLE, Severity.WARNING, address, what, todo)
+                yield OperatorFinding(
+                    OperatorFindingId.ROLE_IDLE, OperatorSeverity.WARNING, address, what, todo
+                )
 
 
-def _shown(settings: Settings) -> Iterator[Finding]:
+def _shown(settings: Settings) -> Iterator[OperatorFinding]:
     if settings.past_calls.shown and all(SERVICE not in one.purposes for one in settings.notice):
         what = f"no notice tells {SERVICE}, so no past calls are ever shown"
         todo = "tell that purpose, or leave shown out: docs/finding.md"
-        severity = Severity.WARNING
-        yield Finding(FindingId.PAST_CALLS_IDLE, severity, "past_calls.shown", what, todo)
+        severity = OperatorSeverity.WARNING
+        yield OperatorFinding(
+            OperatorFindingId.PAST_CALLS_IDLE, severity, "past_calls.shown", what, todo
+        )
 
 
 def _is_user(name: str) -> bool:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from asterisk_compliance.app.checks.finding import Finding, SiteFindingId
+from asterisk_compliance.app.checks.finding import OperatorFinding, SiteFindingId
 from asterisk_compliance.app.checks.site import found
-from asterisk_compliance.app.shared.service_account import Account, service_account
+from asterisk_compliance.app.shared.service_account import ServiceAccount, service_account
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.audit.encoding import decode, milliseconds
 from asterisk_compliance.domain.audit.rows import Kind
@@ -20,7 +20,7 @@ LATE_S = 600
 """A record is written when its call ends; so long a batch may keep it."""
 
 
-def record_findings(settings: Settings) -> list[Finding]:
+def record_findings(settings: Settings) -> list[OperatorFinding]:
     """What keeps ``reconcile`` from finding calls that never reached the service."""
     named = chain(
         (("reconcile.cdr", path) for path in settings.reconcile.cdr),
@@ -32,8 +32,8 @@ def record_findings(settings: Settings) -> list[Finding]:
 
 
 def _of(
-    path: Path, address: str, account: Account | None, last_s: float | None
-) -> Iterator[Finding]:
+    path: Path, address: str, account: ServiceAccount | None, last_s: float | None
+) -> Iterator[OperatorFinding]:
     if last_s is None and path.parent.is_dir() and not path.exists():
         yield found(SiteFindingId.RECORDS_NOT_YET, address, f"{path}: the first call makes it")
         return

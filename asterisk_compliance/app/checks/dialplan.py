@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from asterisk_compliance.app.checks.finding import Finding, Severity
+from asterisk_compliance.app.checks.finding import OperatorFinding, OperatorSeverity
 from asterisk_compliance.app.dialplan.reading import Reading, read_dialplan
 from asterisk_compliance.app.dialplan.rendering import (
     emergency_with_prefixes,
@@ -14,14 +14,14 @@ from asterisk_compliance.app.dialplan.rendering import (
 from asterisk_compliance.config.settings import AsteriskSettings, Settings
 from asterisk_compliance.domain.dialplan.checker import by_gravity, check
 from asterisk_compliance.domain.dialplan.config_lines import statements
-from asterisk_compliance.domain.dialplan.expectations import Site
-from asterisk_compliance.domain.dialplan.findings import Finding as DialplanFinding
+from asterisk_compliance.domain.dialplan.expectations import DialplanExpectations
+from asterisk_compliance.domain.dialplan.findings import DialplanFinding
 from asterisk_compliance.domain.dialplan.model import plan_of
 from asterisk_compliance.errors import ConfigError
 from asterisk_compliance.shipped.presets import emergency_numbers
 
 
-def dialplan_findings(settings: Settings, chosen: str | None, source: str) -> list[Finding]:
+def dialplan_findings(settings: Settings, chosen: str | None, source: str) -> list[OperatorFinding]:
     """What there is to know about the dialplans that the configuration names.
 
     Args:
@@ -35,7 +35,7 @@ def dialplan_findings(settings: Settings, chosen: str | None, source: str) -> li
     if chosen is not None and len(settings.asterisk) != 1:
         problem = "there are several: set asterisk.dialplan of each instead of --dialplan"
         raise ConfigError(source, [problem])
-    found: list[Finding] = []
+    found: list[OperatorFinding] = []
     for asterisk in settings.asterisk:
         path = chosen or (str(asterisk.dialplan) if asterisk.dialplan else None)
         if path is not None:
@@ -75,9 +75,9 @@ def checked_alone(path: str) -> list[DialplanFinding]:
     return _together(reading, replace(site, emergency=emergency_numbers()))
 
 
-def _beside(reading: Reading, rendered: str) -> Site:
+def _beside(reading: Reading, rendered: str) -> DialplanExpectations:
     """What Asterisk's own files say of a site."""
-    return Site(
+    return DialplanExpectations(
         rendered=plan_of(statements(rendered, "compliance.conf")),
         features=reading.features,
         recording_queues=reading.recording_queues,
@@ -87,10 +87,10 @@ def _beside(reading: Reading, rendered: str) -> Site:
     )
 
 
-def _together(reading: Reading, site: Site) -> list[DialplanFinding]:
+def _together(reading: Reading, site: DialplanExpectations) -> list[DialplanFinding]:
     return by_gravity([*reading.findings, *check(reading.plan, site)])
 
 
-def _ours(one: DialplanFinding) -> Finding:
+def _ours(one: DialplanFinding) -> OperatorFinding:
     where = f"{one.place} {one.address}".rstrip()
-    return Finding(one.id, Severity(one.severity), where, one.what, one.todo)
+    return OperatorFinding(one.id, OperatorSeverity(one.severity), where, one.what, one.todo)

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from asterisk_compliance.age import SECRET
 from asterisk_compliance.app.access.hearing_copies import file_system
-from asterisk_compliance.app.checks.finding import Finding, SiteFindingId
+from asterisk_compliance.app.checks.finding import OperatorFinding, SiteFindingId
 from asterisk_compliance.app.checks.site import found
-from asterisk_compliance.app.shared.service_account import Account, service_account
+from asterisk_compliance.app.shared.service_account import ServiceAccount, service_account
 from asterisk_compliance.config.settings import AsteriskSettings, Settings
-from asterisk_compliance.config.tables import Secret
+from asterisk_compliance.config.tables import SecretSetting
 
 MOST_FILES = 1_000
 """So many names of a directory are looked at for a private key."""
@@ -26,7 +26,7 @@ _REMOTE = frozenset({"9p", "afs", "ceph", "cifs", "glusterfs", "nfs", "nfs4", "s
 _READ, _ALL = os.R_OK, os.R_OK | os.W_OK | os.X_OK
 
 
-def file_findings(settings: Settings, source: Path) -> list[Finding]:
+def file_findings(settings: Settings, source: Path) -> list[OperatorFinding]:
     """What there is to know about owners and modes, as far as the caller can see them.
 
     Args:
@@ -47,7 +47,7 @@ def file_findings(settings: Settings, source: Path) -> list[Finding]:
     ]
 
 
-def logins(settings: Settings) -> Iterator[tuple[str, Secret]]:
+def logins(settings: Settings) -> Iterator[tuple[str, SecretSetting]]:
     """Everything that has a secret, with its address."""
     for number, asterisk in enumerate(settings.asterisk, 1):
         for name, login in (("ari", asterisk.ari), ("ami", asterisk.ami)):
@@ -57,7 +57,7 @@ def logins(settings: Settings) -> Iterator[tuple[str, Secret]]:
         yield f"webhook[{number}]", webhook
 
 
-def _secrets(settings: Settings, account: Account | None) -> Iterator[Finding]:
+def _secrets(settings: Settings, account: ServiceAccount | None) -> Iterator[OperatorFinding]:
     for address, login in logins(settings):
         path = login.secret_file
         if path is None or (mode := _mode(path)) is None:
@@ -69,7 +69,7 @@ def _secrets(settings: Settings, account: Account | None) -> Iterator[Finding]:
         yield from _denied(account, path, _READ, where, "cannot read")
 
 
-def _configuration(source: Path) -> Iterator[Finding]:
+def _configuration(source: Path) -> Iterator[OperatorFinding]:
     for path in (source, source.resolve().parent):
         mode = _mode(path)
         if mode is not None and mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
@@ -77,7 +77,7 @@ def _configuration(source: Path) -> Iterator[Finding]:
             yield found(SiteFindingId.CONFIG_WRITABLE, str(path), what)
 
 
-def _private_keys(settings: Settings, source: Path) -> Iterator[Finding]:
+def _private_keys(settings: Settings, source: Path) -> Iterator[OperatorFinding]:
     """Where ``init`` leaves one, and where somebody would keep it beside its public half."""
     beside = {source.resolve().parent, Path.cwd(), settings.audit.store.parent}
     for directory in sorted(beside):
@@ -102,7 +102,7 @@ def _small_files(directory: Path) -> Iterator[Path]:
         return
 
 
-def _storage(settings: Settings) -> Iterator[Finding]:
+def _storage(settings: Settings) -> Iterator[OperatorFinding]:
     places = [
         ("audit.store", settings.audit.store),
         ("vault.recordings", settings.vault.recordings),
@@ -119,8 +119,8 @@ def _storage(settings: Settings) -> Iterator[Finding]:
 
 
 def _of_asterisk(
-    asterisk: AsteriskSettings, address: str, account: Account | None
-) -> Iterator[Finding]:
+    asterisk: AsteriskSettings, address: str, account: ServiceAccount | None
+) -> Iterator[OperatorFinding]:
     spool, sounds = asterisk.spool_path, asterisk.sounds_path
     where = f"{address}.spool"
     if (mode := _mode(spool)) is not None:
@@ -143,8 +143,8 @@ def _of_asterisk(
 
 
 def _denied(
-    account: Account | None, path: Path, bits: int, address: str, verb: str
-) -> Iterator[Finding]:
+    account: ServiceAccount | None, path: Path, bits: int, address: str, verb: str
+) -> Iterator[OperatorFinding]:
     if account is not None and path.exists() and not account.may(path, bits):
         what = f"the service's user ({account.name}) {verb} {path}"
         yield found(SiteFindingId.SERVICE_MAY_NOT, address, what)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from asterisk_compliance.domain.dialplan.findings import FindingId as DialplanFindingId
+from asterisk_compliance.domain.dialplan.findings import DialplanFindingId
 
 
-class Severity(StrEnum):
+class OperatorSeverity(StrEnum):
     ERROR = "error"
     """Calls are not dealt with as the configuration says."""
     WARNING = "warning"
@@ -16,7 +16,7 @@ class Severity(StrEnum):
     NOTE = "note"
 
 
-class FindingId(StrEnum):
+class OperatorFindingId(StrEnum):
     """Stable: programs may look for one. ``docs/commands.md`` explains each."""
 
     RULES_EXPIRED = "RULES_EXPIRED"
@@ -103,7 +103,7 @@ class SiteFindingId(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class OperatorFinding:
     """One thing to know.
 
     Attributes:
@@ -112,8 +112,8 @@ class Finding:
         todo: What the operator can do, one sentence.
     """
 
-    id: FindingId | DialplanFindingId | SiteFindingId
-    severity: Severity
+    id: OperatorFindingId | DialplanFindingId | SiteFindingId
+    severity: OperatorSeverity
     address: str
     what: str
     todo: str

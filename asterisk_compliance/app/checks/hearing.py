@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asterisk_compliance.app.access.hearing_copies import file_system
-from asterisk_compliance.app.checks.finding import Finding, FindingId, Severity
+from asterisk_compliance.app.checks.finding import (
+    OperatorFinding,
+    OperatorFindingId,
+    OperatorSeverity,
+)
 from asterisk_compliance.config.settings import Settings
 
 
-def hearing_findings(settings: Settings) -> Iterator[Finding]:
+def hearing_findings(settings: Settings) -> Iterator[OperatorFinding]:
     """What keeps people from hearing their recording, where ``[hearing]`` says that they can."""
     if settings.hearing is None:
         return
@@ -23,4 +27,6 @@ def hearing_findings(settings: Settings) -> Iterator[Finding]:
         return
     todo = "make it at boot, for Asterisk's group: docs/hearing.md"
     address = "hearing.directory"
-    yield Finding(FindingId.HEARING_DIRECTORY, Severity.WARNING, address, what, todo)
+    yield OperatorFinding(
+        OperatorFindingId.HEARING_DIRECTORY, OperatorSeverity.WARNING, address, what, todo
+    )

@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from asterisk_compliance.app.breach.incidents import known
-from asterisk_compliance.app.checks.finding import Finding, FindingId, Severity
+from asterisk_compliance.app.checks.finding import (
+    OperatorFinding,
+    OperatorFindingId,
+    OperatorSeverity,
+)
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.breach.incidents import worst
 from asterisk_compliance.domain.breach.notification_duties import LeakRule, Standing
@@ -30,7 +34,7 @@ def _beginning(settings: Settings, now_ms: int, within_days: int) -> Iterator[Le
             yield rule
 
 
-def incident_findings(settings: Settings, now_ms: int) -> list[Finding]:
+def incident_findings(settings: Settings, now_ms: int) -> list[OperatorFinding]:
     """Incidents of which a step is overdue at ``now_ms``; nothing where no store can be read."""
     try:
         found = known(settings)
@@ -45,4 +49,8 @@ def incident_findings(settings: Settings, now_ms: int) -> list[Finding]:
         return []
     what = f"leaks of which somebody was not told in time: {len(late)}"
     todo = "incidents remind says who: tell them, and write it down"
-    return [Finding(FindingId.INCIDENTS_OVERDUE, Severity.WARNING, "incidents", what, todo)]
+    return [
+        OperatorFinding(
+            OperatorFindingId.INCIDENTS_OVERDUE, OperatorSeverity.WARNING, "incidents", what, todo
+        )
+    ]

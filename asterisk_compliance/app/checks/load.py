@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from time import time
 
-from asterisk_compliance.app.checks.finding import Finding, SiteFindingId
+from asterisk_compliance.app.checks.finding import OperatorFinding, SiteFindingId
 from asterisk_compliance.app.checks.site import found
 from asterisk_compliance.app.policy.prompts import needed_for
 from asterisk_compliance.app.recordings.storage_monitor import MIB
@@ -27,7 +27,7 @@ _WEEK_DAYS, _DAY_S = 7, 86_400
 _MEMORY = Path("/proc/meminfo")
 
 
-def load_findings(settings: Settings) -> list[Finding]:
+def load_findings(settings: Settings) -> list[OperatorFinding]:
     """As if ``limits.notices_max`` calls were recorded at once: the most that can begin together.
 
     Which place is how full is asked of the file systems, and what a day brings of the vault.
@@ -35,7 +35,7 @@ def load_findings(settings: Settings) -> list[Finding]:
     return [*_spools(settings), *_vault(settings), *_memory(settings), *_periods(settings)]
 
 
-def _spools(settings: Settings) -> Iterator[Finding]:
+def _spools(settings: Settings) -> Iterator[OperatorFinding]:
     calls = settings.limits.notices_max
     for number, asterisk in enumerate(settings.asterisk, 1):
         room = _room(asterisk.spool_path, settings.limits.spool_free_mib)
@@ -48,7 +48,7 @@ def _spools(settings: Settings) -> Iterator[Finding]:
             yield found(SiteFindingId.DISK_FOR_LOAD, f"asterisk[{number}].spool", what)
 
 
-def _vault(settings: Settings) -> Iterator[Finding]:
+def _vault(settings: Settings) -> Iterator[OperatorFinding]:
     vault = settings.vault.recordings
     room = _room(vault, settings.limits.vault_free_mib)
     a_day = _written_a_day(vault)
@@ -60,7 +60,7 @@ def _vault(settings: Settings) -> Iterator[Finding]:
         yield found(SiteFindingId.DISK_FILLING, "vault.recordings", what)
 
 
-def _memory(settings: Settings) -> Iterator[Finding]:
+def _memory(settings: Settings) -> Iterator[OperatorFinding]:
     calls = settings.limits.notices_max
     needed = SERVICE_MIB + ASTERISK_MIB + calls * CALL_MIB
     there = _total_mib()
@@ -107,7 +107,7 @@ def _total_mib() -> int | None:
 # -- periods -----------------------------------------------------------------------------------
 
 
-def _periods(settings: Settings) -> Iterator[Finding]:
+def _periods(settings: Settings) -> Iterator[OperatorFinding]:
     """Of a minimum above a maximum the configuration itself complains."""
     notices = {notice.id: notice for notice in settings.notice}
     needed = needed_for(settings)

@@ -11,7 +11,11 @@ from datetime import date, datetime
 
 import msgspec
 
-from asterisk_compliance.app.checks.finding import Finding, FindingId, Severity
+from asterisk_compliance.app.checks.finding import (
+    OperatorFinding,
+    OperatorFindingId,
+    OperatorSeverity,
+)
 from asterisk_compliance.app.disclosure.page import page_of
 from asterisk_compliance.app.disclosure.page_files import LANGUAGES
 from asterisk_compliance.app.policy.audible_notices import notices_heard, relies_on_page
@@ -20,7 +24,7 @@ from asterisk_compliance.app.policy.prompts import publication_of
 from asterisk_compliance.config.settings import PolicySettings, Settings
 from asterisk_compliance.domain.audit.encoding import decode
 from asterisk_compliance.domain.audit.rows import Kind
-from asterisk_compliance.domain.disclosure.publication import put_up
+from asterisk_compliance.domain.disclosure.publication import page_published_on
 from asterisk_compliance.domain.disclosure.published_page import lacking
 from asterisk_compliance.domain.policy.notice import ToldBy
 from asterisk_compliance.errors import StoreError
@@ -31,7 +35,7 @@ from asterisk_compliance.storage.log.schema import DATABASE
 _PAGE = "docs/publishing.md"
 
 
-def publication_findings(configuration: Configuration, now: datetime) -> list[Finding]:
+def publication_findings(configuration: Configuration, now: datetime) -> list[OperatorFinding]:
     """Policies that record nothing until the page is there, and what the page does not say."""
     settings = configuration.settings
     found = [*_lacking(configuration)] if settings.controller.page else []
@@ -45,15 +49,17 @@ def publication_findings(configuration: Configuration, now: datetime) -> list[Fi
     return [*waiting, *found]
 
 
-def _lacking(configuration: Configuration) -> Iterator[Finding]:
+def _lacking(configuration: Configuration) -> Iterator[OperatorFinding]:
     missing = ", ".join(lacking(page_of(configuration), LANGUAGES))
     if missing:
         what = f"the page about recording does not say {missing}"
         todo = f"say it, and publish the page again: {_PAGE}"
-        yield Finding(FindingId.PAGE_INCOMPLETE, Severity.WARNING, "publication", what, todo)
+        yield OperatorFinding(
+            OperatorFindingId.PAGE_INCOMPLETE, OperatorSeverity.WARNING, "publication", what, todo
+        )
 
 
-def _changed(configuration: Configuration) -> Iterator[Finding]:
+def _changed(configuration: Configuration) -> Iterator[OperatorFinding]:
     """Purposes that only the page tells, and that it did not tell on the day that it names."""
     settings = configuration.settings
     told = {
@@ -64,14 +70,16 @@ def _changed(configuration: Configuration) -> Iterator[Finding]:
         return
     try:
         pages = list(_pages(settings, since))
-        before = _codes(settings, put_up(pages, since)) if pages else told
+        before = _codes(settings, page_published_on(pages, since)) if pages else told
     except (StoreError, msgspec.DecodeError):
         return  # of an older version, or broken: audit verify says what it is
     if new := sorted(told - before):
         what = f"the page that is published since {since} did not say {', '.join(new)} then"
         todo = f"publish the page as it is now, and set published to that day: {_PAGE}"
         address = "controller.published"
-        yield Finding(FindingId.PAGE_CHANGED, Severity.WARNING, address, what, todo)
+        yield OperatorFinding(
+            OperatorFindingId.PAGE_CHANGED, OperatorSeverity.WARNING, address, what, todo
+        )
 
 
 def _pages(settings: Settings, since: date) -> Iterator[tuple[date, str]]:
@@ -90,13 +98,17 @@ def _codes(settings: Settings, digest: str) -> set[str]:
     return {one["code"] for one in page["purposes"]}
 
 
-def _waits(settings: Settings, number: int, policy: PolicySettings) -> Finding:
+def _waits(settings: Settings, number: int, policy: PolicySettings) -> OperatorFinding:
     controller, address = settings.controller, f"policy[{number}]"
     if controller.page and controller.published is not None:
         what = f"{policy.name} records nothing before {controller.published}: its purposes wait"
         todo = f"see that the page is there by then: {_PAGE}"
-        return Finding(FindingId.NOT_PUBLISHED_YET, Severity.WARNING, address, what, todo)
+        return OperatorFinding(
+            OperatorFindingId.NOT_PUBLISHED_YET, OperatorSeverity.WARNING, address, what, todo
+        )
     lacking = "published" if controller.page else "page"
     what = f"{policy.name} records nothing: its purposes are told by a page that is not published"
     todo = f"publish the page, and set controller.{lacking}: {_PAGE}"
-    return Finding(FindingId.NOT_PUBLISHED_YET, Severity.ERROR, address, what, todo)
+    return OperatorFinding(
+        OperatorFindingId.NOT_PUBLISHED_YET, OperatorSeverity.ERROR, address, what, todo
+    )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from asterisk_compliance.app.checks.finding import Finding, FindingId, Severity
+from asterisk_compliance.app.checks.finding import (
+    OperatorFinding,
+    OperatorFindingId,
+    OperatorSeverity,
+)
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.errors import StoreError
 from asterisk_compliance.storage.log.reader import StoreReader
 from asterisk_compliance.storage.queries.subject_requests import every_request
 
 
-def request_findings(settings: Settings, now_ms: int) -> list[Finding]:
+def request_findings(settings: Settings, now_ms: int) -> list[OperatorFinding]:
     """Requests that are overdue at ``now_ms``; nothing where there is no store to read."""
     try:
         with StoreReader(settings.audit.store) as reader:
@@ -21,4 +25,8 @@ def request_findings(settings: Settings, now_ms: int) -> list[Finding]:
         return []
     what = f"overdue requests of people: {len(late)}"
     todo = "requests list --overdue shows them: answer, or refuse with the reason"
-    return [Finding(FindingId.REQUESTS_OVERDUE, Severity.WARNING, "requests", what, todo)]
+    return [
+        OperatorFinding(
+            OperatorFindingId.REQUESTS_OVERDUE, OperatorSeverity.WARNING, "requests", what, todo
+        )
+    ]

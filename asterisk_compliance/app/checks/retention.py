@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from asterisk_compliance.app.checks.finding import Finding, FindingId, Severity
+from asterisk_compliance.app.checks.finding import (
+    OperatorFinding,
+    OperatorFindingId,
+    OperatorSeverity,
+)
 from asterisk_compliance.app.retention.plan import today_of
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.periods import Period
@@ -10,7 +14,7 @@ from asterisk_compliance.domain.purposes import PurposeCode
 from asterisk_compliance.domain.retention.schedule import is_dated, told
 
 
-def retention_findings(settings: Settings) -> list[Finding]:
+def retention_findings(settings: Settings) -> list[OperatorFinding]:
     """The policies whose recordings are kept for ever, each with what they lack."""
     today = today_of(settings)
     notices = {notice.id: notice for notice in settings.notice}
@@ -26,6 +30,12 @@ def retention_findings(settings: Settings) -> list[Finding]:
             todo = "say it with each purpose, or set a maximum: docs/retention.md"
             address = f"policy[{number}].retention_max_days"
             found.append(
-                Finding(FindingId.RETENTION_MISSING, Severity.WARNING, address, what, todo)
+                OperatorFinding(
+                    OperatorFindingId.RETENTION_MISSING,
+                    OperatorSeverity.WARNING,
+                    address,
+                    what,
+                    todo,
+                )
             )
     return found

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from asterisk_compliance.app.checks.finding import Finding, Severity, SiteFindingId
+from asterisk_compliance.app.checks.finding import OperatorFinding, OperatorSeverity, SiteFindingId
 
 
 class _About(NamedTuple):
-    severity: Severity
+    severity: OperatorSeverity
     todo: str
 
 
-_ERROR, _WARNING, _NOTE = Severity
+_ERROR, _WARNING, _NOTE = OperatorSeverity
 _ID = SiteFindingId
 
 _ABOUT: Mapping[SiteFindingId, _About] = {
@@ -80,11 +80,11 @@ _ABOUT: Mapping[SiteFindingId, _About] = {
 }
 
 
-def found(which: SiteFindingId, address: str, what: str, todo: str = "") -> Finding:
+def found(which: SiteFindingId, address: str, what: str, todo: str = "") -> OperatorFinding:
     """A finding with the severity that it always has."""
     about = _ABOUT[which]
-    return Finding(which, about.severity, address, what, todo or about.todo)
+    return OperatorFinding(which, about.severity, address, what, todo or about.todo)
 
 
-def severity_of(which: SiteFindingId) -> Severity:
+def severity_of(which: SiteFindingId) -> OperatorSeverity:
     return _ABOUT[which].severity

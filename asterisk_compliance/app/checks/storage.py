@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from asterisk_compliance.app.checks.finding import Finding, FindingId, Severity
-from asterisk_compliance.app.recordings.storage_monitor import Place, PlaceName, Problem, places_of
+from asterisk_compliance.app.checks.finding import (
+    OperatorFinding,
+    OperatorFindingId,
+    OperatorSeverity,
+)
+from asterisk_compliance.app.recordings.storage_monitor import (
+    PlaceName,
+    PlaceProblem,
+    StoragePlace,
+    places_of,
+)
 from asterisk_compliance.config.settings import Settings
 
 _SETTING = {PlaceName.VAULT: "vault.recordings", PlaceName.STORE: "audit.store"}
 
 
-def storage_findings(settings: Settings) -> list[Finding]:
+def storage_findings(settings: Settings) -> list[OperatorFinding]:
     """What keeps a service from recording, for the user who asks.
 
     The service makes its vault and its store itself, so these may be missing yet.
     """
     number = {asterisk.node: at for at, asterisk in enumerate(settings.asterisk, 1)}
-    found: list[Finding] = []
+    found: list[OperatorFinding] = []
     for place in places_of(settings):
         address = _SETTING.get(place.name) or f"asterisk[{number[place.node]}].spool"
         if place.name is PlaceName.SPOOL or place.directory.exists():
@@ -25,15 +34,19 @@ def storage_findings(settings: Settings) -> list[Finding]:
     return found
 
 
-def _of(place: Place, address: str) -> Iterator[Finding]:
+def _of(place: StoragePlace, address: str) -> Iterator[OperatorFinding]:
     match place.look()[0]:
         case None:
             pass
-        case Problem.LOW:
+        case PlaceProblem.LOW:
             what = "less is free than the limits ask for: no recording is begun"
             todo = f"make room, or lower limits.{place.name}_free_mib"
-            yield Finding(FindingId.DISK_LOW, Severity.ERROR, address, what, todo)
+            yield OperatorFinding(
+                OperatorFindingId.DISK_LOW, OperatorSeverity.ERROR, address, what, todo
+            )
         case _:
             what = "is not there, or this user cannot write to it: no recording is begun"
             todo = "mend its owner and its mode: docs/wiring.md; run check as the service's user"
-            yield Finding(FindingId.STORAGE_NOT_WRITABLE, Severity.ERROR, address, what, todo)
+            yield OperatorFinding(
+                OperatorFindingId.STORAGE_NOT_WRITABLE, OperatorSeverity.ERROR, address, what, todo
+            )

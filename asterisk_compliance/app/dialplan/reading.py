@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from asterisk_compliance.domain.dialplan.config_lines import (
+    ConfigLine,
+    ConfigStatement,
     Directive,
-    Place,
     Setting,
-    Statement,
     statements,
 )
-from asterisk_compliance.domain.dialplan.findings import Finding, FindingId
+from asterisk_compliance.domain.dialplan.findings import DialplanFinding, DialplanFindingId
 from asterisk_compliance.domain.dialplan.model import Dialplan, categories, plan_of
 from asterisk_compliance.domain.dialplan.show_output import is_shown, shown_plan
 from asterisk_compliance.errors import ConfigError
@@ -48,7 +48,7 @@ class Reading:
     """
 
     plan: Dialplan
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[DialplanFinding, ...] = ()
     features: dict[str, str] | None = None
     recording_queues: frozenset[str] = frozenset()
     queue_members: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -119,31 +119,37 @@ class _Files:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._files = 0
-        self.findings: list[Finding] = []
+        self.findings: list[DialplanFinding] = []
 
-    def expanded(self, found: Iterable[Statement], depth: int = 1) -> Iterator[Statement]:
+    def expanded(
+        self, found: Iterable[ConfigStatement], depth: int = 1
+    ) -> Iterator[ConfigStatement]:
         """Statements with those of included files in place of each ``#include``."""
         for one in found:
             match one:
                 case Directive(word="include" | "tryinclude"):
                     yield from self._included(one, depth)
                 case Directive(word="exec"):
-                    self._say(FindingId.NOT_READ, one.place, "what the program of #exec prints")
+                    self._say(
+                        DialplanFindingId.NOT_READ, one.place, "what the program of #exec prints"
+                    )
                 case _:
                     yield one
 
-    def _included(self, one: Directive, depth: int) -> Iterator[Statement]:
+    def _included(self, one: Directive, depth: int) -> Iterator[ConfigStatement]:
         if depth > _DEEPEST:
             what = "files include each other too deep: Asterisk leaves this one out"
-            self._say(FindingId.LINE_IGNORED, one.place, what)
+            self._say(DialplanFindingId.LINE_IGNORED, one.place, what)
             return
         paths = self._matching(one.argument)
         if not paths and one.word == "include":
             what = f"there is no {one.argument}, and without it Asterisk loads none of the dialplan"
-            self._say(FindingId.INCLUDE_MISSING, one.place, what)
+            self._say(DialplanFindingId.INCLUDE_MISSING, one.place, what)
         self._files += len(paths)
         if self._files > _MOST_FILES:
-            self._say(FindingId.NOT_READ, one.place, f"more than {_MOST_FILES} files are included")
+            self._say(
+                DialplanFindingId.NOT_READ, one.place, f"more than {_MOST_FILES} files are included"
+            )
             return
         for path in paths:
             text = self._text(path, one.place)
@@ -155,7 +161,7 @@ class _Files:
             return []
         return sorted(map(Path, glob.glob(str(self._directory / written))))  # noqa: PTH207 - may be absolute
 
-    def _text(self, path: Path, place: Place) -> str:
+    def _text(self, path: Path, place: ConfigLine) -> str:
         """A file; nothing, and a finding, where it cannot be read or is none."""
         try:
             if path.is_file():
@@ -163,7 +169,7 @@ class _Files:
             why = "no file"
         except (OSError, ConfigError) as error:
             why = str(error)
-        self._say(FindingId.NOT_READ, place, f"{self.name_of(path)}: {why}")
+        self._say(DialplanFindingId.NOT_READ, place, f"{self.name_of(path)}: {why}")
         return ""
 
     def name_of(self, path: Path) -> str:
@@ -173,8 +179,8 @@ class _Files:
             errors="replace"
         )
 
-    def _say(self, finding: FindingId, place: Place, what: str) -> None:
-        self.findings.append(Finding(finding, place, "", what))
+    def _say(self, finding: DialplanFindingId, place: ConfigLine, what: str) -> None:
+        self.findings.append(DialplanFinding(finding, place, "", what))
 
     def beside(self, name: str) -> dict[str, list[Setting]] | None:
         """The settings of another file by their category, ``None`` if there is no such file."""
@@ -182,7 +188,7 @@ class _Files:
         if not path.is_file():
             return None
         found: dict[str, list[Setting]] = {}
-        text = self._text(path, Place(name, 0))
+        text = self._text(path, ConfigLine(name, 0))
         for category, said in categories(self.expanded(statements(text, name)), []):
             found.setdefault(category, []).extend(said)
         return found
@@ -197,10 +203,10 @@ def _members(settings: Iterable[Setting]) -> tuple[str, ...]:
     return tuple(one.value.split(",")[0].strip() for one in settings if one.name == "member")
 
 
-def _not_read(directory: Path) -> Iterator[Finding]:
+def _not_read(directory: Path) -> Iterator[DialplanFinding]:
     for name in _BESIDE:
         if (directory / name).is_file():
             what = (
                 "a dialplan in another language lies there; if its module is loaded, it counts too"
             )
-            yield Finding(FindingId.NOT_READ, Place(name, 0), "", what)
+            yield DialplanFinding(DialplanFindingId.NOT_READ, ConfigLine(name, 0), "", what)

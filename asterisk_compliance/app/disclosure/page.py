@@ -18,12 +18,12 @@ from asterisk_compliance.config.settings import NoticeSettings, PolicySettings, 
 from asterisk_compliance.domain.deadlines import LEGAL, SUIT, Regime
 from asterisk_compliance.domain.disclosure.published_page import (
     Controller,
-    Kept,
-    Log,
-    Page,
+    PublishedLog,
     PublishedNotice,
+    PublishedPage,
+    PublishedPeriod,
     PublishedPurpose,
-    Recipient,
+    PublishedRecipient,
     Requests,
 )
 from asterisk_compliance.domain.periods import Period, days
@@ -46,12 +46,12 @@ class _Heard:
         return self.notice.purposes_told_by is ToldBy.PUBLICATION
 
 
-def page_of(configuration: Configuration) -> Page:
+def page_of(configuration: Configuration) -> PublishedPage:
     """What the site has to publish."""
     settings = configuration.settings
     controller, own = settings.controller, settings.publication
     heard = list(_heard(configuration))
-    return Page(
+    return PublishedPage(
         address=controller.page,
         published=controller.published.isoformat() if controller.published else "",
         controller=Controller(
@@ -66,10 +66,10 @@ def page_of(configuration: Configuration) -> Page:
         requests=_requests(settings),
         measures=tuple(sorted(_measures(settings))),
         security=own.security,
-        recipients=tuple(Recipient(**one.model_dump()) for one in own.recipient),
+        recipients=tuple(PublishedRecipient(**one.model_dump()) for one in own.recipient),
         complaints=own.complaints,
         authority=own.authority,
-        log=Log(
+        log=PublishedLog(
             site=settings.audit.site or urlsplit(controller.page).hostname or "",
             fingerprint=controller.fingerprint,
         ),
@@ -136,7 +136,7 @@ def _said(purpose: Purpose, telling: Iterable[_Heard]) -> Mapping[str, tuple[str
     return {language: tuple(phrases) for language, phrases in sorted(said.items())}
 
 
-def _kept(settings: Settings, code: str, telling: Sequence[_Heard]) -> Kept:
+def _kept(settings: Settings, code: str, telling: Sequence[_Heard]) -> PublishedPeriod:
     """What holds for every recording that may serve a purpose, whichever policy made it."""
     policies = {policy.name: policy for one in telling for policy in one.policies}
     floors = [
@@ -148,7 +148,7 @@ def _kept(settings: Settings, code: str, telling: Sequence[_Heard]) -> Kept:
         _most(settings, policy, floor.retention_max_days)
         for policy, floor in zip(policies.values(), floors, strict=True)
     ]
-    return Kept(
+    return PublishedPeriod(
         needed=str(needed_for(settings).get(PurposeCode(code), "")),
         at_least=str(days(min(filter(None, least)))) if all(least) else "",
         at_most=str(_longest(most) or ""),

@@ -20,8 +20,8 @@ from jinja2 import Environment, StrictUndefined
 
 from asterisk_compliance.domain.disclosure.publication import LegalBasis
 from asterisk_compliance.domain.disclosure.published_page import (
-    Kept,
-    Page,
+    PublishedPage,
+    PublishedPeriod,
     PublishedPurpose,
     differences,
     lines_apart,
@@ -47,18 +47,18 @@ def html_name(language: str) -> str:
     return f"recording.{language}.html"
 
 
-def files_of(page: Page, languages: Iterable[str] = LANGUAGES) -> Mapping[str, bytes]:
+def files_of(page: PublishedPage, languages: Iterable[str] = LANGUAGES) -> Mapping[str, bytes]:
     """Every file by its name; the same page has the same bytes."""
     made = {html_name(language): as_html(page, language) for language in languages}
     return {**made, JSON_NAME: as_json(page)}
 
 
-def as_json(page: Page) -> bytes:
+def as_json(page: PublishedPage) -> bytes:
     body = msgspec.json.encode(page, order="sorted")
     return msgspec.json.format(body, indent=2) + b"\n"
 
 
-def as_html(page: Page, language: str) -> bytes:
+def as_html(page: PublishedPage, language: str) -> bytes:
     """The page for people, UTF-8. Whatever a configuration says is escaped."""
     words = _words()[language]
     environment = Environment(
@@ -76,7 +76,7 @@ def as_html(page: Page, language: str) -> bytes:
     def label(purpose: PublishedPurpose) -> str:
         return str(text(purpose.label) or purpose.code)
 
-    def kept(periods: Kept) -> list[str]:
+    def kept(periods: PublishedPeriod) -> list[str]:
         limits = ("needed", "at_least", "at_most")
         said = {name: getattr(periods, name) for name in limits}
         lines = [words[name].format(_period(one, words)) for name, one in said.items() if one]
@@ -99,7 +99,7 @@ def as_html(page: Page, language: str) -> bytes:
     return rendered.encode() + b"\n"
 
 
-def differs(name: str, content: bytes, page: Page) -> list[str]:
+def differs(name: str, content: bytes, page: PublishedPage) -> list[str]:
     """What a published copy says otherwise than the page as it is now; empty: nothing.
 
     A copy is known by what it is, not by its name: JSON, or HTML in the language that it says. What
@@ -130,7 +130,7 @@ def differs(name: str, content: bytes, page: Page) -> list[str]:
     return list(lines_apart(published, pages[own]))
 
 
-def _json_differs(name: str, content: bytes, page: Page) -> list[str]:
+def _json_differs(name: str, content: bytes, page: PublishedPage) -> list[str]:
     try:
         published = msgspec.json.decode(content)
     except (msgspec.DecodeError, RecursionError):
@@ -159,7 +159,7 @@ def _country(code: str, language: str) -> str:
     return f"{name} ({code})" if name else code
 
 
-def _consented(page: Page) -> bool:
+def _consented(page: PublishedPage) -> bool:
     """Whether anybody gives a consent that can be taken back (GDPR Article 13(2)(c))."""
     asked = {asks for notice in page.notices for asks in notice.asks}
     bases = {purpose.basis for purpose in page.purposes}

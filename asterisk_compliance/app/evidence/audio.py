@@ -15,6 +15,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from asterisk_compliance.storage.recordings.assembly import AudioSamples
+
 RATE = 8_000
 PIECE = RATE * 2 // 5
 AGREE = 3
@@ -29,7 +31,7 @@ _SIZE = 1 << (_BLOCK + PIECE).bit_length()
 _FLOOR = 8.0
 _QUIET = 0.2
 
-Samples: TypeAlias = NDArray[np.int16]
+
 Signal: TypeAlias = NDArray[np.float64]
 
 
@@ -56,7 +58,7 @@ class Sought:
         return self.at_s is not None
 
 
-def channels_of(wav: bytes) -> list[Samples]:
+def channels_of(wav: bytes) -> list[AudioSamples]:
     """The samples of each channel of a WAV file.
 
     Raises:
@@ -75,7 +77,7 @@ def channels_of(wav: bytes) -> list[Samples]:
     return [table[:, channel].astype(np.int16) for channel in range(count)]
 
 
-def outline(channel: Samples, columns: int) -> list[float]:
+def outline(channel: AudioSamples, columns: int) -> list[float]:
     """The loudest sample of each of ``columns`` equal parts, 0 to 1."""
     if not len(channel):
         return []
@@ -91,7 +93,7 @@ class NoticeSearch:
         NotLookedAt: there is too little of it.
     """
 
-    def __init__(self, notice: Samples) -> None:
+    def __init__(self, notice: AudioSamples) -> None:
         signal = _flat(notice)
         starts = range(0, len(signal) - PIECE + 1, _HOP)
         power = {start: _norm(signal[start : start + PIECE]) for start in starts}
@@ -103,7 +105,7 @@ class NoticeSearch:
         chosen = {loud[at] for at in spread} | set(loud[-_OF_ITS_END:])
         self._pieces = [_Piece.of(start, signal) for start in sorted(chosen)]
 
-    def look(self, channel: Samples) -> Sought:
+    def look(self, channel: AudioSamples) -> Sought:
         """Look in one channel, block by block: an hour takes some fifteen seconds."""
         best, at_s = 0.0, None
         for begin in range(0, max(1, len(channel) - PIECE), _BLOCK):
@@ -152,7 +154,7 @@ def _agreed(places: list[int]) -> int | None:
     return None
 
 
-def _flat(samples: Samples) -> Signal:
+def _flat(samples: AudioSamples) -> Signal:
     """Tilted upwards, so that not the lowest tones alone decide."""
     signal = samples.astype(np.float64)
     return signal - 0.95 * np.concatenate(([0.0], signal[:-1])) if len(signal) else signal

@@ -26,7 +26,7 @@ from asterisk_compliance.app.evidence.audio import (
     outline,
 )
 from asterisk_compliance.app.evidence.call_evidence import LoggedEvidence
-from asterisk_compliance.app.evidence.report import Heard, Words, report
+from asterisk_compliance.app.evidence.report import Heard, ReportWords, report
 from asterisk_compliance.domain.access.purpose_limitation import Use
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.errors import StoreError
@@ -69,7 +69,7 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ListedContent:
     """A recording as it was handed out: opened, or as it is sealed."""
 
     recording: str
@@ -97,7 +97,7 @@ class Made:
 def make(
     store: Path,
     found: LoggedEvidence,
-    taken: Sequence[Taken],
+    taken: Sequence[ListedContent],
     use: Use,
     tell: Callable[[str], None],
 ) -> Made:
@@ -153,7 +153,9 @@ def _add_notices(content: Content, kept: ContentStore, found: LoggedEvidence) ->
             content.lacks(path, f"the store does not give it: {error}")
 
 
-def _add_recordings(content: Content, found: LoggedEvidence, taken: Sequence[Taken]) -> None:
+def _add_recordings(
+    content: Content, found: LoggedEvidence, taken: Sequence[ListedContent]
+) -> None:
     handed = {one.recording: one for one in taken}
     for entry in found.recordings:
         recording, level = str(entry["recording"]), str(entry["level"])
@@ -178,7 +180,7 @@ def _add_recordings(content: Content, found: LoggedEvidence, taken: Sequence[Tak
 def _listened(
     content: Content,
     found: LoggedEvidence,
-    taken: Sequence[Taken],
+    taken: Sequence[ListedContent],
     tell: Callable[[str], None],
 ) -> Iterator[Heard]:
     for one in taken:
@@ -212,14 +214,14 @@ def _notices(found: LoggedEvidence) -> list[tuple[str, str]]:
     return sorted(named.items())
 
 
-def _words(content: Content, found: LoggedEvidence) -> list[Words]:
+def _words(content: Content, found: LoggedEvidence) -> list[ReportWords]:
     said = []
     for row in found.rows:
         if row.kind in _TELLS:
             text, audio = (str(row.detail.get(member)) for member, _ in _MEMBERS)
             words = content.files.get(f"notice/{text}.txt", b"(not in the store any more)")
             label = str(row.detail.get("notice"))
-            said.append(Words(label, row.seq, text, audio, words.decode("utf-8", "replace")))
+            said.append(ReportWords(label, row.seq, text, audio, words.decode("utf-8", "replace")))
     return said
 
 

@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from asterisk_compliance.app.access.permission import (
-    Judged,
+    UseJudgement,
     judged,
     reference_of,
     refused,
     refused_draft,
     use_of,
 )
-from asterisk_compliance.app.access.release import Rows
-from asterisk_compliance.app.shared.control_socket import Peer, Verb
+from asterisk_compliance.app.shared.audit_port import AuditAppender
+from asterisk_compliance.app.shared.control_socket import SocketPeer, Verb
 from asterisk_compliance.app.shared.marks import staff
 from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.config.settings import Settings
@@ -34,7 +34,7 @@ from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.domain.audit.signed_note import parse_verifier_key
 from asterisk_compliance.errors import ComplianceError
 from asterisk_compliance.ids import CallId, NodeName, is_call_id
-from asterisk_compliance.storage.log.reader import Entry, RowQuery, StoreReader
+from asterisk_compliance.storage.log.reader import ListedCall, RowQuery, StoreReader
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -59,7 +59,7 @@ class LoggedEvidence:
     lines: tuple[bytes, ...]
     rows: tuple[Row, ...]
     key_lines: tuple[bytes, ...]
-    recordings: tuple[Entry, ...]
+    recordings: tuple[ListedCall, ...]
 
     @property
     def node(self) -> NodeName:
@@ -106,7 +106,7 @@ def logged_evidence(store: Path, call: str) -> LoggedEvidence:
 
 
 def exported_draft(
-    found: LoggedEvidence, manifest: str, use: Use, permitted: Judged, user: str
+    found: LoggedEvidence, manifest: str, use: Use, permitted: UseJudgement, user: str
 ) -> Draft:
     """The row that binds a bundle to the log, by the SHA-256 of its manifest."""
     who = staff(user)
@@ -130,7 +130,7 @@ def exported_draft(
 
 
 async def export(
-    rows: Rows, settings: Settings, user: str, arguments: Mapping[str, str]
+    rows: AuditAppender, settings: Settings, user: str, arguments: Mapping[str, str]
 ) -> Mapping[str, int]:
     """Write the row of a bundle, on the command line's behalf, if there may be one.
 
@@ -162,10 +162,10 @@ async def export(
     return {"seq": await rows.append(exported_draft(found, manifest, use, permitted, user))}
 
 
-def evidence_verbs(rows: Rows, settings: Callable[[], Settings]) -> dict[str, Verb]:
+def evidence_verbs(rows: AuditAppender, settings: Callable[[], Settings]) -> dict[str, Verb]:
     """What the control socket can be asked."""
 
-    async def exported(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    async def exported(peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         return await export(rows, settings(), peer.user, arguments)
 
     return {"evidence": exported}

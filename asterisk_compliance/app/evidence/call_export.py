@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 from asterisk_compliance.app.access.permission import (
-    Judged,
+    UseJudgement,
     UseRefused,
     judged,
     provision_number,
@@ -28,11 +28,12 @@ from asterisk_compliance.app.access.permission import (
 from asterisk_compliance.app.access.release import find, open_kept
 from asterisk_compliance.app.evidence.call_evidence import LoggedEvidence, logged_evidence
 from asterisk_compliance.app.evidence.call_facts import facts_of
-from asterisk_compliance.app.shared.control_socket import Peer, Verb
+from asterisk_compliance.app.shared.audit_port import AuditAppender
+from asterisk_compliance.app.shared.control_socket import SocketPeer, Verb
 from asterisk_compliance.app.shared.marks import staff
 from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.config.settings import Settings
-from asterisk_compliance.domain.access.purpose_limitation import Action, Refusal, Use
+from asterisk_compliance.domain.access.purpose_limitation import Action, Use, UseRefusal
 from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.domain.third_parties.provisions import provisions_of
 from asterisk_compliance.errors import ComplianceError, SealingFailed
@@ -42,7 +43,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CHUNK_BYTES = 1 << 20
 
 
-class Format(StrEnum):
+class ExportFormat(StrEnum):
     """What a call is exported as. Values stand in rows: never renamed, never reused."""
 
     VCON = "vcon"
@@ -61,12 +62,6 @@ class NotExported(ComplianceError):
     exit_code = 2
 
 
-class Rows(Protocol):
-    """The audit log, as far as exporting needs it."""
-
-    def append(self, *drafts: Draft) -> Awaitable[int]: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Exported:
     """What left.
@@ -77,19 +72,19 @@ class Exported:
         opened: The ids of the recordings that can be heard in it.
     """
 
-    format: Format
+    format: ExportFormat
     sha256: str
     numbers: bool
     opened: tuple[str, ...]
 
 
-def export_verbs(rows: Rows, settings: Callable[[], Settings]) -> dict[str, Verb]:
+def export_verbs(rows: AuditAppender, settings: Callable[[], Settings]) -> dict[str, Verb]:
     """What the control socket can be asked."""
 
-    async def exported(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    async def exported(peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         return await record_export(rows, settings(), peer.user, arguments)
 
-    async def digested(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    async def digested(peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         now, name = settings(), arguments.get("recording", "")
         return {"sha512": await asyncio.to_thread(sha512_of, now, name)}
 
@@ -97,7 +92,7 @@ def export_verbs(rows: Rows, settings: Callable[[], Settings]) -> dict[str, Verb
 
 
 async def record_export(
-    rows: Rows, settings: Settings, user: str, arguments: Mapping[str, str]
+    rows: AuditAppender, settings: Settings, user: str, arguments: Mapping[str, str]
 ) -> Mapping[str, Any]:
     """Write the row of an export, on the command line's behalf, if there may be one.
 
@@ -126,9 +121,9 @@ async def record_export(
         await rows.append(refused_draft(use, permitted, found.call, found.node, "", user))
         raise refused(permitted)
     if made.numbers and use.purpose not in facts_of(found).told:
-        unnamed = Judged(Refusal.NOT_TOLD)
+        unnamed = UseJudgement(UseRefusal.NOT_TOLD)
         await rows.append(refused_draft(use, unnamed, found.call, found.node, "", user))
-        raise NumbersRefused(f"{Refusal.NOT_TOLD}: this purpose was not told to the caller")
+        raise NumbersRefused(f"{UseRefusal.NOT_TOLD}: this purpose was not told to the caller")
     return {"seq": await rows.append(_draft(found, made, use, permitted, user))}
 
 
@@ -136,22 +131,22 @@ def _exported(arguments: Mapping[str, str]) -> Exported:
     sha256, kind = arguments.get("sha256", ""), arguments.get("format", "")
     if not _SHA256.fullmatch(sha256):
         raise NotExported("the document has no SHA-256")
-    if kind not in set(Format):
-        raise NotExported("there is no such format", hint=f"one of {', '.join(Format)}")
+    if kind not in set(ExportFormat):
+        raise NotExported("there is no such format", hint=f"one of {', '.join(ExportFormat)}")
     opened = tuple(arguments.get("opened", "").split())
-    return Exported(Format(kind), sha256, bool(arguments.get("numbers", "")), opened)
+    return Exported(ExportFormat(kind), sha256, bool(arguments.get("numbers", "")), opened)
 
 
 def _judged(
     settings: Settings, user: str, use: Use, found: LoggedEvidence, made: Exported
-) -> Judged:
+) -> UseJudgement:
     """As of a use of every recording that the document is about, in it or only referred to.
 
     A receipt is about what was told and answered; of a call of which nothing is kept, a vCon says
     no more than that. Then it is not asked what was told: that nothing was is worth exporting too.
     """
     about: list[RecordingId | None] = []
-    if made.format is Format.VCON:
+    if made.format is ExportFormat.VCON:
         about += [RecordingId(one.id) for one in facts_of(found).recordings if one.is_kept]
     each = [_judged_of(settings, user, use, found, made, one) for one in about or [None]]
     return next((one for one in each if one.refusal is not None), each[0])
@@ -164,19 +159,21 @@ def _judged_of(
     found: LoggedEvidence,
     made: Exported,
     recording: RecordingId | None,
-) -> Judged:
+) -> UseJudgement:
     """What is handed over without a voice needs no provision of the recording.
 
     Any provision that names the call is enough then, and nobody's voice is handed out.
     """
     asked = judged(settings, user, use, found.call, recording)
     given = provisions_of(found.rows).get(provision_number(use) or -1)
-    if asked.refusal is Refusal.NO_PROVISION and given is not None and not made.opened:
+    if asked.refusal is UseRefusal.NO_PROVISION and given is not None and not made.opened:
         return judged(settings, user, replace(use, action=Action.EXPORT), found.call, recording)
     return asked
 
 
-def _draft(found: LoggedEvidence, made: Exported, use: Use, permitted: Judged, user: str) -> Draft:
+def _draft(
+    found: LoggedEvidence, made: Exported, use: Use, permitted: UseJudgement, user: str
+) -> Draft:
     who = staff(user)
     return Draft(
         Kind.CALL_EXPORTED,

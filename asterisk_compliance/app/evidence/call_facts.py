@@ -45,7 +45,7 @@ _INSIDE = frozenset({"staff", "assumed"})
 
 
 @dataclass(frozen=True, slots=True)
-class Party:
+class ExportParty:
     """Somebody in the call, by what this call knows him.
 
     Attributes:
@@ -61,12 +61,12 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class ExportNotice:
     """A notice that a party heard to its end.
 
     Attributes:
         row: The number of its row.
-        party: Index in :attr:`CallFacts.parties`.
+        party: Index in :attr:`ExportedCall.parties`.
         by_dialplan: Nobody of ours was there: so much less is proven.
     """
 
@@ -87,7 +87,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ConsentAnswer:
     """What the told party said to recording: the state of a row ``consent``."""
 
     row: int
@@ -102,7 +102,7 @@ class Recording:
     Attributes:
         level: As ``recordings list`` says it.
         others: Everybody else was to be kept too, and something of them was.
-        heard: Of these, who can be heard in it: indices in :attr:`CallFacts.parties`.
+        heard: Of these, who can be heard in it: indices in :attr:`ExportedCall.parties`.
         sha256: Of the recording itself; ``kept_sha256`` of the bytes in the vault.
         retention: How long it is kept, as told.
     """
@@ -125,7 +125,7 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
-class CallFacts:
+class ExportedCall:
     """All of it, in the order of the rows.
 
     Attributes:
@@ -148,9 +148,9 @@ class CallFacts:
     reason: str
     told_by: str
     decided_at: str
-    parties: tuple[Party, ...]
-    notices: tuple[Notice, ...]
-    answers: tuple[Answer, ...]
+    parties: tuple[ExportParty, ...]
+    notices: tuple[ExportNotice, ...]
+    answers: tuple[ConsentAnswer, ...]
     recordings: tuple[Recording, ...]
     provisions: tuple[Provision, ...]
     rows: tuple[int, ...]
@@ -167,7 +167,7 @@ class CallFacts:
         return self.answers[-1].state if self.answers else ""
 
 
-def facts_of(found: LoggedEvidence) -> CallFacts:
+def facts_of(found: LoggedEvidence) -> ExportedCall:
     """Read the rows of a call that is over."""
     rows = [row for row in found.rows if row.kind in READ]
     arrived = _first(rows, Kind.CALL_ARRIVED)
@@ -177,7 +177,7 @@ def facts_of(found: LoggedEvidence) -> CallFacts:
     parties = tuple(_parties(rows, arrived))
     about: Mapping[str, Any] = arrived.detail if arrived is not None else {}
     result: Mapping[str, Any] = decided.detail if decided is not None else {}
-    return CallFacts(
+    return ExportedCall(
         call=found.call,
         log=rows[0].log,
         leg=str(about.get("leg", "caller")),
@@ -202,26 +202,28 @@ def _first(rows: Iterable[Row], kind: Kind) -> Row | None:
     return next((row for row in rows if row.kind == kind), None)
 
 
-def _parties(rows: Iterable[Row], arrived: Row | None) -> Iterable[Party]:
+def _parties(rows: Iterable[Row], arrived: Row | None) -> Iterable[ExportParty]:
     """The told party, then everybody who joined, each once."""
     about: Mapping[str, Any] = arrived.detail if arrived is not None else {}
-    yield Party(str(about.get("party", "")), str(about.get("channel", "")))
+    yield ExportParty(str(about.get("party", "")), str(about.get("channel", "")))
     seen: set[str] = set()
     for row in rows:
         if row.kind != Kind.PARTY_JOINED or (channel := str(row.detail["channel"])) in seen:
             continue
         seen.add(channel)
-        yield Party(str(row.detail.get("party", "")), channel, str(row.detail["cover"]), row.at)
+        yield ExportParty(
+            str(row.detail.get("party", "")), channel, str(row.detail["cover"]), row.at
+        )
 
 
-def _notices(rows: Iterable[Row], parties: tuple[Party, ...]) -> Iterable[Notice]:
+def _notices(rows: Iterable[Row], parties: tuple[ExportParty, ...]) -> Iterable[ExportNotice]:
     index = {party.channel: number for number, party in enumerate(parties)}
     for row in rows:
         if row.kind not in _NOTICES:
             continue
         detail: Mapping[str, Any] = row.detail
         joined = row.kind == Kind.PARTY_TOLD
-        yield Notice(
+        yield ExportNotice(
             row=row.seq,
             at=row.at,
             party=index.get(str(detail.get("channel")), 0) if joined else 0,
@@ -235,14 +237,14 @@ def _notices(rows: Iterable[Row], parties: tuple[Party, ...]) -> Iterable[Notice
         )
 
 
-def _answers(rows: Iterable[Row]) -> Iterable[Answer]:
+def _answers(rows: Iterable[Row]) -> Iterable[ConsentAnswer]:
     for row in rows:
         if row.kind == Kind.CONSENT:
-            yield Answer(row.seq, row.at, str(row.detail["state"]))
+            yield ConsentAnswer(row.seq, row.at, str(row.detail["state"]))
 
 
 def _recordings(
-    found: LoggedEvidence, rows: list[Row], parties: tuple[Party, ...]
+    found: LoggedEvidence, rows: list[Row], parties: tuple[ExportParty, ...]
 ) -> Iterable[Recording]:
     for entry in found.recordings:
         name = str(entry["recording"])
@@ -273,7 +275,7 @@ def _recordings(
 
 
 def _heard(
-    rows: Iterable[Row], recording: RecordingId, parties: tuple[Party, ...]
+    rows: Iterable[Row], recording: RecordingId, parties: tuple[ExportParty, ...]
 ) -> Iterator[int]:
     """Who of those who joined can be heard in one recording, as ``domain/access/audibility.py``
     judges it.
@@ -298,6 +300,6 @@ def _joined_after(rows: Iterable[Row], started: Row | None) -> str | None:
     return next((row.at for row in came), None)
 
 
-def lasted_ms(facts: CallFacts) -> int:
+def lasted_ms(facts: ExportedCall) -> int:
     """From the channel's arrival to its end; never negative, where a clock was set back."""
     return max(0, milliseconds(facts.ended_at) - milliseconds(facts.arrived_at))

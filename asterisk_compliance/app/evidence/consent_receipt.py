@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-from asterisk_compliance.app.evidence.call_facts import CallFacts, Notice
+from asterisk_compliance.app.evidence.call_facts import ExportedCall, ExportNotice
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.periods import Period, Unit
 from asterisk_compliance.domain.purposes import PurposeCode
@@ -106,7 +106,7 @@ def known_terms() -> frozenset[str]:
     return frozenset(f"{CONTEXT[line.partition(':')[0]]}{line.partition(':')[2]}" for line in lines)
 
 
-def receipt(settings: Settings, facts: CallFacts) -> dict[str, Any]:
+def receipt(settings: Settings, facts: ExportedCall) -> dict[str, Any]:
     """The receipt of a call, with the whole record in it.
 
     Raises:
@@ -151,7 +151,7 @@ def must_be_configured(settings: Settings) -> None:
         raise NoReceipt(f"a receipt needs {', '.join(missing)}", hint=_PAGE)
 
 
-def purposes_as_jsonld(settings: Settings, facts: CallFacts) -> dict[str, Any]:
+def purposes_as_jsonld(settings: Settings, facts: ExportedCall) -> dict[str, Any]:
     """What was told, in the terms of the vocabulary: what a vCon has of it.
 
     Whoever gets a vCon does not learn from it who else got something of the call.
@@ -206,7 +206,7 @@ def terms_of(made: Any) -> Iterator[str]:
 # -- the record -----------------------------------------------------------------------------------
 
 
-def _record(settings: Settings, facts: CallFacts) -> dict[str, Any]:
+def _record(settings: Settings, facts: ExportedCall) -> dict[str, Any]:
     controller = _controller(settings, _language(facts))
     made: dict[str, Any] = {
         "@id": f"urn:asterisk-compliance:record:{facts.log}:{facts.call}",
@@ -225,15 +225,15 @@ def _record(settings: Settings, facts: CallFacts) -> dict[str, Any]:
     return made
 
 
-def _language(facts: CallFacts) -> str:
+def _language(facts: ExportedCall) -> str:
     return next((one.language for one in reversed(facts.notices) if one.party == 0), "")
 
 
-def _subject(facts: CallFacts) -> dict[str, Any]:
+def _subject(facts: ExportedCall) -> dict[str, Any]:
     return {"@type": "dpv:DataSubject", "dct:identifier": _principal(facts)}
 
 
-def _principal(facts: CallFacts) -> str:
+def _principal(facts: ExportedCall) -> str:
     """The told party, by the id of this call for it; of whom no row names one, by the call."""
     return facts.parties[0].id or f"{facts.call}/told"
 
@@ -257,7 +257,7 @@ def _withdrawal(settings: Settings) -> dict[str, Any]:
     return {"@type": "dpv:WithdrawConsent", "dpv:isExercisedAt": where}
 
 
-def _notice(notice: Notice) -> dict[str, Any]:
+def _notice(notice: ExportNotice) -> dict[str, Any]:
     return {
         "@type": ["dpv:ConsentNotice", "dpv:OralNotice"],
         "dct:date": notice.at,
@@ -267,7 +267,7 @@ def _notice(notice: Notice) -> dict[str, Any]:
     }
 
 
-def _events(facts: CallFacts) -> Iterator[dict[str, Any]]:
+def _events(facts: ExportedCall) -> Iterator[dict[str, Any]]:
     """What was answered; where nobody was asked, that a notice was heard, and no more."""
     for answer in facts.answers:
         yield _event(facts, answer.at, _STATES[answer.state])
@@ -276,7 +276,7 @@ def _events(facts: CallFacts) -> Iterator[dict[str, Any]]:
         yield _event(facts, heard[-1], _NOBODY_ASKED)
 
 
-def _event(facts: CallFacts, at: str, said: tuple[str, str]) -> dict[str, Any]:
+def _event(facts: ExportedCall, at: str, said: tuple[str, str]) -> dict[str, Any]:
     return {
         "@type": list(said),
         "dpv:hasDuration": {"@type": "dpv:UntilEventDuration", "dct:description": "withdrawal"},
@@ -285,7 +285,7 @@ def _event(facts: CallFacts, at: str, said: tuple[str, str]) -> dict[str, Any]:
     }
 
 
-def _processes(settings: Settings, facts: CallFacts) -> Iterator[dict[str, Any]]:
+def _processes(settings: Settings, facts: ExportedCall) -> Iterator[dict[str, Any]]:
     """One for each purpose that was told."""
     own = {purpose.code: purpose.dpv for purpose in settings.purpose}
     shipped = shipped_purposes()
@@ -312,14 +312,14 @@ def _processes(settings: Settings, facts: CallFacts) -> Iterator[dict[str, Any]]
         yield process
 
 
-def _storage(settings: Settings, facts: CallFacts, code: str) -> Iterator[dict[str, Any]]:
+def _storage(settings: Settings, facts: ExportedCall, code: str) -> Iterator[dict[str, Any]]:
     if settings.export.storage_country:
         where = f"loc:{settings.export.storage_country}"
         yield {"@type": "dpv:StorageLocation", "dpv:hasLocation": where}
     yield {"@type": "dpv:StorageDuration", "dpv:hasDuration": _duration(facts, code)}
 
 
-def _duration(facts: CallFacts, code: str) -> Any:
+def _duration(facts: ExportedCall, code: str) -> Any:
     """As it was told for the first recording; who was not recorded was told for how long too."""
     told = read_told(next((one.retention for one in facts.recordings), ()))
     period = told.purposes.get(PurposeCode(code)) or told.at_most or told.notice
@@ -330,7 +330,7 @@ def _iso(period: Period) -> str:
     return f"P{period.count}{_ISO_UNIT[period.unit]}"
 
 
-def _recipients(settings: Settings, facts: CallFacts) -> Iterator[dict[str, Any]]:
+def _recipients(settings: Settings, facts: ExportedCall) -> Iterator[dict[str, Any]]:
     """The controller, those it published, and those that the log knows of, never by name."""
     yield {"@type": "dpv:Recipient", "dct:identifier": settings.controller.name}
     for one in settings.publication.recipient:

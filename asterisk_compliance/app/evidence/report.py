@@ -43,7 +43,7 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class ReportWords:
     """A notice that was heard to its end, and what it said; read from the content store."""
 
     label: str
@@ -57,7 +57,7 @@ def report(
     found: LoggedEvidence,
     use: Use,
     heard: Sequence[Heard],
-    words: Sequence[Words],
+    words: Sequence[ReportWords],
     absent: Sequence[Mapping[str, str]],
 ) -> bytes:
     """The page, UTF-8. Whatever stands in rows is escaped.

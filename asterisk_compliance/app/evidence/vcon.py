@@ -14,7 +14,12 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
-from asterisk_compliance.app.evidence.call_facts import CallFacts, Notice, Recording, lasted_ms
+from asterisk_compliance.app.evidence.call_facts import (
+    ExportedCall,
+    ExportNotice,
+    Recording,
+    lasted_ms,
+)
 from asterisk_compliance.app.evidence.consent_receipt import purposes_as_jsonld
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.version import __version__
@@ -69,7 +74,7 @@ class Material:
     numbers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-def vcon(settings: Settings, facts: CallFacts, material: Material) -> dict[str, Any]:
+def vcon(settings: Settings, facts: ExportedCall, material: Material) -> dict[str, Any]:
     """The unsigned form (core draft, section 4)."""
     attachments = list(_attachments(settings, facts, material))
     made: dict[str, Any] = {
@@ -91,7 +96,7 @@ def vcon(settings: Settings, facts: CallFacts, material: Material) -> dict[str, 
     return made
 
 
-def uuid_of(facts: CallFacts) -> str:
+def uuid_of(facts: ExportedCall) -> str:
     """Version 8 (RFC 9562): the milliseconds of the call's id, then a digest of log and call.
 
     The draft would take the digest of a host's name, so that only 12 bits told two calls of one
@@ -117,7 +122,7 @@ def token(algorithm: str, digest: bytes) -> str:
 # -- who ------------------------------------------------------------------------------------------
 
 
-def _parties(settings: Settings, facts: CallFacts, material: Material) -> list[dict[str, Any]]:
+def _parties(settings: Settings, facts: ExportedCall, material: Material) -> list[dict[str, Any]]:
     told, *joined = facts.parties
     organisation = {"name": settings.controller.name, "type": "organization", "validation": "none"}
     return [
@@ -145,7 +150,7 @@ def _index(party: int) -> int:
 # -- what was said --------------------------------------------------------------------------------
 
 
-def _dialogs(settings: Settings, facts: CallFacts, material: Material) -> list[dict[str, Any]]:
+def _dialogs(settings: Settings, facts: ExportedCall, material: Material) -> list[dict[str, Any]]:
     found = [
         _recorded(settings, facts, one, material.audio.get(one.id))
         for one in facts.recordings
@@ -159,7 +164,7 @@ def _dialogs(settings: Settings, facts: CallFacts, material: Material) -> list[d
     return [{**_whole(facts), "type": "recording-set", "recordings": []}]
 
 
-def _whole(facts: CallFacts) -> dict[str, Any]:
+def _whole(facts: ExportedCall) -> dict[str, Any]:
     """The call itself, where nothing of it is kept."""
     everybody = [0, CONTROLLER, *range(2, len(facts.parties) + 1)]
     return {
@@ -172,7 +177,7 @@ def _whole(facts: CallFacts) -> dict[str, Any]:
 
 
 def _recorded(
-    settings: Settings, facts: CallFacts, one: Recording, audio: Audio | None
+    settings: Settings, facts: ExportedCall, one: Recording, audio: Audio | None
 ) -> dict[str, Any]:
     """One recording: left is the told party, right everybody else."""
     said: dict[str, Any] = {
@@ -204,7 +209,7 @@ def _referred(settings: Settings, one: Recording, audio: Audio | None) -> dict[s
     return said
 
 
-def _right(facts: CallFacts, one: Recording) -> Any:
+def _right(facts: ExportedCall, one: Recording) -> Any:
     """Who is captured beside the told party (core draft, ``parties``); ``None``: nobody.
 
     Where no row knows of anybody, whoever spoke there spoke for the site.
@@ -217,12 +222,12 @@ def _right(facts: CallFacts, one: Recording) -> Any:
     return heard if len(heard) > 1 else next(iter(heard), None)
 
 
-def _originator(facts: CallFacts) -> dict[str, int]:
+def _originator(facts: ExportedCall) -> dict[str, int]:
     """Who called, where that is not whoever stands first (core draft, ``originator``)."""
     return {"originator": CONTROLLER} if facts.leg == "callee" else {}
 
 
-def _history(facts: CallFacts) -> Iterator[dict[str, Any]]:
+def _history(facts: ExportedCall) -> Iterator[dict[str, Any]]:
     for number, party in enumerate(facts.parties):
         if party.joined_at:
             yield {"party": _index(number), "time": date_time(party.joined_at), "event": "join"}
@@ -236,7 +241,7 @@ def _seconds(ms: int) -> int | float:
 
 
 def _attachments(
-    settings: Settings, facts: CallFacts, material: Material
+    settings: Settings, facts: ExportedCall, material: Material
 ) -> Iterator[dict[str, Any]]:
     for notice in facts.notices:
         yield _attached("notice", notice.at, _notice(notice, material), _index(notice.party))
@@ -265,7 +270,7 @@ def _attached(purpose: str, at: str, body: Mapping[str, Any], party: int) -> dic
     }
 
 
-def _notice(notice: Notice, material: Material) -> dict[str, Any]:
+def _notice(notice: ExportNotice, material: Material) -> dict[str, Any]:
     name, version, language = [*notice.label.split("/"), "", ""][:3]
     return {
         "id": name,
@@ -283,7 +288,7 @@ def _notice(notice: Notice, material: Material) -> dict[str, Any]:
     }
 
 
-def _consent(facts: CallFacts) -> dict[str, Any] | None:
+def _consent(facts: ExportedCall) -> dict[str, Any] | None:
     """The fields that draft-howe-vcon-consent asks for, where somebody was asked or withdrew."""
     if not facts.answers:
         return None
@@ -306,7 +311,7 @@ def _consent(facts: CallFacts) -> dict[str, Any] | None:
     }
 
 
-def _bases(settings: Settings, facts: CallFacts) -> dict[str, dict[str, Any]]:
+def _bases(settings: Settings, facts: ExportedCall) -> dict[str, dict[str, Any]]:
     """By lawful basis: what it covers. A purpose whose basis nobody configured is in none."""
     answered = facts.answers[-1].at if facts.answers else ""
     at = date_time(answered or facts.decided_at or facts.ended_at)
@@ -327,7 +332,7 @@ def _bases(settings: Settings, facts: CallFacts) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _proofs(facts: CallFacts) -> Iterator[dict[str, Any]]:
+def _proofs(facts: ExportedCall) -> Iterator[dict[str, Any]]:
     said = [(one.at, one.row) for one in facts.notices]
     said += [(one.at, one.row) for one in facts.answers]
     for at, row in said:
@@ -338,7 +343,7 @@ def _proofs(facts: CallFacts) -> Iterator[dict[str, Any]]:
         }
 
 
-def _audit(facts: CallFacts) -> dict[str, Any]:
+def _audit(facts: ExportedCall) -> dict[str, Any]:
     """Where all of it stands, for whoever wants proofs: ``audit prove``, ``evidence export``."""
     return {
         "call": facts.call,
@@ -355,7 +360,7 @@ def _audit(facts: CallFacts) -> dict[str, Any]:
     }
 
 
-def _redactions(settings: Settings, facts: CallFacts, material: Material) -> list[str]:
+def _redactions(settings: Settings, facts: ExportedCall, material: Material) -> list[str]:
     """What is known and not in it."""
     left_out = []
     if not material.numbers:

@@ -16,8 +16,8 @@ from asterisk_compliance.app.install.asterisk import (
     FoundAsterisk,
     Listener,
 )
-from asterisk_compliance.app.install.places import Places
-from asterisk_compliance.app.install.plan import Plan, State
+from asterisk_compliance.app.install.places import InstallPaths
+from asterisk_compliance.app.install.plan import FileState, InstallPlan
 from asterisk_compliance.app.install.wanted import RETENTION_TIMER, SERVICE
 from asterisk_compliance.config.settings import AsteriskSettings, Settings
 from asterisk_compliance.domain.asterisk.modules import ARI_MODULES, needed_by, not_running
@@ -69,8 +69,8 @@ def advice(
     settings: Settings,
     asterisk: AsteriskSettings,
     found: FoundAsterisk,
-    places: Places,
-    plan: Plan,
+    places: InstallPaths,
+    plan: InstallPlan,
 ) -> Advice:
     additions = tuple(_additions(asterisk, found))
     return Advice(
@@ -137,7 +137,7 @@ def _dialplan(settings: Settings) -> Iterator[str]:
 
 
 def _commands(
-    additions: Sequence[Addition], found: FoundAsterisk, places: Places, plan: Plan
+    additions: Sequence[Addition], found: FoundAsterisk, places: InstallPaths, plan: InstallPlan
 ) -> Iterator[str]:
     written = {step.wanted.path: step.state for step in plan.work}
     changed = {one.name for one in additions}
@@ -148,14 +148,14 @@ def _commands(
     units = {state for path, state in written.items() if path.parent == places.site.units}
     if units:
         yield "systemctl daemon-reload"
-    if State.NEW in units:
+    if FileState.NEW in units:
         yield f"systemctl enable --now {SERVICE} {RETENTION_TIMER}"
     elif units:
         yield f"systemctl restart {SERVICE}"
 
 
 def _warnings(
-    settings: Settings, asterisk: AsteriskSettings, found: FoundAsterisk, plan: Plan
+    settings: Settings, asterisk: AsteriskSettings, found: FoundAsterisk, plan: InstallPlan
 ) -> Iterator[str]:
     if settings.vault.encryption == "off":
         yield (
@@ -177,7 +177,7 @@ def _warnings(
         yield "no rules of a country are turned on: presets in [rules], docs/policies.md"
 
 
-def _missing_modules(settings: Settings, found: FoundAsterisk, plan: Plan) -> list[str]:
+def _missing_modules(settings: Settings, found: FoundAsterisk, plan: InstallPlan) -> list[str]:
     routines = found.etc_here / OURS["extensions.conf"]
     text = next(step.wanted.content for step in plan.steps if step.wanted.path == routines)
     tones = any(policy.beep_s for policy in settings.policy)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from asterisk_compliance.app.install.asterisk import FoundAsterisk
-from asterisk_compliance.app.install.places import Places
+from asterisk_compliance.app.install.places import InstallPaths
 
 LANGUAGES: Final = ("ja", "en")
 """In which the package has prompts."""
@@ -27,7 +27,7 @@ _HEAD: Final = """\
 """
 _EXAMPLE_HEAD: Final = re.compile(r"\A# A complete configuration\..*\n")
 
-Values = Mapping[tuple[str, str], str | None]
+ConfigValues = Mapping[tuple[str, str], str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +51,14 @@ class Answers:
     recipients: tuple[str, ...] = ()
 
 
-def configuration(answers: Answers, asterisk: FoundAsterisk, places: Places) -> str:
+def configuration(answers: Answers, asterisk: FoundAsterisk, places: InstallPaths) -> str:
     """The text of a new ``compliance.toml``."""
     here, http, ami = asterisk.here, asterisk.http, asterisk.ami
     spool = _spool(asterisk)
     elsewhere = here(spool) != spool
     by_events = asterisk.events is not None and not asterisk.has_records
     host = f"[{http.host}]" if ":" in http.host else http.host
-    values: Values = {
+    values: ConfigValues = {
         ("controller", "name"): _text(answers.name),
         ("controller", "contact"): _text(answers.contact),
         ("asterisk", "node"): _text(answers.node),
@@ -94,7 +94,7 @@ def _spool(asterisk: FoundAsterisk) -> Path:
     return own.with_name(f"{own.name}-compliance") if asterisk.custom else own / "compliance"
 
 
-def with_values(text: str, values: Values) -> str:
+def with_values(text: str, values: ConfigValues) -> str:
     """A configuration with other values; ``None`` leaves a setting to its default.
 
     A setting is found where it stands, commented out or not; a value equal to what a comment

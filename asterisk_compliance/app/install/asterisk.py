@@ -17,7 +17,7 @@ from typing import Final
 
 from asterisk_compliance.app.install.conf import Conf, read_conf
 from asterisk_compliance.domain.asterisk.version import Version, is_supported, version_of
-from asterisk_compliance.domain.dialplan.config_lines import Place
+from asterisk_compliance.domain.dialplan.config_lines import ConfigLine
 from asterisk_compliance.domain.dialplan.expectations import ROUTINES
 from asterisk_compliance.errors import ConfigError
 
@@ -79,7 +79,7 @@ class Listener:
 
 
 @dataclass(frozen=True, slots=True)
-class Wiring:
+class AsteriskWiring:
     """How a site's own files use ours.
 
     Attributes:
@@ -87,8 +87,8 @@ class Wiring:
         routines: Where the dialplan calls our routines.
     """
 
-    includes: Mapping[str, Place] = field(default_factory=dict)
-    routines: tuple[Place, ...] = ()
+    includes: Mapping[str, ConfigLine] = field(default_factory=dict)
+    routines: tuple[ConfigLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +120,8 @@ class FoundAsterisk:
     http: Listener
     ami: Listener
     ari_enabled: bool
-    wiring: Wiring
-    users: Mapping[str, Place]
+    wiring: AsteriskWiring
+    users: Mapping[str, ConfigLine]
     dialplan: Path | None
     custom: Mapping[str, str]
     has_application_map: bool
@@ -272,7 +272,7 @@ def _names(uid: int, gid: int, root: Path) -> tuple[str, str]:
     return user, group
 
 
-def wiring_of(conf: Path, root: Path) -> Wiring:
+def wiring_of(conf: Path, root: Path) -> AsteriskWiring:
     """How the files of a local Asterisk use ours; not at all where there is none any more."""
     here = root / conf.relative_to("/")
     main = read_conf(here.parent, here.name)
@@ -280,8 +280,8 @@ def wiring_of(conf: Path, root: Path) -> Wiring:
     return _wiring({name: read_conf(etc, name) for name in OURS})
 
 
-def _wiring(confs: Mapping[str, Conf]) -> Wiring:
-    return Wiring(
+def _wiring(confs: Mapping[str, Conf]) -> AsteriskWiring:
+    return AsteriskWiring(
         {
             ours: confs[name].includes[ours]
             for name, ours in OURS.items()

@@ -12,12 +12,12 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from asterisk_compliance.domain.dialplan.config_lines import (
+    ConfigLine,
+    ConfigSection,
+    ConfigStatement,
     Directive,
     Garbled,
-    Place,
-    Section,
     Setting,
-    Statement,
     statements,
 )
 
@@ -39,8 +39,8 @@ class Conf:
     """
 
     sections: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    begins: Mapping[str, Place] = field(default_factory=dict)
-    includes: Mapping[str, Place] = field(default_factory=dict)
+    begins: Mapping[str, ConfigLine] = field(default_factory=dict)
+    includes: Mapping[str, ConfigLine] = field(default_factory=dict)
     lines: Sequence[Setting] = ()
 
     def says(self, section: str, name: str, default: str = "") -> str:
@@ -55,13 +55,13 @@ class Conf:
 def read_conf(directory: Path, name: str) -> Conf:
     """A file of a configuration directory, as we see it."""
     sections: dict[str, dict[str, str]] = {}
-    begins: dict[str, Place] = {}
-    includes: dict[str, Place] = {}
+    begins: dict[str, ConfigLine] = {}
+    includes: dict[str, ConfigLine] = {}
     lines: list[Setting] = []
     current: dict[str, str] | None = None
     for one in _expanded(directory, name, 1, [0]):
         match one:
-            case Section():
+            case ConfigSection():
                 current = sections.setdefault(one.name, {})
                 begins.setdefault(one.name, one.place)
             case Directive(word="include" | "tryinclude"):
@@ -75,7 +75,9 @@ def read_conf(directory: Path, name: str) -> Conf:
     return Conf(sections, begins, includes, tuple(lines))
 
 
-def _expanded(directory: Path, name: str, depth: int, files: list[int]) -> Iterator[Statement]:
+def _expanded(
+    directory: Path, name: str, depth: int, files: list[int]
+) -> Iterator[ConfigStatement]:
     """Statements, each ``#include`` followed by what it includes."""
     for path in sorted(map(Path, glob.glob(str(directory / name)))):  # noqa: PTH207 - may be absolute
         files[0] += 1

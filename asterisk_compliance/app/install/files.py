@@ -18,12 +18,18 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from asterisk_compliance.app.install.manifest import Account, Manifest, Site, beside, decoded
-from asterisk_compliance.app.install.plan import Belongs, Owners, Plan, There, Wanted
+from asterisk_compliance.app.install.manifest import (
+    InstalledAccount,
+    InstalledSite,
+    Manifest,
+    beside,
+    decoded,
+)
+from asterisk_compliance.app.install.plan import Belongs, InstallPlan, Owners, There, WantedFile
 from asterisk_compliance.errors import ComplianceError
 from asterisk_compliance.storage.durable_files import sync_directory
 
-Run = Callable[[Sequence[str]], None]
+RunCommand = Callable[[Sequence[str]], None]
 
 _COMMAND_S: Final = 30.0
 _MANIFEST_MODE: Final = 0o644
@@ -92,7 +98,7 @@ def manifest_has_rights(path: Path) -> bool:
     return found is None or (found.uid, found.gid, found.mode) == rights
 
 
-def owners(wanted: Iterable[Wanted]) -> Owners:
+def owners(wanted: Iterable[WantedFile]) -> Owners:
     """The numbers of everybody whom something shall belong to, as far as they exist."""
     every = list(wanted)
     users = {one.owner: uid_of(one.owner) for one in every}
@@ -117,7 +123,7 @@ def gid_of(group: str) -> int | None:
     return None
 
 
-def missing_account(site: Site, joins: str | None) -> Account | None:
+def missing_account(site: InstalledSite, joins: str | None) -> InstalledAccount | None:
     """What has to be done so that the user is there, in a group ``joins`` if it has a name."""
     user, home = site.user, site.state
     if user.isdecimal():
@@ -126,9 +132,9 @@ def missing_account(site: Site, joins: str | None) -> Account | None:
     try:
         known = pwd.getpwnam(user)
     except KeyError:
-        return Account(user, made=True, joined=groups, home=home)
+        return InstalledAccount(user, made=True, joined=groups, home=home)
     lacks = tuple(one for one in groups if _is_outside(known, one))
-    return Account(user, made=False, joined=lacks, home=home) if lacks else None
+    return InstalledAccount(user, made=False, joined=lacks, home=home) if lacks else None
 
 
 def _is_outside(user: pwd.struct_passwd, group: str) -> bool:
@@ -158,7 +164,7 @@ def run_command(command: Sequence[str]) -> None:
         raise InstallationFailed(f"{' '.join(command)}: {error}") from None
 
 
-def account_command(account: Account) -> tuple[str, ...]:
+def account_command(account: InstalledAccount) -> tuple[str, ...]:
     """How the account is made, or joins its groups."""
     if not account.made:
         return ("usermod", "--append", "--groups", ",".join(account.joined), account.user)
@@ -171,7 +177,7 @@ def account_command(account: Account) -> tuple[str, ...]:
     )
 
 
-def carry_out(plan: Plan, manifest: Path, run: Run = run_command) -> None:
+def carry_out(plan: InstallPlan, manifest: Path, run: RunCommand = run_command) -> None:
     """Make what the plan says, and nothing else.
 
     The manifest comes first, and names everything that may be there from then on.
@@ -214,10 +220,10 @@ def _write_first(manifest: Path, content: bytes) -> None:
 
 
 def _write_manifest(path: Path, content: bytes) -> None:
-    _write(Wanted(path, _MANIFEST_MODE, str(os.geteuid()), str(os.getegid()), content))
+    _write(WantedFile(path, _MANIFEST_MODE, str(os.geteuid()), str(os.getegid()), content))
 
 
-def _make_directory(wanted: Wanted) -> None:
+def _make_directory(wanted: WantedFile) -> None:
     """A directory with its owner and mode; one that is there gets them."""
     if not wanted.path.is_dir():
         new = beside(wanted.path)
@@ -230,7 +236,7 @@ def _make_directory(wanted: Wanted) -> None:
         _own(wanted.path, wanted)
 
 
-def _own(directory: Path, wanted: Wanted) -> None:
+def _own(directory: Path, wanted: WantedFile) -> None:
     opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         _own_open(opened, wanted)
@@ -238,7 +244,7 @@ def _own(directory: Path, wanted: Wanted) -> None:
         os.close(opened)
 
 
-def _mend(wanted: Wanted) -> None:
+def _mend(wanted: WantedFile) -> None:
     """Owner and mode of a file that keeps its text."""
     opened = os.open(wanted.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
@@ -250,7 +256,7 @@ def _mend(wanted: Wanted) -> None:
         os.close(opened)
 
 
-def _own_open(opened: int, wanted: Wanted) -> None:
+def _own_open(opened: int, wanted: WantedFile) -> None:
     uid, gid = uid_of(wanted.owner), gid_of(wanted.group)
     if uid is None or gid is None:
         raise InstallationFailed(f"{wanted.path}: there is no {wanted.owner}:{wanted.group}")
@@ -258,7 +264,7 @@ def _own_open(opened: int, wanted: Wanted) -> None:
     os.fchmod(opened, wanted.mode)  # behind chown, which clears the setgid bit
 
 
-def _write(wanted: Wanted) -> None:
+def _write(wanted: WantedFile) -> None:
     """A file whole, or not at all. What is precious never takes the place of anything."""
     assert wanted.content is not None
     if wanted.belongs is Belongs.PRECIOUS:
@@ -271,7 +277,7 @@ def _write(wanted: Wanted) -> None:
     sync_directory(wanted.path.parent)
 
 
-def write_private(path: Path, content: bytes, wanted: Wanted | None = None) -> None:
+def write_private(path: Path, content: bytes, wanted: WantedFile | None = None) -> None:
     """A new file that nobody else can read, unless it is wanted otherwise.
 
     Raises:

@@ -29,9 +29,9 @@ from asterisk_compliance.app.install.files import (
     read_manifest,
     read_plain,
 )
-from asterisk_compliance.app.install.places import Places
-from asterisk_compliance.app.install.plan import Plan, There, plan
-from asterisk_compliance.app.install.wanted import Secret, Seeds, wanted_paths
+from asterisk_compliance.app.install.places import InstallPaths
+from asterisk_compliance.app.install.plan import InstallPlan, There, plan
+from asterisk_compliance.app.install.wanted import SecretFile, Seeds, wanted_paths
 from asterisk_compliance.config.settings import (
     AmiSettings,
     AriSettings,
@@ -52,8 +52,8 @@ class Installation:
 
     settings: Settings
     found: FoundAsterisk
-    places: Places
-    plan: Plan
+    places: InstallPaths
+    plan: InstallPlan
     advice: Advice
 
     def carry_out(self) -> None:
@@ -103,7 +103,7 @@ def officers_key(path: Path) -> OfficersKey:
 def prepare(
     answers: Answers | None,
     found: FoundAsterisk,
-    places: Places,
+    places: InstallPaths,
     *,
     node: str | None = None,
     key: OfficersKey | None = None,
@@ -162,7 +162,7 @@ def _which(settings: Settings, node: str | None, config: Path) -> AsteriskSettin
     return named[0]
 
 
-def _secret(login: AriSettings | AmiSettings | None, ours: Path) -> Secret | None:
+def _secret(login: AriSettings | AmiSettings | None, ours: Path) -> SecretFile | None:
     """The secret of a user of Asterisk: what is there, else a new one in a file of ours.
 
     Raises:
@@ -172,9 +172,9 @@ def _secret(login: AriSettings | AmiSettings | None, ours: Path) -> Secret | Non
         return None
     is_ours = login.secret_file == ours
     if is_ours and not os.path.lexists(ours):
-        return Secret(secrets.token_hex(_SECRET_BYTES), ours)
+        return SecretFile(secrets.token_hex(_SECRET_BYTES), ours)
     try:
-        return Secret(login.secret().get_secret_value(), ours if is_ours else None)
+        return SecretFile(login.secret().get_secret_value(), ours if is_ours else None)
     except ValueError as error:
         raise ConfigError("secret", [str(error)]) from None
 

@@ -26,7 +26,7 @@ def beside(path: Path) -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ManifestEntry:
     """A path that we made.
 
     Attributes:
@@ -37,18 +37,18 @@ class Entry:
     sha256: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, sha256: str | None) -> Entry:
+    def of(cls, sha256: str | None) -> ManifestEntry:
         return cls((sha256,) if sha256 else ())
 
     def is_as_left(self, sha256: str | None) -> bool:
         return sha256 is None if not self.sha256 else sha256 in self.sha256
 
-    def or_as(self, other: Entry | None) -> Entry:
-        return Entry(tuple(dict.fromkeys((*self.sha256, *(other.sha256 if other else ())))))
+    def or_as(self, other: ManifestEntry | None) -> ManifestEntry:
+        return ManifestEntry(tuple(dict.fromkeys((*self.sha256, *(other.sha256 if other else ())))))
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class InstalledAccount:
     """Of the service.
 
     Attributes:
@@ -64,7 +64,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class InstalledSite:
     """What an installation is for, and where it is: a later run need not be told again.
 
     Attributes:
@@ -91,9 +91,9 @@ class Site:
 class Manifest:
     """Everything that an installation made; before the first one it is for no site."""
 
-    site: Site | None = None
-    entries: Mapping[Path, Entry] = field(default_factory=dict)
-    account: Account | None = None
+    site: InstalledSite | None = None
+    entries: Mapping[Path, ManifestEntry] = field(default_factory=dict)
+    account: InstalledAccount | None = None
 
     def encoded(self) -> bytes:
         """The file; the same manifest is always the same bytes."""
@@ -104,8 +104,8 @@ class Manifest:
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: int
-    site: Site | None
-    account: Account | None
+    site: InstalledSite | None
+    account: InstalledAccount | None
     made: dict[str, tuple[str, ...]]
 
 
@@ -122,7 +122,7 @@ def decoded(content: bytes, source: Path) -> Manifest:
         raise ConfigError(str(source), [f"cannot be understood: {error}"], hint=hint) from None
     if file.format != FORMAT:
         raise ConfigError(str(source), ["was written by another version of the product"])
-    made = {Path(path): Entry(sha256) for path, sha256 in file.made.items()}
+    made = {Path(path): ManifestEntry(sha256) for path, sha256 in file.made.items()}
     return Manifest(file.site, made, file.account)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from asterisk_compliance.app.install.manifest import MANIFEST, Site
+from asterisk_compliance.app.install.manifest import MANIFEST, InstalledSite
 
 ETC: Final = Path("/etc/asterisk-compliance")
 SOUNDS: Final = Path("/usr/local/share/asterisk-compliance/sounds")
@@ -24,7 +24,7 @@ PROGRAM: Final = "asterisk-compliance"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
+class InstallPaths:
     """Where an installation puts what is ours, and whose it is.
 
     Attributes:
@@ -36,7 +36,7 @@ class Places:
     """
 
     etc: Path = ETC
-    site: Site = Site()  # noqa: RUF009 - it is frozen
+    site: InstalledSite = InstalledSite()  # noqa: RUF009 - it is frozen
     sounds: Path = SOUNDS
     administrator: tuple[str, str] = ("root", "root")
     program: Path = Path("/usr/local/bin/asterisk-compliance")
@@ -73,7 +73,7 @@ def group_of(user: str) -> str:
         return str(known.pw_gid)
 
 
-def whoever_runs_this() -> tuple[str, str]:
+def invoking_user() -> tuple[str, str]:
     """User and group: root, in an installation."""
     return ("root", "root") if os.geteuid() == 0 else (str(os.geteuid()), str(os.getegid()))
 

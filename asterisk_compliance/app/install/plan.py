@@ -16,7 +16,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
-from asterisk_compliance.app.install.manifest import Account, Entry, Manifest, Site
+from asterisk_compliance.app.install.manifest import (
+    InstalledAccount,
+    InstalledSite,
+    Manifest,
+    ManifestEntry,
+)
 
 
 class Belongs(StrEnum):
@@ -25,7 +30,7 @@ class Belongs(StrEnum):
     PRECIOUS = "precious"
 
 
-class State(StrEnum):
+class FileState(StrEnum):
     """What there is to do about a path."""
 
     NEW = "new"
@@ -37,7 +42,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedFile:
     """A directory, or a file with its content.
 
     Attributes:
@@ -83,7 +88,7 @@ class Owners:
     users: Mapping[str, int]
     groups: Mapping[str, int]
 
-    def have(self, wanted: Wanted, found: There) -> bool:
+    def have(self, wanted: WantedFile, found: There) -> bool:
         """Whether a path belongs to whom it should, with the right mode."""
         return (found.uid, found.gid, found.mode) == (
             self.users.get(wanted.owner),
@@ -93,23 +98,23 @@ class Owners:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class InstallStep:
     """Attributes:
     keeps_text: Only owner and mode change, of a directory or of a file with the text that it has.
     """
 
-    wanted: Wanted
-    state: State
+    wanted: WantedFile
+    state: FileState
     why: str = ""
     keeps_text: bool = False
 
     @property
     def is_work(self) -> bool:
-        return self.state in {State.NEW, State.CHANGED}
+        return self.state in {FileState.NEW, FileState.CHANGED}
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class InstallPlan:
     """Every path that an installation is about; nothing else is touched.
 
     Attributes:
@@ -119,14 +124,14 @@ class Plan:
         manifest_has_rights: Whether the manifest's file has its owner and mode, or is not there.
     """
 
-    steps: tuple[Step, ...]
-    account: Account | None
+    steps: tuple[InstallStep, ...]
+    account: InstalledAccount | None
     before: Manifest
-    site: Site
+    site: InstalledSite
     manifest_has_rights: bool = True
 
     @property
-    def work(self) -> tuple[Step, ...]:
+    def work(self) -> tuple[InstallStep, ...]:
         return tuple(step for step in self.steps if step.is_work)
 
     @property
@@ -143,7 +148,7 @@ class Plan:
             if wanted.belongs is Belongs.PRECIOUS or not self._is_ours(step):
                 continue
             if wanted.belongs is Belongs.RENDERED or step.is_work:
-                entries[wanted.path] = Entry.of(wanted.sha256)
+                entries[wanted.path] = ManifestEntry.of(wanted.sha256)
         return Manifest(self.site, entries, self._account())
 
     @property
@@ -156,14 +161,14 @@ class Plan:
         }
         return replace(after, entries=entries)
 
-    def _is_ours(self, step: Step) -> bool:
-        return step.state is State.NEW or (
+    def _is_ours(self, step: InstallStep) -> bool:
+        return step.state is FileState.NEW or (
             step.wanted.path in self.before.entries
-            and step.state is not State.KEPT
+            and step.state is not FileState.KEPT
             and not step.keeps_text
         )
 
-    def _account(self) -> Account | None:
+    def _account(self) -> InstalledAccount | None:
         made, was = self.account, self.before.account
         if made is None or was is None:
             return made or was
@@ -171,16 +176,16 @@ class Plan:
 
 
 def plan(
-    wanted: Sequence[Wanted],
+    wanted: Sequence[WantedFile],
     there: Mapping[Path, There],
     before: Manifest,
     owners: Owners,
     *,
-    site: Site,
+    site: InstalledSite,
     administrator: tuple[str, str],
-    account: Account | None = None,
+    account: InstalledAccount | None = None,
     manifest_has_rights: bool = True,
-) -> Plan:
+) -> InstallPlan:
     """Compare what is wanted with what is there.
 
     Args:
@@ -191,36 +196,40 @@ def plan(
         site: What it is for.
         administrator: User and group that directories above belong to.
         account: What is missing of the service's account.
-        manifest_has_rights: As of :class:`Plan`.
+        manifest_has_rights: As of :class:`InstallPlan`.
     """
-    steps: list[Step] = []
+    steps: list[InstallStep] = []
     said = {one.path for one in wanted}
     for one in wanted:
         for above in reversed(one.path.parents):
             if above not in said and (above not in there or above in before.entries):
                 said.add(above)
-                steps.append(_step(Wanted(above, 0o755, *administrator), there, before, owners))
+                steps.append(_step(WantedFile(above, 0o755, *administrator), there, before, owners))
         steps.append(_step(one, there, before, owners))
-    return Plan(tuple(steps), account, before, site, manifest_has_rights)
+    return InstallPlan(tuple(steps), account, before, site, manifest_has_rights)
 
 
-def _step(wanted: Wanted, there: Mapping[Path, There], before: Manifest, owners: Owners) -> Step:
+def _step(
+    wanted: WantedFile, there: Mapping[Path, There], before: Manifest, owners: Owners
+) -> InstallStep:
     found, entry = there.get(wanted.path), before.entries.get(wanted.path)
     if found is None:
-        return Step(wanted, State.NEW)
+        return InstallStep(wanted, FileState.NEW)
     if found.is_odd or (found.sha256 is None) != (wanted.content is None):
-        return Step(wanted, State.KEPT, "something else is there")
+        return InstallStep(wanted, FileState.KEPT, "something else is there")
     is_rendered = wanted.belongs is Belongs.RENDERED
     is_as_left = entry is not None and entry.is_as_left(found.sha256)
     has_text = found.sha256 == wanted.sha256 if is_rendered else is_as_left
     has_rights = wanted.belongs is Belongs.PRECIOUS or owners.have(wanted, found)
     if has_text and has_rights:
-        return Step(wanted, State.SAME)
+        return InstallStep(wanted, FileState.SAME)
     why = "" if has_rights else "owner or mode"
     is_file = wanted.content is not None
     if is_rendered and is_as_left and is_file:
-        return Step(wanted, State.CHANGED, why)
+        return InstallStep(wanted, FileState.CHANGED, why)
     if why and entry is not None and bool(entry.sha256) == is_file and not found.is_shared:
-        return Step(wanted, State.CHANGED, why, keeps_text=True)
+        return InstallStep(wanted, FileState.CHANGED, why, keeps_text=True)
     whose = ("edited since" if entry else "it was there before") if is_rendered else "yours"
-    return Step(wanted, State.KEPT, whose if has_rights else f"{whose}, with other rights")
+    return InstallStep(
+        wanted, FileState.KEPT, whose if has_rights else f"{whose}, with other rights"
+    )

@@ -14,9 +14,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from asterisk_compliance.app.install.asterisk import Wiring, wiring_of
-from asterisk_compliance.app.install.files import Run, look, read_manifest, run_command
-from asterisk_compliance.app.install.manifest import Account, Manifest, Site, beside
+from asterisk_compliance.app.install.asterisk import AsteriskWiring, wiring_of
+from asterisk_compliance.app.install.files import RunCommand, look, read_manifest, run_command
+from asterisk_compliance.app.install.manifest import (
+    InstalledAccount,
+    InstalledSite,
+    Manifest,
+    beside,
+)
 from asterisk_compliance.app.install.plan import There
 from asterisk_compliance.app.install.wanted import RETENTION_TIMER, SERVICE
 from asterisk_compliance.app.shared.control_socket import ask
@@ -26,7 +31,7 @@ from asterisk_compliance.errors import ComplianceError, ConfigError
 _WANTS = {SERVICE: "multi-user.target.wants", RETENTION_TIMER: "timers.target.wants"}
 
 
-class Fate(StrEnum):
+class RemovalFate(StrEnum):
     REMOVED = "removed"
     EDITED = "edited"
     NOT_EMPTY = "not empty"
@@ -38,7 +43,7 @@ class Removal:
     """What becomes of a path that an installation made."""
 
     path: Path
-    fate: Fate
+    fate: RemovalFate
     is_directory: bool
 
 
@@ -61,7 +66,7 @@ class Uninstallation:
     obstacles: tuple[str, ...]
     kept_user: str | None
 
-    def carry_out(self, run: Run = run_command) -> None:
+    def carry_out(self, run: RunCommand = run_command) -> None:
         """Remove it; whoever dies in the middle goes on by a second run.
 
         Raises:
@@ -69,7 +74,7 @@ class Uninstallation:
         """
         if self.obstacles:
             raise ComplianceError("nothing was removed", hint="do first what stands in the way")
-        removed = [one for one in self.removals if one.fate is Fate.REMOVED]
+        removed = [one for one in self.removals if one.fate is RemovalFate.REMOVED]
         around_manifest = [one for one in removed if one.path in self.manifest.parents]
         try:
             for path in (self.manifest, *(one.path for one in self.removals)):
@@ -130,14 +135,18 @@ def plan_removals(
     for path, entry in sorted(made.entries.items(), key=lambda one: one[0].parts, reverse=True):
         found, is_directory = there.get(path), not entry.sha256
         if found is None:
-            fate = Fate.GONE
+            fate = RemovalFate.GONE
         elif found.is_odd or is_directory != (found.sha256 is None):
-            fate = Fate.EDITED
+            fate = RemovalFate.EDITED
         elif is_directory:
-            fate = Fate.REMOVED if inside.get(path, frozenset()) <= gone else Fate.NOT_EMPTY
+            fate = (
+                RemovalFate.REMOVED
+                if inside.get(path, frozenset()) <= gone
+                else RemovalFate.NOT_EMPTY
+            )
         else:
-            fate = Fate.REMOVED if entry.is_as_left(found.sha256) else Fate.EDITED
-        if fate is Fate.REMOVED:
+            fate = RemovalFate.REMOVED if entry.is_as_left(found.sha256) else RemovalFate.EDITED
+        if fate is RemovalFate.REMOVED:
             gone.add(path)
         yield Removal(path, fate, is_directory)
 
@@ -149,12 +158,12 @@ def _remove_unfinished(path: Path) -> None:
 
 
 def _of_account(
-    account: Account | None, removals: tuple[Removal, ...]
+    account: InstalledAccount | None, removals: tuple[Removal, ...]
 ) -> tuple[list[tuple[str, ...]], str | None]:
     """Commands, and who is kept: a number that is free again would be given to somebody else."""
     if account is None:
         return [], None
-    left = any(one.fate in {Fate.NOT_EMPTY, Fate.EDITED} for one in removals)
+    left = any(one.fate in {RemovalFate.NOT_EMPTY, RemovalFate.EDITED} for one in removals)
     if account.made and not left:
         return [("userdel", account.user)], None
     leave: list[tuple[str, ...]] = [
@@ -163,7 +172,7 @@ def _of_account(
     return leave, account.user if account.made else None
 
 
-def still_wired(wiring: Wiring) -> Iterator[str]:
+def still_wired(wiring: AsteriskWiring) -> Iterator[str]:
     """Which lines of the site have to go first."""
     for place in wiring.routines:
         yield f"{place}: the dialplan calls our routine: take it out"
@@ -171,7 +180,7 @@ def still_wired(wiring: Wiring) -> Iterator[str]:
         yield f"{place}: take out #include {ours}, then: asterisk -rx 'core reload'"
 
 
-def _running(site: Site, config: Path) -> Iterator[str]:
+def _running(site: InstalledSite, config: Path) -> Iterator[str]:
     """Whether the service answers; one that hangs runs, too."""
     sockets = {site.socket}
     with contextlib.suppress(ConfigError):  # the service runs with what it has read
@@ -185,7 +194,7 @@ def _running(site: Site, config: Path) -> Iterator[str]:
             yield f"{socket}: the service runs: systemctl stop {SERVICE}"
 
 
-def _enabled(site: Site) -> Iterator[str]:
+def _enabled(site: InstalledSite) -> Iterator[str]:
     """Units that systemd would look for at the next start."""
     if site.units is None:
         return

@@ -18,8 +18,8 @@ import jinja2
 from asterisk_compliance.app.dialplan.rendering import render_for
 from asterisk_compliance.app.install.asterisk import OURS, FoundAsterisk
 from asterisk_compliance.app.install.manifest import RUN, STATE
-from asterisk_compliance.app.install.places import Places
-from asterisk_compliance.app.install.plan import Belongs, Wanted
+from asterisk_compliance.app.install.places import InstallPaths
+from asterisk_compliance.app.install.plan import Belongs, WantedFile
 from asterisk_compliance.asterisk.ami.events import EVENT_NAMES
 from asterisk_compliance.config.settings import AsteriskSettings, Settings
 from asterisk_compliance.domain.asterisk.version import Ability, Version, can
@@ -33,7 +33,7 @@ _FAMILIES: Final = "AF_UNIX AF_INET AF_INET6"
 
 
 @dataclass(frozen=True, slots=True)
-class Secret:
+class SecretFile:
     """The secret of a user of Asterisk.
 
     Attributes:
@@ -55,8 +55,8 @@ class Seeds:
     """
 
     configuration: bytes
-    ari: Secret | None
-    ami: Secret | None
+    ari: SecretFile | None
+    ami: SecretFile | None
     identity: tuple[Path, str] | None = field(default=None, repr=False)
 
 
@@ -64,9 +64,9 @@ def wanted_paths(
     settings: Settings,
     asterisk: AsteriskSettings,
     found: FoundAsterisk,
-    places: Places,
+    places: InstallPaths,
     seeds: Seeds,
-) -> list[Wanted]:
+) -> list[WantedFile]:
     """What an installation consists of, in the order in which it is made.
 
     Raises:
@@ -80,38 +80,38 @@ def wanted_paths(
     ]
 
 
-def _of_the_service(places: Places, seeds: Seeds) -> Iterator[Wanted]:
+def _of_the_service(places: InstallPaths, seeds: Seeds) -> Iterator[WantedFile]:
     site, (admin, _) = places.site, places.administrator
-    yield Wanted(places.etc, 0o750, admin, site.group)
+    yield WantedFile(places.etc, 0o750, admin, site.group)
     if seeds.identity is not None:
         path, key = seeds.identity
-        yield Wanted(path, 0o600, *places.administrator, key.encode(), Belongs.PRECIOUS)
+        yield WantedFile(path, 0o600, *places.administrator, key.encode(), Belongs.PRECIOUS)
     once = {places.config: seeds.configuration}
     for secret in (seeds.ari, seeds.ami):
         if secret is not None and secret.file is not None:
             once[secret.file] = f"{secret.value}\n".encode()
     for path, content in sorted(once.items()):
-        yield Wanted(path, 0o640, admin, site.group, content, Belongs.SEEDED)
-    yield Wanted(site.state, 0o700, site.user, site.group)
+        yield WantedFile(path, 0o640, admin, site.group, content, Belongs.SEEDED)
+    yield WantedFile(site.state, 0o700, site.user, site.group)
 
 
-def _prompts(asterisk: AsteriskSettings, places: Places) -> Iterator[Wanted]:
+def _prompts(asterisk: AsteriskSettings, places: InstallPaths) -> Iterator[WantedFile]:
     for _, prompt in sorted(catalogue.shipped_prompts().items(), key=lambda one: one[0][::-1]):
         for suffix in catalogue.SAMPLE_RATE_SUFFIXES:
             name = f"{prompt.id}{suffix}"
             audio = (catalogue.sounds() / prompt.language / name).read_bytes()
             path = asterisk.sounds_path / prompt.language / name
-            yield Wanted(path, 0o644, *places.administrator, audio)
+            yield WantedFile(path, 0o644, *places.administrator, audio)
 
 
 def _of_asterisk(
     settings: Settings,
     asterisk: AsteriskSettings,
     found: FoundAsterisk,
-    places: Places,
+    places: InstallPaths,
     seeds: Seeds,
-) -> Iterator[Wanted]:
-    yield Wanted(asterisk.spool_path, 0o2770, found.user, places.site.group)
+) -> Iterator[WantedFile]:
+    yield WantedFile(asterisk.spool_path, 0o2770, found.user, places.site.group)
     features = (catalogue.dialplan() / OURS["features.conf"]).read_text(encoding="utf-8")
     texts = {
         OURS["extensions.conf"]: (0o644, render_for(settings, asterisk, str(places.config))),
@@ -124,14 +124,14 @@ def _of_asterisk(
         texts[OURS["manager.conf"]] = (0o640, text)
     for name, (mode, text) in texts.items():
         path = found.etc_here / name
-        yield Wanted(path, mode, places.administrator[0], found.group, text.encode())
+        yield WantedFile(path, mode, places.administrator[0], found.group, text.encode())
 
 
-def _units(settings: Settings, found: FoundAsterisk, places: Places) -> Iterator[Wanted]:
+def _units(settings: Settings, found: FoundAsterisk, places: InstallPaths) -> Iterator[WantedFile]:
     if (directory := places.site.units) is None:
         return
     for name, text in units(settings, found.group, places).items():
-        yield Wanted(directory / name, 0o644, *places.administrator, text.encode())
+        yield WantedFile(directory / name, 0o644, *places.administrator, text.encode())
 
 
 # -- texts -------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ def ami_user(user: str, password: str, host: str, release: Version | None) -> st
     )
 
 
-def units(settings: Settings, asterisk_group: str, places: Places) -> dict[str, str]:
+def units(settings: Settings, asterisk_group: str, places: InstallPaths) -> dict[str, str]:
     """The units of systemd, by name."""
     hearing = settings.hearing.directory_path if settings.hearing else None
     values = {
@@ -176,7 +176,7 @@ def units(settings: Settings, asterisk_group: str, places: Places) -> dict[str, 
     }
 
 
-def _writable(settings: Settings, places: Places) -> list[str]:
+def _writable(settings: Settings, places: InstallPaths) -> list[str]:
     """Where the service writes, outside of what systemd makes for it.
 
     What begins with ``-`` need not be there when it starts: it can be a mount.

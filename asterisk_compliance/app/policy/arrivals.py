@@ -14,7 +14,7 @@ from asterisk_compliance.domain.audit.rows import PersonalFact
 from asterisk_compliance.domain.call.decision import Reason
 from asterisk_compliance.domain.call.events import Leg
 from asterisk_compliance.domain.phone_numbers import UNKNOWN, read_number
-from asterisk_compliance.domain.policy.matching import CallFacts, Direction
+from asterisk_compliance.domain.policy.matching import CallDirection, CallFacts
 
 LONGEST_VALUE = 256
 """Characters kept of a number or a name; SIP allows more than anybody needs."""
@@ -31,12 +31,12 @@ _SHAPES = {
     "policy": re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"),
     "linkedid": re.compile(r"[A-Za-z0-9_.-]{1,128}"),
     "dialled": re.compile(r"[0-9+*#]{0,40}"),
-    "direction": re.compile("|".join(Direction)),
+    "direction": re.compile("|".join(CallDirection)),
     "queue": re.compile(r"[A-Za-z0-9_.-]{0,64}"),
     "leg": re.compile("|".join(Leg)),
     "dialler": re.compile(r"[A-Za-z0-9_.-]{0,128}"),
 }
-_WE_CALL = frozenset({Direction.OUTBOUND, Direction.CALLBACK})
+_WE_CALL = frozenset({CallDirection.OUTBOUND, CallDirection.CALLBACK})
 
 
 def parse_arguments(arguments: Sequence[str]) -> Mapping[str, str] | Reason:
@@ -55,7 +55,7 @@ def parse_arguments(arguments: Sequence[str]) -> Mapping[str, str] | Reason:
     if not values.get("policy"):
         return Reason.POLICY_MISSING
     values = _DEFAULTS | values
-    values["direction"] = values["direction"] or Direction.INBOUND
+    values["direction"] = values["direction"] or CallDirection.INBOUND
     if not all(shape.fullmatch(values[key]) for key, shape in _SHAPES.items()):
         return Reason.ARGUMENTS_INVALID
     return values
@@ -83,7 +83,7 @@ def facts_of(
         home: The country of the site.
         at: When the call arrived.
     """
-    direction = Direction(arguments["direction"])
+    direction = CallDirection(arguments["direction"])
     outside = dialled if direction in _WE_CALL else number
     read = read_number(outside, home) if home else UNKNOWN
     return CallFacts(

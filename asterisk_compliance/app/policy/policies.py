@@ -21,12 +21,12 @@ from asterisk_compliance.domain.phone_numbers import comparable
 from asterisk_compliance.domain.policy.notice import Notice, Policy, Wording
 from asterisk_compliance.domain.policy.plan import PolicyPlan
 from asterisk_compliance.domain.policy.reachability import Reach, applying_to, lowest, reachable
-from asterisk_compliance.domain.policy.rules import Rule, resolve
+from asterisk_compliance.domain.policy.rules import PolicyRule, resolve
 from asterisk_compliance.domain.policy.terms import CallTerms, settled
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
+class RegisteredNotice:
     """One wording as it goes into the content store: its words and its prompt's bytes."""
 
     notice: Notice
@@ -35,7 +35,7 @@ class Registered:
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class AppliedPolicy:
     """What holds for one call.
 
     Attributes:
@@ -62,8 +62,8 @@ class Policies:
     def __init__(
         self,
         plans: Mapping[str, PolicyPlan],
-        registered: Sequence[Registered],
-        rules: Sequence[Rule] = (),
+        registered: Sequence[RegisteredNotice],
+        rules: Sequence[PolicyRule] = (),
         home: str | None = None,
         said: Sequence[bytes] = (),
         publication: Publication = NOT_PUBLISHED,
@@ -115,7 +115,7 @@ class Policies:
         dialled: str,
         language: str,
         at: datetime | None = None,
-    ) -> Applied:
+    ) -> AppliedPolicy:
         """What holds for an arriving call.
 
         Args:
@@ -126,15 +126,15 @@ class Policies:
             at: Now, unless it is given.
         """
         if isinstance(asked, Reason):
-            return Applied(asked)
+            return AppliedPolicy(asked)
         name = asked["policy"]
         if name not in self.plans:
-            return Applied(Reason.POLICY_UNKNOWN)
+            return AppliedPolicy(Reason.POLICY_UNKNOWN)
         rules = self._rules[name]
         now = at or datetime.now(UTC)
         published = self.publication.holds_at(now)
         if not rules:
-            return Applied(self.by_name[name], published=published)
+            return AppliedPolicy(self.by_name[name], published=published)
         facts = facts_of(
             asked,
             number=number,
@@ -145,8 +145,8 @@ class Policies:
         )
         resolution = resolve(rules, facts, self.plans[name].site)
         if resolution.conflicts:
-            return Applied(Reason.RULES_CONFLICT, resolution.applied)
-        return Applied(self._policy(name, resolution.terms), resolution.applied, published)
+            return AppliedPolicy(Reason.RULES_CONFLICT, resolution.applied)
+        return AppliedPolicy(self._policy(name, resolution.terms), resolution.applied, published)
 
     def _policy(self, name: str, terms: CallTerms) -> Policy:
         built = self._built.get((name, terms))
@@ -155,7 +155,7 @@ class Policies:
         return built
 
 
-def digest_of(rules: Sequence[Rule]) -> str:
+def digest_of(rules: Sequence[PolicyRule]) -> str:
     """SHA-256, hex, over the rules; in which order they stand does not count."""
     body = msgspec.json.encode(
         sorted(rules, key=lambda rule: rule.id), enc_hook=_zone, order="sorted"

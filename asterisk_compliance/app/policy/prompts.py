@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from asterisk_compliance.app.policy.policies import Policies, Registered
+from asterisk_compliance.app.policy.policies import Policies, RegisteredNotice
 from asterisk_compliance.app.policy.prompt_checks import (
     announcements_reached,
     may_be_refused,
@@ -25,12 +25,12 @@ from asterisk_compliance.config.settings import (
     Settings,
     WordingSettings,
 )
-from asterisk_compliance.domain.disclosure.publication import Publication, unpointed
+from asterisk_compliance.domain.disclosure.publication import Publication, purposes_left_out
 from asterisk_compliance.domain.periods import Period
 from asterisk_compliance.domain.policy.notice import (
     Announcement,
     Consent,
-    Keys,
+    ConsentKeys,
     Notice,
     Prompt,
     ToldBy,
@@ -77,7 +77,7 @@ def policies_for(asterisk: AsteriskSettings, settings: Settings, source: str) ->
     problems: list[str] = []
     purposes = purposes_of(settings)
     notices: dict[str, Notice] = {}
-    registered: list[Registered] = []
+    registered: list[RegisteredNotice] = []
     for number, entry in enumerate(settings.notice, 1):
         address = f"notice[{number}]"
         asked = [PurposeCode(code) for code in entry.purposes]
@@ -103,7 +103,9 @@ def policies_for(asterisk: AsteriskSettings, settings: Settings, source: str) ->
             entry.purposes_told_by,
         )
         notices[entry.id] = notice
-        registered += [Registered(notice, *pair) for pair in found.values() if pair is not None]
+        registered += [
+            RegisteredNotice(notice, *pair) for pair in found.values() if pair is not None
+        ]
     plans: dict[str, PolicyPlan] = {}
     spoken: list[bytes] = []
     for number, chosen in enumerate(settings.policy, 1):
@@ -115,7 +117,7 @@ def policies_for(asterisk: AsteriskSettings, settings: Settings, source: str) ->
             site=chosen.terms,
             notices={consent: notices[chosen.notice_for(consent)] for consent in Consent},
             languages=chosen.languages,
-            keys=Keys(**chosen.keys.model_dump()),
+            keys=ConsentKeys(**chosen.keys.model_dump()),
             grace_ms=round(chosen.grace_s * 1_000),
             repeats_max=chosen.repeats_max,
             announcements=said,
@@ -149,7 +151,7 @@ def publication_of(settings: Settings) -> Publication:
 
 
 def pointers(settings: Settings, language: str) -> Mapping[str, Sequence[str]]:
-    """How a notice of this site can name who records, and the page: as :func:`unpointed` asks."""
+    """How a notice can name who records, and the page; :func:`purposes_left_out` asks for it."""
     own, controller = settings.publication, settings.controller
     host = urlsplit(controller.page).hostname or ""
     return {
@@ -165,7 +167,7 @@ def _unpointed(
     if entry.purposes_told_by is ToldBy.NOTICE:
         return
     for language, wording in wordings.items():
-        for what in unpointed(wording.text, language, **pointers(settings, language)):
+        for what in purposes_left_out(wording.text, language, **pointers(settings, language)):
             where = f"{address}.wording.{language}"
             yield f'{where}: notice "{entry.id}" does not say {what} in {language}'
 

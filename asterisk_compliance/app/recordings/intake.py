@@ -9,17 +9,22 @@ from pathlib import Path
 
 import structlog
 
-from asterisk_compliance.app.recordings.sealer_pool import NotTakenIn, Sealers
+from asterisk_compliance.app.recordings.sealer_pool import NotTakenIn, SealerPool
 from asterisk_compliance.app.shared.batch_thread import OneThread
 from asterisk_compliance.clock import monotonic_ms
 from asterisk_compliance.domain.call.events import (
-    Event,
+    CallEvent,
     FileAppeared,
     FileGrew,
     SpoolKept,
     SpoolRemoved,
 )
-from asterisk_compliance.domain.recording.verdict import Expected, Outcome, Verdict, judge
+from asterisk_compliance.domain.recording.verdict import (
+    CaptureOutcome,
+    Expected,
+    RecordingVerdict,
+    judge,
+)
 from asterisk_compliance.ids import CallId, RecordingId, call_of, spool_name
 from asterisk_compliance.storage.recordings.assembly import (
     DIRECTIONS,
@@ -35,7 +40,7 @@ from asterisk_compliance.storage.recordings.vault import remove_recording
 log = structlog.get_logger()
 
 
-class Keeping:
+class RecordingIntake:
     """The recordings of one Asterisk.
 
     ``tell`` is given the events of a recording's files; it must not block.
@@ -48,8 +53,8 @@ class Keeping:
         self,
         spool: Path,
         vault: Path,
-        tell: Callable[[RecordingId, Event], None],
-        sealers: Sealers,
+        tell: Callable[[RecordingId, CallEvent], None],
+        sealers: SealerPool,
         *,
         close_s: float,
         may_not_go: Callable[[CallId], bool] = lambda _: False,
@@ -101,7 +106,7 @@ class Keeping:
     def file_closed_alone(self) -> None:
         self.closed_alone()
 
-    async def judge(self, recording: RecordingId, expected: Expected) -> Verdict:
+    async def judge(self, recording: RecordingId, expected: Expected) -> RecordingVerdict:
         """Wait until Asterisk closed the files, measure them, join them, and seal the recording.
 
         What cannot be read or written is said in the verdict; the files then stay where they are.
@@ -114,7 +119,7 @@ class Keeping:
             self._spool.forget(recording)
             if still_open:
                 log.error("recording_not_closed", recording=recording, waited_s=self._close_s)
-                return Verdict(Outcome.UNJUDGED, problem="NOT_CLOSED")
+                return RecordingVerdict(CaptureOutcome.UNJUDGED, problem="NOT_CLOSED")
             again = expected
             measured = await self._sealers.take_in(
                 self._spool.directory, recording, self._vault, expected
@@ -122,10 +127,10 @@ class Keeping:
         except NotTakenIn as error:
             log.error("recording_not_kept", recording=recording, why=str(error))
             again = None if error.problem == "NOT_PCM" else again
-            return Verdict(Outcome.UNJUDGED, problem=error.problem, again=again)
+            return RecordingVerdict(CaptureOutcome.UNJUDGED, problem=error.problem, again=again)
         except OSError as error:
             log.error("recording_not_kept", recording=recording, why=error.strerror)
-            return Verdict(Outcome.UNJUDGED, problem="DISK", again=again)
+            return RecordingVerdict(CaptureOutcome.UNJUDGED, problem="DISK", again=again)
         return judge(measured, expected)
 
     async def remove_spooled(self, recording: RecordingId) -> SpoolRemoved | SpoolKept:

@@ -42,18 +42,18 @@ class TakeIn(msgspec.Struct, frozen=True, tag=True):
 
 
 class SetAside(msgspec.Struct, frozen=True, tag=True):
-    """Copy a strange file (:func:`~asterisk_compliance.storage.recordings.quarantine.copy_aside`)."""
+    """Copy a file of no call to the quarantine."""
 
     path: str
     directory: str
     recipients: tuple[str, ...]
 
 
-class Taken(msgspec.Struct, frozen=True, tag=True):
+class SealedFile(msgspec.Struct, frozen=True, tag=True):
     measured: Measured
 
 
-class Aside(msgspec.Struct, frozen=True, tag=True):
+class SetAsideFile(msgspec.Struct, frozen=True, tag=True):
     name: str
     size_bytes: int
     sha256: str
@@ -67,15 +67,15 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 
 Job: TypeAlias = TakeIn | SetAside
-Answer: TypeAlias = Taken | Aside | Failed
+SealerAnswer: TypeAlias = SealedFile | SetAsideFile | Failed
 
 
-def do(job: Job) -> Answer:
+def perform_job(job: Job) -> SealerAnswer:
     """Do one job; what goes wrong is an answer."""
     try:
         match job:
             case TakeIn():
-                return Taken(
+                return SealedFile(
                     measure_and_join(
                         Path(job.spool),
                         RecordingId(job.recording),
@@ -85,7 +85,9 @@ def do(job: Job) -> Answer:
                     )
                 )
             case SetAside():
-                return Aside(*copy_aside(Path(job.path), Path(job.directory), job.recipients))
+                return SetAsideFile(
+                    *copy_aside(Path(job.path), Path(job.directory), job.recipients)
+                )
     except RecordingUnreadable as error:
         return Failed(problem="NOT_PCM", why=str(error))
     except SealingFailed as error:
@@ -94,7 +96,7 @@ def do(job: Job) -> Answer:
         return Failed(problem="DISK", why=error.strerror or type(error).__name__)
 
 
-def live_and_die_with(parent: int) -> None:
+def exit_with_parent(parent: int) -> None:
     """Be killed when the parent dies, however it dies; signals to its group are not for us."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -104,11 +106,11 @@ def live_and_die_with(parent: int) -> None:
 
 
 def main() -> None:
-    live_and_die_with(int(sys.argv[1]))
+    exit_with_parent(int(sys.argv[1]))
     os.nice(NICENESS)
     decoder, encoder = msgspec.json.Decoder(Job), msgspec.json.Encoder()
     for line in sys.stdin.buffer:
-        answer = do(decoder.decode(line))
+        answer = perform_job(decoder.decode(line))
         sys.stdout.buffer.write(encoder.encode(answer) + b"\n")
         sys.stdout.buffer.flush()
 

@@ -19,13 +19,13 @@ import msgspec
 import structlog
 
 from asterisk_compliance.app.recordings.sealer import (
-    Answer,
-    Aside,
     Failed,
     Job,
+    SealedFile,
+    SealerAnswer,
     SetAside,
+    SetAsideFile,
     TakeIn,
-    Taken,
 )
 from asterisk_compliance.domain.recording.verdict import Expected, Measured
 from asterisk_compliance.errors import ComplianceError
@@ -33,7 +33,7 @@ from asterisk_compliance.ids import RecordingId
 
 _TRIES = 2
 _ANSWER_BYTES = 1 << 24
-_ANSWERS: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
+_ANSWERS: msgspec.json.Decoder[SealerAnswer] = msgspec.json.Decoder(SealerAnswer)
 _OURSELVES = "/proc/self/exe"
 """Also where the service's user could not find the interpreter by its path any more."""
 COMMAND = (sys.executable, "-P", "-m", "asterisk_compliance.app.recordings.sealer")
@@ -57,7 +57,7 @@ class _SealerDied(Exception):
     pass
 
 
-class Sealers:
+class SealerPool:
     """Takes recordings in, in other processes.
 
     Args:
@@ -79,8 +79,8 @@ class Sealers:
         self._free = asyncio.Semaphore(most)
         self._within_s = within_s
         self._command = command
-        self._idle: list[_Sealer] = []
-        self._busy: set[_Sealer] = set()
+        self._idle: list[SealerProcess] = []
+        self._busy: set[SealerProcess] = set()
 
     @property
     def pids(self) -> list[int]:
@@ -97,7 +97,7 @@ class Sealers:
         """
         job = TakeIn(str(spool), recording, str(vault), expected, self._recipients)
         answer = await self._do(job)
-        assert isinstance(answer, Taken)
+        assert isinstance(answer, SealedFile)
         return answer.measured
 
     async def set_aside(self, path: Path, directory: Path) -> tuple[str, int, str]:
@@ -107,7 +107,7 @@ class Sealers:
             NotTakenIn: it could not be copied.
         """
         answer = await self._do(SetAside(str(path), str(directory), self._recipients))
-        assert isinstance(answer, Aside)
+        assert isinstance(answer, SetAsideFile)
         return answer.name, answer.size_bytes, answer.sha256
 
     async def close(self) -> None:
@@ -117,7 +117,7 @@ class Sealers:
         self._idle.clear()
         self._busy.clear()
 
-    async def _do(self, job: Job) -> Answer:
+    async def _do(self, job: Job) -> SealerAnswer:
         async with self._free:
             for _ in range(_TRIES):
                 try:
@@ -130,10 +130,10 @@ class Sealers:
                 return answer
         raise NotTakenIn(problem="SEALER", why="the process that seals died twice")
 
-    async def _ask(self, job: Job) -> Answer:
-        sealer = self._idle.pop() if self._idle else await _Sealer.begin(self._command)
+    async def _ask(self, job: Job) -> SealerAnswer:
+        sealer = self._idle.pop() if self._idle else await SealerProcess.begin(self._command)
         self._busy.add(sealer)
-        answer: Answer | None = None
+        answer: SealerAnswer | None = None
         try:
             async with asyncio.timeout(self._within_s):
                 answer = await sealer.ask(job)
@@ -149,7 +149,7 @@ class Sealers:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Sealer:
+class SealerProcess:
     """One process, and both ends of the line to it."""
 
     process: subprocess.Popen[bytes]
@@ -157,7 +157,7 @@ class _Sealer:
     writer: asyncio.StreamWriter
 
     @classmethod
-    async def begin(cls, command: Sequence[str]) -> _Sealer:
+    async def begin(cls, command: Sequence[str]) -> SealerProcess:
         """Start one, from the thread of the loop: it dies with the thread that started it."""
         ours, theirs = socket.socketpair()
         with theirs:
@@ -176,7 +176,7 @@ class _Sealer:
                 ) from None
         return cls(process, *await asyncio.open_unix_connection(sock=ours, limit=_ANSWER_BYTES))
 
-    async def ask(self, job: Job) -> Answer:
+    async def ask(self, job: Job) -> SealerAnswer:
         try:
             self.writer.write(msgspec.json.encode(job) + b"\n")
             await self.writer.drain()

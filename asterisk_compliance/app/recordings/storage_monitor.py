@@ -19,7 +19,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from asterisk_compliance.app.audit.call_rows import Rows
+from asterisk_compliance.app.audit.call_rows import CallAuditLog
 from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.config.consistency import SERVICE_NODE
 from asterisk_compliance.config.settings import Settings
@@ -41,7 +41,7 @@ class PlaceName(StrEnum):
     STORE = "store"
 
 
-class Problem(StrEnum):
+class PlaceProblem(StrEnum):
     """What is wrong with a place. Stored in rows; ``docs/audit-kinds.md`` explains each."""
 
     LOW = "LOW"
@@ -51,7 +51,7 @@ class Problem(StrEnum):
 
 
 @dataclass(slots=True)
-class Place:
+class StoragePlace:
     """A directory that must be there, writable, with room.
 
     Attributes:
@@ -67,9 +67,9 @@ class Place:
     directory: Path
     free_bytes_min: int
     must_be_writable: bool = True
-    problem: Problem | None = None
+    problem: PlaceProblem | None = None
     free_bytes: int | None = None
-    _looking: asyncio.Future[tuple[Problem | None, int | None]] | None = field(
+    _looking: asyncio.Future[tuple[PlaceProblem | None, int | None]] | None = field(
         default=None, repr=False
     )
 
@@ -78,19 +78,19 @@ class Place:
         """Why nothing new is kept."""
         if self.problem is None:
             return None
-        return Reason.DISK_LOW if self.problem is Problem.LOW else Reason.STORAGE_NOT_WRITABLE
+        return Reason.DISK_LOW if self.problem is PlaceProblem.LOW else Reason.STORAGE_NOT_WRITABLE
 
-    def look(self) -> tuple[Problem | None, int | None]:
+    def look(self) -> tuple[PlaceProblem | None, int | None]:
         """Ask the file system; blocks as long as it does not answer."""
         try:
             found = os.statvfs(self.directory)
         except OSError:
-            return (Problem.GONE if self.must_be_writable else None), None
+            return (PlaceProblem.GONE if self.must_be_writable else None), None
         free = found.f_bavail * found.f_frsize
         if self.must_be_writable and not _can_write(self.directory, found):
-            return Problem.NOT_WRITABLE, free
-        enough = self.free_bytes_min * (_MENDED if self.problem is Problem.LOW else 1)
-        return (Problem.LOW if free < enough else None), free
+            return PlaceProblem.NOT_WRITABLE, free
+        enough = self.free_bytes_min * (_MENDED if self.problem is PlaceProblem.LOW else 1)
+        return (PlaceProblem.LOW if free < enough else None), free
 
     async def look_within(self, within_s: float) -> None:
         """Look in a thread; one that hangs is waited for again the next time, by no second one."""
@@ -101,7 +101,7 @@ class Place:
             self.problem, self.free_bytes = self._looking.result()
             self._looking = None
         else:
-            self.problem, self.free_bytes = Problem.HANGS, None
+            self.problem, self.free_bytes = PlaceProblem.HANGS, None
 
 
 def _can_write(directory: Path, found: os.statvfs_result) -> bool:
@@ -109,21 +109,21 @@ def _can_write(directory: Path, found: os.statvfs_result) -> bool:
     return writable and not found.f_flag & os.ST_RDONLY
 
 
-def places_of(settings: Settings) -> list[Place]:
+def places_of(settings: Settings) -> list[StoragePlace]:
     """Where a configuration keeps recordings and rows."""
     limits = settings.limits
     return [
         *(
-            Place(PlaceName.SPOOL, one.node, one.spool_path, limits.spool_free_mib * MIB)
+            StoragePlace(PlaceName.SPOOL, one.node, one.spool_path, limits.spool_free_mib * MIB)
             for one in settings.asterisk
         ),
-        Place(
+        StoragePlace(
             PlaceName.VAULT,
             SERVICE_NODE,
             settings.vault.recordings,
             limits.vault_free_mib * MIB,
         ),
-        Place(
+        StoragePlace(
             PlaceName.STORE,
             SERVICE_NODE,
             settings.audit.store,
@@ -145,7 +145,9 @@ class StorageUser(Protocol):
 class StorageWatch(Collector):
     """Looks at all places again and again, and tells the log and the calls; also their metrics."""
 
-    def __init__(self, settings: Settings, rows: Rows, nodes: Sequence[StorageUser]) -> None:
+    def __init__(
+        self, settings: Settings, rows: CallAuditLog, nodes: Sequence[StorageUser]
+    ) -> None:
         self.places = places_of(settings)
         self._check_s = settings.limits.storage_check_s
         self._rows = rows
@@ -168,7 +170,7 @@ class StorageWatch(Collector):
             if reason is not node.no_storage:
                 node.storage_changed(reason)
 
-    def _say(self, place: Place, before: Problem | None) -> None:
+    def _say(self, place: StoragePlace, before: PlaceProblem | None) -> None:
         log.warning(
             "storage_changed", place=place.name, node=place.node, problem=place.problem or "none"
         )
@@ -206,7 +208,7 @@ class StorageWatch(Collector):
         reasons = [place.reason for place in self._that_serve(node) if place.reason is not None]
         return max(reasons, key=lambda one: one is Reason.STORAGE_NOT_WRITABLE, default=None)
 
-    def _that_serve(self, node: str) -> Iterator[Place]:
+    def _that_serve(self, node: str) -> Iterator[StoragePlace]:
         return (place for place in self.places if place.node in {node, SERVICE_NODE})
 
     def collect(self) -> Iterable[Metric]:

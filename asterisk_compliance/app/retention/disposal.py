@@ -23,8 +23,8 @@ from typing import Protocol
 
 import structlog
 
-from asterisk_compliance.app.retention.person_expiry import Leaving, due_persons
-from asterisk_compliance.app.retention.plan import Plan, Planned, plan, today_of
+from asterisk_compliance.app.retention.person_expiry import PersonExpiry, due_persons
+from asterisk_compliance.app.retention.plan import DisposalPlan, PlannedDisposal, plan, today_of
 from asterisk_compliance.app.shared.marks import staff
 from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.config.consistency import SERVICE_NODE
@@ -34,7 +34,7 @@ from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.ids import NodeName, PartyId
 from asterisk_compliance.storage.log.legal_holds import matters_on
 from asterisk_compliance.storage.log.reader import StoreReader
-from asterisk_compliance.storage.queries.retention import Entry, RetentionReader
+from asterisk_compliance.storage.queries.retention import RetentionEntry, RetentionReader
 from asterisk_compliance.storage.recordings.disposal import digest_of, ending_of, files_of, remove
 
 FILES_AT_ONCE = 200
@@ -43,7 +43,7 @@ FILES_AT_ONCE = 200
 log = structlog.get_logger()
 
 
-class Commit(Protocol):
+class Committer(Protocol):
     """Makes rows durable, all of them or none, and returns the number of the last one.
 
     Raises:
@@ -53,7 +53,7 @@ class Commit(Protocol):
     def __call__(self, *drafts: Draft) -> int: ...
 
 
-class Outcome(StrEnum):
+class DisposalOutcome(StrEnum):
     """What became of a recording that was due."""
 
     DISPOSED = "disposed"
@@ -64,20 +64,20 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class DisposalPlaces:
     """Where the log, and files of recordings, are."""
 
     store: Path
     directories: tuple[Path, ...]
 
     @classmethod
-    def of(cls, settings: Settings) -> Places:
+    def of(cls, settings: Settings) -> DisposalPlaces:
         spools = sorted({asterisk.spool_path for asterisk in settings.asterisk})
         return cls(settings.audit.store, (settings.vault.recordings, *spools))
 
 
 @dataclass(slots=True)
-class Run:
+class DisposalRun:
     """One run, by one member of the staff or the timer.
 
     Attributes:
@@ -89,16 +89,18 @@ class Run:
         erased: How many of them went, so far.
     """
 
-    places: Places
-    commit: Commit
+    places: DisposalPlaces
+    commit: Committer
     by: PartyId
-    left: list[Planned]
-    done: Counter[Outcome] = field(default_factory=Counter)
-    leaving: Leaving | None = None
+    left: list[PlannedDisposal]
+    done: Counter[DisposalOutcome] = field(default_factory=Counter)
+    leaving: PersonExpiry | None = None
     erased: int = 0
 
     @classmethod
-    def begin(cls, settings: Settings, commit: Commit, user: str, now_ms: int | None = None) -> Run:
+    def begin(
+        cls, settings: Settings, commit: Committer, user: str, now_ms: int | None = None
+    ) -> DisposalRun:
         """Plan, and write who ordered it and what is due.
 
         Args:
@@ -118,8 +120,10 @@ class Run:
         number = commit(draft)
         assert draft.party is not None
         zone = settings.rules.time_zone
-        leaving = Leaving(parties, draft.party, f"RETENTION-{number}", at_ms, zone)
-        return cls(Places.of(settings), commit, draft.party, list(planned.due), leaving=leaving)
+        leaving = PersonExpiry(parties, draft.party, f"RETENTION-{number}", at_ms, zone)
+        return cls(
+            DisposalPlaces.of(settings), commit, draft.party, list(planned.due), leaving=leaving
+        )
 
     def go_on(self, for_s: float | None = None) -> None:
         """Dispose of what is left, for so long; without it, of everything.
@@ -145,7 +149,7 @@ class Run:
             if until is not None and time.monotonic() >= until:
                 return
 
-    def _erase(self, leaving: Leaving) -> None:
+    def _erase(self, leaving: PersonExpiry) -> None:
         with StoreReader(self.places.store) as reader:
             some, rows = leaving.some(reader)
         if rows:
@@ -153,14 +157,14 @@ class Run:
             self.erased += len(rows)
         del leaving.left[: len(some)]
 
-    def _dispose(self, one: Planned, files: Sequence[Path]) -> Outcome:
+    def _dispose(self, one: PlannedDisposal, files: Sequence[Path]) -> DisposalOutcome:
         with StoreReader(self.places.store) as reader:
             held = matters_on(reader, [one.call])
             entry = RetentionReader(reader).entry(one.recording)
         if not entry.there:
-            return Outcome.GONE
+            return DisposalOutcome.GONE
         if held and (files or one.begun is None):
-            return Outcome.HELD
+            return DisposalOutcome.HELD
         try:
             return self._remove(one, files, entry)
         except OSError as error:
@@ -175,9 +179,11 @@ class Run:
                     detail={"problem": "DISK", "recording": one.recording},
                 )
             )
-            return Outcome.FAILED
+            return DisposalOutcome.FAILED
 
-    def _remove(self, one: Planned, files: Sequence[Path], entry: Entry) -> Outcome:
+    def _remove(
+        self, one: PlannedDisposal, files: Sequence[Path], entry: RetentionEntry
+    ) -> DisposalOutcome:
         found = {f"{ending_of(one.recording, path)} {digest_of(path)}" for path in files}
         known = set(one.begun.files) if one.begun else set()
         if one.begun is None or found - known:
@@ -219,16 +225,16 @@ class Run:
                 },
             )
         )
-        return Outcome.DISPOSED
+        return DisposalOutcome.DISPOSED
 
     def answer(self) -> Mapping[str, int]:
         """How far it is."""
-        done = {str(outcome): self.done[outcome] for outcome in Outcome}
+        done = {str(outcome): self.done[outcome] for outcome in DisposalOutcome}
         left = len(self.left) + (len(self.leaving.left) if self.leaving else 0)
         return {**done, "erased": self.erased, "left": left}
 
 
-def run_draft(planned: Plan, persons: int, user: str) -> Draft:
+def run_draft(planned: DisposalPlan, persons: int, user: str) -> Draft:
     """The row that says who ordered a run, and what it found to do."""
     who = staff(user)
     return Draft(

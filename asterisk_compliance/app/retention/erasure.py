@@ -8,13 +8,14 @@ erased: :func:`plan` says what would happen, :func:`erase` does it through the r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Protocol
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from asterisk_compliance.app.shared.control_socket import Peer
+from asterisk_compliance.app.shared.audit_port import AuditAppender
+from asterisk_compliance.app.shared.control_socket import SocketPeer
 from asterisk_compliance.app.shared.marks import staff
 from asterisk_compliance.app.third_parties.provisions import must_be_kept
 from asterisk_compliance.app.third_parties.provisions_received import source_must_be_kept
@@ -25,7 +26,7 @@ from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.domain.periods import Period, day_of
 from asterisk_compliance.domain.phone_numbers import notations
 from asterisk_compliance.domain.retention.erasure import (
-    Ground,
+    ErasureGround,
     Hindrance,
     KeptParty,
     authority_problem,
@@ -39,7 +40,7 @@ from asterisk_compliance.storage.queries import persons
 
 _UTC = ZoneInfo("UTC")
 _OVERRULED: Mapping[str, frozenset[Hindrance]] = {
-    Ground.ORDER: frozenset({Hindrance.PROVISION_KEPT})
+    ErasureGround.ORDER: frozenset({Hindrance.PROVISION_KEPT})
 }
 """What an order of a court or an authority does not wait for."""
 PARTIES_PER_COMMIT = 100
@@ -58,14 +59,8 @@ class BadErasure(ComplianceError):
     exit_code = 2
 
 
-class Rows(Protocol):
-    """The audit log, as far as erasing needs it."""
-
-    def append(self, *drafts: Draft) -> Awaitable[int]: ...
-
-
 @dataclass(frozen=True, slots=True)
-class Whom:
+class PersonSelector:
     """Who is sought: exactly one of them is given.
 
     Attributes:
@@ -84,7 +79,7 @@ class Whom:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ErasurePlan:
     """What an erasure would do.
 
     Attributes:
@@ -96,7 +91,7 @@ class Plan:
     hindered: tuple[tuple[KeptParty, Hindrance], ...] = ()
 
 
-def seek(reader: StoreReader, whom: Whom, home: str | None) -> list[KeptParty]:
+def seek(reader: StoreReader, whom: PersonSelector, home: str | None) -> list[KeptParty]:
     """Every party that ``whom`` means; also one of whom only its number was dialled by others.
 
     Raises:
@@ -116,12 +111,12 @@ def seek(reader: StoreReader, whom: Whom, home: str | None) -> list[KeptParty]:
 
 def plan(
     reader: StoreReader,
-    whom: Whom,
+    whom: PersonSelector,
     home: str | None,
     now_ms: int,
     zone: ZoneInfo = _UTC,
     keep: Period | None = None,
-) -> Plan:
+) -> ErasurePlan:
     """What erasing ``whom`` would do, where the site's days are those of ``zone``.
 
     ``keep``: as of :func:`hindrance_of`.
@@ -137,7 +132,7 @@ def plan(
         if (why := hindrance_of(reader, one, now_ms, today, held=one.call in held, keep=keep))
         is not None
     ]
-    return Plan(tuple(sought), tuple(hindered))
+    return ErasurePlan(tuple(sought), tuple(hindered))
 
 
 def hindrance_of(
@@ -159,15 +154,15 @@ def hindrance_of(
     return hindrance(one, now_ms, held=held, recorded=recorded)
 
 
-def check(reader: StoreReader, planned: Plan, ground: str, authority: str) -> None:
+def check(reader: StoreReader, planned: ErasurePlan, ground: str, authority: str) -> None:
     """Whether the plan may be carried out.
 
     Raises:
         BadErasure: there is no such ground, or the authority is none.
         NotErasable: somebody is hindered.
     """
-    if ground not in set(Ground):
-        raise BadErasure("there is no such ground", hint=f"one of {', '.join(Ground)}")
+    if ground not in set(ErasureGround):
+        raise BadErasure("there is no such ground", hint=f"one of {', '.join(ErasureGround)}")
     if problem := authority_problem(authority, persons.values(reader, planned.parties)):
         raise BadErasure(f"this is no authority: {problem}", hint="REQ-2026-0042")
     hindered = [one for one in planned.hindered if one[1] not in _OVERRULED.get(ground, ())]
@@ -182,7 +177,7 @@ def tombstones(parties: Sequence[KeptParty], ground: str, authority: str, user: 
 
     Args:
         parties: As of :func:`plan`, after :func:`check`.
-        ground: A value of :class:`Ground`.
+        ground: A value of :class:`ErasureGround`.
         authority: Who decided, as a reference.
         user: Who does it: the operating system's, which stands only in the table of persons.
     """
@@ -220,13 +215,13 @@ class Erasing:
     """
 
     def __init__(
-        self, rows: Rows, settings: Callable[[], Settings], holds_stand: asyncio.Lock
+        self, rows: AuditAppender, settings: Callable[[], Settings], holds_stand: asyncio.Lock
     ) -> None:
         self._rows = rows
         self._settings = settings
         self._holds_stand = holds_stand
 
-    async def erase(self, peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    async def erase(self, peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         """Erase whom ``arguments`` say; the verb of the control socket.
 
         Args:
@@ -241,7 +236,9 @@ class Erasing:
             BadErasure, NotErasable: as of :func:`check`.
             StoreError: the store cannot be read or written; what was erased has its rows.
         """
-        whom = Whom(**{name: arguments.get(name, "") for name in ("party", "number", "user")})
+        whom = PersonSelector(
+            **{name: arguments.get(name, "") for name in ("party", "number", "user")}
+        )
         ground, authority = arguments.get("ground", ""), arguments.get("authority", "")
         async with self._holds_stand:
             planned = await asyncio.to_thread(self._checked, whom, ground, authority)
@@ -252,7 +249,7 @@ class Erasing:
                 seq = await self._rows.append(*drafts[first : first + PARTIES_PER_COMMIT])
         return {**outcome(now, seq), "left": len(planned) - len(now)}
 
-    def _checked(self, whom: Whom, ground: str, authority: str) -> tuple[KeptParty, ...]:
+    def _checked(self, whom: PersonSelector, ground: str, authority: str) -> tuple[KeptParty, ...]:
         settings = self._settings()
         with StoreReader(settings.audit.store) as reader:
             rules = settings.rules

@@ -12,12 +12,19 @@ from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.policy.notice import OnWithdrawal
 from asterisk_compliance.domain.purposes import PurposeCode
 from asterisk_compliance.domain.recording.assurance_words import Recorded, recorded
-from asterisk_compliance.domain.retention.schedule import Due, Kept, Today, Told, due, read_told
+from asterisk_compliance.domain.retention.schedule import (
+    DisposalDue,
+    KeptUntil,
+    StatedRetention,
+    Today,
+    due,
+    read_told,
+)
 from asterisk_compliance.ids import CallId, RecordingId
 from asterisk_compliance.storage.log.reader import RowQuery, StoreReader
 
 
-def kept_until(recording: RecordingId, rows: Iterable[Row], today: Today) -> Due | None:
+def kept_until(recording: RecordingId, rows: Iterable[Row], today: Today) -> DisposalDue | None:
     """By what was told then and is configured now; ``None``: nothing says when.
 
     Args:
@@ -29,7 +36,7 @@ def kept_until(recording: RecordingId, rows: Iterable[Row], today: Today) -> Due
     call = first.call
     assert call is not None
     policy, withdrawn = "", False
-    told: Told | None = None
+    told: StatedRetention | None = None
     purposes: tuple[str, ...] = ()
     ended: int | None = None
     for row in (first, *rest):
@@ -46,8 +53,8 @@ def kept_until(recording: RecordingId, rows: Iterable[Row], today: Today) -> Due
                 ended = milliseconds(row.at)
             case _:
                 pass
-    then = Told({PurposeCode(code): None for code in purposes}) if told is None else told
-    kept = Kept(recording, call, policy, then, minted_ms(call), ended, withdrawn)
+    then = StatedRetention({PurposeCode(code): None for code in purposes}) if told is None else told
+    kept = KeptUntil(recording, call, policy, then, minted_ms(call), ended, withdrawn)
     return due(kept, today)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from asterisk_compliance.app.retention.disposal import Commit
+from asterisk_compliance.app.retention.disposal import Committer
 from asterisk_compliance.app.shared.marks import staff
 from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.config.consistency import SERVICE_NODE
@@ -52,7 +52,7 @@ class SamePerson(ComplianceError):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class HoldDraft:
     """A hold as somebody asked for it.
 
     Attributes:
@@ -101,7 +101,7 @@ class Wish:
         )
 
 
-def read_wish(arguments: Mapping[str, str]) -> Wish:
+def read_wish(arguments: Mapping[str, str]) -> HoldDraft:
     """A hold as the command line passes it on: empty values say nothing, times are as in rows.
 
     Raises:
@@ -120,7 +120,7 @@ def read_wish(arguments: Mapping[str, str]) -> Wish:
         since_ms=since,
         until_ms=until,
     )
-    return Wish(arguments.get("matter", ""), criteria, arguments.get("number", ""))
+    return HoldDraft(arguments.get("matter", ""), criteria, arguments.get("number", ""))
 
 
 def _moment_ms(text: str) -> int | None:
@@ -133,7 +133,7 @@ def _moment_ms(text: str) -> int | None:
 
 
 def place(
-    settings: Settings, commit: Commit, user: str, arguments: Mapping[str, str]
+    settings: Settings, commit: Committer, user: str, arguments: Mapping[str, str]
 ) -> Mapping[str, Any]:
     """Place a hold in the user's name.
 
@@ -153,7 +153,7 @@ def place(
 
 
 def release(
-    settings: Settings, commit: Commit, user: str, arguments: Mapping[str, str]
+    settings: Settings, commit: Committer, user: str, arguments: Mapping[str, str]
 ) -> Mapping[str, Any]:
     """Release one hold, or all of a matter, in the user's name.
 

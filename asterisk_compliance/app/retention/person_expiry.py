@@ -20,8 +20,8 @@ from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.audit.rows import Draft
 from asterisk_compliance.domain.deadlines import over_ms
 from asterisk_compliance.domain.periods import day_of, over_before
-from asterisk_compliance.domain.retention.erasure import LONGEST_CALL_MS, Ground
-from asterisk_compliance.domain.subject_requests.requests import Request
+from asterisk_compliance.domain.retention.erasure import LONGEST_CALL_MS, ErasureGround
+from asterisk_compliance.domain.subject_requests.requests import SubjectRequest
 from asterisk_compliance.ids import CallId, PartyId
 from asterisk_compliance.storage.log.legal_holds import matters_on
 from asterisk_compliance.storage.log.reader import StoreReader
@@ -32,7 +32,7 @@ from asterisk_compliance.storage.queries.subject_requests import every_request
 _LOOKED_AT_ONCE: Final = 1_000
 
 
-class DuePerson(NamedTuple):
+class ExpiredPerson(NamedTuple):
     """Somebody whose time is over.
 
     Attributes:
@@ -45,7 +45,7 @@ class DuePerson(NamedTuple):
     due_ms: int
 
 
-def due_persons(reader: StoreReader, settings: Settings, at_ms: int) -> Iterator[DuePerson]:
+def due_persons(reader: StoreReader, settings: Settings, at_ms: int) -> Iterator[ExpiredPerson]:
     """Whom a run would erase at ``at_ms``, found while they are taken.
 
     Raises:
@@ -65,7 +65,7 @@ def due_persons(reader: StoreReader, settings: Settings, at_ms: int) -> Iterator
 
 
 @dataclass(slots=True)
-class Leaving:
+class PersonExpiry:
     """Those whose time is over, on their way out.
 
     Attributes:
@@ -98,15 +98,15 @@ class Leaving:
             and one.call not in awaited
             and not hindrance_of(reader, one, self.at_ms, today, held=one.call in held)
         ]
-        rows = tombstones(going, Ground.RETENTION_ENDED, self.authority, "")
+        rows = tombstones(going, ErasureGround.RETENTION_ENDED, self.authority, "")
         return some, [replace(one, actor=self.by, party=None, role=None, facts=()) for one in rows]
 
 
-def _awaited(requests: Iterable[Request]) -> set[CallId]:
+def _awaited(requests: Iterable[SubjectRequest]) -> set[CallId]:
     return {call for one in requests if one.is_open for call in one.calls}
 
 
-def _of_calls(reader: StoreReader, settings: Settings, at_ms: int) -> Iterator[DuePerson]:
+def _of_calls(reader: StoreReader, settings: Settings, at_ms: int) -> Iterator[ExpiredPerson]:
     period, zone = settings.retention.erase_persons, settings.rules.time_zone
     before_ms = None if period is None else over_before(period, at_ms, zone)
     if period is None or before_ms is None:
@@ -114,14 +114,14 @@ def _of_calls(reader: StoreReader, settings: Settings, at_ms: int) -> Iterator[D
     for one in outlived(reader, before_ms, at_ms - LONGEST_CALL_MS):
         due_ms = over_ms(period, one.since_ms, zone)
         if due_ms <= at_ms:
-            yield DuePerson(one.party, one.call, due_ms)
+            yield ExpiredPerson(one.party, one.call, due_ms)
 
 
-def _of_requests(requests: Iterable[Request], settings: Settings) -> Iterator[DuePerson]:
+def _of_requests(requests: Iterable[SubjectRequest], settings: Settings) -> Iterator[ExpiredPerson]:
     period = settings.requests.keep_requesters
     if period is None:
         return
     for one in requests:
         if one.over_ms is not None:
             due_ms = over_ms(period, one.over_ms, settings.rules.time_zone)
-            yield DuePerson(one.requester, None, due_ms)
+            yield ExpiredPerson(one.requester, None, due_ms)

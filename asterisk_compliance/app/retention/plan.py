@@ -12,11 +12,11 @@ from asterisk_compliance.config.settings import PolicySettings, Settings
 from asterisk_compliance.domain.audit.encoding import milliseconds, timestamp
 from asterisk_compliance.domain.periods import days
 from asterisk_compliance.domain.policy.reachability import applying_to, lowest, reachable
-from asterisk_compliance.domain.policy.rules import Rule
+from asterisk_compliance.domain.policy.rules import PolicyRule
 from asterisk_compliance.domain.retention.schedule import (
-    Due,
-    Fate,
-    Limits,
+    DisposalDue,
+    RecordingFate,
+    RetentionLimits,
     Today,
     due,
     due_before,
@@ -26,14 +26,14 @@ from asterisk_compliance.domain.retention.schedule import (
 from asterisk_compliance.ids import CallId, RecordingId
 from asterisk_compliance.storage.log.legal_holds import matters_on
 from asterisk_compliance.storage.log.reader import StoreReader
-from asterisk_compliance.storage.queries.retention import Begun, Group, RetentionReader
+from asterisk_compliance.storage.queries.retention import Begun, RetentionGroup, RetentionReader
 
 OVERDUE_MS = 48 * 3_600_000
 """Two nights: the timer did not run, or the disposal failed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedDisposal:
     """A recording whose time is over.
 
     Attributes:
@@ -43,7 +43,7 @@ class Planned:
 
     recording: RecordingId
     call: CallId
-    due: Due
+    due: DisposalDue
     matters: tuple[str, ...] = ()
     begun: Begun | None = None
 
@@ -61,7 +61,7 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DisposalPlan:
     """What would happen at one moment.
 
     Attributes:
@@ -73,8 +73,8 @@ class Plan:
     """
 
     at_ms: int
-    due: tuple[Planned, ...]
-    held: tuple[Planned, ...]
+    due: tuple[PlannedDisposal, ...]
+    held: tuple[PlannedDisposal, ...]
     kept: int
     undated: int
 
@@ -99,7 +99,7 @@ def today_of(settings: Settings) -> Today:
     return Today(settings.rules.time_zone, needed_for(settings), limits)
 
 
-def plan(store: Path, today: Today, at_ms: int) -> Plan:
+def plan(store: Path, today: Today, at_ms: int) -> DisposalPlan:
     """What is due at ``at_ms``, and what of it is held; reads, and changes nothing.
 
     Raises:
@@ -111,20 +111,22 @@ def plan(store: Path, today: Today, at_ms: int) -> Plan:
         groups = log.groups()
         candidates = list(_candidates(log, groups, today, at_ms))
         held = matters_on(reader, {one.call for one in candidates})
-    due_now: list[Planned] = []
-    held_now: list[Planned] = []
+    due_now: list[PlannedDisposal] = []
+    held_now: list[PlannedDisposal] = []
     for one in candidates:
         matters = held.get(one.call, ())
         match fate(one.due, matters, at_ms):
-            case Fate.DUE:
+            case RecordingFate.DUE:
                 due_now.append(one)
-            case Fate.HELD:
-                held_now.append(Planned(one.recording, one.call, one.due, matters, one.begun))
-            case Fate.KEPT:
+            case RecordingFate.HELD:
+                held_now.append(
+                    PlannedDisposal(one.recording, one.call, one.due, matters, one.begun)
+                )
+            case RecordingFate.KEPT:
                 pass
     due_now.sort(key=lambda one: (one.due.at_ms, one.recording))
     held_now.sort(key=lambda one: (one.due.at_ms, one.recording))
-    return Plan(
+    return DisposalPlan(
         at_ms,
         tuple(due_now),
         tuple(held_now),
@@ -133,26 +135,26 @@ def plan(store: Path, today: Today, at_ms: int) -> Plan:
     )
 
 
-def _limits(policy: PolicySettings, rules: tuple[Rule, ...]) -> Limits:
+def _limits(policy: PolicySettings, rules: tuple[PolicyRule, ...]) -> RetentionLimits:
     """A rule for some calls only may have asked for its minimum then; its maximum is in the row."""
     applying = applying_to(rules, policy.name)
     least = [one for one in reachable(applying, policy.terms)["retention_min_days"] if one]
     most = lowest(applying, policy.terms).retention_max_days
-    return Limits(
+    return RetentionLimits(
         days(max(least)) if least else None,
         None if most is None else days(most),
     )
 
 
 def _candidates(
-    log: RetentionReader, groups: Sequence[Group], today: Today, at_ms: int
-) -> Iterator[Planned]:
+    log: RetentionReader, groups: Sequence[RetentionGroup], today: Today, at_ms: int
+) -> Iterator[PlannedDisposal]:
     """What may be due: few more than are."""
     seen: set[RecordingId] = set()
     for begun in log.begun():
         seen.add(begun.recording)
-        why = Due(milliseconds(begun.due_at), begun.ground, begun.rule, begun.period)
-        yield Planned(begun.recording, begun.call, why, begun=begun)
+        why = DisposalDue(milliseconds(begun.due_at), begun.ground, begun.rule, begun.period)
+        yield PlannedDisposal(begun.recording, begun.call, why, begun=begun)
     found = (
         log.of_group(group, due_before(group.policy or "", group.told, today, at_ms))
         for group in groups
@@ -161,8 +163,8 @@ def _candidates(
         why_now = due(kept, today)
         if why_now is not None and kept.recording not in seen:
             seen.add(kept.recording)
-            yield Planned(kept.recording, kept.call, why_now)
+            yield PlannedDisposal(kept.recording, kept.call, why_now)
 
 
-def _is_undated(group: Group, today: Today) -> bool:
+def _is_undated(group: RetentionGroup, today: Today) -> bool:
     return group.retention is not None and not is_dated(group.policy or "", group.told, today)

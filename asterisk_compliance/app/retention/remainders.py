@@ -38,7 +38,7 @@ class Remainder:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class PersonalDataPlaces:
     """Where this site has what; files that the configuration does not name are Asterisk's own.
 
     Attributes:
@@ -54,12 +54,12 @@ class Places:
     recordings: tuple[str, ...] = ()
 
 
-def remainders(parties: Sequence[KeptParty], places: Places) -> list[Remainder]:
+def remainders(parties: Sequence[KeptParty], places: PersonalDataPlaces) -> list[Remainder]:
     """What is left of these parties; of nobody in particular, what is left of anybody."""
     return [*_asterisk(parties, places), *_ours(parties, places)]
 
 
-def _asterisk(parties: Sequence[KeptParty], places: Places) -> Iterator[Remainder]:
+def _asterisk(parties: Sequence[KeptParty], places: PersonalDataPlaces) -> Iterator[Remainder]:
     channels = sorted({one.channel for one in parties if one.channel})
     linked = sorted({one.linkedid for one in parties if one.linkedid not in {"", "none"}})
     ids = sorted({*channels, *linked})
@@ -110,7 +110,7 @@ def _asterisk(parties: Sequence[KeptParty], places: Places) -> Iterator[Remainde
     )
 
 
-def _ours(parties: Sequence[KeptParty], places: Places) -> Iterator[Remainder]:
+def _ours(parties: Sequence[KeptParty], places: PersonalDataPlaces) -> Iterator[Remainder]:
     yield Remainder(
         "recordings",
         "the voice: this erasure takes values and keys of search, not audio",
@@ -172,7 +172,7 @@ def _handed_out(call: str) -> Iterator[str]:
         yield f"asterisk-compliance audit list --kind {kind} --call {call}"
 
 
-def _verify(places: Places) -> str:
+def _verify(places: PersonalDataPlaces) -> str:
     return f"asterisk-compliance audit verify --store {shlex.quote(str(places.store))}"
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
-from asterisk_compliance.app.retention.disposal import Commit, Places, Run
+from asterisk_compliance.app.retention.disposal import Committer, DisposalPlaces, DisposalRun
 from asterisk_compliance.app.retention.legal_holds import place, release
-from asterisk_compliance.app.retention.plan import Planned, plan, today_of
-from asterisk_compliance.app.shared.control_socket import Peer, Verb
+from asterisk_compliance.app.retention.plan import PlannedDisposal, plan, today_of
+from asterisk_compliance.app.shared.audit_port import AuditAppender
+from asterisk_compliance.app.shared.control_socket import SocketPeer, Verb
 from asterisk_compliance.app.shared.metrics import Metrics
 from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.config.settings import Settings
@@ -36,13 +37,7 @@ log = structlog.get_logger()
 _Done = TypeVar("_Done")
 
 
-class Rows(Protocol):
-    """The audit log, as far as retention needs it."""
-
-    def append(self, *drafts: Draft) -> Awaitable[int]: ...
-
-
-class Retaining:
+class RetentionService:
     """Answers ``dispose``, ``hold`` and ``release-hold``, one at a time.
 
     Args:
@@ -58,7 +53,7 @@ class Retaining:
 
     def __init__(
         self,
-        rows: Rows,
+        rows: AuditAppender,
         settings: Callable[[], Settings],
         metrics: Metrics,
         now_ms: Callable[[], int] = unix_ms,
@@ -68,8 +63,8 @@ class Retaining:
         self._metrics = metrics
         self._now_ms = now_ms
         self.holds_stand = asyncio.Lock()
-        self._planning: asyncio.Future[Run] | None = None
-        self._run: Run | None = None
+        self._planning: asyncio.Future[DisposalRun] | None = None
+        self._run: DisposalRun | None = None
 
     def verbs(self) -> Mapping[str, Verb]:
         return {"dispose": self.dispose, "hold": self.hold, "release-hold": self.release_hold}
@@ -80,7 +75,7 @@ class Retaining:
             await self._count()
             await asyncio.sleep(LOOK_S)
 
-    async def dispose(self, peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    async def dispose(self, peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         """Begin a run (``first`` = ``yes``), or go on with it.
 
         Returns:
@@ -103,7 +98,7 @@ class Retaining:
             await self._count()
         return run.answer()
 
-    async def _planned(self, user: str, *, anew: bool) -> Run | None:
+    async def _planned(self, user: str, *, anew: bool) -> DisposalRun | None:
         """A new run; ``None``: whoever asks again gets it. A million recordings take minutes.
 
         ``anew``: not one that is ready, and that nobody asked for again: it is somebody else's.
@@ -112,7 +107,9 @@ class Retaining:
             self._planning.exception()
             self._planning = None
         if self._planning is None:
-            begin = partial(Run.begin, self._settings(), self._commit(), user, self._now_ms())
+            begin = partial(
+                DisposalRun.begin, self._settings(), self._commit(), user, self._now_ms()
+            )
             self._planning = asyncio.get_running_loop().run_in_executor(None, begin)
         done, _ = await asyncio.wait({self._planning}, timeout=PLAN_S)
         if not done:
@@ -120,21 +117,23 @@ class Retaining:
         planned, self._planning = self._planning, None
         return planned.result()
 
-    async def hold(self, peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    async def hold(self, peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         """Place a hold; arguments and errors as of :func:`~.holding.place`."""
         async with self.holds_stand:
             return await _to_its_end(
                 partial(place, self._settings(), self._commit(), peer.user, arguments)
             )
 
-    async def release_hold(self, peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    async def release_hold(
+        self, peer: SocketPeer, arguments: Mapping[str, str]
+    ) -> Mapping[str, Any]:
         """Release holds; arguments and errors as of :func:`~.holding.release`."""
         async with self.holds_stand:
             return await _to_its_end(
                 partial(release, self._settings(), self._commit(), peer.user, arguments)
             )
 
-    async def dispose_of(self, some: Sequence[Planned], by: PartyId) -> Run:
+    async def dispose_of(self, some: Sequence[PlannedDisposal], by: PartyId) -> DisposalRun:
         """Dispose of some recordings, whatever their periods say; those that are held stay.
 
         Args:
@@ -148,7 +147,7 @@ class Retaining:
             StoreError: as of :meth:`dispose`.
         """
         async with self.holds_stand:
-            run = Run(Places.of(self._settings()), self._commit(), by, list(some))
+            run = DisposalRun(DisposalPlaces.of(self._settings()), self._commit(), by, list(some))
             await _to_its_end(partial(run.go_on, STEP_S))
         return run
 
@@ -164,7 +163,7 @@ class Retaining:
         for state, count in found.counts().items():
             self._metrics.retention.labels(state).set(count)
 
-    def _commit(self) -> Commit:
+    def _commit(self) -> Committer:
         """For a worker thread: append on the loop, and wait until the row is durable."""
         loop = asyncio.get_running_loop()
 
@@ -197,7 +196,7 @@ async def _to_its_end(work: Callable[[], _Done]) -> _Done:
         raise
 
 
-def may_not_go(store: Path, call: CallId) -> bool:
+def is_protected(store: Path, call: CallId) -> bool:
     """Whether somebody holds a call; in doubt, because the log cannot be read, it is held.
 
     A synthetic call of the service itself never is.

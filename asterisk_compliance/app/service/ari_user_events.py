@@ -23,7 +23,7 @@ from asterisk_compliance.domain.audit.encoding import Row
 from asterisk_compliance.domain.audit.rows import Actor, Kind
 from asterisk_compliance.errors import AsteriskError, RequestRefused
 from asterisk_compliance.ids import NodeName
-from asterisk_compliance.storage.log.stored import Stored
+from asterisk_compliance.storage.log.stored import StoredRow
 
 EVENT = "call_fact"
 """Name of the user event. AMI never sees it, and ``Compliance…`` is what AMI tells us."""
@@ -59,7 +59,7 @@ log = structlog.get_logger()
 _rows = msgspec.json.Decoder(Row)
 
 
-class LiveFacts:
+class AriUserEventPublisher:
     """What is told to whom. Make it, have it :meth:`observe` what is stored, and :meth:`run` it."""
 
     def __init__(
@@ -76,7 +76,7 @@ class LiveFacts:
         }
         self._anybody = any(self._listeners.values())
 
-    def observe(self, stored: Sequence[Stored]) -> None:
+    def observe(self, stored: Sequence[StoredRow]) -> None:
         """Queue what others are to hear of rows that are durable; never waits."""
         if not self._anybody:
             return

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from asterisk_compliance.age import fingerprint
-from asterisk_compliance.app.audit.metered_log import CountedRows
+from asterisk_compliance.app.audit.metered_log import MeteredLog
 from asterisk_compliance.app.checks.findings import changes_ahead
 from asterisk_compliance.app.checks.incidents import leak_rules_ahead
 from asterisk_compliance.app.disclosure.page import page_of
@@ -29,7 +29,7 @@ AHEAD_DAYS = 90
 log = structlog.get_logger()
 
 
-async def introduce(rows: CountedRows, new: Configuration, *first: Draft) -> None:
+async def introduce(rows: MeteredLog, new: Configuration, *first: Draft) -> None:
     """Say in the log by which rules and words calls are dealt with, and what was to be published.
 
     Words, sounds, promises and the page go into the content store, under the digests in the rows.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from asterisk_compliance.app.audit.metered_log import CountedRows
-from asterisk_compliance.app.recordings.storage_monitor import Place
-from asterisk_compliance.app.shared.troubles import Found, Trouble
+from asterisk_compliance.app.audit.metered_log import MeteredLog
+from asterisk_compliance.app.recordings.storage_monitor import StoragePlace
+from asterisk_compliance.app.shared.troubles import HealthTrouble, Trouble
 from asterisk_compliance.config.consistency import SERVICE_NODE
 
 if TYPE_CHECKING:
@@ -15,31 +15,31 @@ if TYPE_CHECKING:
 
 
 def troubles(
-    nodes: Iterable[Node], rows: CountedRows, store_s: float, places: Iterable[Place] = ()
-) -> list[Found]:
+    nodes: Iterable[Node], rows: MeteredLog, store_s: float, places: Iterable[StoragePlace] = ()
+) -> list[HealthTrouble]:
     """Everything that is wrong now; ``store_s``: a store that moves nothing for so long hangs."""
     found = [found for node in nodes for found in _of_node(node)]
     found += [one for place in places for one in _of_place(place)]
     if rows.stuck_s > store_s:
-        found.append(Found(Trouble.STORE_HANGS))
+        found.append(HealthTrouble(Trouble.STORE_HANGS))
     if rows.refuses:
-        found.append(Found(Trouble.STORE_REFUSES))
+        found.append(HealthTrouble(Trouble.STORE_REFUSES))
     return found
 
 
-def _of_node(node: Node) -> Iterator[Found]:
+def _of_node(node: Node) -> Iterator[HealthTrouble]:
     if node.ari is not None and node.ari.transport is None:
-        yield Found(Trouble.ARI_DOWN, node.node)
+        yield HealthTrouble(Trouble.ARI_DOWN, node.node)
     if node.ami is not None and not node.ami.connected:
-        yield Found(Trouble.AMI_DOWN, node.node)
+        yield HealthTrouble(Trouble.AMI_DOWN, node.node)
     if node.stopping:
-        yield Found(Trouble.STOPPING, node.node)
+        yield HealthTrouble(Trouble.STOPPING, node.node)
 
 
-def _of_place(place: Place) -> Iterator[Found]:
+def _of_place(place: StoragePlace) -> Iterator[HealthTrouble]:
     if place.reason is not None:
         node = "" if place.node == SERVICE_NODE else place.node
-        yield Found(Trouble(place.reason), node, place.name)
+        yield HealthTrouble(Trouble(place.reason), node, place.name)
 
 
 def status_of(node: Node) -> Mapping[str, Any]:
@@ -57,7 +57,7 @@ def status_of(node: Node) -> Mapping[str, Any]:
 
 
 def health(
-    found: Sequence[Found], nodes: Sequence[Mapping[str, Any]], rows: CountedRows
+    found: Sequence[HealthTrouble], nodes: Sequence[Mapping[str, Any]], rows: MeteredLog
 ) -> Mapping[str, Any]:
     """What ``/health`` answers, beside the configuration; ``nodes`` as ``status`` shows them."""
     return {

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 import structlog
 
-from asterisk_compliance.app.service.watchdog import BEAT, GOODBYE, READY, Playing, Released
-from asterisk_compliance.domain.call.events import Entry
+from asterisk_compliance.app.service.watchdog import BEAT, GOODBYE, READY, Playing, WatchdogRelease
+from asterisk_compliance.domain.call.events import EntryWire
 from asterisk_compliance.domain.call.state import Call
 from asterisk_compliance.ids import ChannelId, NodeName, PlaybackId
 
@@ -63,7 +63,7 @@ class Heartbeat:
 
     def plays(self, node: NodeName, call: Call) -> None:
         """Tell what the call's channel hears while it waits for us, where that has changed."""
-        playback = call.playback if call.waits_for_us and call.entry is Entry.ARI else None
+        playback = call.playback if call.waits_for_us and call.entry is EntryWire.ARI else None
         if playback is None:
             self.over(node, call)
         elif self._playing.get(call.channel) != playback:
@@ -75,7 +75,7 @@ class Heartbeat:
         if self._playing.pop(call.channel, None) is not None:
             self._write(msgspec.json.encode(Playing(node, call.channel)))
 
-    async def run(self, released: Callable[[Released], None]) -> None:
+    async def run(self, released: Callable[[WatchdogRelease], None]) -> None:
         """Keep a watchdog, and beat, until cancelled; then say goodbye to it."""
         if not self._command:
             return
@@ -103,7 +103,7 @@ class Heartbeat:
             await asyncio.sleep(self._hung_s / _BEATS)
 
     async def _hear(
-        self, dog: subprocess.Popen[bytes], released: Callable[[Released], None]
+        self, dog: subprocess.Popen[bytes], released: Callable[[WatchdogRelease], None]
     ) -> None:
         """What it says, line by line, as soon as we can listen again."""
         reader = asyncio.StreamReader()
@@ -116,7 +116,7 @@ class Heartbeat:
                     self._ready = True
                     continue
                 try:
-                    released(msgspec.json.decode(line, type=Released))
+                    released(msgspec.json.decode(line, type=WatchdogRelease))
                 except msgspec.DecodeError:
                     log.error("watchdog_not_understood")
         finally:

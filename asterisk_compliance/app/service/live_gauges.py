@@ -10,19 +10,19 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from asterisk_compliance.app.audit.metered_log import CountedRows
-from asterisk_compliance.app.calls.playing_notices import Notices
-from asterisk_compliance.domain.call.state import Phase
+from asterisk_compliance.app.audit.metered_log import MeteredLog
+from asterisk_compliance.app.calls.playing_notices import NoticeSlots
+from asterisk_compliance.domain.call.state import CallPhase
 
 if TYPE_CHECKING:
     from asterisk_compliance.app.calls.node import Node
 
 
-class Live(Collector):
+class LiveGauges(Collector):
     """Gauges of the running service, and the counters that its connections keep themselves."""
 
     def __init__(
-        self, nodes: Callable[[], Sequence[Node]], rows: CountedRows, notices: Notices
+        self, nodes: Callable[[], Sequence[Node]], rows: MeteredLog, notices: NoticeSlots
     ) -> None:
         self._nodes = nodes
         self._rows = rows
@@ -56,7 +56,7 @@ def _of_nodes(nodes: Sequence[Node]) -> Iterator[Metric]:
     for node in nodes:
         real = [task.call for task in node.calls.values() if not task.call.synthetic]
         phases = Counter(call.phase for call in real)
-        for phase in Phase:
+        for phase in CallPhase:
             calls.add_metric((node.node, phase), phases[phase])
         if node.ari is not None:
             up.add_metric((node.node, "ari"), node.ari.transport is not None)

@@ -10,44 +10,48 @@ from typing import Any
 
 import structlog
 
-from asterisk_compliance.app.access.hearing_verbs import Hearings
+from asterisk_compliance.app.access.hearing_verbs import HearingService
 from asterisk_compliance.app.access.past_calls import PastCalls
 from asterisk_compliance.app.audit.checkpointing import Checkpointing
-from asterisk_compliance.app.audit.metered_log import CountedRows
+from asterisk_compliance.app.audit.metered_log import MeteredLog
 from asterisk_compliance.app.audit.open_log import owned_log
 from asterisk_compliance.app.audit.webhooks import Webhooks
 from asterisk_compliance.app.breach.incidents import Incidents
 from asterisk_compliance.app.calls.agi_caller_channel import serve_call
-from asterisk_compliance.app.calls.asterisk_listeners import AmiEars, AriEars
+from asterisk_compliance.app.calls.asterisk_listeners import AmiEventRouter, AriEventRouter
 from asterisk_compliance.app.calls.node import Node
-from asterisk_compliance.app.calls.playing_notices import Notices
+from asterisk_compliance.app.calls.playing_notices import NoticeSlots
 from asterisk_compliance.app.calls.recording_control import ask_call
-from asterisk_compliance.app.calls.recovery.liveness import Lives, earlier_lives, keep_marking
+from asterisk_compliance.app.calls.recovery.liveness import (
+    LivenessRecord,
+    previous_runs,
+    write_liveness_marks,
+)
 from asterisk_compliance.app.calls.recovery.untracked import write_release
 from asterisk_compliance.app.checks.live.canary import Canary, canaries
 from asterisk_compliance.app.checks.live.canary_on_demand import AskedCanaries
-from asterisk_compliance.app.observation import ObservingEars
+from asterisk_compliance.app.observation import ObservingAmiEventRouter
 from asterisk_compliance.app.policy.configuration import (
     Configuration,
     load_configuration,
     restart_needed,
 )
-from asterisk_compliance.app.recordings.intake import Keeping
-from asterisk_compliance.app.recordings.sealer_pool import Sealers
+from asterisk_compliance.app.recordings.intake import RecordingIntake
+from asterisk_compliance.app.recordings.sealer_pool import SealerPool
 from asterisk_compliance.app.recordings.storage_monitor import StorageWatch
-from asterisk_compliance.app.retention.run import Retaining, may_not_go
-from asterisk_compliance.app.service.ari_user_events import LiveFacts
+from asterisk_compliance.app.retention.run import RetentionService, is_protected
+from asterisk_compliance.app.service.ari_user_events import AriUserEventPublisher
 from asterisk_compliance.app.service.configuration_rows import introduce
 from asterisk_compliance.app.service.health import health, status_of, troubles
 from asterisk_compliance.app.service.health_server import health_server
 from asterisk_compliance.app.service.heartbeat import Heartbeat
-from asterisk_compliance.app.service.live_gauges import Live
+from asterisk_compliance.app.service.live_gauges import LiveGauges
 from asterisk_compliance.app.service.officer_verbs import officer_verbs
 from asterisk_compliance.app.service.systemd import Systemd
-from asterisk_compliance.app.service.watchdog import Released
-from asterisk_compliance.app.shared.control_socket import ControlSocket, Peer, Verb
+from asterisk_compliance.app.service.watchdog import WatchdogRelease
+from asterisk_compliance.app.shared.control_socket import ControlSocket, SocketPeer, Verb
 from asterisk_compliance.app.shared.metrics import Metrics
-from asterisk_compliance.app.shared.troubles import Found, Trouble
+from asterisk_compliance.app.shared.troubles import HealthTrouble, Trouble
 from asterisk_compliance.app.subject_requests.deadline_watch import RequestWatch
 from asterisk_compliance.asterisk.agi.server import AgiLimits, AgiSession, FastAgiServer
 from asterisk_compliance.asterisk.ami.client import AmiAddress, AmiClient, AmiLimits
@@ -59,7 +63,7 @@ from asterisk_compliance.config.consistency import SERVICE_NODE
 from asterisk_compliance.config.settings import AsteriskSettings, LimitSettings, Settings
 from asterisk_compliance.domain.audit.encoding import timestamp
 from asterisk_compliance.domain.audit.rows import Draft, Kind
-from asterisk_compliance.domain.call.state import Limits
+from asterisk_compliance.domain.call.state import CallLimits
 from asterisk_compliance.errors import ConfigError, StoreError, StoreUnavailable
 from asterisk_compliance.ids import NodeName
 from asterisk_compliance.storage.recordings.vault import open_vault
@@ -68,11 +72,11 @@ from asterisk_compliance.version import __version__
 log = structlog.get_logger()
 
 
-def limits_of(settings: LimitSettings) -> Limits:
+def limits_of(settings: LimitSettings) -> CallLimits:
     def ms(seconds: float) -> int:
         return round(seconds * 1_000)
 
-    return Limits(
+    return CallLimits(
         notice_margin_ms=ms(settings.notice_margin_s),
         dialplan_ms=ms(settings.dialplan_s),
         growth_ms=ms(settings.growth_s),
@@ -94,9 +98,9 @@ class Service:
         self._loaded_at_ms = unix_ms()
         self._systemd = systemd or Systemd()
         self._metrics = Metrics()
-        self._notices = Notices(configuration.settings.limits.notices_max, self._metrics)
+        self._notices = NoticeSlots(configuration.settings.limits.notices_max, self._metrics)
         vault = configuration.settings.vault
-        self._sealers = Sealers(vault.recipients, most=vault.sealers, within_s=vault.seal_s)
+        self._sealers = SealerPool(vault.recipients, most=vault.sealers, within_s=vault.seal_s)
         self._nodes: list[Node] = []
         self._canaries: list[Canary] = []
         with_ari = any(asterisk.ari for asterisk in configuration.settings.asterisk)
@@ -125,7 +129,7 @@ class Service:
         open_vault(self._settings.vault.recordings)
         opened = owned_log(self._settings, self._metrics, self._systemd.starting)
         async with opened as (rows, checkpoints):
-            lives = await asyncio.to_thread(earlier_lives, self._settings.audit.store)
+            lives = await asyncio.to_thread(previous_runs, self._settings.audit.store)
             lives.size = lambda: rows.size + rows.waiting
             self._nodes = [
                 self._node(asterisk, rows, lives) for asterisk in self._settings.asterisk
@@ -135,15 +139,15 @@ class Service:
             await introduce(rows, self._configuration, started, *checkpoints.first_rows)
             self._storage = StorageWatch(self._settings, rows, self._nodes)
             await self._storage.look()
-            retaining = Retaining(rows, lambda: self._settings, self._metrics)
+            retaining = RetentionService(rows, lambda: self._settings, self._metrics)
             for node in self._nodes:
                 node.recovery.again.undisturbed = retaining.holds_stand
             self._incidents = Incidents(rows, lambda: self._settings)
-            self._hearings = Hearings(rows, lambda: self._configuration, self._nodes)
+            self._hearings = HearingService(rows, lambda: self._configuration, self._nodes)
             self._requests = RequestWatch(rows, lambda: self._settings, self._metrics)
             rows.observers += [self._requests.observe, self._hearings.observe]
             self._webhooks = Webhooks(self._settings.audit.store, rows, self._metrics)
-            facts = LiveFacts(self._nodes, self._settings.asterisk, self._metrics)
+            facts = AriUserEventPublisher(self._nodes, self._settings.asterisk, self._metrics)
             rows.on_commit(facts.observe)
             live = 0
             try:
@@ -160,7 +164,7 @@ class Service:
                         facts.run(),
                         self._webhooks.run(self._settings.webhook),
                         rows.backlog.run(self._recover),
-                        keep_marking(self._settings.audit.store, rows, lives, self._hears),
+                        write_liveness_marks(self._settings.audit.store, rows, lives, self._hears),
                     ]
                     running = [tasks.create_task(one) for one in work]
                     if reload is not None:
@@ -187,7 +191,7 @@ class Service:
                 await self._sealers.close()
                 await self._last_row(rows, live)
 
-    async def reload(self, rows: CountedRows) -> None:
+    async def reload(self, rows: MeteredLog) -> None:
         """Read the configuration again; it applies whole, or not at all.
 
         Calls that arrive from then on have the new policies, live ones keep theirs. What cannot be
@@ -211,7 +215,7 @@ class Service:
         self._loaded_at_ms = unix_ms()
         log.info("configuration_reloaded", digest=new.digest)
 
-    async def _reload_when(self, asked: asyncio.Event, rows: CountedRows) -> None:
+    async def _reload_when(self, asked: asyncio.Event, rows: MeteredLog) -> None:
         while True:
             await asked.wait()
             asked.clear()
@@ -233,19 +237,19 @@ class Service:
     def _hears(self) -> bool:
         return all(node.following.hears_in_time for node in self._nodes)
 
-    async def _last_row(self, rows: CountedRows, live: int) -> None:
+    async def _last_row(self, rows: MeteredLog, live: int) -> None:
         await rows.backlog.stored()
         with contextlib.suppress(StoreUnavailable):
             await rows.append(_draft(Kind.SERVICE_STOPPED, live_calls=live))
 
-    def _node(self, settings: AsteriskSettings, rows: CountedRows, lives: Lives) -> Node:
-        keeping = Keeping(
+    def _node(self, settings: AsteriskSettings, rows: MeteredLog, lives: LivenessRecord) -> Node:
+        keeping = RecordingIntake(
             settings.spool_path,
             self._settings.vault.recordings,
             lambda recording, event: node.feed_recording(recording, event),  # noqa: PLW0108 - node comes below
             self._sealers,
             close_s=self._settings.limits.close_s,
-            may_not_go=partial(may_not_go, self._settings.audit.store),
+            may_not_go=partial(is_protected, self._settings.audit.store),
         )
         node = Node(
             settings,
@@ -270,12 +274,12 @@ class Service:
             )
             backoff = Backoff(longest_s=ari.reconnect_max_s)
             limits = AriLimits(request_s=ari.reply_s, backoff=backoff)
-            node.ari = AriClient(address, AriEars(node), limits)
+            node.ari = AriClient(address, AriEventRouter(node), limits)
         if (ami := settings.ami) is not None:
             where = AmiAddress(ami.host, ami.port, ami.user, ami.secret().get_secret_value())
-            ears = AmiEars(node)
+            ears = AmiEventRouter(node)
             if (watched := settings.observe) is not None:
-                ears = ObservingEars(node, watched, settings.spool)
+                ears = ObservingAmiEventRouter(node, watched, settings.spool)
             backoff = Backoff(longest_s=ami.reconnect_max_s)
             node.ami = AmiClient(
                 where,
@@ -302,10 +306,10 @@ class Service:
             await listening.enter_async_context(node.agi)
 
     async def _show(
-        self, rows: CountedRows, listening: contextlib.AsyncExitStack
+        self, rows: MeteredLog, listening: contextlib.AsyncExitStack
     ) -> Coroutine[Any, Any, None]:
         """Let a monitor on this host ask; returns what keeps systemd informed."""
-        self._metrics.registry.register(Live(lambda: self._nodes, rows, self._notices))
+        self._metrics.registry.register(LiveGauges(lambda: self._nodes, rows, self._notices))
         self._metrics.registry.register(self._storage)
         where = self._settings.health
         if where.port:
@@ -319,19 +323,19 @@ class Service:
         for node in self._nodes:
             node.spawn(node.recover())
 
-    def _released(self, one: Released) -> None:
+    def _released(self, one: WatchdogRelease) -> None:
         for node in self._nodes:
             if node.node == one.node:
                 node.spawn(write_release(node, one.channel))
 
-    def _troubles(self, rows: CountedRows) -> list[Found]:
+    def _troubles(self, rows: MeteredLog) -> list[HealthTrouble]:
         failing = filter(None, (canary.trouble for canary in self._canaries))
-        hanging = (Found(Trouble.WATCHDOG_DOWN),) if self._heartbeat.missing else ()
+        hanging = (HealthTrouble(Trouble.WATCHDOG_DOWN),) if self._heartbeat.missing else ()
         store_s = self._settings.limits.store_s
         found = troubles(self._nodes, rows, store_s, self._storage.places)
         return [*found, *failing, *hanging, *self._webhooks.troubles]
 
-    def _health(self, rows: CountedRows) -> Mapping[str, Any]:
+    def _health(self, rows: MeteredLog) -> Mapping[str, Any]:
         found = self._troubles(rows)
         loaded = {
             "digest": self._configuration.digest,
@@ -346,18 +350,18 @@ class Service:
             "incidents": self._incidents.standing,
         }
 
-    def _in_a_line(self, rows: CountedRows) -> str:
+    def _in_a_line(self, rows: MeteredLog) -> str:
         found = self._troubles(rows)
         live = sum(len(node.calls) for node in self._nodes)
         return f"{live} live calls; {', '.join(map(str, found)) or 'all well'}"
 
     def _control(
-        self, rows: CountedRows, checkpoints: Checkpointing, retaining: Retaining
+        self, rows: MeteredLog, checkpoints: Checkpointing, retaining: RetentionService
     ) -> ControlSocket:
-        async def status(_peer: Peer, _arguments: Mapping[str, str]) -> Mapping[str, Any]:
+        async def status(_peer: SocketPeer, _arguments: Mapping[str, str]) -> Mapping[str, Any]:
             return self._health(rows)
 
-        async def ask(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+        async def ask(peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
             return await ask_call(self._nodes, peer.user, arguments)
 
         verbs: dict[str, Verb] = {

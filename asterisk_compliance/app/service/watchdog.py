@@ -7,7 +7,8 @@ Asterisk over plain HTTP. It lives as long as the other end of that pipe (docs/d
 
 The service writes lines: :data:`BEAT`, :data:`GOODBYE`, and a :class:`Playing` for every change of
 what a waiting channel hears, because Asterisk lets no channel go on while something plays on it.
-It answers with :data:`READY` once, and with a :class:`Released` for each channel that it let go.
+It answers with :data:`READY` once, and with a :class:`WatchdogRelease` for each channel that it
+let go.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Playing(msgspec.Struct, frozen=True):
     playback: PlaybackId | None = None
 
 
-class Released(msgspec.Struct, frozen=True):
+class WatchdogRelease(msgspec.Struct, frozen=True):
     """What the service is told when it can listen again: one line of JSON for each channel."""
 
     node: NodeName
@@ -151,13 +152,13 @@ class Watchdog:
     ) -> None:
         try:
             for channel in release_waiting(address, playing, REQUEST_S):
-                self._report(Released(node, channel))
+                self._report(WatchdogRelease(node, channel))
                 if not self._hangs:
                     return
         except AsteriskUnavailable as error:
             log.warning("channels_not_released", node=node, why=str(error))
 
-    def _report(self, released: Released) -> None:
+    def _report(self, released: WatchdogRelease) -> None:
         where = (released.node, released.channel)
         if where in self._released:
             return

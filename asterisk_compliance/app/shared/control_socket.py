@@ -30,7 +30,7 @@ _CREDENTIALS = struct.Struct("3i")
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
+class SocketPeer:
     """Who is at the other end of the socket, as the kernel knows it.
 
     Attributes:
@@ -53,7 +53,7 @@ def _user(uid: int) -> str:
         return str(uid)
 
 
-class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a command asks for: a verb, and its arguments."""
 
     verb: str
@@ -68,7 +68,7 @@ class Handed:
     file: BinaryIO
 
 
-Verb = Callable[[Peer, Mapping[str, str]], Awaitable[Mapping[str, Any] | Handed]]
+Verb = Callable[[SocketPeer, Mapping[str, str]], Awaitable[Mapping[str, Any] | Handed]]
 
 
 class ControlSocket:
@@ -120,9 +120,9 @@ class ControlSocket:
         finally:
             writer.close()
 
-    async def _answer(self, line: bytes, peer: Peer) -> Mapping[str, Any] | Handed:
+    async def _answer(self, line: bytes, peer: SocketPeer) -> Mapping[str, Any] | Handed:
         try:
-            request = msgspec.json.decode(line, type=Request)
+            request = msgspec.json.decode(line, type=ControlRequest)
         except (ValueError, RecursionError):
             return {"error": "not a request", "hint": ""}
         verb = self._verbs.get(request.verb)
@@ -139,11 +139,11 @@ def _line(answer: Mapping[str, Any]) -> bytes:
     return msgspec.json.encode(answer) + b"\n"
 
 
-def _peer(writer: asyncio.StreamWriter) -> Peer:
+def _peer(writer: asyncio.StreamWriter) -> SocketPeer:
     connection: socket.socket = writer.get_extra_info("socket")
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     pid, uid, _ = _CREDENTIALS.unpack(raw)
-    return Peer(uid=uid, pid=pid)
+    return SocketPeer(uid=uid, pid=pid)
 
 
 def _hand(writer: asyncio.StreamWriter, handed: Handed) -> None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.config.consistency import SERVICE_NODE
 from asterisk_compliance.domain.audit.rows import Draft, Kind, PersonalFact
-from asterisk_compliance.domain.call.events import By
+from asterisk_compliance.domain.call.events import AskedBy
 from asterisk_compliance.errors import ComplianceError
 from asterisk_compliance.ids import NodeName, call_id, party_id
 
@@ -49,7 +49,7 @@ def mark_draft(code: str, user: str) -> Draft:
     )
 
 
-def staff(user: str) -> By:
+def staff(user: str) -> AskedBy:
     """A member of the staff, as rows name one: the user stands in the table of persons alone."""
     party = party_id(call_id(unix_ms(), secrets.token_bytes(8)), 1)
-    return By(party, party, (PersonalFact("user", user, user),))
+    return AskedBy(party, party, (PersonalFact("user", user, user),))

@@ -15,8 +15,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollecto
 from asterisk_compliance.app.shared.counters import Latencies, Tally
 from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.domain.call.decision import ALLOWING, REFUSING, Reason, Status
-from asterisk_compliance.domain.observation.values import Told
-from asterisk_compliance.domain.recording.verdict import Direction, Length
+from asterisk_compliance.domain.observation.values import InformedState
+from asterisk_compliance.domain.recording.verdict import AudioDirection, Length
 from asterisk_compliance.ids import CallId, RecordingId, segment_of
 
 SOON_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -34,7 +34,7 @@ _NO_CALLS = frozenset({Kind.ANOMALY, Kind.CANARY_PASSED, Kind.CANARY_FAILED})
 """Counted also where the call is synthetic."""
 _SYNTHETIC = 100
 """So many synthetic calls are remembered; one lives for each Asterisk."""
-_UNHEARD = frozenset({Direction.SILENT, Direction.MISSING})
+_UNHEARD = frozenset({AudioDirection.SILENT, AudioDirection.MISSING})
 
 
 class _ByLabels(dict[tuple[str, ...], Any]):
@@ -87,7 +87,7 @@ class Metrics:
             (self._notices, NOTICES.values()),
             (self._recordings, RECORDINGS.values()),
             (self._flaws, FLAWS),
-            (self._observed, Told),
+            (self._observed, InformedState),
         ):
             for value in values:
                 children[value,]

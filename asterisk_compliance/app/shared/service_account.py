@@ -18,7 +18,7 @@ _ACL = "system.posix_acl_access"
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class ServiceAccount:
     """A user and the groups that he is in."""
 
     uid: int
@@ -55,7 +55,7 @@ class Account:
         return bits & mode & 0o7 == bits
 
 
-def service_account(settings: Settings) -> Account | None:
+def service_account(settings: Settings) -> ServiceAccount | None:
     """Who owns the store; ``None`` before there is one."""
     try:
         store = settings.audit.store.stat()
@@ -67,4 +67,4 @@ def service_account(settings: Settings) -> Account | None:
         gids |= set(os.getgrouplist(user.pw_name, user.pw_gid))
     except KeyError:
         pass  # a user without an entry has the group that his store has
-    return Account(store.st_uid, frozenset(gids))
+    return ServiceAccount(store.st_uid, frozenset(gids))

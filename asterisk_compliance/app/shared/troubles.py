@@ -22,7 +22,7 @@ class Trouble(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class HealthTrouble:
     """One trouble.
 
     Attributes:

@@ -38,11 +38,11 @@ from asterisk_compliance.domain.purposes import PurposeCode
 from asterisk_compliance.domain.recording.assurance_words import Recorded, recorded
 from asterisk_compliance.domain.retention.schedule import Today
 from asterisk_compliance.domain.subject_requests.codes import Right
-from asterisk_compliance.domain.subject_requests.requests import Request
+from asterisk_compliance.domain.subject_requests.requests import SubjectRequest
 from asterisk_compliance.errors import StoreError
 from asterisk_compliance.ids import CallId, RecordingId
 from asterisk_compliance.storage.content_store import ContentStore
-from asterisk_compliance.storage.log.reader import Entry, RowQuery, StoreReader
+from asterisk_compliance.storage.log.reader import ListedCall, RowQuery, StoreReader
 from asterisk_compliance.storage.queries.subject_requests import corrections
 
 FORMAT = "asterisk-compliance answer 1"
@@ -65,7 +65,7 @@ class Answerable:
         language: In which the first notice was heard, if it is one of ours; else English.
     """
 
-    request: Request
+    request: SubjectRequest
     calls: tuple[CallId, ...]
     recordings: tuple[tuple[RecordingId, CallId], ...]
     unfinished: int
@@ -273,7 +273,7 @@ def _codes(value: object) -> tuple[str, ...]:
 
 
 def _recording(
-    entry: Entry,
+    entry: ListedCall,
     rows: list[Row],
     today: Today,
     audio: Mapping[RecordingId, bytes],

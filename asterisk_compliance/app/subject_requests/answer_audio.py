@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from asterisk_compliance.app.evidence.audio import NotLookedAt, Samples, channels_of
+from asterisk_compliance.app.evidence.audio import NotLookedAt, channels_of
 from asterisk_compliance.config.hearing import Directions
 from asterisk_compliance.errors import RecordingUnreadable
-from asterisk_compliance.storage.recordings.assembly import wav_header
+from asterisk_compliance.storage.recordings.assembly import AudioSamples, wav_header
 
 
 def to_keep(recording: bytes, directions: Directions) -> bytes:
@@ -37,7 +37,7 @@ def to_hear(recording: bytes, directions: Directions) -> bytes:
     return _mono(np.clip(together, -32_768, 32_767).astype(np.int16))
 
 
-def _tracks(recording: bytes) -> tuple[Samples, Samples]:
+def _tracks(recording: bytes) -> tuple[AudioSamples, AudioSamples]:
     try:
         left, right = channels_of(recording)
     except (NotLookedAt, ValueError) as error:
@@ -45,5 +45,5 @@ def _tracks(recording: bytes) -> tuple[Samples, Samples]:
     return left, right
 
 
-def _mono(samples: Samples) -> bytes:
+def _mono(samples: AudioSamples) -> bytes:
     return wav_header(len(samples), 1) + samples.astype("<i2").tobytes()

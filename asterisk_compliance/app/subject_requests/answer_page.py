@@ -13,7 +13,7 @@ from jinja2 import Environment, StrictUndefined
 from asterisk_compliance.domain.access.purpose_limitation import SOURCES, Action, UseReason
 from asterisk_compliance.domain.recording.assurance_words import Recorded
 from asterisk_compliance.domain.third_parties.provisions import SOURCES as PROVISION_SOURCES
-from asterisk_compliance.domain.third_parties.provisions import Item, ProvisionGround
+from asterisk_compliance.domain.third_parties.provisions import ProvidedItem, ProvisionGround
 
 _PAGE = Path(__file__).with_name("answer_page.html")
 
@@ -148,24 +148,24 @@ SAID: Mapping[str, Mapping[str, str]] = {
     },
 }
 
-ITEMS: Mapping[str, Mapping[Item, str]] = {
+ITEMS: Mapping[str, Mapping[ProvidedItem, str]] = {
     "en": {
-        Item.RECORDING: "the recording",
-        Item.CALL_DATA: "when the call was, and how long",
-        Item.NUMBER: "your number",
-        Item.NAME: "your name",
-        Item.NOTICE: "what you were told",
-        Item.CONSENT: "what you agreed to",
-        Item.TRANSCRIPT: "what was said, as text",
+        ProvidedItem.RECORDING: "the recording",
+        ProvidedItem.CALL_DATA: "when the call was, and how long",
+        ProvidedItem.NUMBER: "your number",
+        ProvidedItem.NAME: "your name",
+        ProvidedItem.NOTICE: "what you were told",
+        ProvidedItem.CONSENT: "what you agreed to",
+        ProvidedItem.TRANSCRIPT: "what was said, as text",
     },
     "ja": {
-        Item.RECORDING: "録音",
-        Item.CALL_DATA: "通話の日時・長さ",
-        Item.NUMBER: "電話番号",
-        Item.NAME: "お名前",
-        Item.NOTICE: "お伝えした内容",
-        Item.CONSENT: "同意の内容",
-        Item.TRANSCRIPT: "通話内容の文字起こし",
+        ProvidedItem.RECORDING: "録音",
+        ProvidedItem.CALL_DATA: "通話の日時・長さ",
+        ProvidedItem.NUMBER: "電話番号",
+        ProvidedItem.NAME: "お名前",
+        ProvidedItem.NOTICE: "お伝えした内容",
+        ProvidedItem.CONSENT: "同意の内容",
+        ProvidedItem.TRANSCRIPT: "通話内容の文字起こし",
     },
 }
 GROUNDS: Mapping[str, Mapping[ProvisionGround, str]] = {
@@ -209,7 +209,7 @@ def page(facts: Mapping[str, Any], language: str, zone: ZoneInfo) -> bytes:
 
     environment = Environment(autoescape=True, trim_blocks=True, undefined=StrictUndefined)
     environment.filters["when"] = when
-    environment.filters["item"] = lambda code: ITEMS[language][Item(code)]
+    environment.filters["item"] = lambda code: ITEMS[language][ProvidedItem(code)]
     environment.filters["ground"] = lambda code: (
         f"{GROUNDS[language][ProvisionGround(code)]} ({PROVISION_SOURCES[ProvisionGround(code)]})"
     )

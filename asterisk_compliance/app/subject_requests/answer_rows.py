@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from asterisk_compliance.app.shared.control_socket import Peer, Verb
+from asterisk_compliance.app.shared.audit_port import AuditAppender
+from asterisk_compliance.app.shared.control_socket import SocketPeer, Verb
 from asterisk_compliance.app.shared.marks import staff
 from asterisk_compliance.app.subject_requests.answer import Answerable, answerable
 from asterisk_compliance.clock import unix_ms
@@ -18,12 +19,6 @@ from asterisk_compliance.errors import ComplianceError
 from asterisk_compliance.ids import NodeName
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-class Rows(Protocol):
-    """The audit log, as far as a package needs it."""
-
-    def append(self, *drafts: Draft) -> Awaitable[int]: ...
 
 
 class NoPackage(ComplianceError):
@@ -52,10 +47,10 @@ def packaged_draft(
     )
 
 
-def answering_verbs(rows: Rows, settings: Callable[[], Settings]) -> dict[str, Verb]:
+def answering_verbs(rows: AuditAppender, settings: Callable[[], Settings]) -> dict[str, Verb]:
     """What the control socket can be asked."""
 
-    async def packaged(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    async def packaged(peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         """Have the row written, and answer its ``seq``.
 
         Args:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 
+from asterisk_compliance.app.shared.audit_port import AuditAppender
 from asterisk_compliance.app.shared.metrics import Metrics
 from asterisk_compliance.app.subject_requests.rows import overdue
 from asterisk_compliance.clock import unix_ms
@@ -19,7 +19,7 @@ from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.audit.rows import Draft
 from asterisk_compliance.domain.deadlines import soon_ms
 from asterisk_compliance.domain.subject_requests.codes import Right
-from asterisk_compliance.domain.subject_requests.requests import KINDS, Request
+from asterisk_compliance.domain.subject_requests.requests import KINDS, SubjectRequest
 from asterisk_compliance.errors import StoreError
 from asterisk_compliance.storage.log.reader import StoreReader
 from asterisk_compliance.storage.queries.subject_requests import every_request
@@ -31,13 +31,7 @@ STATES = ("open", "due_soon", "overdue")
 log = structlog.get_logger()
 
 
-class Rows(Protocol):
-    """The audit log, as far as the watch needs it."""
-
-    def append(self, *drafts: Draft) -> Awaitable[int]: ...
-
-
-def state_of(request: Request, settings: Settings, at_ms: int) -> str:
+def state_of(request: SubjectRequest, settings: Settings, at_ms: int) -> str:
     """One of :data:`STATES`, or empty: nobody waits for an answer."""
     if not request.is_open:
         return ""
@@ -48,7 +42,7 @@ def state_of(request: Request, settings: Settings, at_ms: int) -> str:
 
 
 def counts(
-    requests: Iterable[Request], settings: Settings, at_ms: int
+    requests: Iterable[SubjectRequest], settings: Settings, at_ms: int
 ) -> Mapping[tuple[Right, str], int]:
     """How many of each right are in each state; whoever is due soon or overdue is not ``open``."""
     found = Counter((one.right, state_of(one, settings, at_ms)) for one in requests)
@@ -70,7 +64,7 @@ class RequestWatch:
 
     def __init__(
         self,
-        rows: Rows,
+        rows: AuditAppender,
         settings: Callable[[], Settings],
         metrics: Metrics,
         now_ms: Callable[[], int] = unix_ms,
@@ -81,7 +75,7 @@ class RequestWatch:
         self._metrics = metrics
         self._now_ms = now_ms
         self._changed = True
-        self._requests: tuple[Request, ...] = ()
+        self._requests: tuple[SubjectRequest, ...] = ()
 
     def observe(self, row: Draft) -> None:
         """Told of each row that is durable."""
@@ -127,6 +121,6 @@ class RequestWatch:
             for state in STATES
         }
 
-    def _read(self) -> tuple[Request, ...]:
+    def _read(self) -> tuple[SubjectRequest, ...]:
         with StoreReader(self._settings().audit.store) as reader:
             return tuple(every_request(reader).values())

@@ -14,15 +14,16 @@ What a hold is about stays, and the last row names it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from asterisk_compliance.app.retention.disposal import Outcome
+from asterisk_compliance.app.retention.disposal import DisposalOutcome
 from asterisk_compliance.app.retention.erasure import PARTIES_PER_COMMIT, tombstones
-from asterisk_compliance.app.retention.plan import Planned
-from asterisk_compliance.app.retention.run import Retaining
-from asterisk_compliance.app.shared.control_socket import Peer, Verb
+from asterisk_compliance.app.retention.plan import PlannedDisposal
+from asterisk_compliance.app.retention.run import RetentionService
+from asterisk_compliance.app.shared.audit_port import AuditAppender
+from asterisk_compliance.app.shared.control_socket import SocketPeer, Verb
 from asterisk_compliance.app.shared.marks import staff
 from asterisk_compliance.app.subject_requests import rows as rows_of
 from asterisk_compliance.app.subject_requests.steps import NotPossible, find
@@ -30,11 +31,10 @@ from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.audit.call_record import minted_ms
 from asterisk_compliance.domain.audit.encoding import milliseconds
-from asterisk_compliance.domain.audit.rows import Draft
 from asterisk_compliance.domain.retention.erasure import LONGEST_CALL_MS, KeptParty
-from asterisk_compliance.domain.retention.schedule import Due, Ground
-from asterisk_compliance.domain.subject_requests.requests import Request
-from asterisk_compliance.domain.subject_requests.steps import Step, problem
+from asterisk_compliance.domain.retention.schedule import DisposalDue, RetentionGround
+from asterisk_compliance.domain.subject_requests.requests import SubjectRequest
+from asterisk_compliance.domain.subject_requests.steps import RequestStep, problem
 from asterisk_compliance.ids import CallId, RecordingId, RequestId
 from asterisk_compliance.storage.log.legal_holds import matters_on
 from asterisk_compliance.storage.log.reader import CallQuery, StoreReader
@@ -46,14 +46,8 @@ _IN_THE_VAULT = frozenset({"closed", "sealed", "unjudged"})
 _GONE = frozenset({"empty", "missing", "removed", "disposed"})
 
 
-class Rows(Protocol):
-    """The audit log, as far as carrying out needs it."""
-
-    def append(self, *drafts: Draft) -> Awaitable[int]: ...
-
-
 @dataclass(frozen=True, slots=True)
-class Work:
+class ErasureScope:
     """What is to be done for a request.
 
     Attributes:
@@ -63,14 +57,14 @@ class Work:
         waiting: Other requests that wait for an answer about calls that go.
     """
 
-    request: Request
-    recordings: tuple[Planned, ...]
+    request: SubjectRequest
+    recordings: tuple[PlannedDisposal, ...]
     parties: tuple[KeptParty, ...]
     kept: Mapping[CallId, tuple[str, ...]]
     waiting: tuple[RequestId, ...] = ()
 
 
-def planned(reader: StoreReader, name: str, now_ms: int) -> Work:
+def planned(reader: StoreReader, name: str, now_ms: int) -> ErasureScope:
     """What carrying out the request ``name`` would do at ``now_ms``.
 
     Raises:
@@ -80,23 +74,23 @@ def planned(reader: StoreReader, name: str, now_ms: int) -> Work:
         StoreUnavailable: the store cannot be read.
     """
     request = find(reader, name)
-    if wrong := problem(request, Step.CARRY_OUT, now_ms):
+    if wrong := problem(request, RequestStep.CARRY_OUT, now_ms):
         raise NotPossible(str(wrong))
     kept = matters_on(reader, request.granted)
     going = sorted(request.granted - kept.keys())
     begun = {one.recording: one for one in RetentionReader(reader).begun()}
-    due = Due(now_ms, Ground.REQUESTED, request.request)
-    recordings: list[Planned] = []
+    due = DisposalDue(now_ms, RetentionGround.REQUESTED, request.request)
+    recordings: list[PlannedDisposal] = []
     for call in going:
         _ended(reader, call, now_ms)
         for entry in reader.recordings(call):
             recording, level = RecordingId(str(entry["recording"])), entry["level"]
             if recording in begun:
                 one = begun[recording]
-                why = Due(milliseconds(one.due_at), one.ground, one.rule, one.period)
-                recordings.append(Planned(recording, call, why, begun=one))
+                why = DisposalDue(milliseconds(one.due_at), one.ground, one.rule, one.period)
+                recordings.append(PlannedDisposal(recording, call, why, begun=one))
             elif level in _IN_THE_VAULT:
-                recordings.append(Planned(recording, call, due))
+                recordings.append(PlannedDisposal(recording, call, due))
             elif level not in _GONE:
                 raise NotPossible(f"a recording is not closed yet: {recording}", hint=_LATER)
     known = (persons.party(reader, request.calls[call]) for call in going)
@@ -106,7 +100,7 @@ def planned(reader: StoreReader, name: str, now_ms: int) -> Work:
         for name, one in every_request(reader).items()
         if one.is_open and name != request.request and not one.calls.keys().isdisjoint(going)
     )
-    return Work(request, tuple(recordings), parties, kept, waiting)
+    return ErasureScope(request, tuple(recordings), parties, kept, waiting)
 
 
 _LATER = "say it again when the call is over and its recording is in the vault: calls show"
@@ -119,7 +113,7 @@ def _ended(reader: StoreReader, call: CallId, now_ms: int) -> None:
         raise NotPossible(f"the call is not over: {call}", hint=_LATER)
 
 
-class CarryingOut:
+class ErasureExecution:
     """The verb ``request-carry-out``.
 
     Args:
@@ -131,9 +125,9 @@ class CarryingOut:
 
     def __init__(
         self,
-        rows: Rows,
+        rows: AuditAppender,
         settings: Callable[[], Settings],
-        retaining: Retaining,
+        retaining: RetentionService,
         one_at_a_time: asyncio.Lock,
     ) -> None:
         self._rows = rows
@@ -144,7 +138,7 @@ class CarryingOut:
     def verbs(self) -> dict[str, Verb]:
         return {"request-carry-out": self.carry_out}
 
-    async def carry_out(self, peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    async def carry_out(self, peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         """Carry out what was granted, or go on with it.
 
         Returns:
@@ -166,8 +160,8 @@ class CarryingOut:
             run = await self._retaining.dispose_of(before.recordings, who.party)
             answer: dict[str, Any] = {
                 "request": request,
-                "recordings": run.done[Outcome.DISPOSED],
-                "failed": run.done[Outcome.FAILED],
+                "recordings": run.done[DisposalOutcome.DISPOSED],
+                "failed": run.done[DisposalOutcome.FAILED],
                 "parties": 0,
             }
             async with self._retaining.holds_stand:
@@ -179,11 +173,11 @@ class CarryingOut:
             parties = len(after.parties)
             return {**answer, "parties": parties, "left": 0, "done": True, "kept": [*after.kept]}
 
-    async def _erase(self, of: Work, user: str) -> None:
+    async def _erase(self, of: ErasureScope, user: str) -> None:
         drafts = tombstones(of.parties, of.request.cause, of.request.request, user)
         for first in range(0, len(drafts), PARTIES_PER_COMMIT):
             await self._rows.append(*drafts[first : first + PARTIES_PER_COMMIT])
 
-    def _work(self, name: str) -> Work:
+    def _work(self, name: str) -> ErasureScope:
         with StoreReader(self._settings().audit.store) as reader:
             return planned(reader, name, unix_ms())

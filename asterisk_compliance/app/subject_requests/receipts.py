@@ -18,12 +18,12 @@ from asterisk_compliance.domain.deadlines import Regime
 from asterisk_compliance.domain.recording.assurance_words import Recorded, recorded
 from asterisk_compliance.domain.subject_requests.codes import (
     SOURCES,
-    Reason,
-    Refusal,
+    RequestReason,
+    RequestRefusal,
+    RequestVerdict,
     Right,
-    Verdict,
 )
-from asterisk_compliance.domain.subject_requests.requests import Request, State
+from asterisk_compliance.domain.subject_requests.requests import RequestState, SubjectRequest
 from asterisk_compliance.ids import CallId
 from asterisk_compliance.storage.log.reader import StoreReader
 
@@ -62,18 +62,18 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
         Right.STOP_USE: "to stop the use of the recording",
         Right.ERASE: "to erase the recording",
         Right.PROVISIONS: "to whom the recording was handed over",
-        Verdict.GRANTED: "granted",
-        Verdict.IN_PART: "granted in part",
-        Verdict.REFUSED: "refused",
+        RequestVerdict.GRANTED: "granted",
+        RequestVerdict.IN_PART: "granted in part",
+        RequestVerdict.REFUSED: "refused",
         "undecided": "not yet",
-        State.WITHDRAWN: "withdrawn",
-        Reason.LAW: "the law says so",
-        Reason.CODE: "our published rules say so",
-        Reason.GOODWILL: "we want to",
-        Reason.NOT_IDENTIFIED: "nobody showed that he is the person",
-        Reason.NOT_AUTHORISED: "the agent showed no authority",
-        Reason.NOT_KEPT: "nothing is kept that it could be about",
-        Reason.ON_HOLD: "it is needed for legal proceedings",
+        RequestState.WITHDRAWN: "withdrawn",
+        RequestReason.LAW: "the law says so",
+        RequestReason.CODE: "our published rules say so",
+        RequestReason.GOODWILL: "we want to",
+        RequestReason.NOT_IDENTIFIED: "nobody showed that he is the person",
+        RequestReason.NOT_AUTHORISED: "the agent showed no authority",
+        RequestReason.NOT_KEPT: "nothing is kept that it could be about",
+        RequestReason.ON_HOLD: "it is needed for legal proceedings",
     },
     "ja": {
         "title": "通話録音に関するご請求の記録",
@@ -106,23 +106,23 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
         Right.STOP_USE: "利用の停止",
         Right.ERASE: "消去",
         Right.PROVISIONS: "第三者提供の記録の開示",
-        Verdict.GRANTED: "応じます",
-        Verdict.IN_PART: "一部に応じます",
-        Verdict.REFUSED: "応じられません",
+        RequestVerdict.GRANTED: "応じます",
+        RequestVerdict.IN_PART: "一部に応じます",
+        RequestVerdict.REFUSED: "応じられません",
         "undecided": "未決定",
-        State.WITHDRAWN: "取下げ",
-        Reason.LAW: "法令の定めによる",
-        Reason.CODE: "業界の指針または当社の公表した定めによる",
-        Reason.GOODWILL: "当社の判断による",
-        Reason.NOT_IDENTIFIED: "ご本人の確認ができないため",
-        Reason.NOT_AUTHORISED: "代理権の確認ができないため",
-        Reason.NOT_KEPT: "該当する情報を保有していないため",
-        Reason.ON_HOLD: "法的手続のために必要なため",
+        RequestState.WITHDRAWN: "取下げ",
+        RequestReason.LAW: "法令の定めによる",
+        RequestReason.CODE: "業界の指針または当社の公表した定めによる",
+        RequestReason.GOODWILL: "当社の判断による",
+        RequestReason.NOT_IDENTIFIED: "ご本人の確認ができないため",
+        RequestReason.NOT_AUTHORISED: "代理権の確認ができないため",
+        RequestReason.NOT_KEPT: "該当する情報を保有していないため",
+        RequestReason.ON_HOLD: "法的手続のために必要なため",
     },
 }
 
 
-def receipt(reader: StoreReader, request: Request, settings: Settings, language: str) -> str:
+def receipt(reader: StoreReader, request: SubjectRequest, settings: Settings, language: str) -> str:
     """The page, as plain text.
 
     Args:
@@ -161,25 +161,25 @@ def receipt_digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def _can_complain(request: Request) -> bool:
+def _can_complain(request: SubjectRequest) -> bool:
     """APPI Articles 36 and 40; GDPR Article 12(4): who gets less than he asked for is told so."""
-    less = request.verdict in {Verdict.REFUSED, Verdict.IN_PART}
+    less = request.verdict in {RequestVerdict.REFUSED, RequestVerdict.IN_PART}
     return less and request.regime != Regime.OWN
 
 
-def _decision(request: Request, said: Mapping[str, str]) -> str:
-    if request.state is State.WITHDRAWN:
-        return said[State.WITHDRAWN]
+def _decision(request: SubjectRequest, said: Mapping[str, str]) -> str:
+    if request.state is RequestState.WITHDRAWN:
+        return said[RequestState.WITHDRAWN]
     return said[request.verdict] if request.verdict else said["undecided"]
 
 
-def _why(request: Request, said: Mapping[str, str]) -> str:
-    source = SOURCES[Refusal(request.ground)] if request.ground else ""
+def _why(request: SubjectRequest, said: Mapping[str, str]) -> str:
+    source = SOURCES[RequestRefusal(request.ground)] if request.ground else ""
     return f"{said[request.reason]} ({source})" if source else said[request.reason]
 
 
 def _calls(
-    reader: StoreReader, request: Request, settings: Settings, said: Mapping[str, str]
+    reader: StoreReader, request: SubjectRequest, settings: Settings, said: Mapping[str, str]
 ) -> Iterator[str]:
     """A line for each; nothing of them, where nobody showed that he is the person."""
     if not request.how:
@@ -193,7 +193,7 @@ def _calls(
 
 def _call(
     reader: StoreReader,
-    request: Request,
+    request: SubjectRequest,
     call: CallId,
     settings: Settings,
     said: Mapping[str, str],
@@ -206,7 +206,7 @@ def _call(
     elif Recorded.OPEN not in became and Recorded.MISSING not in became:
         yield said["not_recorded"]
     if Recorded.KEPT in became:
-        refused_so = request.reason == Reason.ON_HOLD and call not in request.granted
+        refused_so = request.reason == RequestReason.ON_HOLD and call not in request.granted
         yield said["held"] if refused_so or call in request.kept else said["kept"]
     gone = {str(one["level_at"]) for one, what in zip(found, became, strict=True)
             if what is Recorded.GONE}  # fmt: skip

@@ -11,11 +11,11 @@ from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.config.consistency import SERVICE_NODE
 from asterisk_compliance.domain.audit.encoding import timestamp
 from asterisk_compliance.domain.audit.rows import Actor, Detail, Draft, Kind, PersonalFact
-from asterisk_compliance.domain.call.events import By as Doer
-from asterisk_compliance.domain.deadlines import Due, Regime
-from asterisk_compliance.domain.subject_requests.codes import By, Found, Right
-from asterisk_compliance.domain.subject_requests.requests import Request
-from asterisk_compliance.domain.subject_requests.steps import Decision
+from asterisk_compliance.domain.call.events import AskedBy as Doer
+from asterisk_compliance.domain.deadlines import Regime, ResponseDeadline
+from asterisk_compliance.domain.subject_requests.codes import Requester, Right, SearchBasis
+from asterisk_compliance.domain.subject_requests.requests import SubjectRequest
+from asterisk_compliance.domain.subject_requests.steps import RequestDecision
 from asterisk_compliance.ids import CallId, NodeName, PartyId, RequestId, call_id, party_id
 
 REQUESTER = "requester"
@@ -25,7 +25,7 @@ CORRECTION = "correction"
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class RequestOpening:
     """A request that reached us.
 
     Attributes:
@@ -37,9 +37,9 @@ class Opening:
     request: RequestId
     right: Right
     regime: Regime
-    by: By
+    by: Requester
     received_ms: int
-    due: Due
+    due: ResponseDeadline
     fee: str
     values: Mapping[str, str]
 
@@ -53,13 +53,13 @@ class Search:
         calls: With each, the party in it that is the person; empty if that is not known.
     """
 
-    by: Found
+    by: SearchBasis
     since: str
     until: str
     calls: Mapping[CallId, str]
 
 
-def opened(one: Opening, searches: Sequence[Search], user: str) -> list[Draft]:
+def opened(one: RequestOpening, searches: Sequence[Search], user: str) -> list[Draft]:
     """The rows that open a request, with the calls that it is about."""
     who = staff(user)
     requester = party_id(call_id(unix_ms(), secrets.token_bytes(8)), 1)
@@ -117,7 +117,7 @@ def searched(
     return drafts
 
 
-def _call(request: RequestId, call: CallId, person: str, by: Found, who: Doer) -> Draft:
+def _call(request: RequestId, call: CallId, person: str, by: SearchBasis, who: Doer) -> Draft:
     return Draft(
         Kind.REQUEST_CALL,
         unix_ms(),
@@ -146,7 +146,7 @@ def extended(request: RequestId, due_ms: int, reason: str, means: str, user: str
     )
 
 
-def decided(request: RequestId, wish: Decision, who: Doer) -> Draft:
+def decided(request: RequestId, wish: RequestDecision, who: Doer) -> Draft:
     return _draft(
         Kind.REQUEST_DECIDED,
         who,
@@ -178,7 +178,7 @@ def use_stopped(
     ]
 
 
-def use_resumed(request: Request, who: Doer) -> list[Draft]:
+def use_resumed(request: SubjectRequest, who: Doer) -> list[Draft]:
     """What :func:`use_stopped` stopped may be used again."""
     return [
         Draft(
@@ -261,7 +261,7 @@ def withdrawn(request: RequestId, reason: str, who: Doer) -> Draft:
     return _draft(Kind.REQUEST_WITHDRAWN, who, reason=reason, request=request)
 
 
-def overdue(request: Request) -> Draft:
+def overdue(request: SubjectRequest) -> Draft:
     """Written by the service, once."""
     return Draft(
         Kind.REQUEST_OVERDUE,

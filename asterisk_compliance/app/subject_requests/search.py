@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from asterisk_compliance.app.retention.erasure import Whom, seek
+from asterisk_compliance.app.retention.erasure import PersonSelector, seek
 from asterisk_compliance.app.subject_requests.rows import Search
 from asterisk_compliance.domain.audit.call_record import minted_ms
 from asterisk_compliance.domain.audit.encoding import milliseconds
-from asterisk_compliance.domain.subject_requests.codes import Found
+from asterisk_compliance.domain.subject_requests.codes import SearchBasis
 from asterisk_compliance.errors import ComplianceError
 from asterisk_compliance.ids import CallId, call_of, is_call_id, party_id
 from asterisk_compliance.storage.log.reader import CallQuery, StoreReader
@@ -47,10 +47,10 @@ def search(reader: StoreReader, arguments: Mapping[str, str], home: str | None) 
     found = []
     if number:
         theirs = _numbered(reader, number, home)
-        found.append(Search(Found.NUMBER, since, until, _within(theirs, since, until)))
+        found.append(Search(SearchBasis.NUMBER, since, until, _within(theirs, since, until)))
     if ids:
         named = dict(_named(reader, one) for one in ids)
-        found.append(Search(Found.ID, "", "", named))
+        found.append(Search(SearchBasis.ID, "", "", named))
     if sum(len(one.calls) for one in found) > MOST_CALLS:
         hint = "narrow it with --since and --until, and open several"
         raise BadRequest(f"a request is about at most {MOST_CALLS} calls", hint=hint)
@@ -74,7 +74,7 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def _numbered(reader: StoreReader, number: str, home: str | None) -> dict[CallId, str]:
-    theirs = seek(reader, Whom(number=number), home)
+    theirs = seek(reader, PersonSelector(number=number), home)
     return {one.call: one.party for one in theirs if one.call and one.is_whom_we_sought}
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from asterisk_compliance.app.retention.kept_until import going_before
-from asterisk_compliance.app.shared.control_socket import Peer, Verb
+from asterisk_compliance.app.shared.audit_port import AuditAppender
+from asterisk_compliance.app.shared.control_socket import SocketPeer, Verb
 from asterisk_compliance.app.shared.marks import staff
 from asterisk_compliance.app.subject_requests import rows as rows_of
 from asterisk_compliance.app.subject_requests.hints import hint_of
@@ -32,21 +33,21 @@ from asterisk_compliance.domain.audit.encoding import timestamp
 from asterisk_compliance.domain.audit.rows import Draft
 from asterisk_compliance.domain.deadlines import Regime, due, extended_ms, last_day
 from asterisk_compliance.domain.subject_requests.codes import (
+    AnswerGiven,
     Authority,
     Back,
-    By,
-    Given,
     How,
     Longer,
     Means,
-    Reason,
+    Requester,
+    RequestReason,
+    RequestVerdict,
     Right,
-    Verdict,
 )
-from asterisk_compliance.domain.subject_requests.requests import Request
+from asterisk_compliance.domain.subject_requests.requests import SubjectRequest
 from asterisk_compliance.domain.subject_requests.steps import (
-    Decision,
-    Step,
+    RequestDecision,
+    RequestStep,
     decision_problem,
     problem,
 )
@@ -77,13 +78,7 @@ class NoSuchRequest(ComplianceError):
     hint = "requests list --all shows every one"
 
 
-class Rows(Protocol):
-    """The audit log, as far as requests need it."""
-
-    def append(self, *drafts: Draft) -> Awaitable[int]: ...
-
-
-Planned = tuple[Sequence[Draft], Mapping[str, Any]]
+PlannedRows = tuple[Sequence[Draft], Mapping[str, Any]]
 """The rows of a step, and what is answered when they are durable."""
 
 
@@ -100,7 +95,7 @@ class Requesting:
 
     def __init__(
         self,
-        rows: Rows,
+        rows: AuditAppender,
         settings: Callable[[], Settings],
         now_ms: Callable[[], int] = unix_ms,
     ) -> None:
@@ -129,12 +124,12 @@ class Requesting:
             }.items()
         }
 
-    def _verb(self, plan: Callable[[StoreReader, str, Mapping[str, str]], Planned]) -> Verb:
-        def planned(user: str, arguments: Mapping[str, str]) -> Planned:
+    def _verb(self, plan: Callable[[StoreReader, str, Mapping[str, str]], PlannedRows]) -> Verb:
+        def planned(user: str, arguments: Mapping[str, str]) -> PlannedRows:
             with StoreReader(self._settings().audit.store) as reader:
                 return plan(reader, user, arguments)
 
-        async def verb(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+        async def verb(peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
             async with self.one_at_a_time:
                 drafts, answer = await asyncio.to_thread(planned, peer.user, arguments)
                 await self._rows.append(*drafts)
@@ -142,10 +137,10 @@ class Requesting:
 
         return verb
 
-    def _open(self, reader: StoreReader, user: str, arguments: Mapping[str, str]) -> Planned:
+    def _open(self, reader: StoreReader, user: str, arguments: Mapping[str, str]) -> PlannedRows:
         settings, now_ms = self._settings(), self._now_ms()
         right = _code(Right, arguments, "right")
-        by = _code(By, arguments, "by")
+        by = _code(Requester, arguments, "by")
         regime = _code(Regime, {"regime": str(settings.requests.regime), **_said(arguments)},
                        "regime")  # fmt: skip
         received = arguments.get("received", "")
@@ -155,11 +150,11 @@ class Requesting:
         values = {name: _value(arguments, name) for name in ("name", "contact", "agent")}
         if not values["contact"]:
             raise BadRequest("say how the person can be reached: --contact")
-        if bool(values["agent"]) is not (by is By.AGENT):
+        if bool(values["agent"]) is not (by is Requester.AGENT):
             raise BadRequest("--agent names who asks for somebody else", hint="--by AGENT")
         requests = settings.requests
         costs = right in _AUDIO and regime is not Regime.EU and not arguments.get("free")
-        one = rows_of.Opening(
+        one = rows_of.RequestOpening(
             request_id(now_ms, secrets.token_bytes(8)),
             right,
             regime,
@@ -182,8 +177,8 @@ class Requesting:
         }
         return rows_of.opened(one, searches, user), answer
 
-    def _search(self, reader: StoreReader, user: str, arguments: Mapping[str, str]) -> Planned:
-        request = self._the(reader, arguments, Step.SEARCH)
+    def _search(self, reader: StoreReader, user: str, arguments: Mapping[str, str]) -> PlannedRows:
+        request = self._the(reader, arguments, RequestStep.SEARCH)
         searches = search(reader, arguments, self._settings().rules.home)
         if not searches:
             raise BadRequest("say what to look for: --number or --call")
@@ -206,19 +201,21 @@ class Requesting:
         wanted = calls if right in _AUDIO else ()
         return going_before(reader, wanted, self._settings(), due_ms)
 
-    def _identify(self, reader: StoreReader, user: str, arguments: Mapping[str, str]) -> Planned:
-        request = self._the(reader, arguments, Step.IDENTIFY)
+    def _identify(
+        self, reader: StoreReader, user: str, arguments: Mapping[str, str]
+    ) -> PlannedRows:
+        request = self._the(reader, arguments, RequestStep.IDENTIFY)
         how = _code(How, arguments, "how")
         authority = arguments.get("authority", "")
-        if authority or request.by is By.AGENT:
+        if authority or request.by is Requester.AGENT:
             authority = _code(Authority, arguments, "authority")
-        if authority and request.by is not By.AGENT:
+        if authority and request.by is not Requester.AGENT:
             raise BadRequest("no agent asks, so nobody needs an authority")
         draft = rows_of.identified(request.request, how, authority, user)
         return [draft], {"request": request.request}
 
-    def _extend(self, reader: StoreReader, user: str, arguments: Mapping[str, str]) -> Planned:
-        request = self._the(reader, arguments, Step.EXTEND)
+    def _extend(self, reader: StoreReader, user: str, arguments: Mapping[str, str]) -> PlannedRows:
+        request = self._the(reader, arguments, RequestStep.EXTEND)
         reason = _code(Longer, arguments, "reason")
         means = _code(Means, arguments, "means")
         zone = self._settings().rules.time_zone
@@ -227,18 +224,18 @@ class Requesting:
         draft = rows_of.extended(request.request, due_ms, reason, means, user)
         return [draft], {"due_at": timestamp(due_ms), "request": request.request}
 
-    def _decide(self, reader: StoreReader, user: str, arguments: Mapping[str, str]) -> Planned:
-        request = self._the(reader, arguments, Step.DECIDE)
+    def _decide(self, reader: StoreReader, user: str, arguments: Mapping[str, str]) -> PlannedRows:
+        request = self._the(reader, arguments, RequestStep.DECIDE)
         text = arguments.get("text", "").strip()
         if len(text) > LONGEST_TEXT:
             raise BadRequest(f"a correction has at most {LONGEST_TEXT} characters")
         held = matters_on(reader, request.calls) if request.right is Right.ERASE else {}
         excepted = frozenset(map(CallId, words(arguments.get("except", ""))))
-        reason = _code(Reason, arguments, "reason")
-        verdict = _code(Verdict, arguments, "verdict")
-        if reason is Reason.ON_HOLD and verdict is Verdict.IN_PART:
+        reason = _code(RequestReason, arguments, "reason")
+        verdict = _code(RequestVerdict, arguments, "verdict")
+        if reason is RequestReason.ON_HOLD and verdict is RequestVerdict.IN_PART:
             excepted |= frozenset(held)
-        wish = Decision(
+        wish = RequestDecision(
             verdict,
             reason,
             arguments.get("ground", ""),
@@ -268,18 +265,20 @@ class Requesting:
             "verdict": wish.verdict,
         }
 
-    def _answer(self, reader: StoreReader, user: str, arguments: Mapping[str, str]) -> Planned:
-        request = self._the(reader, arguments, Step.ANSWER)
+    def _answer(self, reader: StoreReader, user: str, arguments: Mapping[str, str]) -> PlannedRows:
+        request = self._the(reader, arguments, RequestStep.ANSWER)
         means = _code(Means, arguments, "means")
-        given = [_code(Given, {"given": one}, "given") for one in words(arguments.get("given", ""))]
+        given = [
+            _code(AnswerGiven, {"given": one}, "given") for one in words(arguments.get("given", ""))
+        ]
         if not given:
-            raise BadRequest("say what was given", hint=f"--given: {', '.join(Given)}")
+            raise BadRequest("say what was given", hint=f"--given: {', '.join(AnswerGiven)}")
         handed, package = arguments.get("receipt", ""), arguments.get("package", "")
         if not (_DIGEST.fullmatch(handed) and _DIGEST.fullmatch(package)):
             raise BadRequest("this is no SHA-256")
-        if bool(handed) is not (Given.RECEIPT in given):
+        if bool(handed) is not (AnswerGiven.RECEIPT in given):
             raise BadRequest("a receipt that was given has a digest, and no other has one")
-        if package and Given.PACKAGE not in given:
+        if package and AnswerGiven.PACKAGE not in given:
             raise BadRequest("no package was given, so it has no digest")
         if handed and handed not in self._receipts(reader, request):
             raise NotPossible("this receipt does not say what the log says", hint="make it anew")
@@ -290,15 +289,19 @@ class Requesting:
             "request": request.request,
         }
 
-    def _withdraw(self, reader: StoreReader, user: str, arguments: Mapping[str, str]) -> Planned:
-        request = self._the(reader, arguments, Step.WITHDRAW)
+    def _withdraw(
+        self, reader: StoreReader, user: str, arguments: Mapping[str, str]
+    ) -> PlannedRows:
+        request = self._the(reader, arguments, RequestStep.WITHDRAW)
         who = staff(user)
         drafts = [rows_of.withdrawn(request.request, _code(Back, arguments, "reason"), who)]
         if request.right is Right.STOP_USE:
             drafts += rows_of.use_resumed(request, who)
         return drafts, {"resumed": len(drafts) - 1, "request": request.request}
 
-    def _the(self, reader: StoreReader, arguments: Mapping[str, str], step: Step) -> Request:
+    def _the(
+        self, reader: StoreReader, arguments: Mapping[str, str], step: RequestStep
+    ) -> SubjectRequest:
         """The request that is meant, if ``step`` can be done with it now."""
         request = find(reader, arguments.get("request", ""))
         if wrong := problem(request, step, self._now_ms()):
@@ -312,14 +315,14 @@ class Requesting:
         if set(purposes) - known:
             raise BadRequest("there is no such purpose", hint=f"one of {', '.join(sorted(known))}")
 
-    def _receipts(self, reader: StoreReader, request: Request) -> set[str]:
+    def _receipts(self, reader: StoreReader, request: SubjectRequest) -> set[str]:
         settings = self._settings()
         return {
             receipt_digest(receipt(reader, request, settings, language)) for language in LANGUAGES
         }
 
 
-def find(reader: StoreReader, text: str) -> Request:
+def find(reader: StoreReader, text: str) -> SubjectRequest:
     """The request with this id.
 
     Raises:
@@ -335,7 +338,7 @@ def find(reader: StoreReader, text: str) -> Request:
     return found
 
 
-def _whose(reader: StoreReader, request: Request, call: CallId) -> PartyId:
+def _whose(reader: StoreReader, request: SubjectRequest, call: CallId) -> PartyId:
     """With whom a correction goes: the person in the call; if he was erased, who asks."""
     known = persons.party(reader, request.calls[call] or party_id(call, 1))
     return request.requester if known is None or known.erased_at else known.party

@@ -16,29 +16,35 @@ from asterisk_compliance.domain.deadlines import SOURCES as SOURCES_OF_TIMES
 from asterisk_compliance.domain.deadlines import Regime, last_day, suit_ms
 from asterisk_compliance.domain.recording.assurance_words import Recorded, recorded
 from asterisk_compliance.domain.retention.schedule import Today
-from asterisk_compliance.domain.subject_requests.codes import SOURCES, Refusal
-from asterisk_compliance.domain.subject_requests.requests import Request, State
+from asterisk_compliance.domain.subject_requests.codes import SOURCES, RequestRefusal
+from asterisk_compliance.domain.subject_requests.requests import RequestState, SubjectRequest
 from asterisk_compliance.ids import CallId, RecordingId
 from asterisk_compliance.storage.log.reader import RowQuery, StoreReader
 from asterisk_compliance.storage.queries import persons
 from asterisk_compliance.storage.queries.subject_requests import corrections, rows_about
 
-_NEXT = {State.OPENED: "identify", State.IDENTIFIED: "decide", State.DECIDED: "answer"}
+_NEXT = {
+    RequestState.OPENED: "identify",
+    RequestState.IDENTIFIED: "decide",
+    RequestState.DECIDED: "answer",
+}
 
 
-def next_step(request: Request) -> str:
+def next_step(request: SubjectRequest) -> str:
     """The command that brings it nearer to its answer; empty: it has one, or needs none."""
     return "carry-out" if request.to_be_carried_out else _NEXT.get(request.state, "")
 
 
-def listed(requests: Iterable[Request], settings: Settings, now_ms: int) -> list[dict[str, Any]]:
+def listed(
+    requests: Iterable[SubjectRequest], settings: Settings, now_ms: int
+) -> list[dict[str, Any]]:
     """A line for each, the first due first."""
     found = sorted(requests, key=lambda one: (one.due_ms, one.request))
     return [_line(one, settings, now_ms) for one in found]
 
 
 def shown(
-    reader: StoreReader, request: Request, settings: Settings, now_ms: int
+    reader: StoreReader, request: SubjectRequest, settings: Settings, now_ms: int
 ) -> Mapping[str, Any]:
     """Everything that is known of one request, with what identifies who asked.
 
@@ -57,7 +63,7 @@ def shown(
         "extended": request.extended,
         "fee": request.fee,
         "ground": request.ground,
-        "ground_source": SOURCES[Refusal(request.ground)] if request.ground else "",
+        "ground_source": SOURCES[RequestRefusal(request.ground)] if request.ground else "",
         "how": request.how,
         "legal_at": _at(request.legal_ms),
         "matters": request.matters,
@@ -70,7 +76,7 @@ def shown(
     }
 
 
-def _line(request: Request, settings: Settings, now_ms: int) -> dict[str, Any]:
+def _line(request: SubjectRequest, settings: Settings, now_ms: int) -> dict[str, Any]:
     answered = request.answered_ms
     return {
         "answered_at": _at(answered),
@@ -78,7 +84,7 @@ def _line(request: Request, settings: Settings, now_ms: int) -> dict[str, Any]:
         "due_at": timestamp(request.due_ms),
         "last_day": last_day(request.due_ms, settings.rules.time_zone).isoformat(),
         "late": (now_ms if answered is None else answered) >= request.due_ms
-        if request.state is not State.WITHDRAWN
+        if request.state is not RequestState.WITHDRAWN
         else False,
         "next": next_step(request),
         "number_of_calls": len(request.calls),
@@ -91,14 +97,16 @@ def _line(request: Request, settings: Settings, now_ms: int) -> dict[str, Any]:
     }
 
 
-def _requester(reader: StoreReader, request: Request) -> Iterator[tuple[str, str]]:
+def _requester(reader: StoreReader, request: SubjectRequest) -> Iterator[tuple[str, str]]:
     yield "party", request.requester
     known = persons.party(reader, request.requester)
     for one in persons.openings(reader, known) if known else ():
         yield one.field, one.value if one.state == "opened" else f"({one.state})"
 
 
-def _call(reader: StoreReader, request: Request, call: CallId, today: Today) -> Mapping[str, Any]:
+def _call(
+    reader: StoreReader, request: SubjectRequest, call: CallId, today: Today
+) -> Mapping[str, Any]:
     recordings = reader.recordings(call)
     rows = [decode(one.data) for one in reader.rows(RowQuery(call=call))]
     until = {

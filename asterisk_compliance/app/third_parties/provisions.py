@@ -9,34 +9,35 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from asterisk_compliance.app.shared.control_socket import Peer, Verb
+from asterisk_compliance.app.shared.audit_port import AuditAppender
+from asterisk_compliance.app.shared.control_socket import SocketPeer, Verb
 from asterisk_compliance.app.shared.marks import staff
 from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.config.consistency import SERVICE_NODE
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.audit.encoding import decode
 from asterisk_compliance.domain.audit.rows import Draft, Kind, PersonalFact
-from asterisk_compliance.domain.call.events import By
+from asterisk_compliance.domain.call.events import AskedBy
 from asterisk_compliance.domain.periods import Period, day_of
 from asterisk_compliance.domain.phone_numbers import COUNTRIES
 from asterisk_compliance.domain.retention.erasure import KeptParty
 from asterisk_compliance.domain.third_parties.provisions import (
     ROLE,
     AbroadBasis,
-    Item,
+    ProvidedItem,
     Provision,
     ProvisionGround,
     ProvisionProblem,
-    Recipient,
-    Terms,
+    ProvisionRecipient,
+    ProvisionTerms,
     due,
     problem_of,
     provisions_of,
@@ -52,7 +53,7 @@ MOST_CALLS = 200
 _HINTS: Mapping[ProvisionProblem, str] = {
     ProvisionProblem.NO_NAME: "--recipient says who receives it, --provider who provides it",
     ProvisionProblem.NO_REFERENCE: "--reference says where the ground can be read",
-    ProvisionProblem.NO_ITEMS: f"--items names at least one of {', '.join(Item)}",
+    ProvisionProblem.NO_ITEMS: f"--items names at least one of {', '.join(ProvidedItem)}",
     ProvisionProblem.DAY_TO_COME: "--day is today or earlier",
     ProvisionProblem.TOO_LONG: "a value has 1,024 characters at most",
     ProvisionProblem.NO_BASIS_ABROAD: f"--abroad says one of {', '.join(AbroadBasis)}; "
@@ -77,19 +78,13 @@ class BadProvision(ComplianceError):
     exit_code = 2
 
 
-class Rows(Protocol):
-    """The audit log, as far as provisions need it."""
-
-    def append(self, *drafts: Draft) -> Awaitable[int]: ...
-
-
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ProvisionDraft:
     """A provision as somebody asked to have it recorded."""
 
     calls: tuple[CallId, ...]
-    terms: Terms
-    recipient: Recipient
+    terms: ProvisionTerms
+    recipient: ProvisionRecipient
 
     def drafts(self, period: Period, today: date, user: str) -> list[Draft]:
         """The rows that record it, in the user's name."""
@@ -101,7 +96,7 @@ class Wish:
             rows += [received, replace(recorded, facts=()) if rows else recorded]
         return rows
 
-    def _received(self, call: CallId, who: By) -> Draft:
+    def _received(self, call: CallId, who: AskedBy) -> Draft:
         """Beside this row is who received it: a party of this call, so a hold keeps it too."""
         return Draft(
             Kind.PROVISION_RECIPIENT,
@@ -116,7 +111,7 @@ class Wish:
             ),
         )
 
-    def _recorded(self, received: Draft, who: By, keep_until: date, today: date) -> Draft:
+    def _recorded(self, received: Draft, who: AskedBy, keep_until: date, today: date) -> Draft:
         return Draft(
             Kind.PROVISION_RECORDED,
             received.at_ms,
@@ -144,7 +139,7 @@ def _new_party() -> PartyId:
     return party_id(call_id(unix_ms(), secrets.token_bytes(8)), 1)
 
 
-def read_wish(arguments: Mapping[str, str], home: str | None, today: date) -> Wish:
+def read_wish(arguments: Mapping[str, str], home: str | None, today: date) -> ProvisionDraft:
     """A provision as the command line passes it on: empty values say nothing, lists by spaces.
 
     Raises:
@@ -155,16 +150,18 @@ def read_wish(arguments: Mapping[str, str], home: str | None, today: date) -> Wi
         raise BadProvision("this is no id of a call: c-…", hint="calls list names them")
     if len(calls) > MOST_CALLS:
         raise BadProvision(f"more than {MOST_CALLS} calls", hint="record them in several steps")
-    items = frozenset(read_code(Item, one, "item") for one in arguments.get("items", "").split())
+    items = frozenset(
+        read_code(ProvidedItem, one, "item") for one in arguments.get("items", "").split()
+    )
     abroad = arguments.get("abroad", "")
-    terms = Terms(
+    terms = ProvisionTerms(
         ground=read_code(ProvisionGround, arguments.get("ground", ""), "ground"),
         country=read_country(arguments.get("country", "")),
         items=items,
         day=read_day(arguments.get("day", ""), today),
         abroad=read_code(AbroadBasis, abroad, "basis") if abroad else None,
     )
-    recipient = Recipient(
+    recipient = ProvisionRecipient(
         name=arguments.get("recipient", "").strip(),
         reference=arguments.get("reference", "").strip(),
         address=arguments.get("address", "").strip(),
@@ -173,7 +170,7 @@ def read_wish(arguments: Mapping[str, str], home: str | None, today: date) -> Wi
     )
     if problem := problem_of(terms, recipient, home=home, today=today):
         raise BadProvision(f"this is no record: {problem}", hint=hint_of(problem))
-    return Wish(tuple(map(CallId, calls)), terms, recipient)
+    return ProvisionDraft(tuple(map(CallId, calls)), terms, recipient)
 
 
 _Code = TypeVar("_Code", bound=StrEnum)
@@ -202,10 +199,10 @@ def read_day(text: str, today: date) -> date:
         raise BadProvision("this is no day", hint="write 2026-11-25") from None
 
 
-def provision_verbs(rows: Rows, settings: Callable[[], Settings]) -> dict[str, Verb]:
+def provision_verbs(rows: AuditAppender, settings: Callable[[], Settings]) -> dict[str, Verb]:
     """What the control socket can be asked."""
 
-    async def record_provision(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    async def record_provision(peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         now = settings()
         today = day_of(unix_ms(), now.rules.time_zone)
         wish = read_wish(arguments, now.rules.home, today)

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from asterisk_compliance.app.shared.control_socket import Peer, Verb
+from asterisk_compliance.app.shared.audit_port import AuditAppender
+from asterisk_compliance.app.shared.control_socket import SocketPeer, Verb
 from asterisk_compliance.app.shared.marks import staff
 from asterisk_compliance.app.third_parties.provisions import (
     BadProvision,
-    Rows,
     hint_of,
     read_code,
     read_country,
@@ -31,7 +31,7 @@ from asterisk_compliance.domain.audit.encoding import decode
 from asterisk_compliance.domain.audit.rows import Draft, Kind, PersonalFact
 from asterisk_compliance.domain.periods import Period, day_of
 from asterisk_compliance.domain.retention.erasure import KeptParty
-from asterisk_compliance.domain.third_parties.provisions import Item
+from asterisk_compliance.domain.third_parties.provisions import ProvidedItem
 from asterisk_compliance.domain.third_parties.provisions_received import (
     SOURCE_ROLE,
     Provider,
@@ -49,7 +49,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}|")
 
 
 @dataclass(frozen=True, slots=True)
-class WishReceived:
+class ReceivedProvisionDraft:
     """What was provided to us, as somebody asked to have it recorded."""
 
     terms: ReceivedTerms
@@ -93,7 +93,7 @@ class WishReceived:
         return source, received
 
 
-def read_received(arguments: Mapping[str, str], today: date) -> WishReceived:
+def read_received(arguments: Mapping[str, str], today: date) -> ReceivedProvisionDraft:
     """What the command line passes on: empty values say nothing, lists by spaces.
 
     Raises:
@@ -102,7 +102,9 @@ def read_received(arguments: Mapping[str, str], today: date) -> WishReceived:
     terms = ReceivedTerms(
         ground=read_code(ReceivedGround, arguments.get("ground", ""), "ground"),
         country=read_country(arguments.get("country", "")),
-        items=frozenset(read_code(Item, one, "item") for one in arguments.get("items", "").split()),
+        items=frozenset(
+            read_code(ProvidedItem, one, "item") for one in arguments.get("items", "").split()
+        ),
         day=read_day(arguments.get("day", ""), today),
     )
     said = {
@@ -115,13 +117,15 @@ def read_received(arguments: Mapping[str, str], today: date) -> WishReceived:
         raise BadProvision("this is no SHA-256")
     if problem := received_problem(terms, provider, today):
         raise BadProvision(f"this is no record: {problem}", hint=hint_of(problem))
-    return WishReceived(terms, provider, sha256)
+    return ReceivedProvisionDraft(terms, provider, sha256)
 
 
-def received_verbs(rows: Rows, settings: Callable[[], Settings]) -> dict[str, Verb]:
+def received_verbs(rows: AuditAppender, settings: Callable[[], Settings]) -> dict[str, Verb]:
     """What the control socket can be asked."""
 
-    async def receive_provision(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    async def receive_provision(
+        peer: SocketPeer, arguments: Mapping[str, str]
+    ) -> Mapping[str, Any]:
         now = settings()
         today = day_of(unix_ms(), now.rules.time_zone)
         wish = await asyncio.to_thread(read_received, arguments, today)

@@ -22,7 +22,7 @@ import structlog
 from asterisk_compliance.asterisk.agi import header as agi_header
 from asterisk_compliance.asterisk.agi.permit import LOOPBACK, Network, Permit
 from asterisk_compliance.asterisk.agi.session import AgiHangup, AgiReply, AgiSession, Played
-from asterisk_compliance.asterisk.dispatch import place
+from asterisk_compliance.asterisk.dispatch import origin_of
 
 __all__ = ["AgiHangup", "AgiLimits", "AgiReply", "AgiSession", "FastAgiServer", "Played"]
 
@@ -157,7 +157,7 @@ class FastAgiServer:
             log.info("agi_hangup", channel=session.channel)
         except Exception as error:  # noqa: BLE001  # one call must not end the others
             kind = type(error).__name__
-            log.error("agi_failed", channel=session.channel, error=kind, where=place(error))
+            log.error("agi_failed", channel=session.channel, error=kind, where=origin_of(error))
         finally:
             self._sessions -= 1
 

@@ -22,7 +22,7 @@ from asterisk_compliance.asterisk.ami.events import AmiEvent
 from asterisk_compliance.asterisk.ami.observed_events import ObservedEvent
 from asterisk_compliance.asterisk.ami.protocol import AmiProtocol, Headers
 from asterisk_compliance.asterisk.backoff import Backoff
-from asterisk_compliance.asterisk.dispatch import tell
+from asterisk_compliance.asterisk.dispatch import call_listener
 from asterisk_compliance.errors import AsteriskUnavailable, RequestRefused
 from asterisk_compliance.ids import ChannelId
 
@@ -150,7 +150,7 @@ class AmiClient:
                 self.connected = False
                 log.warning("ami_disconnected", why=told, hint=why.hint)
                 on_end = self._listener.on_login_failed if login_failed else None
-                tell(on_end or self._listener.on_disconnected, why)
+                call_listener(on_end or self._listener.on_disconnected, why)
             backoff = self._limits.login_backoff if login_failed else self._limits.backoff
             if time.monotonic() - began > backoff.longest_s:
                 attempt = 0
@@ -257,7 +257,7 @@ class AmiClient:
             await self._log_in(protocol)
             self.connected = True
             log.info("ami_connected", protocol=protocol.version)
-            tell(self._listener.on_connected, protocol.version)
+            call_listener(self._listener.on_connected, protocol.version)
             while not protocol.over.done():
                 await asyncio.wait({protocol.over}, timeout=self._limits.ping_every_s)
                 if not protocol.over.done():
@@ -314,7 +314,7 @@ class AmiClient:
                 event = ami_observed.parse(message)
         except ValueError as error:
             log.warning("ami_event_malformed", why=str(error))
-            tell(self._listener.on_malformed, str(error))
+            call_listener(self._listener.on_malformed, str(error))
             return
         if event is None:
             name = str(message["Event"])
@@ -322,7 +322,7 @@ class AmiClient:
                 name = "others"  # names can be forged, as everything in AMI
             self.ignored[name] = self.ignored.get(name, 0) + 1
         else:
-            tell(self._listener.on_event, event, received)
+            call_listener(self._listener.on_event, event, received)
 
 
 def _one(mixmonitor_id: str) -> str:

@@ -32,10 +32,10 @@ from asterisk_compliance.asterisk.ari.address import (
     open_websocket,
     refused,
 )
-from asterisk_compliance.asterisk.ari.events import CallEvent, Channel
+from asterisk_compliance.asterisk.ari.events import AriCallEvent, Channel
 from asterisk_compliance.asterisk.ari.requests import Bridge, HangUpReason
-from asterisk_compliance.asterisk.ari.transport import HttpTransport, Request, WebSocketTransport
-from asterisk_compliance.asterisk.dispatch import tell
+from asterisk_compliance.asterisk.ari.transport import AriRequest, HttpTransport, WebSocketTransport
+from asterisk_compliance.asterisk.dispatch import call_listener
 from asterisk_compliance.errors import AsteriskUnavailable, RequestRefused
 from asterisk_compliance.ids import ChannelId, PlaybackId
 
@@ -60,7 +60,7 @@ class AriListener(Protocol):
     def on_disconnected(self, why: AsteriskUnavailable) -> None:
         """The connection is lost, or could not be made: once per outage and reason."""
 
-    def on_event(self, event: CallEvent, received_monotonic: float) -> None:
+    def on_event(self, event: AriCallEvent, received_monotonic: float) -> None:
         """``received_monotonic`` is ``time.monotonic()`` when the message was read."""
 
     def on_malformed(self, why: str) -> None:
@@ -90,7 +90,7 @@ class AriClient:
         self._listener = listener
         self._limits = limits or AriLimits()
         self._requests: WebSocketTransport | HttpTransport | None = None
-        self._held: list[tuple[CallEvent, float]] | None = []
+        self._held: list[tuple[AriCallEvent, float]] | None = []
 
     async def run(self) -> NoReturn:
         """Connect, and connect again, until cancelled.
@@ -108,14 +108,14 @@ class AriClient:
                     await self._connection(session)
                 except errors.ApplicationReplaced as taken:
                     self.transport = None
-                    tell(self._listener.on_disconnected, AsteriskUnavailable(str(taken)))
+                    call_listener(self._listener.on_disconnected, AsteriskUnavailable(str(taken)))
                     raise
                 except AsteriskUnavailable as why:
                     if self.transport is not None or str(why) != told:
                         log.warning("ari_disconnected", why=str(why), hint=why.hint)
                         told = str(why)
                         self.transport = None
-                        tell(self._listener.on_disconnected, why)
+                        call_listener(self._listener.on_disconnected, why)
                 if time.monotonic() - began > self._limits.backoff.longest_s:
                     attempt = 0
                 await asyncio.sleep(self._limits.backoff.delay_s(attempt))
@@ -208,7 +208,7 @@ class AriClient:
         """The version of Asterisk."""
         return self.send(ari_requests.info())
 
-    def send(self, request: Request[T]) -> asyncio.Future[T]:
+    def send(self, request: AriRequest[T]) -> asyncio.Future[T]:
         if self._requests is not None:
             return self._requests.send(request)
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -260,10 +260,10 @@ class AriClient:
             raise refused(self._address, error) from None
         self._requests, self.transport = requests, name
         log.info("ari_connected", transport=name, asterisk=version)
-        tell(self._listener.on_connected, name, version)
+        call_listener(self._listener.on_connected, name, version)
         held, self._held = self._held or [], None
         for event, received in held:
-            tell(self._listener.on_event, event, received)
+            call_listener(self._listener.on_event, event, received)
 
     async def _read(
         self,
@@ -302,19 +302,19 @@ class AriClient:
             event = ari_events.decode(data)
         except ValueError as error:
             log.warning("ari_event_malformed", why=str(error))
-            tell(self._listener.on_malformed, str(error))
+            call_listener(self._listener.on_malformed, str(error))
             return
         match event:
             case ari_events.RESTResponse():
                 websocket.on_response(event)
-            case ari_events.ApplicationReplaced():
+            case ari_events.AriApplicationReplaced():
                 raise errors.ApplicationReplaced(
                     f"another client took the Stasis application {self._address.application!r}"
                 )
             case ari_events.Ignored(type=kind):
                 self.ignored[kind] = self.ignored.get(kind, 0) + 1
             case _ if self._held is None:
-                tell(self._listener.on_event, event, received)
+                call_listener(self._listener.on_event, event, received)
             case _ if len(self._held) < MOST_HELD_EVENTS:
                 self._held.append((event, received))
             case _:

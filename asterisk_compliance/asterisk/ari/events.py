@@ -9,11 +9,14 @@ variable ``CHANNEL(linkedid)``, or from AMI.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import msgspec
 
 from asterisk_compliance.ids import ChannelId, PlaybackId
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _LONGEST_TYPE = 64
 
@@ -21,7 +24,7 @@ Moment: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
 """A time stamp with the offset of Asterisk's time zone, as ``2026-11-24T17:45:03.544+0900``."""
 
 
-class Party(msgspec.Struct, frozen=True, gc=False):
+class AriCaller(msgspec.Struct, frozen=True, gc=False):
     """Who calls. Both fields are the caller's to choose: any length, any character."""
 
     name: str
@@ -48,7 +51,7 @@ class Channel(msgspec.Struct, frozen=True, gc=False):
     id: ChannelId
     name: str
     state: str
-    caller: Party
+    caller: AriCaller
     dialplan: DialplanPlace
     language: str
     created: Moment = msgspec.field(name="creationtime")
@@ -79,7 +82,12 @@ class Playback(msgspec.Struct, frozen=True, gc=False):
         return ChannelId(target) if kind == "channel" else None
 
 
-class _Event(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag=True):
+def _ari_name(class_name: str) -> str:
+    """The event type as Asterisk writes it; ``Ari`` tells our class from one of the domain."""
+    return class_name.removeprefix("Ari")
+
+
+class _Event(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag=_ari_name):
     """Base class.
 
     Attributes:
@@ -106,11 +114,11 @@ class StasisEnd(_Event, frozen=True, gc=False):
     channel: Channel
 
 
-class PlaybackStarted(_Event, frozen=True, gc=False):
+class AriPlaybackStarted(_Event, frozen=True, gc=False):
     playback: Playback
 
 
-class PlaybackFinished(_Event, frozen=True, gc=False):
+class AriPlaybackFinished(_Event, frozen=True, gc=False):
     playback: Playback
 
 
@@ -134,7 +142,7 @@ class ChannelDestroyed(_Event, frozen=True, gc=False):
     cause: int
 
 
-class ApplicationReplaced(_Event, frozen=True, gc=False):
+class AriApplicationReplaced(_Event, frozen=True, gc=False):
     """Another WebSocket took our application; this one stays open and hears nothing more."""
 
 
@@ -153,34 +161,39 @@ class Ignored(msgspec.Struct, frozen=True, gc=False):
     type: str
 
 
-CallEvent: TypeAlias = (
+AriCallEvent: TypeAlias = (
     StasisStart
     | StasisEnd
-    | PlaybackStarted
-    | PlaybackFinished
+    | AriPlaybackStarted
+    | AriPlaybackFinished
     | ChannelDtmfReceived
     | ChannelHangupRequest
     | ChannelDestroyed
 )
-AriEvent: TypeAlias = CallEvent | ApplicationReplaced | RESTResponse | Ignored
+AriEvent: TypeAlias = AriCallEvent | AriApplicationReplaced | RESTResponse | Ignored
 
 _KNOWN = (
     StasisStart,
     StasisEnd,
-    PlaybackStarted,
-    PlaybackFinished,
+    AriPlaybackStarted,
+    AriPlaybackFinished,
     ChannelDtmfReceived,
     ChannelHangupRequest,
     ChannelDestroyed,
-    ApplicationReplaced,
+    AriApplicationReplaced,
     RESTResponse,
 )
-EVENT_TYPES: tuple[str, ...] = tuple(event.__name__ for event in _KNOWN)
+EVENT_NAMES: Mapping[type[AriEvent], str] = {
+    **{event: _ari_name(event.__name__) for event in _KNOWN},
+    Ignored: Ignored.__name__,
+}
+"""The name under which an event is counted."""
+EVENT_TYPES: tuple[str, ...] = tuple(EVENT_NAMES[event] for event in _KNOWN)
 """What the application's event filter must let through; without ``RESTResponse`` in it every
 answer over the WebSocket is swallowed, while the commands are obeyed."""
 
-_decoder: msgspec.json.Decoder[CallEvent | ApplicationReplaced | RESTResponse]
-_decoder = msgspec.json.Decoder(CallEvent | ApplicationReplaced | RESTResponse)
+_decoder: msgspec.json.Decoder[AriCallEvent | AriApplicationReplaced | RESTResponse]
+_decoder = msgspec.json.Decoder(AriCallEvent | AriApplicationReplaced | RESTResponse)
 _stranger = msgspec.json.Decoder(Ignored)
 
 

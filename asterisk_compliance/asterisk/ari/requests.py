@@ -14,7 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from asterisk_compliance.asterisk.ari.events import EVENT_TYPES, Channel
-from asterisk_compliance.asterisk.ari.transport import Answer, Request
+from asterisk_compliance.asterisk.ari.transport import AriAnswer, AriRequest
 from asterisk_compliance.ids import ChannelId, PlaybackId
 
 T = TypeVar("T")
@@ -56,18 +56,18 @@ class _Module(msgspec.Struct):
     status: str
 
 
-def answer(channel: ChannelId) -> Request[None]:
-    return Request("answer", "POST", f"channels/{_id(channel)}/answer", _nothing, lane=channel)
+def answer(channel: ChannelId) -> AriRequest[None]:
+    return AriRequest("answer", "POST", f"channels/{_id(channel)}/answer", _nothing, lane=channel)
 
 
-def play(channel: ChannelId, media: str, playback: PlaybackId) -> Request[None]:
+def play(channel: ChannelId, media: str, playback: PlaybackId) -> AriRequest[None]:
     path = f"channels/{_id(channel)}/play/{_id(playback)}"
-    return Request("play", "POST", path, _nothing, content={"media": media}, lane=channel)
+    return AriRequest("play", "POST", path, _nothing, content={"media": media}, lane=channel)
 
 
-def stop_playback(channel: ChannelId, playback: PlaybackId) -> Request[bool]:
+def stop_playback(channel: ChannelId, playback: PlaybackId) -> AriRequest[bool]:
     """``False`` when the playback was over already."""
-    return Request(
+    return AriRequest(
         "stop_playback",
         "DELETE",
         f"playbacks/{_id(playback)}",
@@ -77,8 +77,8 @@ def stop_playback(channel: ChannelId, playback: PlaybackId) -> Request[bool]:
     )
 
 
-def set_variable(channel: ChannelId, name: str, value: str) -> Request[None]:
-    return Request(
+def set_variable(channel: ChannelId, name: str, value: str) -> AriRequest[None]:
+    return AriRequest(
         "set_variable",
         "POST",
         f"channels/{_id(channel)}/variable",
@@ -88,8 +88,8 @@ def set_variable(channel: ChannelId, name: str, value: str) -> Request[None]:
     )
 
 
-def get_variable(channel: ChannelId, name: str) -> Request[str | None]:
-    return Request(
+def get_variable(channel: ChannelId, name: str) -> AriRequest[str | None]:
+    return AriRequest(
         "get_variable",
         "GET",
         f"channels/{_id(channel)}/variable",
@@ -100,15 +100,15 @@ def get_variable(channel: ChannelId, name: str) -> Request[str | None]:
     )
 
 
-def continue_in_dialplan(channel: ChannelId, priority: int | None = None) -> Request[None]:
+def continue_in_dialplan(channel: ChannelId, priority: int | None = None) -> AriRequest[None]:
     content = None if priority is None else {"priority": priority}
     path = f"channels/{_id(channel)}/continue"
-    return Request("continue", "POST", path, _nothing, content=content, lane=channel)
+    return AriRequest("continue", "POST", path, _nothing, content=content, lane=channel)
 
 
-def hang_up(channel: ChannelId, reason: HangUpReason = "normal") -> Request[bool]:
+def hang_up(channel: ChannelId, reason: HangUpReason = "normal") -> AriRequest[bool]:
     """``False`` when the channel is gone already."""
-    return Request(
+    return AriRequest(
         "hang_up",
         "DELETE",
         f"channels/{_id(channel)}",
@@ -127,7 +127,7 @@ def originate_local(
     then: str,
     variables: Mapping[str, str],
     formats: str = "",
-) -> Request[None]:
+) -> AriRequest[None]:
     """A call to ourselves, by a Local channel.
 
     Its half ``other`` executes the dialplan at ``place``, as a caller does; when that answers, its
@@ -135,7 +135,7 @@ def originate_local(
     on both halves. ``formats``: what it speaks, such as ``ulaw``; else Asterisk chooses.
     """
     exten, _, context = then.partition("@")
-    return Request(
+    return AriRequest(
         "originate",
         "POST",
         f"channels/{_id(channel)}",
@@ -155,7 +155,7 @@ def originate_local(
 
 def snoop(
     application: str, channel: ChannelId, snoop_id: ChannelId, args: Sequence[str]
-) -> Request[Channel | None]:
+) -> AriRequest[Channel | None]:
     """``None`` when ``channel`` is gone.
 
     Raises:
@@ -163,7 +163,7 @@ def snoop(
     """
     if any(not arg or "," in arg for arg in args):
         raise ValueError("an argument of a Stasis application is empty or holds a comma")
-    return Request(
+    return AriRequest(
         "snoop",
         "POST",
         f"channels/{_id(channel)}/snoop/{_id(snoop_id)}",
@@ -174,8 +174,8 @@ def snoop(
     )
 
 
-def bridge_channels(bridge: str) -> Request[list[ChannelId] | None]:
-    return Request(
+def bridge_channels(bridge: str) -> AriRequest[list[ChannelId] | None]:
+    return AriRequest(
         "bridge_channels",
         "GET",
         f"bridges/{_id(bridge)}",
@@ -184,12 +184,12 @@ def bridge_channels(bridge: str) -> Request[list[ChannelId] | None]:
     )
 
 
-def bridges() -> Request[list[Bridge]]:
-    return Request("bridges", "GET", "bridges", lambda said: _decode(said, list[Bridge]))
+def bridges() -> AriRequest[list[Bridge]]:
+    return AriRequest("bridges", "GET", "bridges", lambda said: _decode(said, list[Bridge]))
 
 
-def subscribe(application: str, channel: ChannelId) -> Request[None]:
-    return Request(
+def subscribe(application: str, channel: ChannelId) -> AriRequest[None]:
+    return AriRequest(
         "subscribe",
         "POST",
         f"applications/{_id(application)}/subscription",
@@ -199,8 +199,8 @@ def subscribe(application: str, channel: ChannelId) -> Request[None]:
     )
 
 
-def channel_info(channel: ChannelId) -> Request[Channel | None]:
-    return Request(
+def channel_info(channel: ChannelId) -> AriRequest[Channel | None]:
+    return AriRequest(
         "channel",
         "GET",
         f"channels/{_id(channel)}",
@@ -210,8 +210,8 @@ def channel_info(channel: ChannelId) -> Request[Channel | None]:
     )
 
 
-def packets_sent(channel: ChannelId) -> Request[int | None]:
-    return Request(
+def packets_sent(channel: ChannelId) -> AriRequest[int | None]:
+    return AriRequest(
         "packets_sent",
         "GET",
         f"channels/{_id(channel)}/rtp_statistics",
@@ -220,21 +220,21 @@ def packets_sent(channel: ChannelId) -> Request[int | None]:
     )
 
 
-def packets(channel: ChannelId) -> Request[tuple[int, int] | None]:
-    def counts(said: Answer) -> tuple[int, int]:
+def packets(channel: ChannelId) -> AriRequest[tuple[int, int] | None]:
+    def counts(said: AriAnswer) -> tuple[int, int]:
         found = _decode(said, _Rtp)
         return found.rxcount, found.txcount
 
     path = f"channels/{_id(channel)}/rtp_statistics"
-    return Request("packets", "GET", path, counts, missing=lambda: None)
+    return AriRequest("packets", "GET", path, counts, missing=lambda: None)
 
 
-def channels() -> Request[list[Channel]]:
-    return Request("channels", "GET", "channels", lambda said: _decode(said, list[Channel]))
+def channels() -> AriRequest[list[Channel]]:
+    return AriRequest("channels", "GET", "channels", lambda said: _decode(said, list[Channel]))
 
 
-def application_channels(application: str) -> Request[list[ChannelId]]:
-    return Request(
+def application_channels(application: str) -> AriRequest[list[ChannelId]]:
+    return AriRequest(
         "application_channels",
         "GET",
         f"applications/{_id(application)}",
@@ -242,13 +242,13 @@ def application_channels(application: str) -> Request[list[ChannelId]]:
     )
 
 
-def user_event(application: str, name: str, variables: Mapping[str, object]) -> Request[None]:
+def user_event(application: str, name: str, variables: Mapping[str, object]) -> AriRequest[None]:
     """An event for another Stasis application; 404 where nobody listens under that name.
 
     It has no source: with a channel as its source Asterisk would add that channel with the
     caller's number and name, and tell AMI of it too.
     """
-    return Request(
+    return AriRequest(
         "user_event",
         "POST",
         f"events/user/{_id(name)}",
@@ -258,12 +258,12 @@ def user_event(application: str, name: str, variables: Mapping[str, object]) -> 
     )
 
 
-def event_filter(application: str) -> Request[bool]:
+def event_filter(application: str) -> AriRequest[bool]:
     """Let through only what :mod:`ari_events` knows; ``False`` where Asterisk has no filter.
 
     Both lists are given: one that is left out keeps what a former client set.
     """
-    return Request(
+    return AriRequest(
         "event_filter",
         "PUT",
         f"applications/{_id(application)}/eventFilter",
@@ -273,9 +273,9 @@ def event_filter(application: str) -> Request[bool]:
     )
 
 
-def info() -> Request[str]:
+def info() -> AriRequest[str]:
     """The version of Asterisk, as ``22.10.1``; ``unknown`` without res_ari_asterisk."""
-    return Request(
+    return AriRequest(
         "info",
         "GET",
         "asterisk/info",
@@ -285,9 +285,9 @@ def info() -> Request[str]:
     )
 
 
-def modules() -> Request[Mapping[str, str]]:
+def modules() -> AriRequest[Mapping[str, str]]:
     """The status of each module by its name; none without res_ari_asterisk."""
-    return Request(
+    return AriRequest(
         "modules",
         "GET",
         "asterisk/modules",
@@ -296,16 +296,16 @@ def modules() -> Request[Mapping[str, str]]:
     )
 
 
-def registered(application: str) -> Request[bool]:
+def registered(application: str) -> AriRequest[bool]:
     """Whether a client has registered the application."""
     path = f"applications/{_id(application)}"
-    return Request("application", "GET", path, lambda _: True, missing=lambda: False)
+    return AriRequest("application", "GET", path, lambda _: True, missing=lambda: False)
 
 
-def change_nothing() -> Request[None]:
+def change_nothing() -> AriRequest[None]:
     """Refused with 403 where the user may only read; there is no such playback, whoever asks."""
     path = "playbacks/nobody-plays-this"
-    return Request("change", "DELETE", path, _nothing, missing=lambda: None)
+    return AriRequest("change", "DELETE", path, _nothing, missing=lambda: None)
 
 
 @lru_cache(maxsize=4_096)
@@ -320,11 +320,11 @@ def _id(text: str) -> str:
     return quote(text, safe="")
 
 
-def _nothing(_: Answer) -> None:
+def _nothing(_: AriAnswer) -> None:
     return None
 
 
-def _decode(said: Answer, shape: type[T]) -> T:
+def _decode(said: AriAnswer, shape: type[T]) -> T:
     try:
         return msgspec.json.decode(said.body, type=shape)
     except RecursionError:

@@ -27,12 +27,12 @@ LONGEST_OUTBOX = 2000
 """Requests that wait for a WebSocket which Asterisk does not read; more fail at once."""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class AriAnswer(msgspec.Struct, frozen=True):
     status: int
     body: str
 
 
-class Request(msgspec.Struct, Generic[T], frozen=True):
+class AriRequest(msgspec.Struct, Generic[T], frozen=True):
     """One ARI operation.
 
     Attributes:
@@ -48,7 +48,7 @@ class Request(msgspec.Struct, Generic[T], frozen=True):
     name: str
     method: str
     path: str
-    read: Callable[[Answer], T]
+    read: Callable[[AriAnswer], T]
     query: tuple[tuple[str, str], ...] = ()
     content: Mapping[str, object] | None = None
     lane: str = ""
@@ -56,7 +56,7 @@ class Request(msgspec.Struct, Generic[T], frozen=True):
 
 
 class Transport(Protocol):
-    def send(self, request: Request[T], limit_s: float | None = None) -> asyncio.Future[T]: ...
+    def send(self, request: AriRequest[T], limit_s: float | None = None) -> asyncio.Future[T]: ...
 
     def fail_all(self, why: AsteriskUnavailable) -> None:
         """Resolve every open request with ``why``, and every later one too."""
@@ -82,7 +82,7 @@ _encoder = msgspec.json.Encoder()
 
 
 class _Pending(msgspec.Struct, frozen=True):
-    request: Request[Any]
+    request: AriRequest[Any]
     future: asyncio.Future[Any]
     timer: asyncio.TimerHandle
     deadline: float
@@ -105,7 +105,7 @@ class WebSocketTransport:
         self._last_id = 0
         self._failed: AsteriskUnavailable | None = None
 
-    def send(self, request: Request[T], limit_s: float | None = None) -> asyncio.Future[T]:
+    def send(self, request: AriRequest[T], limit_s: float | None = None) -> asyncio.Future[T]:
         future: asyncio.Future[T] = _future(self._loop)
         if self._failed is not None:
             future.set_exception(self._failed)
@@ -129,7 +129,7 @@ class WebSocketTransport:
         if pending is None:
             return False
         pending.timer.cancel()
-        answer = Answer(response.status_code, response.message_body)
+        answer = AriAnswer(response.status_code, response.message_body)
         _resolve(pending.request, pending.future, answer)
         return True
 
@@ -175,7 +175,7 @@ class HttpTransport:
         self._open: dict[asyncio.Task[None], asyncio.Future[Any]] = {}
         self._failed: AsteriskUnavailable | None = None
 
-    def send(self, request: Request[T], limit_s: float | None = None) -> asyncio.Future[T]:
+    def send(self, request: AriRequest[T], limit_s: float | None = None) -> asyncio.Future[T]:
         future: asyncio.Future[T] = _future(self._loop)
         if self._failed is not None:
             future.set_exception(self._failed)
@@ -208,13 +208,13 @@ class HttpTransport:
 
     async def _perform(
         self,
-        request: Request[T],
+        request: AriRequest[T],
         future: asyncio.Future[T],
         before: asyncio.Task[None] | None,
         limit_s: float,
     ) -> None:
         failure: AsteriskUnavailable | None = None
-        answer: Answer | None = None
+        answer: AriAnswer | None = None
         try:
             async with asyncio.timeout(limit_s):
                 if before is not None:
@@ -231,7 +231,7 @@ class HttpTransport:
         elif failure is not None and not future.done():
             future.set_exception(failure)
 
-    async def _exchange(self, request: Request[Any]) -> Answer:
+    async def _exchange(self, request: AriRequest[Any]) -> AriAnswer:
         body = None if request.content is None else _encoder.encode(request.content)
         async with self._session.request(
             request.method,
@@ -241,7 +241,7 @@ class HttpTransport:
             headers={} if body is None else {"Content-Type": "application/json"},
             allow_redirects=False,
         ) as response:
-            return Answer(response.status, await response.text("utf-8"))
+            return AriAnswer(response.status, await response.text("utf-8"))
 
 
 def _future(loop: asyncio.AbstractEventLoop) -> asyncio.Future[Any]:
@@ -256,7 +256,7 @@ def _looked_at(future: asyncio.Future[Any]) -> None:
         future.exception()
 
 
-def _encode(request_id: str, request: Request[Any]) -> bytes:
+def _encode(request_id: str, request: AriRequest[Any]) -> bytes:
     query = [_Parameter(name, value) for name, value in request.query]
     message = _RESTRequest(request_id, request.method, request.path, query or msgspec.UNSET)
     if request.content is not None:
@@ -265,7 +265,7 @@ def _encode(request_id: str, request: Request[Any]) -> bytes:
     return _encoder.encode(message)
 
 
-def _resolve(request: Request[T], future: asyncio.Future[T], answer: Answer) -> None:
+def _resolve(request: AriRequest[T], future: asyncio.Future[T], answer: AriAnswer) -> None:
     if future.done():
         return
     if answer.status == 404 and request.missing is not None:

@@ -14,6 +14,7 @@ from asterisk_compliance.cli import output
 from asterisk_compliance.cli.audit.commands import SinceOption, UntilOption
 from asterisk_compliance.cli.context import (
     DEFAULT_CONFIG,
+    ConfigFileOption,
     ConfigOption,
     JsonOption,
     StoreOption,
@@ -39,9 +40,6 @@ from asterisk_compliance.storage.log.reader import RecordingQuery, RowQuery, Sto
 app = typer.Typer(no_args_is_help=True, help="Recordings: what is kept, and handing it out.")
 
 RecordingArgument: TypeAlias = Annotated[str, typer.Argument(help="Id of the recording: r-…")]
-ServiceOption: TypeAlias = Annotated[
-    Path, typer.Option("--config", "-c", help="The configuration file.")
-]
 _STDIN = "-"
 
 
@@ -151,7 +149,7 @@ def release(
     ] = "",
     identity: Annotated[str | None, typer.Option("--identity", help=IDENTITY)] = None,
     json: JsonOption = False,
-    config: ServiceOption = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
 ) -> None:
     """Hand recordings out, in your name, each with its row first.
 
@@ -179,7 +177,7 @@ def listen(
     ground: GroundOption = "",
     reference: ReferenceOption = "",
     identity: Annotated[str | None, typer.Option("--identity", help=IDENTITY)] = None,
-    config: ServiceOption = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
 ) -> None:
     """Hear a recording, in your name, with its row first: a WAV on standard output, for a player.
 
@@ -204,7 +202,7 @@ def drill(
         str | None, typer.Option("--recording", help="This one; any by chance, unless given.")
     ] = None,
     json: JsonOption = False,
-    config: ServiceOption = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
 ) -> None:
     """Prove that the officer's key opens a recording; nothing of it is written anywhere.
 

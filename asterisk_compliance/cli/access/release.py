@@ -26,7 +26,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Released:
+class ReleasedRecording:
     """What the service handed out.
 
     Attributes:
@@ -39,7 +39,7 @@ class Released:
 
 
 @contextmanager
-def released(config: Path, recording: str, use: Use) -> Iterator[Released]:
+def released(config: Path, recording: str, use: Use) -> Iterator[ReleasedRecording]:
     """Have a recording released, in this user's name; the row is durable when this yields.
 
     Raises:
@@ -51,12 +51,12 @@ def released(config: Path, recording: str, use: Use) -> Iterator[Released]:
 
 
 @contextmanager
-def released_by(settings: Settings, recording: str, use: Use) -> Iterator[Released]:
+def released_by(settings: Settings, recording: str, use: Use) -> Iterator[ReleasedRecording]:
     """As :func:`released`, with a configuration that was read already."""
     arguments = {"recording": recording, **arguments_of(use)}
     facts, file = act_for_file(settings, "release", arguments)
     with file:
-        yield Released(facts, file)
+        yield ReleasedRecording(facts, file)
 
 
 def write_one(
@@ -150,7 +150,7 @@ def report(config: Path, recording: str, sha256: str, problem: str) -> dict[str,
     return act(config, "drilled", arguments)
 
 
-def write_new(out: Path, handed: Released, identity: str | None) -> None:
+def write_new(out: Path, handed: ReleasedRecording, identity: str | None) -> None:
     """Write it to a new file that nobody else can read, or leave none.
 
     With an identity it is opened, and must be what was closed; without one it is the bytes as they
@@ -189,7 +189,7 @@ def must_be_new(out: Path, option: str = "--out") -> None:
         raise typer.BadParameter(f"{out.parent} is not yours to write in", param_hint=option)
 
 
-def write_to(out: Writable, handed: Released, identity: str | None) -> None:
+def write_to(out: Writable, handed: ReleasedRecording, identity: str | None) -> None:
     """Write it, opened with an identity, else as it lies in the vault.
 
     Raises:
@@ -201,7 +201,7 @@ def write_to(out: Writable, handed: Released, identity: str | None) -> None:
         _must_be(plain(_chunks(handed.file), out), handed.facts["kept_sha256"])
 
 
-def open_in_mind(handed: Released, identity: str) -> tuple[str, str]:
+def open_in_mind(handed: ReleasedRecording, identity: str) -> tuple[str, str]:
     """Decrypt without writing anything: the SHA-256 of what was in it, and what went wrong."""
     try:
         return _opened(handed, _Nowhere(), identity).sha256, ""
@@ -219,7 +219,7 @@ class _Nowhere:
         pass
 
 
-def _opened(handed: Released, out: Writable, identity: str) -> Written:
+def _opened(handed: ReleasedRecording, out: Writable, identity: str) -> Written:
     return decrypt(handed.file, out, identity)
 
 

@@ -47,7 +47,7 @@ app.command("follow")(audit_follow.follow_log)
 
 CallOption: TypeAlias = Annotated[str | None, typer.Option("--call", help="Only this call.")]
 KindOption: TypeAlias = Annotated[str | None, typer.Option("--kind", help="Only this kind.")]
-PurposeOption: TypeAlias = Annotated[
+PurposeFilterOption: TypeAlias = Annotated[
     str | None, typer.Option("--purpose", help="Only calls bound to this purpose code.")
 ]
 SinceOption: TypeAlias = Annotated[
@@ -64,7 +64,7 @@ def list_rows(
     *,
     call: CallOption = None,
     kind: KindOption = None,
-    purpose: PurposeOption = None,
+    purpose: PurposeFilterOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
     limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 100,
@@ -96,7 +96,7 @@ def export(
     out: Annotated[str, typer.Option("--out", help="File, or - for standard output.")] = "-",
     call: CallOption = None,
     kind: KindOption = None,
-    purpose: PurposeOption = None,
+    purpose: PurposeFilterOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
     config: ConfigOption = None,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from asterisk_compliance.cli import output
 from asterisk_compliance.cli.context import (
     DEFAULT_CONFIG,
+    ConfigFileOption,
     ConfigOption,
     JsonOption,
     StoreOption,
@@ -21,8 +19,6 @@ from asterisk_compliance.storage.log.reader import StoreReader
 from asterisk_compliance.storage.proofs.prover import key_chain
 
 app = typer.Typer(no_args_is_help=True, help="The key that signs checkpoints of the log.")
-
-_Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
 
 
 @app.command("show")
@@ -47,7 +43,7 @@ def show(
 
 
 @app.command("new")
-def new(config: _Config = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+def new(config: ConfigFileOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """Make the first key of a log, and the log with it; the first start does the same."""
     from asterisk_compliance.app.audit.signing_keys import first_key
     from asterisk_compliance.config.settings import load
@@ -56,7 +52,7 @@ def new(config: _Config = DEFAULT_CONFIG, json: JsonOption = False) -> None:
 
 
 @app.command("rotate")
-def rotate(config: _Config = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+def rotate(config: ConfigFileOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """Hand over to a new key, which the old one signs, in your name. Publish its fingerprint.
 
     Through the running service; if it does not run, with the store's exclusive lock.
@@ -75,7 +71,7 @@ def rotate(config: _Config = DEFAULT_CONFIG, json: JsonOption = False) -> None:
 
 
 @app.command("replace")
-def replace(config: _Config = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+def replace(config: ConfigFileOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """Make a new key after the old one was lost; nobody vouches for it. Publish its fingerprint.
 
     The service must not run, and the file of the old key must not be there.

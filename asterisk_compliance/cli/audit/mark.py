@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 import pwd
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, ConfigFileOption, JsonOption
 from asterisk_compliance.cli.output import print_json, print_line
 
 
 def mark(
     code: Annotated[str, typer.Argument(help="INSPECTION, MAINTENANCE, INCIDENT or TEST.")],
-    config: Annotated[
-        Path, typer.Option("--config", "-c", help="The configuration file.")
-    ] = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Add a mark to the log, in your name, and print its row's number.

@@ -12,6 +12,7 @@ from asterisk_compliance.cli import output
 from asterisk_compliance.cli.audit.verify import KeyOption, given_key, read_text
 from asterisk_compliance.cli.context import (
     DEFAULT_CONFIG,
+    ConfigFileOption,
     ConfigOption,
     JsonOption,
     StoreOption,
@@ -147,9 +148,7 @@ def show_checkpoint(
 
 @checkpoint.command("now")
 def checkpoint_now(
-    config: Annotated[
-        Path, typer.Option("--config", "-c", help="The configuration file.")
-    ] = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
     """Sign all rows that are there now, and print the newest checkpoint.

@@ -11,7 +11,7 @@ import typer
 from asterisk_compliance.cli import output
 from asterisk_compliance.cli.context import ConfigOption, JsonOption, StoreOption, store_directory
 from asterisk_compliance.domain.audit.signed_note import VerifierKey, parse_verifier_key
-from asterisk_compliance.storage.proofs.verdict import Level, Verdict
+from asterisk_compliance.storage.proofs.verdict import LogVerdict, ProofLevel
 from asterisk_compliance.storage.proofs.verification import parse_head, verify
 
 KeyOption: TypeAlias = Annotated[
@@ -21,12 +21,12 @@ KeyOption: TypeAlias = Annotated[
 _LONGEST_FILE = 1_000_000
 
 _LEFT_OPEN = {
-    Level.TREE: "not proven: that the log was not rewritten as a whole. No checkpoint of it is"
+    ProofLevel.TREE: "not proven: that the log was not rewritten as a whole. No checkpoint of it is"
     " signed, and whoever can write the store can write a head that fits.",
-    Level.SIGNED: "not proven: that whoever holds the signing key did not rewrite the log as a"
+    ProofLevel.SIGNED: "not proven: that whoever holds the signing key did not rewrite the log as a"
     " whole. A checkpoint that was kept elsewhere shows that: --checkpoint.",
-    Level.ANCHORED: "not proven: that of the rows from {rows} on none was rewritten by whoever can"
-    " write the store and holds the key.",
+    ProofLevel.ANCHORED: "not proven: that of the rows from {rows} on none was rewritten by whoever"
+    " can write the store and holds the key.",
 }
 NEVER_PROVEN = "Nor that a row was true when it was written, or that a fact was not left out."
 
@@ -105,7 +105,7 @@ def read_text(path: Path) -> str:
         raise typer.BadParameter(f"{path}: not text") from None
 
 
-def not_proven(verdict: Verdict) -> str:
+def not_proven(verdict: LogVerdict) -> str:
     """What this result leaves open, in one paragraph."""
     said = _LEFT_OPEN[verdict.level].format(rows=verdict.anchored_rows)
     if verdict.signed_rows and not verdict.key_given:
@@ -116,7 +116,7 @@ def not_proven(verdict: Verdict) -> str:
     return f"{said} {NEVER_PROVEN}"
 
 
-def _as_json(verdict: Verdict) -> dict[str, object]:
+def _as_json(verdict: LogVerdict) -> dict[str, object]:
     return {
         "intact": verdict.intact,
         "level": verdict.level,
@@ -138,7 +138,7 @@ def _as_json(verdict: Verdict) -> dict[str, object]:
     }
 
 
-def _print_verdict(verdict: Verdict, took_s: float) -> None:
+def _print_verdict(verdict: LogVerdict, took_s: float) -> None:
     output.print_line(f"log   {verdict.log}")
     output.print_line(f"rows  {verdict.rows}")
     output.print_line(f"root  {verdict.root.hex()}")

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from asterisk_compliance.cli.breach import listing as incidents_listed
-from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption, moment
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, ConfigFileOption, JsonOption, moment
 from asterisk_compliance.cli.output import print_json, print_line, say
 
 if TYPE_CHECKING:
-    from asterisk_compliance.app.breach.report import Page
+    from asterisk_compliance.app.breach.report import ReportPage
 
 app = typer.Typer(
     help="Leaks: what could have been reached, who must be told, and until when.",
@@ -25,7 +25,6 @@ app = typer.Typer(
 
 incidents_listed.register(app)
 
-_Config: TypeAlias = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
 _Number: TypeAlias = Annotated[str, typer.Argument(help="The incident's number.")]
 _Since: TypeAlias = Annotated[
     str | None, typer.Option("--since", help="Something could be reached from then on.")
@@ -68,7 +67,7 @@ def open_incident(
     regime: _Regimes = None,
     contractor: _Contractor = None,
     key_affected: _Key = None,
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Write down that something leaked, or may have, in your name, and print its number.
@@ -101,7 +100,7 @@ def amend(
         str | None,
         typer.Option("--not-sent", help="A step that was written down and not taken: FINAL, …"),
     ] = None,
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Write down, in your name, that something about it is otherwise; what you do not say stays.
@@ -132,7 +131,7 @@ def assess(
     category: _Categories = None,
     key_affected: _Key = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing.")] = False,
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Find what could have been reached, by the log and the disk, and write the numbers down.
@@ -190,7 +189,7 @@ def report(
         Path | None, typer.Option("--file", help="What was sent; its digest goes into the row.")
     ] = None,
     reference: Annotated[str, typer.Option("--reference", help="Of the receipt.")] = "",
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Draft a report of nine items, or write down, in your name, that one was sent.
@@ -231,7 +230,7 @@ def note(
             " or OTHER.",
         ),
     ] = "OTHER",
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Write down something for the report, in your name; the text is read from standard input."""
@@ -253,7 +252,7 @@ def close(
             "--outcome", help="REPORTED, NOT_REPORTABLE, NO_RISK, NO_HIGH_RISK or NO_LEAK."
         ),
     ],
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Close an incident, in your name. Exit status 1 if something is still to be done."""
@@ -276,12 +275,12 @@ def _draft(
     *,
     as_json: bool,
 ) -> None:
-    from asterisk_compliance.app.breach.report import Format, render
+    from asterisk_compliance.app.breach.report import ReportFormat, render
 
-    if form not in set(Format):
+    if form not in set(ReportFormat):
         raise typer.BadParameter("--format is md or html")
     page = _page(number, language, reader, config)
-    text = render(page, Format(form))
+    text = render(page, ReportFormat(form))
     if out is not None:
         _write_new(out, text)
     if as_json:
@@ -292,7 +291,7 @@ def _draft(
         say(f"missing: {', '.join(page.missing)}")
 
 
-def _page(number: str, language: str, reader: str, config: Path) -> Page:
+def _page(number: str, language: str, reader: str, config: Path) -> ReportPage:
     from asterisk_compliance.app.breach.incidents import known as read
     from asterisk_compliance.app.breach.incidents import notes, the
     from asterisk_compliance.app.breach.report import Reader, languages, page
@@ -362,9 +361,9 @@ def _window(since: str | None, until: str | None, began: int | None, ended: int 
 
 def _places(given: list[str] | None) -> Any:
     from asterisk_compliance.app.breach.rows import words
-    from asterisk_compliance.domain.breach.incidents import Place
+    from asterisk_compliance.domain.breach.incidents import IncidentPlace
 
-    return words(Place, {"place": ",".join(given or ())}, "place") or tuple(Place)
+    return words(IncidentPlace, {"place": ",".join(given or ())}, "place") or tuple(IncidentPlace)
 
 
 def _facts(

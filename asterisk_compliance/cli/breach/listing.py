@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
 
-from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, ConfigFileOption, JsonOption
 from asterisk_compliance.cli.output import print_json, print_line
 
-_Config: TypeAlias = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
 _Number: TypeAlias = Annotated[str, typer.Argument(help="The incident's number.")]
 
 
@@ -27,7 +25,7 @@ def list_incidents(
     overdue: Annotated[
         bool, typer.Option("--overdue", help="Only where something is overdue.")
     ] = False,
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Every incident, and what is to be done next.
@@ -55,7 +53,7 @@ def list_incidents(
         raise typer.Exit(1)
 
 
-def remind(*, config: _Config = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+def remind(*, config: ConfigFileOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """List every step that is due soon or overdue: for a timer that mails its output.
 
     Exit status 1 if there is something.
@@ -79,7 +77,9 @@ def remind(*, config: _Config = DEFAULT_CONFIG, as_json: JsonOption = False) -> 
         raise typer.Exit(1)
 
 
-def show(number: _Number, config: _Config = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+def show(
+    number: _Number, config: ConfigFileOption = DEFAULT_CONFIG, as_json: JsonOption = False
+) -> None:
     """Everything about one incident: what was found, who must be told, what was done, the notes."""
     from asterisk_compliance.app.breach.incidents import known as read
     from asterisk_compliance.app.breach.incidents import the

@@ -14,7 +14,11 @@ from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.audit.encoding import timestamp
 from asterisk_compliance.domain.breach.exposure import Assessment
 from asterisk_compliance.domain.breach.incidents import worst
-from asterisk_compliance.domain.breach.notification_duties import Duty, Standing, standing
+from asterisk_compliance.domain.breach.notification_duties import (
+    NotificationDuty,
+    Standing,
+    standing,
+)
 from asterisk_compliance.shipped.presets import shipped_leak_rules
 
 COLUMNS = ("incident", "known", "categories", "persons", "next step", "until", "state")
@@ -135,7 +139,7 @@ def pressing(one: Known, settings: Settings) -> list[dict[str, Any]]:
     return [{"incident": one.incident.number, **duty} for duty in found if duty["state"] in urgent]
 
 
-def _duty(duty: Duty, settings: Settings) -> dict[str, Any]:
+def _duty(duty: NotificationDuty, settings: Settings) -> dict[str, Any]:
     return {
         "aim_at": _at(duty.aim_ms),
         "because": duty.because,
@@ -232,7 +236,7 @@ def _duty_line(duty: dict[str, Any]) -> tuple[object, ...]:
     return duty["regime"], duty["step"], duty["by"], because, duty["rule"], duty["state"]
 
 
-def _by(duty: Duty, settings: Settings) -> str | None:
+def _by(duty: NotificationDuty, settings: Settings) -> str | None:
     """Until when there is time, as people say it."""
     if duty.due_ms is None:
         return None

@@ -18,7 +18,7 @@ from asterisk_compliance.cli.context import (
 )
 from asterisk_compliance.cli.row_lines import detail_text
 from asterisk_compliance.domain.audit.encoding import Row, decode
-from asterisk_compliance.storage.log.reader import CallQuery, Entry, RowQuery, StoreReader
+from asterisk_compliance.storage.log.reader import CallQuery, ListedCall, RowQuery, StoreReader
 
 app = typer.Typer(no_args_is_help=True, help="Calls: what was told, decided and recorded.")
 app.command("list")(finding.list_calls)
@@ -42,7 +42,7 @@ def show(
     if not rows:
         output.say(f"error: no row speaks of call {call}")
         raise typer.Exit(1)
-    entry: Entry = entries[0] if entries else {"call": call}
+    entry: ListedCall = entries[0] if entries else {"call": call}
     timeline = [decode(data) for data in rows]
     if json:
         output.print_json({**finding.as_json(entry, recordings), "rows": timeline})

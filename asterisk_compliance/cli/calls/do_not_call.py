@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption, typed
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, ConfigFileOption, JsonOption, typed
 from asterisk_compliance.cli.output import print_json, print_line, say, stdout, table
 
 app = typer.Typer(
@@ -16,14 +16,15 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
 _Number = Annotated[
     str, typer.Argument(help="As it is dialled, or with a plus; - reads it from standard input.")
 ]
 
 
 @app.command("add")
-def add(number: _Number, config: _Config = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+def add(
+    number: _Number, config: ConfigFileOption = DEFAULT_CONFIG, as_json: JsonOption = False
+) -> None:
     """Put a number on the list, in your name, and print the row's number.
 
     Exit status 1 if it is on the list already; nothing is written then.
@@ -32,7 +33,9 @@ def add(number: _Number, config: _Config = DEFAULT_CONFIG, as_json: JsonOption =
 
 
 @app.command("remove")
-def remove(number: _Number, config: _Config = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+def remove(
+    number: _Number, config: ConfigFileOption = DEFAULT_CONFIG, as_json: JsonOption = False
+) -> None:
     """Take a number off the list, in your name, and print the row's number.
 
     Exit status 1 if it is not on the list; nothing is written then.
@@ -41,7 +44,9 @@ def remove(number: _Number, config: _Config = DEFAULT_CONFIG, as_json: JsonOptio
 
 
 @app.command("check")
-def check(number: _Number, config: _Config = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+def check(
+    number: _Number, config: ConfigFileOption = DEFAULT_CONFIG, as_json: JsonOption = False
+) -> None:
     """Say whether a number may be called: yes, or no with exit status 1."""
     from asterisk_compliance.app.calls.do_not_call import NoNumber
     from asterisk_compliance.config.settings import load
@@ -62,7 +67,7 @@ def check(number: _Number, config: _Config = DEFAULT_CONFIG, as_json: JsonOption
 
 
 @app.command("list")
-def show(config: _Config = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+def show(config: ConfigFileOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Every entry: since when, and the row that made it. The numbers themselves are not kept."""
     from asterisk_compliance.config.settings import load
     from asterisk_compliance.storage.log.do_not_call import listed

@@ -27,7 +27,7 @@ from asterisk_compliance.domain.call.decision import Reason, Status
 from asterisk_compliance.domain.call.events import Leg
 from asterisk_compliance.domain.phone_numbers import notations
 from asterisk_compliance.ids import CallId, is_call_id, is_request_id
-from asterisk_compliance.storage.log.reader import Entry, StoreReader
+from asterisk_compliance.storage.log.reader import ListedCall, StoreReader
 from asterisk_compliance.storage.search.finder import ANY, CallFinder, CallSearch
 
 CONSENTS = ("given", "refused", "expired", "not_refused", "withdrawn")
@@ -153,19 +153,19 @@ def list_calls(
         output.say(f"there are older ones: --before {page.calls[-1]['call']}")
 
 
-def as_json(call: Entry, recordings: list[Entry]) -> dict[str, object]:
+def as_json(call: ListedCall, recordings: list[ListedCall]) -> dict[str, object]:
     """A call as JSON: when it began, purposes as a list, its recordings inside."""
     purposes = call.get("purposes")
     codes = purposes.split(PURPOSE_SEPARATOR) if isinstance(purposes, str) else []
     return {**call, "began_at": began_at(call), "purposes": codes, "recordings": recordings}
 
 
-def began_at(call: Entry) -> str:
+def began_at(call: ListedCall) -> str:
     """When it arrived; of one that the dialplan recorded alone, when Asterisk made its channel."""
     return timestamp(minted_ms(str(call["call"])))
 
 
-def _cells(call: Entry, recordings: list[Entry]) -> tuple[object, ...]:
+def _cells(call: ListedCall, recordings: list[ListedCall]) -> tuple[object, ...]:
     lasted_ms = call["lasted_ms"]
     return (
         began_at(call),
@@ -181,7 +181,7 @@ def _cells(call: Entry, recordings: list[Entry]) -> tuple[object, ...]:
     )
 
 
-def _level(recording: Entry) -> str:
+def _level(recording: ListedCall) -> str:
     """How far it came, and who alone told the caller, where it was not the service."""
     told_by = recording["told_by"]
     return f"{recording['level']} ({told_by})" if told_by else str(recording["level"])

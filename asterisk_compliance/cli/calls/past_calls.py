@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from asterisk_compliance.cli import output
-from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption, typed
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, ConfigFileOption, JsonOption, typed
 
 COLUMNS = ("began", "call", "queue", "policy", "decision", "reason", "lasted")
 SPARE = ("policy", "reason", "decision", "lasted")
@@ -26,9 +25,7 @@ def show(
     number: Annotated[
         str, typer.Option("--number", help="In any notation; - reads standard input.")
     ] = "",
-    config: Annotated[
-        Path, typer.Option("--config", "-c", help="The configuration file.")
-    ] = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
     """Show earlier calls of the number that is on the line, in your name, behind a row.

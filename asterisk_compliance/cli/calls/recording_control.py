@@ -10,21 +10,18 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, ConfigFileOption, JsonOption
 from asterisk_compliance.cli.output import print_json, print_line
 from asterisk_compliance.errors import ComplianceError, StoreUnavailable
 
 CallArgument: TypeAlias = Annotated[str, typer.Argument(help="Id of the call: c-…")]
-ServiceOption: TypeAlias = Annotated[
-    Path, typer.Option("--config", "-c", help="The configuration file.")
-]
 
 
 def pause(
     call: CallArgument,
     *,
     reason: Annotated[str, typer.Option("--reason", help="CARD or PRIVATE.")] = "CARD",
-    config: ServiceOption = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
     """Keep nothing of a live call until somebody resumes."""
@@ -37,7 +34,7 @@ def resume(
     everybody: Annotated[
         bool, typer.Option("--everybody", help="End the pauses of agent and dialplan as well.")
     ] = False,
-    config: ServiceOption = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
     """End a pause that staff began; the recording goes on when nobody else pauses."""
@@ -46,21 +43,21 @@ def resume(
 
 
 def withdraw(
-    call: CallArgument, *, config: ServiceOption = DEFAULT_CONFIG, json: JsonOption = False
+    call: CallArgument, *, config: ConfigFileOption = DEFAULT_CONFIG, json: JsonOption = False
 ) -> None:
     """The caller does not want to be recorded any more: end it for good."""
     _ask(config, json, call=call, what="withdraw")
 
 
 def start(
-    call: CallArgument, *, config: ServiceOption = DEFAULT_CONFIG, json: JsonOption = False
+    call: CallArgument, *, config: ConfigFileOption = DEFAULT_CONFIG, json: JsonOption = False
 ) -> None:
     """Begin to record, where the policy records on demand or the recording was stopped."""
     _ask(config, json, call=call, what="start")
 
 
 def stop(
-    call: CallArgument, *, config: ServiceOption = DEFAULT_CONFIG, json: JsonOption = False
+    call: CallArgument, *, config: ConfigFileOption = DEFAULT_CONFIG, json: JsonOption = False
 ) -> None:
     """End the recording; it can be started again."""
     _ask(config, json, call=call, what="stop")

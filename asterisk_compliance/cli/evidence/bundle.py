@@ -16,14 +16,14 @@ from asterisk_compliance.age import decrypt, plain
 from asterisk_compliance.app.access.permission import arguments_of, use_of
 from asterisk_compliance.app.access.release import KEPT
 from asterisk_compliance.app.audit.signing_keys import checkpoint_alone
-from asterisk_compliance.app.evidence.bundle import Made, Taken, complete, make
+from asterisk_compliance.app.evidence.bundle import ListedContent, Made, complete, make
 from asterisk_compliance.app.evidence.call_evidence import (
     LoggedEvidence,
     NoEvidence,
     logged_evidence,
 )
 from asterisk_compliance.app.shared.control_socket import ask
-from asterisk_compliance.cli.access.release import Released, make_directory, released
+from asterisk_compliance.cli.access.release import ReleasedRecording, make_directory, released
 from asterisk_compliance.cli.officer_action import act_with
 from asterisk_compliance.cli.purpose_options import for_each
 from asterisk_compliance.config.settings import Settings, load
@@ -40,7 +40,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class BundleSelection:
     """What is to be exported.
 
     Attributes:
@@ -55,7 +55,9 @@ class Wanted:
     recordings: Collection[str] = ()
 
 
-def export(config: Path, out: Path, wanted: Wanted, tell: Callable[[str], None]) -> dict[str, Any]:
+def export(
+    config: Path, out: Path, wanted: BundleSelection, tell: Callable[[str], None]
+) -> dict[str, Any]:
     """Write a bundle to a new file that nobody else can read, or leave none.
 
     Returns:
@@ -99,7 +101,7 @@ def export_each(
     config: Path,
     calls: Iterable[str],
     out: Path,
-    wanted: Wanted,
+    wanted: BundleSelection,
     tell: Callable[[str], None],
     *,
     json: bool,
@@ -121,7 +123,7 @@ def export_each(
     for_each(calls, one, json=json)
 
 
-def _chosen(found: LoggedEvidence, wanted: Wanted) -> list[str]:
+def _chosen(found: LoggedEvidence, wanted: BundleSelection) -> list[str]:
     kept = [str(one["recording"]) for one in found.recordings if one["level"] in KEPT]
     for name in wanted.recordings:
         if name not in kept:
@@ -134,14 +136,16 @@ def _chosen(found: LoggedEvidence, wanted: Wanted) -> list[str]:
     return chosen
 
 
-def _taken(config: Path, recording: str, wanted: Wanted, tell: Callable[[str], None]) -> Taken:
+def _taken(
+    config: Path, recording: str, wanted: BundleSelection, tell: Callable[[str], None]
+) -> ListedContent:
     with released(config, recording, wanted.use) as handed:
         open_it = wanted.identity is not None or not handed.facts["sealed"]
         tell(f"{'opening' if open_it else 'reading'} {recording}")
-        return Taken(recording, _bytes_of(handed, wanted.identity), open_it)
+        return ListedContent(recording, _bytes_of(handed, wanted.identity), open_it)
 
 
-def _bytes_of(handed: Released, identity: str | None) -> bytes:
+def _bytes_of(handed: ReleasedRecording, identity: str | None) -> bytes:
     """What was handed out, opened if it can be; it must be what the log says."""
     out = BytesIO()
     if identity is not None and handed.facts["sealed"]:
@@ -155,7 +159,7 @@ def _bytes_of(handed: Released, identity: str | None) -> bytes:
 
 
 def _bound(
-    settings: Settings, found: LoggedEvidence, made: Made, wanted: Wanted
+    settings: Settings, found: LoggedEvidence, made: Made, wanted: BundleSelection
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Write the row that binds the files to the log, sign, and prove all rows."""
     arguments = {**arguments_of(wanted.use), "call": wanted.call, "manifest": made.digest}

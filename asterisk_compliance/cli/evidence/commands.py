@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from asterisk_compliance.cli import output
-from asterisk_compliance.cli.access.recordings import IDENTITY, ServiceOption, read_identity
-from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption
+from asterisk_compliance.cli.access.recordings import IDENTITY, read_identity
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, ConfigFileOption, JsonOption
 from asterisk_compliance.cli.purpose_options import (
     GroundOption,
     PurposeOption,
@@ -42,13 +42,13 @@ def export(
         list[str] | None, typer.Option("--recording", help="Only this one; all, unless given.")
     ] = None,
     json: JsonOption = False,
-    config: ServiceOption = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
 ) -> None:
     """Write a bundle of evidence about a call, in your name, with its rows first.
 
     Recordings are in it as they are sealed; or opened, with --identity.
     """
-    from asterisk_compliance.cli.evidence.bundle import Wanted, export_each
+    from asterisk_compliance.cli.evidence.bundle import BundleSelection, export_each
     from asterisk_compliance.cli.evidence.bundle import export as make
 
     read_once(*calls, reference, identity)
@@ -57,9 +57,11 @@ def export(
     if calls == ["-"] or len(calls) > 1 or out.is_dir():
         if recording:
             raise typer.BadParameter("of one call only", param_hint="--recording")
-        export_each(config, listed(calls), out, Wanted("", use, text), output.say, json=json)
+        export_each(
+            config, listed(calls), out, BundleSelection("", use, text), output.say, json=json
+        )
         return
-    wanted = Wanted(calls[0], use, text, tuple(recording or ()))
+    wanted = BundleSelection(calls[0], use, text, tuple(recording or ()))
     said = make(config, out, wanted, output.say)
     if json:
         output.print_json(said)

@@ -7,11 +7,11 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from asterisk_compliance.app.evidence.call_export import Format
-from asterisk_compliance.cli.access.recordings import IDENTITY, ServiceOption, read_identity
+from asterisk_compliance.app.evidence.call_export import ExportFormat
+from asterisk_compliance.cli.access.recordings import IDENTITY, read_identity
 from asterisk_compliance.cli.audit.commands import SinceOption, UntilOption
-from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption, moment
-from asterisk_compliance.cli.evidence.export_calls import Chosen, Selection, Wanted, export
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, ConfigFileOption, JsonOption, moment
+from asterisk_compliance.cli.evidence.export_calls import Chosen, ExportSelection, Selection, export
 from asterisk_compliance.cli.purpose_options import (
     GroundOption,
     PurposeOption,
@@ -72,7 +72,7 @@ def vcon(
     told: _Told = None,
     limit: _Limit = None,
     json: JsonOption = False,
-    config: ServiceOption = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
 ) -> None:
     """Write calls as vCons, in your name, each with its row first. Status 1 if one was refused.
 
@@ -84,7 +84,11 @@ def vcon(
     text = None if identity is None else read_identity(identity)
     chosen = Chosen(moment(since), moment(until), decision, told, limit)
     export(
-        config, out, Selection(calls, chosen), Wanted(Format.VCON, use, numbers, text), json=json
+        config,
+        out,
+        Selection(calls, chosen),
+        ExportSelection(ExportFormat.VCON, use, numbers, text),
+        json=json,
     )
 
 
@@ -104,7 +108,7 @@ def dpv(
     told: _Told = None,
     limit: _Limit = None,
     json: JsonOption = False,
-    config: ServiceOption = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
 ) -> None:
     """Write consent receipts (ISO/IEC TS 27560) as JSON-LD, in your name, each with its row first.
 
@@ -114,4 +118,4 @@ def dpv(
     action = Action.HAND_OVER if provision else Action.EXPORT
     use = use_for(action, purpose, reason, ground, reference, provision)
     chosen = Chosen(moment(since), moment(until), decision, told, limit)
-    export(config, out, Selection(calls, chosen), Wanted(Format.DPV, use), json=json)
+    export(config, out, Selection(calls, chosen), ExportSelection(ExportFormat.DPV, use), json=json)

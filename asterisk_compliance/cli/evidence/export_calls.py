@@ -22,8 +22,8 @@ from asterisk_compliance.app.evidence.call_evidence import (
     NoEvidence,
     logged_evidence,
 )
-from asterisk_compliance.app.evidence.call_export import Format
-from asterisk_compliance.app.evidence.call_facts import CallFacts, facts_of
+from asterisk_compliance.app.evidence.call_export import ExportFormat
+from asterisk_compliance.app.evidence.call_facts import ExportedCall, facts_of
 from asterisk_compliance.app.evidence.consent_receipt import must_be_configured, receipt
 from asterisk_compliance.app.evidence.vcon import Audio, Material, vcon
 from asterisk_compliance.app.evidence.vcon_rules import broken
@@ -41,7 +41,10 @@ from asterisk_compliance.storage.queries import persons
 _WHICH = "--since, --until, --decision, --told, --limit"
 LARGEST_BYTES = 256 << 20
 """Of the recordings of one call that are put into one document, which is made in memory."""
-_SUFFIXES: Mapping[Format, str] = {Format.VCON: ".vcon.json", Format.DPV: ".receipt.jsonld"}
+_SUFFIXES: Mapping[ExportFormat, str] = {
+    ExportFormat.VCON: ".vcon.json",
+    ExportFormat.DPV: ".receipt.jsonld",
+}
 _NAMED = ("number", "name")
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP})
 """What a file system without hard links says, such as that of a USB stick."""
@@ -96,7 +99,7 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ExportSelection:
     """What of each call.
 
     Attributes:
@@ -105,13 +108,15 @@ class Wanted:
         identity: Text of the officer's file of identities, if recordings are to be heard in it.
     """
 
-    format: Format
+    format: ExportFormat
     use: Use
     numbers: bool = False
     identity: str | None = None
 
 
-def export(config: Path, out: Path, selection: Selection, wanted: Wanted, *, json: bool) -> None:
+def export(
+    config: Path, out: Path, selection: Selection, wanted: ExportSelection, *, json: bool
+) -> None:
     """Write each call's document into ``out``, behind its row.
 
     Raises:
@@ -122,7 +127,7 @@ def export(config: Path, out: Path, selection: Selection, wanted: Wanted, *, jso
     """
     settings = load(config, secrets=False)
     use_of(settings, arguments_of(wanted.use))
-    if wanted.format is Format.DPV:
+    if wanted.format is ExportFormat.DPV:
         must_be_configured(settings)
     calls = selection.ids(settings.audit.store)
     with _place(out, wanted.format) as place:
@@ -170,7 +175,7 @@ class _OneFile:
 
 
 @contextmanager
-def _place(out: Path, kind: Format) -> Iterator[_Place]:
+def _place(out: Path, kind: ExportFormat) -> Iterator[_Place]:
     if out.is_dir():
         yield _Directory(out, _SUFFIXES[kind])
     else:
@@ -217,7 +222,9 @@ def _leave(file: Any, aside: Path, target: Path) -> None:
         aside.replace(target)
 
 
-def _exported(settings: Settings, call: str, wanted: Wanted, place: _Place) -> Mapping[str, Any]:
+def _exported(
+    settings: Settings, call: str, wanted: ExportSelection, place: _Place
+) -> Mapping[str, Any]:
     """One call: its document is made, its row written, and then it is left."""
     if not is_call_id(call):
         raise typer.BadParameter("this is no id of a call: c-…")
@@ -244,9 +251,9 @@ def _exported(settings: Settings, call: str, wanted: Wanted, place: _Place) -> M
 
 
 def _made(
-    settings: Settings, found: LoggedEvidence, facts: CallFacts, wanted: Wanted
+    settings: Settings, found: LoggedEvidence, facts: ExportedCall, wanted: ExportSelection
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    if wanted.format is Format.DPV:
+    if wanted.format is ExportFormat.DPV:
         return receipt(settings, facts), ()
     audio = {one: _audio(settings, one, wanted) for one in _kept(found, facts, wanted)}
     numbers = _numbers(settings, facts) if wanted.numbers else {}
@@ -256,7 +263,7 @@ def _made(
     return made, tuple(one for one, taken in sorted(audio.items()) if taken.body)
 
 
-def _kept(found: LoggedEvidence, facts: CallFacts, wanted: Wanted) -> list[str]:
+def _kept(found: LoggedEvidence, facts: ExportedCall, wanted: ExportSelection) -> list[str]:
     kept = [one.id for one in facts.recordings if one.is_kept]
     sizes = {str(one["recording"]): one.get("sealed_bytes") or 0 for one in found.recordings}
     if wanted.identity is not None and sum(int(sizes[one]) for one in kept) > LARGEST_BYTES:
@@ -267,7 +274,7 @@ def _kept(found: LoggedEvidence, facts: CallFacts, wanted: Wanted) -> list[str]:
     return kept
 
 
-def _audio(settings: Settings, recording: str, wanted: Wanted) -> Audio:
+def _audio(settings: Settings, recording: str, wanted: ExportSelection) -> Audio:
     """Opened, behind a row of its own; or only the digest of what lies in the vault."""
     if wanted.identity is None:
         answer = act_with(settings, "recording-digest", {"recording": recording})
@@ -278,7 +285,7 @@ def _audio(settings: Settings, recording: str, wanted: Wanted) -> Audio:
     return Audio(body=opened.getvalue())
 
 
-def _words(settings: Settings, facts: CallFacts) -> dict[str, str]:
+def _words(settings: Settings, facts: ExportedCall) -> dict[str, str]:
     kept, found = ContentStore(settings.audit.store), {}
     for digest in {one.text_digest for one in facts.notices if one.text_digest}:
         try:
@@ -288,7 +295,7 @@ def _words(settings: Settings, facts: CallFacts) -> dict[str, str]:
     return found
 
 
-def _numbers(settings: Settings, facts: CallFacts) -> dict[str, dict[str, str]]:
+def _numbers(settings: Settings, facts: ExportedCall) -> dict[str, dict[str, str]]:
     """What is still kept of those who were there, by party."""
     found: dict[str, dict[str, str]] = {}
     with StoreReader(settings.audit.store) as reader:

@@ -23,18 +23,18 @@ from asterisk_compliance.app.install.installation import (
     prepare,
     unreachable,
 )
-from asterisk_compliance.app.install.manifest import MANIFEST, Site
+from asterisk_compliance.app.install.manifest import MANIFEST, InstalledSite
 from asterisk_compliance.app.install.places import (
     UNITS,
-    Places,
+    InstallPaths,
     country_of,
     group_of,
     host_name,
+    invoking_user,
     this_program,
     time_zone,
-    whoever_runs_this,
 )
-from asterisk_compliance.app.install.plan import Plan, Step
+from asterisk_compliance.app.install.plan import InstallPlan, InstallStep
 from asterisk_compliance.cli.output import print_json, print_line, say, stdout, table
 from asterisk_compliance.domain.phone_numbers import COUNTRIES
 from asterisk_compliance.errors import ConfigError
@@ -55,7 +55,7 @@ _ONE_BY_ONE = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class InstallAnswers:
     """What options say of a new configuration; what they leave out is asked."""
 
     name: str | None = None
@@ -70,7 +70,7 @@ class Given:
 
 
 def install(
-    given: Given,
+    given: InstallAnswers,
     told: Mapping[str, Any],
     etc: Path,
     sounds: Path,
@@ -83,19 +83,19 @@ def install(
 
     Args:
         given: Answers for a new configuration.
-        told: Fields of a :class:`Site`; those that are ``None`` are as in the run before.
-        etc: As of :class:`Places`.
-        sounds: As of :class:`Places`.
+        told: Fields of a :class:`InstalledSite`; those that are ``None`` are as in the run before.
+        etc: As of :class:`InstallPaths`.
+        sounds: As of :class:`InstallPaths`.
         dry_run: Touch nothing.
         asks: Whether somebody may be asked.
         as_json: Print JSON.
     """
     before = read_manifest(etc.absolute() / MANIFEST).site
-    places = Places(
+    places = InstallPaths(
         etc=etc.absolute(),
         site=_site(before, told),
         sounds=sounds,
-        administrator=whoever_runs_this(),
+        administrator=invoking_user(),
         program=this_program(),
     )
     site = places.site
@@ -122,28 +122,28 @@ def install(
         say(KEY_WORDS.format(file=key.path))
 
 
-def _site(before: Site | None, told: Mapping[str, Any]) -> Site:
+def _site(before: InstalledSite | None, told: Mapping[str, Any]) -> InstalledSite:
     """What options say, else what the run before was told, else the defaults."""
     said = {name: value for name, value in told.items() if value is not None}
     for name in ("asterisk_root", "state", "socket", "units"):
         if name in said:
             said[name] = said[name].absolute()
-    first = Site(units=UNITS if UNITS.is_dir() else None)
+    first = InstalledSite(units=UNITS if UNITS.is_dir() else None)
     site = replace(before or first, **said)
     if before is None or "user" in said:
         site = replace(site, group=said.get("group") or group_of(site.user))
     return site
 
 
-def _say_kept(given: Given, places: Places) -> None:
-    if given != Given(node=given.node):
+def _say_kept(given: InstallAnswers, places: InstallPaths) -> None:
+    if given != InstallAnswers(node=given.node):
         say(f"{places.config} is there, and stays as it is: what it says holds, not the options")
 
 
 # -- answers -----------------------------------------------------------------------------------
 
 
-def _asked(given: Given) -> Given:
+def _asked(given: InstallAnswers) -> InstallAnswers:
     """With what somebody at the terminal answers."""
 
     def ask(said: str | None, question: str, default: str) -> str:
@@ -175,7 +175,7 @@ def _country(said: str) -> str:
     return country
 
 
-def _whole(given: Given) -> Given:
+def _whole(given: InstallAnswers) -> InstallAnswers:
     """What is given, where nobody can be asked.
 
     Raises:
@@ -193,7 +193,7 @@ def _whole(given: Given) -> Given:
     return given
 
 
-def _answers(given: Given) -> tuple[Answers, OfficersKey | None]:
+def _answers(given: InstallAnswers) -> tuple[Answers, OfficersKey | None]:
     """Answers for a new configuration, with defaults for the rest."""
     key = officers_key(given.identity) if given.identity else None
     zone = given.time_zone or time_zone()
@@ -212,13 +212,13 @@ def _answers(given: Given) -> tuple[Answers, OfficersKey | None]:
     return answers, key
 
 
-def _need_rights(plan: Plan) -> None:
+def _need_rights(plan: InstallPlan) -> None:
     """Only root gives files away.
 
     Raises:
         ConfigError: somebody else wants to.
     """
-    own = whoever_runs_this()
+    own = invoking_user()
     others = [step for step in plan.work if step.wanted.owner != own[0]]
     if os.geteuid() != 0 and (others or plan.account):
         hint = "run it as root; --dry-run says what it would do"
@@ -262,7 +262,7 @@ def _show(prepared: Installation) -> None:
         print_line("Then:")
         print_line("")
         config = prepared.places.config
-        named = "" if config == Places().config else f" -c {config}"
+        named = "" if config == InstallPaths().config else f" -c {config}"
         for command in (*advice.commands, f"asterisk-compliance check{named}"):
             print_line(f"    {command}")
 
@@ -283,18 +283,18 @@ def _lines(prepared: Installation) -> Iterator[tuple[object, ...]]:
     yield prepared.places.manifest, _manifest_is(plan), "0644", plan.steps[0].wanted.owner, why
 
 
-def _kind(step: Step) -> tuple[object, ...]:
+def _kind(step: InstallStep) -> tuple[object, ...]:
     """Files of one directory that are alike, and each directory by itself."""
     is_file = step.wanted.content is not None
     return (step.wanted.path.parent, *_cells(step)) if is_file else (step.wanted.path,)
 
 
-def _cells(step: Step) -> tuple[str, str, str, str]:
+def _cells(step: InstallStep) -> tuple[str, str, str, str]:
     wanted = step.wanted
     return step.state, f"{wanted.mode:04o}", f"{wanted.owner}:{wanted.group}", step.why
 
 
-def _manifest_is(plan: Plan) -> str:
+def _manifest_is(plan: InstallPlan) -> str:
     if plan.changes_nothing:
         return "same"
     return "changed" if plan.before.site else "new"

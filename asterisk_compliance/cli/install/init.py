@@ -107,12 +107,12 @@ def init(
 
     Exit status: 2 if an answer is missing, there is no Asterisk, or something cannot be made.
     """
-    from asterisk_compliance.cli.install.dialogue import Given, install
+    from asterisk_compliance.cli.install.dialogue import InstallAnswers, install
 
     if keys_only:
         _make_keys(identity, as_json=as_json)
         return
-    given = Given(
+    given = InstallAnswers(
         name=name,
         contact=contact,
         recipients=tuple(recipient or ()),

@@ -35,10 +35,10 @@ def uninstall(
     Exit status: 1 while the service runs, or while Asterisk still includes a file of ours; then
     nothing is removed. 2 if nothing is installed.
     """
-    from asterisk_compliance.app.install.places import Places
-    from asterisk_compliance.app.install.uninstallation import Fate, uninstallation
+    from asterisk_compliance.app.install.places import InstallPaths
+    from asterisk_compliance.app.install.uninstallation import RemovalFate, uninstallation
 
-    places = Places(etc=etc.absolute())
+    places = InstallPaths(etc=etc.absolute())
     planned = uninstallation(places.manifest, places.config)
     refused = bool(planned.obstacles)
     if not refused and not dry_run:
@@ -60,7 +60,7 @@ def uninstall(
     for obstacle in planned.obstacles:
         say(f"first: {obstacle}")
     for one in planned.removals:
-        if one.fate in {Fate.NOT_EMPTY, Fate.EDITED}:
+        if one.fate in {RemovalFate.NOT_EMPTY, RemovalFate.EDITED}:
             evidence = ", the log and the recordings" if one.path == planned.evidence else ""
             say(f"kept: {one.path}{evidence}")
     if planned.kept_user:

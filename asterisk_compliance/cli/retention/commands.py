@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
 import typer
 
 from asterisk_compliance.cli.audit.mark import this_user
-from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption, moment
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, ConfigFileOption, JsonOption, moment
 from asterisk_compliance.cli.output import print_json, print_line, say, stdout, table
 from asterisk_compliance.errors import StoreUnavailable
 
@@ -21,7 +20,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_Config: TypeAlias = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
 COLUMNS = ("due", "recording", "call", "ground", "rule", "period", "held by")
 SHOWN = 100
 """Lines of a table; ``--json`` has them all."""
@@ -33,7 +31,7 @@ def show_plan(
     at: Annotated[
         str | None, typer.Option("--at", help="At this time instead of now; nothing is done.")
     ] = None,
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Show what is due, what is held, and why; changes nothing.
@@ -54,7 +52,7 @@ def run(
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Dispose of what is due, in your name, and print how many went.
@@ -180,12 +178,12 @@ def _agreed(found: Any, persons: list[dict[str, object]]) -> bool:
 
 def _dispose_alone(settings: Any) -> dict[str, Any]:
     """With the store's exclusive lock: the service does not run."""
-    from asterisk_compliance.app.retention.disposal import Run
+    from asterisk_compliance.app.retention.disposal import DisposalRun
     from asterisk_compliance.storage.log.writer import StoreWriter
 
     if not settings.audit.store.is_dir():
         raise StoreUnavailable(f"{settings.audit.store}: there is no store yet")
     with StoreWriter.open(settings.audit.store) as store:
-        begun = Run.begin(settings, lambda *rows: store.commit(rows)[-1].seq, this_user())
+        begun = DisposalRun.begin(settings, lambda *rows: store.commit(rows)[-1].seq, this_user())
         begun.go_on()
     return dict(begun.answer())

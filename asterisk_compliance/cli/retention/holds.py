@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption, moment
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, ConfigFileOption, JsonOption, moment
 from asterisk_compliance.cli.output import print_json, print_line, stdout, table
 
 app = typer.Typer(
@@ -17,7 +16,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_Config: TypeAlias = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
 _Matter: TypeAlias = Annotated[str, typer.Argument(help="A reference to it: CASE-2026-17.")]
 COLUMNS = ("hold", "matter", "placed", "released", "call", "number", "queue", "since", "until",
            "calls")  # fmt: skip
@@ -37,7 +35,7 @@ def place(
     queue: Annotated[str, typer.Option("--queue", help="As the dialplan names it.")] = "",
     since: Annotated[str | None, typer.Option("--since", help="Calls from then on.")] = None,
     until: Annotated[str | None, typer.Option("--until", help="Calls before then.")] = None,
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Hold what a matter needs, in your name, and print the hold's number.
@@ -81,7 +79,7 @@ def release(
     matter: _Matter,
     *,
     hold: Annotated[str, typer.Option("--hold", help="One of several, by its number.")] = "",
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Release what a matter held, in your name, and print how many holds that were.
@@ -101,7 +99,7 @@ def release(
 def show(
     *,
     everything: Annotated[bool, typer.Option("--all", help="Released ones too.")] = False,
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Every hold: what it is about, since when, and how many calls that are today."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption, typed
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, ConfigFileOption, JsonOption, typed
 from asterisk_compliance.cli.output import print_json, print_line, say, stdout, table
 from asterisk_compliance.errors import StoreUnavailable
 
@@ -18,7 +18,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_Config: TypeAlias = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
 _Party: TypeAlias = Annotated[str, typer.Option("--party", help="An id: y-…")]
 _Number: TypeAlias = Annotated[
     str, typer.Option("--number", help="In any notation; - reads it from standard input.")
@@ -34,7 +33,7 @@ def find(
     party: _Party = "",
     number: _Number = "",
     user: _User = "",
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """List the parties of a person: one for each call. Exit status 1 if there is none."""
@@ -60,7 +59,7 @@ def open_values(
     party: _Party = "",
     number: _Number = "",
     user: _User = "",
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Show what is kept of a person, and whether it is what the rows committed to.
@@ -95,7 +94,7 @@ def erase(
         str, typer.Option("--authority", help="Who decided: a reference, REQ-2026-0042.")
     ],
     yes: Annotated[bool, typer.Option("--yes", help="Do it; else say what would go.")] = False,
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Erase values, salts and keyed digests of a person behind a row that says why, and prove it.
@@ -135,7 +134,7 @@ def remains(
     party: _Party = "",
     number: _Number = "",
     user: _User = "",
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """List what is outside of the store, and how to find it. Knows an erased party by its id."""
@@ -156,7 +155,7 @@ def remains(
 
 
 @app.command("rewrite")
-def rewrite(*, config: _Config = DEFAULT_CONFIG) -> None:
+def rewrite(*, config: ConfigFileOption = DEFAULT_CONFIG) -> None:
     """Write the database anew, with nothing in it but what it says. The service must be stopped.
 
     For the case that `erase` found a copy that it could not reach.
@@ -214,10 +213,10 @@ def _print_remains(listed: Sequence[Any]) -> None:
 
 
 def _asked(config: Path, party: str, number: str, user: str) -> tuple[Any, Any]:
-    from asterisk_compliance.app.retention.erasure import Whom
+    from asterisk_compliance.app.retention.erasure import PersonSelector
     from asterisk_compliance.config.settings import load
 
-    return load(config, secrets=False), Whom(party, typed(number), user)
+    return load(config, secrets=False), PersonSelector(party, typed(number), user)
 
 
 def _reader(settings: Any) -> Any:
@@ -229,7 +228,7 @@ def _reader(settings: Any) -> Any:
 
 
 def _places(settings: Any, reader: Any, parties: Sequence[Any]) -> Any:
-    from asterisk_compliance.app.retention.remainders import Places
+    from asterisk_compliance.app.retention.remainders import PersonalDataPlaces
     from asterisk_compliance.storage.feeds.jsonl import JSON_LINES
 
     store = settings.audit.store
@@ -239,7 +238,7 @@ def _places(settings: Any, reader: Any, parties: Sequence[Any]) -> Any:
         if one.call
         for entry in reader.recordings(one.call)
     ]
-    return Places(
+    return PersonalDataPlaces(
         store=store,
         jsonl=settings.audit.jsonl or store / JSON_LINES,
         cdr=settings.reconcile.cdr,

@@ -7,17 +7,15 @@ import gc
 import os
 import signal
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
 import uvloop
 
-from asterisk_compliance.cli.context import DEFAULT_CONFIG
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, ConfigFileOption
 from asterisk_compliance.cli.logs import (
     JsonLogOption,
-    Level,
     LevelOption,
+    LogLevel,
     log_to_stderr,
     take_over_python,
 )
@@ -31,11 +29,9 @@ _YOUNG_OBJECTS = 10_000
 
 
 def serve(
-    config: Annotated[
-        Path, typer.Option("--config", "-c", help="The configuration file.")
-    ] = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     log_json: JsonLogOption = False,
-    log_level: LevelOption = Level.INFO,
+    log_level: LevelOption = LogLevel.INFO,
 ) -> None:
     """Serve calls until SIGTERM or SIGINT; then finish notices, close files, and exit 0.
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
-from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, ConfigFileOption, JsonOption
 from asterisk_compliance.cli.output import print_json, print_line, stdout, table
 from asterisk_compliance.errors import StoreUnavailable
 
 
 def status(
-    config: Annotated[
-        Path, typer.Option("--config", "-c", help="The configuration file.")
-    ] = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Show the connections and live calls of the running service, and what is wrong with it.

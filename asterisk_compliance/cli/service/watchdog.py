@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import signal
 import sys
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from asterisk_compliance.cli.context import DEFAULT_CONFIG
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, ConfigFileOption
 from asterisk_compliance.cli.logs import (
     JsonLogOption,
-    Level,
     LevelOption,
+    LogLevel,
     log_to_stderr,
     take_over_python,
 )
 
 
 def watchdog(
-    config: Annotated[
-        Path, typer.Option("--config", "-c", help="The configuration file.")
-    ] = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     log_json: JsonLogOption = False,
-    log_level: LevelOption = Level.INFO,
+    log_level: LevelOption = LogLevel.INFO,
 ) -> None:
     """Let callers go on while the service hangs. Started by ``serve``, which beats on its input.
 

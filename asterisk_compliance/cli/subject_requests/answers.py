@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TypeAlias
 import typer
 
 from asterisk_compliance.cli import output
-from asterisk_compliance.cli.access.recordings import IDENTITY, ServiceOption, read_identity
-from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption
+from asterisk_compliance.cli.access.recordings import IDENTITY, read_identity
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, ConfigFileOption, JsonOption
 from asterisk_compliance.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def lend(
     *,
     recording: RecordingOption = "",
     identity: Annotated[str | None, typer.Option("--identity", help=IDENTITY)] = None,
-    config: ServiceOption = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
     """Lend a recording to be heard by telephone, once; print the code for the person."""
@@ -65,7 +65,7 @@ def unlend(
     request: RequestArgument,
     *,
     recording: RecordingOption = "",
-    config: ServiceOption = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
     """Take back what was lent, all of it unless you name a recording; exit status 1: nothing was.
@@ -91,7 +91,7 @@ def package(
     language: Annotated[
         str, typer.Option("--language", help="ja or en; that of the notice unless given.")
     ] = "",
-    config: ServiceOption = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
     """Make the package that answers a request: the recordings, and what there is to say of them.

@@ -10,7 +10,13 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption, moment, typed
+from asterisk_compliance.cli.context import (
+    DEFAULT_CONFIG,
+    ConfigFileOption,
+    JsonOption,
+    moment,
+    typed,
+)
 from asterisk_compliance.cli.output import print_json, print_line, say
 from asterisk_compliance.cli.subject_requests import answers as answering
 from asterisk_compliance.cli.subject_requests import views as requests_shown
@@ -24,7 +30,6 @@ app = typer.Typer(
 requests_shown.register(app)
 answering.register(app)
 
-_Config: TypeAlias = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
 _Request: TypeAlias = Annotated[str, typer.Argument(help="Id of the request: q-…")]
 _Number: TypeAlias = Annotated[
     str, typer.Option("--number", help="The person's, in any notation; - reads standard input.")
@@ -72,7 +77,7 @@ def open_request(
         str, typer.Option("--regime", help="jp, eu or own, if not the configured one.")
     ] = "",
     free: Annotated[bool, typer.Option("--free", help="This one costs nothing.")] = False,
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Open a request, find the calls it is about, and print its id and until when to answer.
@@ -116,7 +121,7 @@ def search(
     call: _Calls = None,
     since: _Since = None,
     until: _Until = None,
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Look for more calls that a request is about. Exit status 1 if there is none at all."""
@@ -139,7 +144,7 @@ def identify(
     authority: Annotated[
         str, typer.Option("--authority", help="Of an agent: LAW, MANDATE or LAWYER.")
     ] = "",
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Note how the person showed who he is. Keep no copy of a document."""
@@ -155,7 +160,7 @@ def extend(
     *,
     reason: Annotated[str, typer.Option("--reason", help="COMPLEX or NUMBER.")],
     means: Annotated[str, typer.Option("--means", help="How you told the person so: a code.")],
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Make the law's time longer, where the law lets you; the person was told so, and why."""
@@ -187,7 +192,7 @@ def decide(
     text: Annotated[
         str, typer.Option("--text", help="Of a correction; - reads standard input.")
     ] = "",
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Decide, in your name. A stop of use and a correction are done with it.
@@ -222,7 +227,7 @@ def carry_out(
     request: _Request,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; else say what would go.")] = False,
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Erase what was granted: the recordings, and what identifies the person in their calls.
@@ -297,11 +302,11 @@ def answer(
     receipt: Annotated[
         Path | None, typer.Option("--receipt", help="Write the page that you give the person.")
     ] = None,
-    language: requests_shown.Language = "",
+    language: requests_shown.LanguageOption = "",
     package: Annotated[
         Path | None, typer.Option("--package", help="The package that you give the person.")
     ] = None,
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Record that it was answered, how, and with what. Writes the receipt if you name a file."""
@@ -346,7 +351,7 @@ def withdraw(
     reason: Annotated[
         str, typer.Option("--reason", help="BY_PERSON or OPENED_IN_ERROR.")
     ] = "BY_PERSON",
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Withdraw a request. What a stop of use stopped may be used again."""

@@ -8,12 +8,11 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, ConfigFileOption, JsonOption
 from asterisk_compliance.cli.output import print_json, print_line, say, stdout, table
 
-_Config: TypeAlias = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
 _Request: TypeAlias = Annotated[str, typer.Argument(help="Id of the request: q-…")]
-Language: TypeAlias = Annotated[
+LanguageOption: TypeAlias = Annotated[
     str, typer.Option("--language", help="ja or en; by the regime unless given.")
 ]
 COLUMNS = ("request", "right", "state", "verdict", "calls", "received", "last day", "", "", "next")
@@ -25,7 +24,7 @@ def list_requests(
     *,
     overdue: Annotated[bool, typer.Option("--overdue", help="Only those, exit status 1.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Answered ones too.")] = False,
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """List the requests that wait for an answer, the first due first.
@@ -42,7 +41,7 @@ def list_requests(
         raise typer.Exit(1)
 
 
-def remind(*, config: _Config = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+def remind(*, config: ConfigFileOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """List what is due soon or overdue, with the next step: for a timer that mails its output.
 
     Exit status 1 if there is something.
@@ -62,7 +61,7 @@ def remind(*, config: _Config = DEFAULT_CONFIG, as_json: JsonOption = False) -> 
 
 
 def show(
-    request: _Request, *, config: _Config = DEFAULT_CONFIG, as_json: JsonOption = False
+    request: _Request, *, config: ConfigFileOption = DEFAULT_CONFIG, as_json: JsonOption = False
 ) -> None:
     """Show one request: who asks, its calls, its times, what was decided and done.
 
@@ -100,7 +99,7 @@ def show(
 
 
 def receipt(
-    request: _Request, *, language: Language = "", config: _Config = DEFAULT_CONFIG
+    request: _Request, *, language: LanguageOption = "", config: ConfigFileOption = DEFAULT_CONFIG
 ) -> None:
     """Print the page for the person: what was decided and done. Made of the log, at any time."""
     from asterisk_compliance.config.settings import load

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, ConfigFileOption, JsonOption
 from asterisk_compliance.cli.output import print_json, print_line, say, stdout, table
 from asterisk_compliance.cli.third_parties import provisions_received
 from asterisk_compliance.cli.third_parties.provisions_received import typed
@@ -23,7 +22,6 @@ app = typer.Typer(
 )
 provisions_received.register(app)
 
-_Config: TypeAlias = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
 COLUMNS = ("provision", "call", "day", "ground", "country", "items", "record", "last day", "kept")
 
 
@@ -49,7 +47,7 @@ def record(
         str, typer.Option("--abroad", help="Why it may leave the country: a code.")
     ] = "",
     day: Annotated[str, typer.Option("--day", help="When: 2026-11-25; today unless given.")] = "",
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Write down, in your name, that something is handed over; print a number for each call.
@@ -94,7 +92,7 @@ def show(
     *,
     call: Annotated[str | None, typer.Option("--call", help="Only of this call: c-…")] = None,
     names: Annotated[bool, typer.Option("--names", help="Show who received it, too.")] = False,
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Everything that was handed over, the oldest first."""
@@ -111,7 +109,7 @@ def show(
 
 
 @app.command("due")
-def show_due(*, config: _Config = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+def show_due(*, config: ConfigFileOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Records whose time is over, and how what they hold of the recipients is erased."""
     from asterisk_compliance.app.third_parties.provisions import shown_due
     from asterisk_compliance.app.third_parties.provisions_received import received_due

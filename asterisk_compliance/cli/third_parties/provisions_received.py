@@ -6,18 +6,17 @@ import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asterisk_compliance.cli.context import DEFAULT_CONFIG, JsonOption
+from asterisk_compliance.cli.context import DEFAULT_CONFIG, ConfigFileOption, JsonOption
 from asterisk_compliance.cli.output import print_json, print_line, say, stdout, table
 from asterisk_compliance.domain.third_parties.provisions import LONGEST_VALUE
 
 if TYPE_CHECKING:
     from asterisk_compliance.app.third_parties.provisions_received import ShownReceived
 
-_Config: TypeAlias = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
 COLUMNS = ("provision", "day", "ground", "country", "items", "record", "last day", "kept")
 
 
@@ -48,7 +47,7 @@ def receive(
     file: Annotated[
         Path | None, typer.Option("--file", help="What you got; its digest goes into the row.")
     ] = None,
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Write down, in your name, that a third party provided personal data to you.
@@ -90,7 +89,7 @@ def receive(
 def received(
     *,
     names: Annotated[bool, typer.Option("--names", help="Show who provided it, too.")] = False,
-    config: _Config = DEFAULT_CONFIG,
+    config: ConfigFileOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Everything that third parties provided to you, the oldest first."""

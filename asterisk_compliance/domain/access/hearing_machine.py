@@ -27,21 +27,21 @@ from asterisk_compliance.domain.access.hearing_state import (
     Hearing,
     HearingCommand,
     HearingEvent,
+    HearingOutcome,
+    HearingPhase,
     HearingReason,
+    HearingStep,
     HearingTerms,
     Leave,
-    Loan,
     LoanGone,
-    Outcome,
-    Phase,
     Said,
-    Stepped,
+    TelephoneLoan,
     Wait,
     Waited,
 )
 from asterisk_compliance.domain.audit.rows import Actor, Kind
 from asterisk_compliance.domain.call.audit_rows import lasted_ms
-from asterisk_compliance.domain.call.commands import Answer, AppendRow, Play, StopPlayback
+from asterisk_compliance.domain.call.commands import AnswerCommand, AppendRow, Play, StopPlayback
 from asterisk_compliance.domain.call.events import (
     CommandFailed,
     DigitReceived,
@@ -61,29 +61,29 @@ LONGEST_ENTRY = 32
 
 ENTER, CLEAR = "#", "*"
 
-_OUTCOME = {Phase.HEARING: Outcome.ENDED, Phase.CLOSING: Outcome.HEARD}
+_OUTCOME = {HearingPhase.HEARING: HearingOutcome.ENDED, HearingPhase.CLOSING: HearingOutcome.HEARD}
 """Of a call that is given up; elsewhere it was refused."""
 
 
 # -- transitions -----------------------------------------------------------------------------
 
 
-def arrive(name: str, channel: ChannelId, said: Said, terms: HearingTerms) -> Stepped:
+def arrive(name: str, channel: ChannelId, said: Said, terms: HearingTerms) -> HearingStep:
     """Somebody wants to hear."""
     hearing, commands = _ask(Hearing(name, channel, said, terms))
-    return hearing, (Answer(), *commands)
+    return hearing, (AnswerCommand(), *commands)
 
 
 def turned_away(channel: ChannelId, reason: HearingReason) -> tuple[HearingCommand, ...]:
     """Somebody wants to hear, and is not even asked for a code."""
-    return _refusal(channel, reason, attempt=0), Leave(Outcome.REFUSED)
+    return _refusal(channel, reason, attempt=0), Leave(HearingOutcome.REFUSED)
 
 
-def step(hearing: Hearing, event: HearingEvent) -> Stepped:  # noqa: C901, PLR0912 - one arm a fact
+def step(hearing: Hearing, event: HearingEvent) -> HearingStep:  # noqa: C901, PLR0912 - one arm a fact
     """What a fact means, and what follows from it. Nothing follows once it is over."""
     if isinstance(event, RowsRefused):
         return _unstored(hearing)
-    if hearing.phase is Phase.OVER:
+    if hearing.phase is HearingPhase.OVER:
         return hearing, ()
     match event:
         case LeftStasis():
@@ -101,11 +101,11 @@ def step(hearing: Hearing, event: HearingEvent) -> Stepped:  # noqa: C901, PLR09
             return replace(hearing, started=event), ()
         case PlaybackFinished(playback=playback) if playback == hearing.playback:
             return _played(replace(hearing, playing=False), event)
-        case DigitReceived(digit=digit) if hearing.phase is Phase.CODE:
+        case DigitReceived(digit=digit) if hearing.phase is HearingPhase.CODE:
             return _pressed(hearing, digit)
-        case CodeAccepted(loan=loan) if hearing.phase is Phase.CHECKING:
-            return _play(replace(hearing, loan=loan), Phase.OPENING, hearing.said.begins)
-        case CodeRefused(locked=locked) if hearing.phase is Phase.CHECKING:
+        case CodeAccepted(loan=loan) if hearing.phase is HearingPhase.CHECKING:
+            return _play(replace(hearing, loan=loan), HearingPhase.OPENING, hearing.said.begins)
+        case CodeRefused(locked=locked) if hearing.phase is HearingPhase.CHECKING:
             return _wrong(hearing, HearingReason.LOCKED if locked else HearingReason.WRONG_CODE)
         case Waited():
             return _waited(hearing)
@@ -113,18 +113,20 @@ def step(hearing: Hearing, event: HearingEvent) -> Stepped:  # noqa: C901, PLR09
             return hearing, ()
 
 
-def completed(loan: Loan, started: PlaybackStarted | None, finished: PlaybackFinished) -> bool:
+def completed(
+    loan: TelephoneLoan, started: PlaybackStarted | None, finished: PlaybackFinished
+) -> bool:
     """Rule 2."""
     long_enough = lasted_ms(started, finished) >= loan.length_ms - EARLY_TOLERANCE_MS
     return finished.done and started is not None and long_enough
 
 
-def _ask(hearing: Hearing) -> Stepped:
-    asked, (play, _) = _play(hearing, Phase.CODE, hearing.said.code)
+def _ask(hearing: Hearing) -> HearingStep:
+    asked, (play, _) = _play(hearing, HearingPhase.CODE, hearing.said.code)
     return asked, (play, Wait(hearing.said.code.length_ms + hearing.terms.wait_ms))
 
 
-def _play(hearing: Hearing, phase: Phase, prompt: Prompt) -> Stepped:
+def _play(hearing: Hearing, phase: HearingPhase, prompt: Prompt) -> HearingStep:
     """Play something, and wait for its end, or a little longer."""
     next_one = replace(
         hearing, phase=phase, playbacks=hearing.playbacks + 1, playing=True, started=None
@@ -133,7 +135,7 @@ def _play(hearing: Hearing, phase: Phase, prompt: Prompt) -> Stepped:
     return next_one, (Play(next_one.playback, prompt.media), limit)
 
 
-def _pressed(hearing: Hearing, digit: str) -> Stepped:
+def _pressed(hearing: Hearing, digit: str) -> HearingStep:
     """``*`` begins the code anew; the first key ends what is said."""
     quiet, silence = _silenced(hearing)
     if digit == ENTER:
@@ -146,37 +148,37 @@ def _pressed(hearing: Hearing, digit: str) -> Stepped:
     return entered, (*silence, Wait(hearing.terms.wait_ms))
 
 
-def _silenced(hearing: Hearing) -> Stepped:
+def _silenced(hearing: Hearing) -> HearingStep:
     if not hearing.playing:
         return hearing, ()
     return replace(hearing, playing=False), (StopPlayback(hearing.playback),)
 
 
-def _check(hearing: Hearing, first: tuple[HearingCommand, ...] = ()) -> Stepped:
-    checking = replace(hearing, phase=Phase.CHECKING, entered="")
+def _check(hearing: Hearing, first: tuple[HearingCommand, ...] = ()) -> HearingStep:
+    checking = replace(hearing, phase=HearingPhase.CHECKING, entered="")
     return checking, (*first, CheckCode(hearing.entered))
 
 
-def _wrong(hearing: Hearing, reason: HearingReason) -> Stepped:
+def _wrong(hearing: Hearing, reason: HearingReason) -> HearingStep:
     counted = replace(hearing, attempts=hearing.attempts + 1)
     row = _refusal(hearing.channel, reason, attempt=counted.attempts)
-    told, commands = _play(counted, Phase.WRONG, hearing.said.wrong)
+    told, commands = _play(counted, HearingPhase.WRONG, hearing.said.wrong)
     return told, (row, *commands)
 
 
-def _waited(hearing: Hearing) -> Stepped:
+def _waited(hearing: Hearing) -> HearingStep:
     """Silence at the code enters it; elsewhere a playback takes too long, and is given up."""
     match hearing.phase:
-        case Phase.CODE if hearing.entered:
+        case HearingPhase.CODE if hearing.entered:
             quiet, silence = _silenced(hearing)
             return _check(quiet, silence)
-        case Phase.CODE:
+        case HearingPhase.CODE:
             quiet, silence = _silenced(hearing)
             row = _refusal(hearing.channel, HearingReason.NO_CODE, attempt=hearing.attempts)
-            return _over(quiet, *silence, row, Leave(Outcome.REFUSED))
-        case Phase.CHECKING:
+            return _over(quiet, *silence, row, Leave(HearingOutcome.REFUSED))
+        case HearingPhase.CHECKING:
             return hearing, ()
-        case Phase.HEARING:
+        case HearingPhase.HEARING:
             return _end(hearing, HearingReason.NOT_PLAYED)
         case _:
             quiet, silence = _silenced(hearing)
@@ -184,10 +186,10 @@ def _waited(hearing: Hearing) -> Stepped:
             return on, (*silence, *commands)
 
 
-def _played(hearing: Hearing, finished: PlaybackFinished) -> Stepped:
-    if hearing.phase in {Phase.CODE, Phase.CHECKING}:
+def _played(hearing: Hearing, finished: PlaybackFinished) -> HearingStep:
+    if hearing.phase in {HearingPhase.CODE, HearingPhase.CHECKING}:
         return hearing, ()
-    if hearing.phase is not Phase.HEARING:
+    if hearing.phase is not HearingPhase.HEARING:
         return _go_on(hearing)
     assert hearing.loan is not None
     if completed(hearing.loan, hearing.started, finished):
@@ -197,20 +199,20 @@ def _played(hearing: Hearing, finished: PlaybackFinished) -> Stepped:
     return _end(hearing, reason, lasted_ms(hearing.started, finished))
 
 
-def _go_on(hearing: Hearing) -> Stepped:
+def _go_on(hearing: Hearing) -> HearingStep:
     """What follows when a prompt is over, heard or not."""
     match hearing.phase:
-        case Phase.WRONG if hearing.attempts < hearing.terms.attempts:
+        case HearingPhase.WRONG if hearing.attempts < hearing.terms.attempts:
             return _ask(hearing)
-        case Phase.OPENING:
+        case HearingPhase.OPENING:
             return _begin(hearing)
-        case Phase.CLOSING:
-            return _over(hearing, Leave(Outcome.HEARD))
+        case HearingPhase.CLOSING:
+            return _over(hearing, Leave(HearingOutcome.HEARD))
         case _:
-            return _over(hearing, Leave(Outcome.REFUSED))
+            return _over(hearing, Leave(HearingOutcome.REFUSED))
 
 
-def _begin(hearing: Hearing) -> Stepped:
+def _begin(hearing: Hearing) -> HearingStep:
     loan = hearing.loan
     assert loan is not None
     row = AppendRow(
@@ -223,11 +225,11 @@ def _begin(hearing: Hearing) -> Stepped:
         },
         actor=Actor.CALLER,
     )
-    begun, commands = _play(hearing, Phase.HEARING, Prompt(loan.media, loan.length_ms))
+    begun, commands = _play(hearing, HearingPhase.HEARING, Prompt(loan.media, loan.length_ms))
     return begun, (row, *commands)
 
 
-def _heard(hearing: Hearing, heard_ms: int) -> Stepped:
+def _heard(hearing: Hearing, heard_ms: int) -> HearingStep:
     loan = hearing.loan
     assert loan is not None
     row = AppendRow(
@@ -240,24 +242,24 @@ def _heard(hearing: Hearing, heard_ms: int) -> Stepped:
             "request": loan.request,
         },
     )
-    closing, commands = _play(hearing, Phase.CLOSING, hearing.said.ends)
+    closing, commands = _play(hearing, HearingPhase.CLOSING, hearing.said.ends)
     return closing, (row, GiveBack(begun=True, heard=True), *commands)
 
 
 def _end(
     hearing: Hearing, reason: HearingReason, heard_ms: int = 0, *, leave: bool = True
-) -> Stepped:
+) -> HearingStep:
     """Give up, wherever it is. Whoever came has a row then: of this, or of what he tried before."""
     quiet, silence = _silenced(hearing)
-    going = (Leave(_OUTCOME.get(hearing.phase, Outcome.REFUSED)),) if leave else ()
+    going = (Leave(_OUTCOME.get(hearing.phase, HearingOutcome.REFUSED)),) if leave else ()
     match hearing.phase:
-        case Phase.CODE | Phase.CHECKING if not hearing.attempts:
+        case HearingPhase.CODE | HearingPhase.CHECKING if not hearing.attempts:
             row = _refusal(hearing.channel, reason, attempt=0)
             return _over(quiet, *silence, row, *going)
-        case Phase.OPENING:
+        case HearingPhase.OPENING:
             row = _ended(hearing, reason, heard_ms=0)
             return _over(quiet, *silence, GiveBack(begun=False), row, *going)
-        case Phase.HEARING:
+        case HearingPhase.HEARING:
             row = _ended(hearing, reason, heard_ms)
             return _over(quiet, *silence, row, GiveBack(begun=True), *going)
         case _:
@@ -280,17 +282,17 @@ def _ended(hearing: Hearing, reason: HearingReason, heard_ms: int) -> AppendRow:
     )
 
 
-def _unstored(hearing: Hearing) -> Stepped:
+def _unstored(hearing: Hearing) -> HearingStep:
     """A row is not durable: of the beginning, then nothing was played; or of the end."""
-    heard = hearing.phase is Phase.CLOSING
-    begun = hearing.phase is not Phase.HEARING
+    heard = hearing.phase is HearingPhase.CLOSING
+    begun = hearing.phase is not HearingPhase.HEARING
     back = (GiveBack(begun=begun, heard=heard),) if hearing.loan else ()
-    outcome = Outcome.ENDED if back and begun else Outcome.REFUSED
-    return _over(hearing, *back, Leave(Outcome.HEARD if heard else outcome))
+    outcome = HearingOutcome.ENDED if back and begun else HearingOutcome.REFUSED
+    return _over(hearing, *back, Leave(HearingOutcome.HEARD if heard else outcome))
 
 
-def _over(hearing: Hearing, *commands: HearingCommand) -> Stepped:
-    return replace(hearing, phase=Phase.OVER, entered="", playing=False), commands
+def _over(hearing: Hearing, *commands: HearingCommand) -> HearingStep:
+    return replace(hearing, phase=HearingPhase.OVER, entered="", playing=False), commands
 
 
 def _refusal(channel: ChannelId, reason: HearingReason, *, attempt: int) -> AppendRow:

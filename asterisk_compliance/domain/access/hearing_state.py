@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-from asterisk_compliance.domain.call.commands import Answer, AppendRow, Play, StopPlayback
+from asterisk_compliance.domain.call.commands import AnswerCommand, AppendRow, Play, StopPlayback
 from asterisk_compliance.domain.call.events import (
     CommandFailed,
     DigitReceived,
@@ -65,7 +65,7 @@ class LoanEnd(StrEnum):
     """The service that lent it is dead; its memory of the code is gone."""
 
 
-class Outcome(StrEnum):
+class HearingOutcome(StrEnum):
     """What the dialplan is told in ``COMPLIANCE_HEARING``."""
 
     HEARD = "HEARD"
@@ -74,7 +74,7 @@ class Outcome(StrEnum):
     REFUSED = "REFUSED"
 
 
-class Phase(StrEnum):
+class HearingPhase(StrEnum):
     CODE = "code"
     CHECKING = "checking"
     WRONG = "wrong"
@@ -85,7 +85,7 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Loan:
+class TelephoneLoan:
     """A copy that may be heard.
 
     Attributes:
@@ -144,14 +144,14 @@ class Hearing:
     channel: ChannelId
     said: Said
     terms: HearingTerms
-    phase: Phase = Phase.CODE
+    phase: HearingPhase = HearingPhase.CODE
     playbacks: int = 0
     playing: bool = False
     started: PlaybackStarted | None = None
     entered: str = field(default="", repr=False)
     attempts: int = 0
     hanging_up: bool = False
-    loan: Loan | None = None
+    loan: TelephoneLoan | None = None
 
     @property
     def playback(self) -> PlaybackId:
@@ -165,7 +165,7 @@ class Hearing:
 class CodeAccepted:
     """The code opens this copy, and nobody else hears it now."""
 
-    loan: Loan
+    loan: TelephoneLoan
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,10 +227,10 @@ class GiveBack:
 class Leave:
     """Let the channel go on in its dialplan, with the outcome."""
 
-    outcome: Outcome
+    outcome: HearingOutcome
 
 
 HearingCommand: TypeAlias = (
-    Answer | AppendRow | Play | StopPlayback | CheckCode | Wait | GiveBack | Leave
+    AnswerCommand | AppendRow | Play | StopPlayback | CheckCode | Wait | GiveBack | Leave
 )
-Stepped: TypeAlias = tuple[Hearing, tuple[HearingCommand, ...]]
+HearingStep: TypeAlias = tuple[Hearing, tuple[HearingCommand, ...]]

@@ -146,7 +146,7 @@ OWN_CONSENT: Final = frozenset({UseGround.JP_CONSENT, UseGround.GDPR_EXPLICIT_CO
 """What permits biometrics, and nothing else does."""
 
 
-class Refusal(StrEnum):
+class UseRefusal(StrEnum):
     """Why a use is refused. Values stand in rows: never renamed, never reused."""
 
     NOT_IN_ROLE = "NOT_IN_ROLE"
@@ -214,38 +214,38 @@ class Facts:
         return purpose in self.told_to_all
 
 
-def refusal(use: Use, facts: Facts) -> Refusal | None:
+def refusal(use: Use, facts: Facts) -> UseRefusal | None:
     """Why ``use`` is refused; ``None``: it is permitted."""
     if not facts.in_role:
-        return Refusal.NOT_IN_ROLE
+        return UseRefusal.NOT_IN_ROLE
     if not fits(use.action, use.purpose) or (
         use.action is Action.PAST_CALLS and facts.told is not None
     ):
-        return Refusal.PURPOSE_UNFIT
+        return UseRefusal.PURPOSE_UNFIT
     match use.action:
         case Action.DRILL:
             return None
         case Action.ANSWER | Action.HEAR:
-            return None if facts.granted else Refusal.NO_REQUEST
+            return None if facts.granted else UseRefusal.NO_REQUEST
         case Action.HAND_OVER if not facts.provided:
-            return Refusal.NO_PROVISION
+            return UseRefusal.NO_PROVISION
         case _:
             return _of_purpose(use, facts)
 
 
-def _of_purpose(use: Use, facts: Facts) -> Refusal | None:
+def _of_purpose(use: Use, facts: Facts) -> UseRefusal | None:
     if use.purpose == BIOMETRICS and not facts.biometrics:
-        return Refusal.BIOMETRICS_OFF
+        return UseRefusal.BIOMETRICS_OFF
     if use.purpose == BIOMETRICS and use.ground not in OWN_CONSENT:
-        return Refusal.GROUND_UNFIT
+        return UseRefusal.GROUND_UNFIT
     if use.ground not in COMPELLING:
         if facts.withheld and facts.told is not None:
-            return Refusal.WITHDRAWN
+            return UseRefusal.WITHDRAWN
         if facts.stopped:
-            return Refusal.STOPPED
+            return UseRefusal.STOPPED
     if use.ground or facts.told is None or facts.is_told(use.purpose):
         return None
-    return Refusal.NOT_TOLD
+    return UseRefusal.NOT_TOLD
 
 
 def fits(action: Action, purpose: str) -> bool:

@@ -26,7 +26,7 @@ CHECK_CONTEXT: Final = "compliance-check"
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class RoutineStatement:
     """What our routine said of one leg.
 
     Attributes:
@@ -68,7 +68,7 @@ class Cdr:
     answered: bool = False
     started_ms: int | None = None
     covers_from_ms: int | None = None
-    statements: tuple[Statement, ...] = ()
+    statements: tuple[RoutineStatement, ...] = ()
     others: tuple[str, ...] = ()
     over: bool = True
 
@@ -113,11 +113,11 @@ class CelEvent:
     at_ms: int | None = None
 
 
-def statements(userfield: str) -> tuple[Statement, ...]:
+def statements(userfield: str) -> tuple[RoutineStatement, ...]:
     """What our routine said; what a site wrote there itself is passed over."""
     matches = map(_STATEMENT.fullmatch, userfield.split(";"))
     return tuple(
-        Statement(match["status"], match["reason"], match["call"] or "")
+        RoutineStatement(match["status"], match["reason"], match["call"] or "")
         for match in matches
         if match is not None
     )

@@ -43,7 +43,7 @@ class RowFact(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class LoggedDecision:
     """Both empty: the call is known, and has no decision."""
 
     status: str = ""
@@ -87,7 +87,7 @@ class LoggedCall:
     call: str
     channel: str = ""
     linkedid: str = ""
-    decisions: list[Decided] = field(default_factory=list)
+    decisions: list[LoggedDecision] = field(default_factory=list)
     told: bool = False
     reentered: bool = False
     ended_ms: int | None = None
@@ -126,7 +126,7 @@ def fold(call: str, rows: Iterable[RowFact]) -> LoggedCall:
             case Kind.NOTICE_COMPLETED | Kind.RECORDING_ADOPTED:
                 logged.told = True
             case Kind.DECISION:
-                logged.decisions.append(Decided(_text(detail.status), _text(detail.reason)))
+                logged.decisions.append(LoggedDecision(_text(detail.status), _text(detail.reason)))
             case Kind.CALL_REENTERED:
                 logged.reentered = True
             case Kind.CALL_ENDED:

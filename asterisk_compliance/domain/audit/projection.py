@@ -15,14 +15,14 @@ from asterisk_compliance.domain.audit.encoding import Row, milliseconds
 from asterisk_compliance.domain.audit.rows import Kind
 
 Column: TypeAlias = str | int | None
-Table: TypeAlias = Literal["calls", "recordings"]
+ProjectionTable: TypeAlias = Literal["calls", "recordings"]
 _Columns: TypeAlias = dict[str, Column]
 
 PURPOSE_SEPARATOR: Final = "&"
 """As in the dialplan's ``COMPLIANCE_PURPOSES``."""
 
 
-class Change(NamedTuple):
+class ProjectionChange(NamedTuple):
     """Set ``columns`` of the entry ``key``, which is made if it is not there.
 
     Attributes:
@@ -30,7 +30,7 @@ class Change(NamedTuple):
         columns: Never the key itself; a column that is not named keeps its value.
     """
 
-    table: Table
+    table: ProjectionTable
     key: str
     columns: Mapping[str, Column]
 
@@ -61,18 +61,18 @@ LEVELS: Final = tuple(dict.fromkeys(_LEVELS.values()))
 """What a recording can be, as lists say it."""
 
 
-def project(row: Row) -> Change | None:
+def project(row: Row) -> ProjectionChange | None:
     """The change that ``row`` makes to the entry of its call or of its recording."""
     call = row.call
     if call is None:
         return None
     if of_call := _OF_CALLS.get(row.kind):
-        return Change("calls", call, {"node": row.node, **of_call(row, call)})
+        return ProjectionChange("calls", call, {"node": row.node, **of_call(row, call)})
     if of_recording := _OF_RECORDINGS.get(row.kind):
         recording = _text(row.detail, "recording")
         if recording is not None:
             columns = {"call": call, "node": row.node, **of_recording(row)}
-            return Change("recordings", recording, columns)
+            return ProjectionChange("recordings", recording, columns)
     return None
 
 

@@ -20,8 +20,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from asterisk_compliance.domain.breach.incidents import Place
-from asterisk_compliance.domain.breach.recording_lifecycle import Document, Form, Lives, Release
+from asterisk_compliance.domain.breach.incidents import IncidentPlace
+from asterisk_compliance.domain.breach.recording_lifecycle import (
+    Document,
+    Form,
+    Lifecycles,
+    Release,
+)
 from asterisk_compliance.ids import RecordingId, call_of
 
 
@@ -34,11 +39,11 @@ class OnDisk(StrEnum):
 
 
 _PLACES = {
-    Form.SEALED: Place.VAULT,
-    Form.PLAIN: Place.VAULT,
-    Form.SPOOLED: Place.SPOOL,
-    Form.LENT: Place.HEARING,
-    Form.RELEASED: Place.RELEASES,
+    Form.SEALED: IncidentPlace.VAULT,
+    Form.PLAIN: IncidentPlace.VAULT,
+    Form.SPOOLED: IncidentPlace.SPOOL,
+    Form.LENT: IncidentPlace.HEARING,
+    Form.RELEASED: IncidentPlace.RELEASES,
 }
 
 
@@ -132,7 +137,7 @@ class Assessment:
 
     size: int
     window: Window
-    places: tuple[Place, ...]
+    places: tuple[IncidentPlace, ...]
     reached: tuple[Reached, ...]
     releases: tuple[Release, ...]
     documents: tuple[Document, ...]
@@ -178,10 +183,10 @@ class Assessment:
 
 
 def assess(
-    lives: Lives,
+    lives: Lifecycles,
     seen: Seen,
     window: Window,
-    places: Iterable[Place],
+    places: Iterable[IncidentPlace],
     known: KnownBy,
     size: int,
 ) -> Assessment:
@@ -198,8 +203,8 @@ def assess(
     where = frozenset(places)
     found, strangers = _found(lives, seen, window, where)
     reached = tuple(_reached(lives, what, found[what]) for what in sorted(found))
-    named = set(_named(lives, window)) if Place.STORE in where else set()
-    documents = tuple(_documents(lives, window)) if Place.RELEASES in where else ()
+    named = set(_named(lives, window)) if IncidentPlace.STORE in where else set()
+    documents = tuple(_documents(lives, window)) if IncidentPlace.RELEASES in where else ()
     calls = {one.call or one.what for one in reached} | {one.call for one in documents}
     least, persons, most = _persons(lives, calls, named, known)
     given = [one for one in lives.releases if one.recording in found]
@@ -210,7 +215,7 @@ def assess(
         reached,
         tuple(one for one in given if window.meets(one.at_ms, one.at_ms + 1)),
         documents,
-        _lost(lives, seen) if Place.VAULT in where else (),
+        _lost(lives, seen) if IncidentPlace.VAULT in where else (),
         strangers,
         len({one.recording for one in given if one.at_ms < (window.since_ms or 0)}),
         len(named),
@@ -221,7 +226,7 @@ def assess(
 
 
 def _found(
-    lives: Lives, seen: Seen, window: Window, where: frozenset[Place]
+    lives: Lifecycles, seen: Seen, window: Window, where: frozenset[IncidentPlace]
 ) -> tuple[dict[str, set[Form]], tuple[str, ...]]:
     """What was reached, in which forms; and the names of files that the log does not know."""
     found: dict[str, set[Form]] = {}
@@ -238,20 +243,20 @@ def _found(
     return real, tuple(sorted(strangers))
 
 
-def _documents(lives: Lives, window: Window) -> Iterator[Document]:
+def _documents(lives: Lifecycles, window: Window) -> Iterator[Document]:
     for one in lives.documents:
         if one.call not in lives.synthetic and window.meets(one.at_ms, one.at_ms + 1):
             yield one
 
 
-def _named(lives: Lives, window: Window) -> Iterator[tuple[str, str]]:
+def _named(lives: Lifecycles, window: Window) -> Iterator[tuple[str, str]]:
     """Call and party of whom the store held a number or a name."""
     for party, (call, since_ms) in lives.named.items():
         if call not in lives.synthetic and window.meets(since_ms, lives.erased.get(party)):
             yield call, party
 
 
-def _unaccounted(lives: Lives, seen: Seen) -> Iterator[FileSeen]:
+def _unaccounted(lives: Lifecycles, seen: Seen) -> Iterator[FileSeen]:
     """Files of which the log says something else, or nothing."""
     for file in seen.files:
         life = lives.recordings.get(file.recording)
@@ -268,7 +273,7 @@ def _unaccounted(lives: Lives, seen: Seen) -> Iterator[FileSeen]:
             yield file
 
 
-def _lost(lives: Lives, seen: Seen) -> tuple[str, ...]:
+def _lost(lives: Lifecycles, seen: Seen) -> tuple[str, ...]:
     there = {file.recording for file in seen.files if file.kind is not OnDisk.SPOOLED}
     return tuple(
         sorted(
@@ -283,7 +288,7 @@ def _lost(lives: Lives, seen: Seen) -> tuple[str, ...]:
     )
 
 
-def _reached(lives: Lives, what: str, forms: set[Form]) -> Reached:
+def _reached(lives: Lifecycles, what: str, forms: set[Form]) -> Reached:
     life = lives.recordings.get(what)
     known = life or lives.aside.get(what)
     sealed = known.recipients if known is not None and Form.SEALED in forms else ()
@@ -291,7 +296,7 @@ def _reached(lives: Lives, what: str, forms: set[Form]) -> Reached:
 
 
 def _persons(
-    lives: Lives,
+    lives: Lifecycles,
     calls: Iterable[str],
     named: Iterable[tuple[str, str]],
     known: KnownBy,

@@ -19,18 +19,18 @@ from asterisk_compliance.domain.audit.encoding import Row, milliseconds
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.breach.notification_duties import (
     Category,
-    Duty,
     LeakFacts,
     LeakRule,
+    NotificationDuty,
+    ReportStep,
     Standing,
-    Step,
     duties,
     standing,
 )
 from asterisk_compliance.domain.deadlines import Regime
 
 
-class Item(StrEnum):
+class ReportItem(StrEnum):
     """The nine items of a report (APPI Enforcement Rules, Article 8(1)), in their order."""
 
     OUTLINE = "OUTLINE"
@@ -44,7 +44,7 @@ class Item(StrEnum):
     OTHER = "OTHER"
 
 
-class Outcome(StrEnum):
+class IncidentOutcome(StrEnum):
     """How an incident ended. Values stand in rows: never renamed, never reused."""
 
     REPORTED = "REPORTED"
@@ -57,7 +57,7 @@ class Outcome(StrEnum):
     """Nothing was reached, lost or damaged after all."""
 
 
-class Place(StrEnum):
+class IncidentPlace(StrEnum):
     """Where somebody may have been. Values stand in rows: never renamed, never reused."""
 
     VAULT = "VAULT"
@@ -89,7 +89,7 @@ class Assessed:
     since_ms: int | None
     until_ms: int | None
     size: int
-    places: tuple[Place, ...]
+    places: tuple[IncidentPlace, ...]
     counts: Mapping[str, int]
     recipients: tuple[str, ...]
     encrypted: bool
@@ -101,7 +101,7 @@ class Reported:
     """Somebody was told: when, and SHA-256 of what was sent (empty: not said)."""
 
     seq: int
-    step: Step
+    step: ReportStep
     sent_ms: int
     sha256: str
     reference: str
@@ -112,7 +112,7 @@ class Note:
     """Something was written down; the text stands beside its row."""
 
     seq: int
-    item: Item
+    item: ReportItem
     at_ms: int
 
 
@@ -142,13 +142,13 @@ class Incident:
     assessed: Assessed | None = None
     reported: tuple[Reported, ...] = ()
     notes: tuple[Note, ...] = ()
-    overdue: frozenset[tuple[str, Step, int | None]] = field(default_factory=frozenset)
-    closed: Outcome | None = None
+    overdue: frozenset[tuple[str, ReportStep, int | None]] = field(default_factory=frozenset)
+    closed: IncidentOutcome | None = None
 
     def facts(self) -> LeakFacts:
         """What the rules about leaks ask."""
         found = self.assessed
-        told: dict[Step, int] = {}
+        told: dict[ReportStep, int] = {}
         for one in self.reported:
             told.setdefault(one.step, one.sent_ms)
         return LeakFacts(
@@ -162,7 +162,7 @@ class Incident:
             told=told,
         )
 
-    def duties(self, rules: Iterable[LeakRule]) -> tuple[Duty, ...]:
+    def duties(self, rules: Iterable[LeakRule]) -> tuple[NotificationDuty, ...]:
         return duties(self.facts(), rules)
 
 
@@ -203,7 +203,7 @@ def incidents_of(rows: Iterable[Row]) -> dict[int, Incident]:
     return found
 
 
-def worst(found: Iterable[Duty], now_ms: int, remind_ms: int) -> Standing:
+def worst(found: Iterable[NotificationDuty], now_ms: int, remind_ms: int) -> Standing:
     """The most urgent standing of all; ``done`` where nothing is to be done."""
     order = (Standing.OVERDUE, Standing.DUE_SOON, Standing.OPEN)
     there = {standing(duty, now_ms, remind_ms) for duty in found}
@@ -223,7 +223,7 @@ def counts_by_standing(
     return counted
 
 
-def unsaid(one: Incident, rules: Iterable[LeakRule], now_ms: int) -> tuple[Duty, ...]:
+def unsaid(one: Incident, rules: Iterable[LeakRule], now_ms: int) -> tuple[NotificationDuty, ...]:
     """The duties that are overdue at ``now_ms`` and of which no row says so yet."""
     if one.closed is not None:
         return ()
@@ -235,21 +235,27 @@ def unsaid(one: Incident, rules: Iterable[LeakRule], now_ms: int) -> tuple[Duty,
     )
 
 
-def hinders(outcome: Outcome, found: Iterable[Duty]) -> tuple[Duty, ...]:
+def hinders(
+    outcome: IncidentOutcome, found: Iterable[NotificationDuty]
+) -> tuple[NotificationDuty, ...]:
     """The open duties because of which an incident cannot be closed in this way."""
     left = [duty for duty in found if duty.is_open]
     match outcome:
-        case Outcome.REPORTED | Outcome.NOT_REPORTABLE:
+        case IncidentOutcome.REPORTED | IncidentOutcome.NOT_REPORTABLE:
             return tuple(left)
-        case Outcome.NO_RISK:  # whoever works for a client leaves that judgement to him
-            return tuple(duty for duty in left if not _is_of(duty, Step.NOTIFICATION, Step.PERSONS))
-        case Outcome.NO_HIGH_RISK:
-            return tuple(duty for duty in left if not _is_of(duty, Step.PERSONS))
+        case IncidentOutcome.NO_RISK:  # whoever works for a client leaves that judgement to him
+            return tuple(
+                duty
+                for duty in left
+                if not _is_of(duty, ReportStep.NOTIFICATION, ReportStep.PERSONS)
+            )
+        case IncidentOutcome.NO_HIGH_RISK:
+            return tuple(duty for duty in left if not _is_of(duty, ReportStep.PERSONS))
         case _:
             return ()
 
 
-def _is_of(duty: Duty, *steps: Step) -> bool:
+def _is_of(duty: NotificationDuty, *steps: ReportStep) -> bool:
     return duty.regime is Regime.EU and duty.step in steps
 
 
@@ -293,7 +299,7 @@ def _assessed(one: Incident, row: Row) -> Incident:
         _moment(detail, "since_at"),
         _moment(detail, "until_at"),
         int(detail["size"]),
-        tuple(map(Place, _texts(detail, "places"))),
+        tuple(map(IncidentPlace, _texts(detail, "places"))),
         {name: int(detail[name]) for name in COUNTS},
         _texts(detail, "recipients"),
         detail["encrypted"] is True,
@@ -310,7 +316,7 @@ def _assessed(one: Incident, row: Row) -> Incident:
 def _reported(one: Incident, row: Row) -> Incident:
     told = Reported(
         row.seq,
-        Step(str(row.detail["step"])),
+        ReportStep(str(row.detail["step"])),
         _moment(row.detail, "sent_at") or milliseconds(row.at),
         str(row.detail["sha256"]),
         str(row.detail["reference"]),
@@ -319,18 +325,18 @@ def _reported(one: Incident, row: Row) -> Incident:
 
 
 def _noted(one: Incident, row: Row) -> Incident:
-    note = Note(row.seq, Item(str(row.detail["item"])), milliseconds(row.at))
+    note = Note(row.seq, ReportItem(str(row.detail["item"])), milliseconds(row.at))
     return replace(one, notes=(*one.notes, note))
 
 
 def _overdue(one: Incident, row: Row) -> Incident:
     detail = row.detail
-    duty = (str(detail["rule"]), Step(str(detail["step"])), _moment(detail, "due_at"))
+    duty = (str(detail["rule"]), ReportStep(str(detail["step"])), _moment(detail, "due_at"))
     return replace(one, overdue=one.overdue | {duty})
 
 
 def _closed(one: Incident, row: Row) -> Incident:
-    return replace(one, closed=Outcome(str(row.detail["outcome"])))
+    return replace(one, closed=IncidentOutcome(str(row.detail["outcome"])))
 
 
 _CHANGES: Mapping[str, Callable[[Incident, Row], Incident]] = {

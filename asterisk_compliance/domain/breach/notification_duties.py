@@ -41,7 +41,7 @@ class Category(StrEnum):
     OTHER = "OTHER"
 
 
-class Step(StrEnum):
+class ReportStep(StrEnum):
     """What somebody has to be told. Values stand in rows: never renamed, never reused."""
 
     PRELIMINARY = "PRELIMINARY"
@@ -82,7 +82,7 @@ class StepRule:
         where: Only where one of these is met; empty: always. The first that fits holds.
     """
 
-    step: Step
+    step: ReportStep
     within: str = ""
     aim: str = ""
     guideline: bool = False
@@ -160,14 +160,14 @@ class LeakFacts:
     persons_most: int | None = None
     encrypted: bool = False
     contractor: bool = False
-    told: Mapping[Step, int] | None = None
+    told: Mapping[ReportStep, int] | None = None
 
-    def told_ms(self, step: Step) -> int | None:
+    def told_ms(self, step: ReportStep) -> int | None:
         return None if self.told is None else self.told.get(step)
 
 
 @dataclass(frozen=True, slots=True)
-class Duty:
+class NotificationDuty:
     """One step that somebody has to take, and why.
 
     Attributes:
@@ -182,7 +182,7 @@ class Duty:
 
     rule: str
     regime: Regime
-    step: Step
+    step: ReportStep
     due_ms: int | None
     aim_ms: int | None = None
     guideline: bool = False
@@ -206,7 +206,7 @@ class Standing(StrEnum):
     FREED = "freed"
 
 
-def standing(duty: Duty, now_ms: int, remind_ms: int) -> Standing:
+def standing(duty: NotificationDuty, now_ms: int, remind_ms: int) -> Standing:
     """How a duty stands at ``now_ms``; it is due soon from its aim on, or ``remind_ms`` before."""
     if duty.done_ms is not None:
         return Standing.DONE
@@ -220,7 +220,7 @@ def standing(duty: Duty, now_ms: int, remind_ms: int) -> Standing:
     return Standing.DUE_SOON if now_ms >= soon_ms else Standing.OPEN
 
 
-def duties(facts: LeakFacts, rules: Iterable[LeakRule]) -> tuple[Duty, ...]:
+def duties(facts: LeakFacts, rules: Iterable[LeakRule]) -> tuple[NotificationDuty, ...]:
     """Every step that the rules ask for, the most urgent first; those without a number last."""
     found = [
         duty
@@ -231,16 +231,16 @@ def duties(facts: LeakFacts, rules: Iterable[LeakRule]) -> tuple[Duty, ...]:
     return tuple(sorted(found, key=lambda one: (one.due_ms is None, one.due_ms or 0, one.step)))
 
 
-def _duties(facts: LeakFacts, rule: LeakRule) -> Iterator[Duty]:
+def _duties(facts: LeakFacts, rule: LeakRule) -> Iterator[NotificationDuty]:
     because, in_doubt = _cases(facts, rule)
     if not because and not in_doubt:
         return
-    taken: set[Step] = set()
+    taken: set[ReportStep] = set()
     for one in rule.step:
         if one.step in taken or not _binds(one, facts) or not _fits(one, because):
             continue
         taken.add(one.step)
-        yield Duty(
+        yield NotificationDuty(
             rule.id,
             rule.regime,
             one.step,
@@ -278,10 +278,10 @@ def _fits(one: StepRule, because: tuple[Category, ...]) -> bool:
     return not one.where or not set(one.where).isdisjoint(because)
 
 
-def _freed(facts: LeakFacts, rule: LeakRule, step: Step) -> Freed | None:
+def _freed(facts: LeakFacts, rule: LeakRule, step: ReportStep) -> Freed | None:
     if facts.encrypted and Freed.ENCRYPTED in rule.frees:
         return Freed.ENCRYPTED
-    told = facts.contractor and facts.told_ms(Step.CLIENT) is not None
-    if told and step is not Step.CLIENT and Freed.CLIENT_TOLD in rule.frees:
+    told = facts.contractor and facts.told_ms(ReportStep.CLIENT) is not None
+    if told and step is not ReportStep.CLIENT and Freed.CLIENT_TOLD in rule.frees:
         return Freed.CLIENT_TOLD
     return None

@@ -35,7 +35,7 @@ class Form(StrEnum):
     RELEASED = "released"
 
 
-class Stay(NamedTuple):
+class StoragePeriod(NamedTuple):
     """Something was somewhere from ``since_ms`` on and before ``until_ms``; ``None``: open."""
 
     what: str
@@ -44,7 +44,7 @@ class Stay(NamedTuple):
     until_ms: int | None
 
 
-class Aside(NamedTuple):
+class QuarantinedFile(NamedTuple):
     """A file of no call that was set aside at ``at_ms``."""
 
     at_ms: int
@@ -81,7 +81,7 @@ class Document:
 
 
 @dataclass(slots=True)
-class Life:
+class RecordingLifecycle:
     """What rows say of one recording; times in Unix milliseconds."""
 
     spool_since: int | None = None
@@ -112,21 +112,21 @@ class Life:
 
 
 @dataclass(slots=True)
-class Loan:
+class LoggedLoan:
     recording: str
     since_ms: int
     until_ms: int | None = None
 
 
 @dataclass(slots=True)
-class Lives:
+class Lifecycles:
     """A fold over rows: where every recording was, and when. :meth:`take` them in order."""
 
-    recordings: dict[str, Life] = field(default_factory=dict)
-    loans: dict[str, Loan] = field(default_factory=dict)
+    recordings: dict[str, RecordingLifecycle] = field(default_factory=dict)
+    loans: dict[str, LoggedLoan] = field(default_factory=dict)
     releases: list[Release] = field(default_factory=list)
     documents: list[Document] = field(default_factory=list)
-    aside: dict[str, Aside] = field(default_factory=dict)
+    aside: dict[str, QuarantinedFile] = field(default_factory=dict)
     parties: dict[str, list[str]] = field(default_factory=dict)
     named: dict[str, tuple[str, int]] = field(default_factory=dict)
     called: set[str] = field(default_factory=set)
@@ -157,27 +157,27 @@ class Lives:
                 self.erased[str(row.detail.get("erased"))] = at_ms
             case Kind.FILE_QUARANTINED:
                 name = str(row.detail.get("file"))
-                self.aside[name] = Aside(at_ms, self._encrypts, self._recipients)
+                self.aside[name] = QuarantinedFile(at_ms, self._encrypts, self._recipients)
             case Kind.HEARING_LENT | Kind.HEARING_REMOVED:
                 self._loan(row, at_ms)
             case _:
                 self._recording(row, at_ms)
 
-    def stays(self) -> Iterator[Stay]:
+    def stays(self) -> Iterator[StoragePeriod]:
         """Everything that was somewhere, from when until when."""
         for recording, life in self.recordings.items():
             if life.was_spooled:
-                yield Stay(recording, Form.SPOOLED, life.spool_since, life.spool_until)
+                yield StoragePeriod(recording, Form.SPOOLED, life.spool_since, life.spool_until)
             if life.vault_since is not None:
                 form = Form.SEALED if life.sealed else Form.PLAIN
-                yield Stay(recording, form, life.vault_since, life.vault_until)
+                yield StoragePeriod(recording, form, life.vault_since, life.vault_until)
         for loan in self.loans.values():
-            yield Stay(loan.recording, Form.LENT, loan.since_ms, loan.until_ms)
+            yield StoragePeriod(loan.recording, Form.LENT, loan.since_ms, loan.until_ms)
         for one in self.releases:
-            yield Stay(one.recording, Form.RELEASED, one.at_ms, one.at_ms + 1)
+            yield StoragePeriod(one.recording, Form.RELEASED, one.at_ms, one.at_ms + 1)
         for name, file in self.aside.items():
-            yield Stay(name, Form.SPOOLED, None, file.at_ms)
-            yield Stay(name, Form.SEALED if file.sealed else Form.PLAIN, file.at_ms, None)
+            yield StoragePeriod(name, Form.SPOOLED, None, file.at_ms)
+            yield StoragePeriod(name, Form.SEALED if file.sealed else Form.PLAIN, file.at_ms, None)
 
     def _arrived(self, row: Row, at_ms: int) -> None:
         if row.detail.get("synthetic") is True:
@@ -193,7 +193,7 @@ class Lives:
     def _loan(self, row: Row, at_ms: int) -> None:
         number = str(row.detail.get("loan"))
         if row.kind == Kind.HEARING_LENT:
-            self.loans[number] = Loan(str(row.detail.get("recording")), at_ms)
+            self.loans[number] = LoggedLoan(str(row.detail.get("recording")), at_ms)
         elif number in self.loans:
             self.loans[number].until_ms = at_ms
 
@@ -204,7 +204,7 @@ class Lives:
         recording = row.detail.get("recording")
         if not isinstance(recording, str):
             return
-        life = self.recordings.setdefault(recording, Life())
+        life = self.recordings.setdefault(recording, RecordingLifecycle())
         if row.kind == Kind.RECORDING_RELEASED:
             self.releases.append(_release(row, recording, at_ms))
         elif row.kind in _SPOOL:
@@ -225,7 +225,7 @@ _SPOOL = frozenset(
 )
 
 
-def _spool(life: Life, row: Row, recording: str, at_ms: int) -> None:
+def _spool(life: RecordingLifecycle, row: Row, recording: str, at_ms: int) -> None:
     match row.kind:
         case Kind.RECORDING_REQUESTED:
             life.spool_since = at_ms
@@ -241,7 +241,7 @@ def _spool(life: Life, row: Row, recording: str, at_ms: int) -> None:
             life.spool_until = at_ms
 
 
-def _vault(life: Life, row: Row, at_ms: int) -> None:
+def _vault(life: RecordingLifecycle, row: Row, at_ms: int) -> None:
     match row.kind:
         case Kind.RECORDING_CLOSED:
             life.vault_since, life.sealed = at_ms, row.detail.get("encryption") == "age"

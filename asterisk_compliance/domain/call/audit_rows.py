@@ -13,7 +13,7 @@ from asterisk_compliance.domain.call.decision import Decision, Status
 from asterisk_compliance.domain.call.events import PlaybackFinished, PlaybackStarted
 from asterisk_compliance.domain.call.state import Arrival, Call
 from asterisk_compliance.domain.policy.notice import Policy, Withdrawal
-from asterisk_compliance.domain.recording.verdict import Capture, Outcome, Verdict
+from asterisk_compliance.domain.recording.verdict import Capture, CaptureOutcome, RecordingVerdict
 from asterisk_compliance.ids import RecordingId, party_id
 
 
@@ -99,7 +99,9 @@ def decision_row(decision: Decision) -> AppendRow:
     )
 
 
-def verdict_rows(call: Call, recording: RecordingId, verdict: Verdict) -> tuple[AppendRow, ...]:
+def verdict_rows(
+    call: Call, recording: RecordingId, verdict: RecordingVerdict
+) -> tuple[AppendRow, ...]:
     """What became of a recording, how it was sealed, and what of it was lost."""
     lost = tuple(
         AppendRow(Kind.AUDIO_LOST, {"recording": recording, "from_ms": begin, "to_ms": end})
@@ -108,7 +110,7 @@ def verdict_rows(call: Call, recording: RecordingId, verdict: Verdict) -> tuple[
     return (_verdict_row(call, recording, verdict), *_sealed_rows(recording, verdict), *lost)
 
 
-def _sealed_rows(recording: RecordingId, verdict: Verdict) -> tuple[AppendRow, ...]:
+def _sealed_rows(recording: RecordingId, verdict: RecordingVerdict) -> tuple[AppendRow, ...]:
     if verdict.sealed is None:
         return ()
     row = AppendRow(
@@ -123,14 +125,14 @@ def _sealed_rows(recording: RecordingId, verdict: Verdict) -> tuple[AppendRow, .
     return (row,)
 
 
-def _verdict_row(call: Call, recording: RecordingId, verdict: Verdict) -> AppendRow:
+def _verdict_row(call: Call, recording: RecordingId, verdict: RecordingVerdict) -> AppendRow:
     def recording_row(_: Call, kind: Kind, **detail: Detail) -> AppendRow:
         return AppendRow(kind, {"recording": recording, **detail})
 
     match verdict.outcome:
-        case Outcome.MISSING:
+        case CaptureOutcome.MISSING:
             return recording_row(call, Kind.RECORDING_MISSING, expected_ms=verdict.expected_ms)
-        case Outcome.UNJUDGED:
+        case CaptureOutcome.UNJUDGED:
             return recording_row(
                 call,
                 Kind.RECORDING_UNJUDGED,
@@ -139,14 +141,14 @@ def _verdict_row(call: Call, recording: RecordingId, verdict: Verdict) -> Append
                 else msgspec.json.encode(verdict.again).decode(),
                 problem=verdict.problem,
             )
-        case Outcome.EMPTY:
+        case CaptureOutcome.EMPTY:
             return recording_row(
                 call,
                 Kind.RECORDING_EMPTY,
                 expected_ms=verdict.expected_ms,
                 length=verdict.length,
             )
-        case Outcome.CLOSED:
+        case CaptureOutcome.CLOSED:
             return recording_row(
                 call,
                 Kind.RECORDING_CLOSED,

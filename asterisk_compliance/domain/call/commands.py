@@ -1,7 +1,7 @@
 """What shall be done for a call: imperative, plain values, performed in order by the shell.
 
 The shell starts each command in its turn without waiting for Asterisk's answer, with one
-exception: :class:`Commit` waits until every row before it is durable. What follows a commit
+exception: :class:`CommitCommand` waits until every row before it is durable. What follows a commit
 is what cannot be taken back.
 """
 
@@ -44,7 +44,7 @@ class AppendRow(Struct, frozen=True):
     listed: str = ""
 
 
-class Commit(Struct, frozen=True):
+class CommitCommand(Struct, frozen=True):
     """Go on only when every row before this is durable; else the event is ``RowsRefused``.
 
     A wait that is too long ends with ``RowsLate``.
@@ -55,7 +55,7 @@ class AwaitRows(Struct, frozen=True):
     """Do nothing more for this call before ``LateRowsSettled`` says what became of late rows."""
 
 
-class Answer(Struct, frozen=True):
+class AnswerCommand(Struct, frozen=True):
     pass
 
 
@@ -199,9 +199,9 @@ class Forget(Struct, frozen=True):
 
 Command: TypeAlias = (
     AppendRow
-    | Commit
+    | CommitCommand
     | AwaitRows
-    | Answer
+    | AnswerCommand
     | Play
     | StopPlayback
     | HandOver

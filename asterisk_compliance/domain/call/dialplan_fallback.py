@@ -23,7 +23,7 @@ from asterisk_compliance.domain.call.audit_rows import decision_row
 from asterisk_compliance.domain.call.commands import AppendRow
 from asterisk_compliance.domain.call.decision import Decision, Reason, Status
 from asterisk_compliance.domain.call.events import Leg
-from asterisk_compliance.domain.call.replay import Remembered
+from asterisk_compliance.domain.call.replay import ReplayedCall
 from asterisk_compliance.domain.policy.notice import (
     CaptureFrom,
     Consent,
@@ -145,7 +145,7 @@ class Adopted:
     rows: tuple[AppendRow, ...]
 
 
-def attaches_to(known: Remembered) -> bool:
+def attaches_to(known: ReplayedCall) -> bool:
     """Whether a recording of the dialplan's belongs to a call that the log knows.
 
     The service saw it arrive and could not tell it. A call that was allowed has purposes of its
@@ -155,7 +155,7 @@ def attaches_to(known: Remembered) -> bool:
     return known.leg is Leg.CALLER and not allowed
 
 
-def adopt(promise: Promise, file: str, channel: ChannelId, known: Remembered | None) -> Adopted:
+def adopt(promise: Promise, file: str, channel: ChannelId, known: ReplayedCall | None) -> Adopted:
     """Which call and recording a file becomes, and the rows that say so.
 
     Args:

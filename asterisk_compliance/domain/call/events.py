@@ -14,13 +14,13 @@ from msgspec import Struct, field
 from asterisk_compliance.domain.audit.rows import Actor, PersonalFact
 from asterisk_compliance.domain.call.commands import Command, Mute
 from asterisk_compliance.domain.call.fault_events import FileStopped, ServiceHung, StorageChanged
-from asterisk_compliance.domain.call.participants import Peer
-from asterisk_compliance.domain.call.steps import Deadline, Step
-from asterisk_compliance.domain.recording.verdict import Verdict
+from asterisk_compliance.domain.call.participants import Participant
+from asterisk_compliance.domain.call.steps import CommandStep, Deadline
+from asterisk_compliance.domain.recording.verdict import RecordingVerdict
 from asterisk_compliance.ids import PartyId, PlaybackId, RecordingId
 
 
-class Entry(StrEnum):
+class EntryWire(StrEnum):
     """How a call reached us."""
 
     ARI = "ari"
@@ -40,7 +40,7 @@ class Leg(StrEnum):
     """Was dialled by somebody, and is told inside ``Dial``'s ``U()`` before the bridge."""
 
 
-class By(Struct, frozen=True):
+class AskedBy(Struct, frozen=True):
     """Who asked for something in mid-call.
 
     Attributes:
@@ -101,7 +101,7 @@ class Continued(Struct, frozen=True):
 class CommandFailed(Struct, frozen=True):
     """Asterisk refused a command, or cannot be reached (``reachable`` is then false)."""
 
-    step: Step
+    step: CommandStep
     reachable: bool = True
 
 
@@ -166,7 +166,7 @@ class CompanyChanged(Struct, frozen=True):
     """
 
     at_ms: int
-    peers: tuple[Peer, ...]
+    peers: tuple[Participant, ...]
     two_party: bool = True
 
 
@@ -223,39 +223,39 @@ class MuteRefused(Struct, frozen=True):
 class PauseAsked(Struct, frozen=True):
     reason: str
     at_ms: int
-    by: By = By()
+    by: AskedBy = AskedBy()
 
 
 class ResumeAsked(Struct, frozen=True):
     """``everybody``: end the pauses of all who paused, not only one's own."""
 
     at_ms: int
-    by: By = By()
+    by: AskedBy = AskedBy()
     everybody: bool = False
 
 
 class WithdrawalAsked(Struct, frozen=True):
     at_ms: int
-    by: By = By()
+    by: AskedBy = AskedBy()
 
 
 class StartAsked(Struct, frozen=True):
     """A recording is wanted from now on."""
 
     at_ms: int
-    by: By = By()
+    by: AskedBy = AskedBy()
 
 
 class StopAsked(Struct, frozen=True):
     at_ms: int
-    by: By = By()
+    by: AskedBy = AskedBy()
 
 
 class DoNotCallAsked(Struct, frozen=True):
     """The party outside does not want to be called again."""
 
     at_ms: int
-    by: By = By()
+    by: AskedBy = AskedBy()
 
 
 class ChannelGone(Struct, frozen=True):
@@ -282,9 +282,9 @@ class SegmentRefused(Struct, frozen=True):
     at_ms: int
 
 
-class Judged(Struct, frozen=True):
+class RecordingJudged(Struct, frozen=True):
     recording: RecordingId
-    verdict: Verdict
+    verdict: RecordingVerdict
 
 
 class SpoolRemoved(Struct, frozen=True):
@@ -307,7 +307,7 @@ class RecordingRemoved(Struct, frozen=True):
     gone: bool
 
 
-Event: TypeAlias = (
+CallEvent: TypeAlias = (
     Reentered
     | PlaybackStarted
     | PlaybackFinished
@@ -346,7 +346,7 @@ Event: TypeAlias = (
     | CaptureStopped
     | CaptureGoesOn
     | SegmentRefused
-    | Judged
+    | RecordingJudged
     | SpoolRemoved
     | SpoolKept
     | RecordingRemoved

@@ -31,7 +31,7 @@ from asterisk_compliance.domain.call.audit_rows import (
 )
 from asterisk_compliance.domain.call.commands import (
     Announce,
-    Answer,
+    AnswerCommand,
     AppendRow,
     ClearDeadline,
     Command,
@@ -43,6 +43,7 @@ from asterisk_compliance.domain.call.decision import Reason, Status
 from asterisk_compliance.domain.call.events import (
     Asked,
     Bridged,
+    CallEvent,
     CaptureGoesOn,
     CaptureStopped,
     ChannelGone,
@@ -50,19 +51,18 @@ from asterisk_compliance.domain.call.events import (
     CompanyChanged,
     Continued,
     DeadlinePassed,
-    Entry,
-    Event,
+    EntryWire,
     EventsOverflowed,
     FileAppeared,
     FileGrew,
     HangupRequested,
-    Judged,
     LateRowsSettled,
     LeftStasis,
     LookedAway,
     MixMonitorStarted,
     MuteChanged,
     MuteRefused,
+    RecordingJudged,
     RecordingRemoved,
     Reentered,
     RowsLate,
@@ -74,16 +74,23 @@ from asterisk_compliance.domain.call.events import (
     Unbridged,
 )
 from asterisk_compliance.domain.call.fault_events import FileStopped, StorageChanged
-from asterisk_compliance.domain.call.state import Arrival, Call, Limits, Phase, Segment, Stepped
-from asterisk_compliance.domain.call.steps import Deadline, Step
+from asterisk_compliance.domain.call.state import (
+    Arrival,
+    Call,
+    CallLimits,
+    CallPhase,
+    CallStep,
+    Segment,
+)
+from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.call.transitions.capture import (
+    align_capture,
     began_late,
     close_coming,
     close_segment,
     expect_audio,
     mute_changed,
     segment_began,
-    settle,
     started,
     taking_in,
 )
@@ -99,8 +106,8 @@ from asterisk_compliance.domain.call.transitions.failures import (
     storage_changed,
 )
 from asterisk_compliance.domain.call.transitions.notice import (
+    abandon_notice,
     before_decision,
-    give_up,
     opening,
     telling,
 )
@@ -113,14 +120,14 @@ from asterisk_compliance.domain.call.transitions.recording_control import asked,
 from asterisk_compliance.domain.call.transitions.visibility_gaps import (
     blind_ms,
     ended_unseen,
-    looked_away,
+    gap_began,
 )
 from asterisk_compliance.domain.policy.notice import CaptureFrom, Policy, ToldBy
 from asterisk_compliance.domain.recording.verdict import Capture
 from asterisk_compliance.ids import CallId, RecordingId, recording_id
 
 
-def arrive(call_id: CallId, arrival: Arrival, limits: Limits) -> Stepped:
+def arrive(call_id: CallId, arrival: Arrival, limits: CallLimits) -> CallStep:
     """Begin a call: its first row, and either the notice or at once the way back."""
     policy = arrival.policy if isinstance(arrival.policy, Policy) else None
     wording = policy.wording_for(arrival.language) if policy else None
@@ -154,7 +161,7 @@ def arrive(call_id: CallId, arrival: Arrival, limits: Limits) -> Stepped:
     if arrival.overloaded:
         return then((arrived,), decide(call, Reason.OVERLOADED))
     assert wording is not None
-    answer = () if arrival.answered else (Answer(),)
+    answer = () if arrival.answered else (AnswerCommand(),)
     begun = replace(call, introducing=arrival.policy.introduction is not None)
     return begun, (arrived, *answer, *opening(begun))
 
@@ -164,13 +171,15 @@ def _purposes_are_told(arrival: Arrival, policy: Policy) -> bool:
     return policy.told_by is ToldBy.NOTICE or arrival.published
 
 
-def _answered(arrival: Arrival, decided: Stepped) -> Stepped:
+def _answered(arrival: Arrival, decided: CallStep) -> CallStep:
     """Who is told something is answered first."""
-    answers = decided[0].phase is Phase.TELLING and not arrival.answered
-    return then((Answer(),) if answers else (), decided)
+    answers = decided[0].phase is CallPhase.TELLING and not arrival.answered
+    return then((AnswerCommand(),) if answers else (), decided)
 
 
-def strand(call_id: CallId, arrival: Arrival, limits: Limits, *, decided: bool) -> Stepped:
+def resume_stranded_call(
+    call_id: CallId, arrival: Arrival, limits: CallLimits, *, decided: bool
+) -> CallStep:
     """Take up a call that an earlier life of this service left in our application.
 
     It goes on in the dialplan, unrecorded. Where that life had not decided, this is the decision.
@@ -188,13 +197,13 @@ def strand(call_id: CallId, arrival: Arrival, limits: Limits, *, decided: bool) 
     return gone_on, (anomaly_row("STRANDED"), *commands[1:])
 
 
-def step(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - one arm a phase
+def step(call: Call, event: CallEvent) -> CallStep:  # noqa: C901, PLR0912 - one arm a phase
     """Apply one fact to a call: the next call, and the commands to perform in order.
 
     Total: every event is possible in every phase, since Asterisk, the disk and the caller do
     not wait for each other. What means nothing now changes nothing.
     """
-    if call.phase is Phase.OVER:
+    if call.phase is CallPhase.OVER:
         return call, ()
     match event:
         case HangupRequested():
@@ -205,21 +214,21 @@ def step(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - one arm 
             return rows_refused(call, event)
         case RowsLate() | LateRowsSettled():
             return rows_late(call, event)
-        case Judged() | SpoolRemoved() | SpoolKept() | RecordingRemoved():
+        case RecordingJudged() | SpoolRemoved() | SpoolKept() | RecordingRemoved():
             return taking_in(call, event)
-        case _ if call.phase is Phase.CLOSING:
+        case _ if call.phase is CallPhase.CLOSING:
             return call, ()
         case StorageChanged(reason=reason):
             return storage_changed(call, reason)
         case LookedAway():
-            return looked_away(call, event), ()
+            return gap_began(call, event), ()
         case CompanyChanged():
             return company_changed(call, event)
         case Bridged() | Unbridged() if call.undecided:
             return _bridging(call, event), ()
         case _ if call.undecided:
             return before_decision(call, event)
-        case _ if call.phase is Phase.TELLING:
+        case _ if call.phase is CallPhase.TELLING:
             return telling(call, event)
         case _ if call.whispering is not None and is_of_whisper(call, event):
             return whispered(call, event)
@@ -231,26 +240,26 @@ def step(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - one arm 
             return _in_dialplan(call, event)
 
 
-def _in_dialplan(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - one arm a fact
+def _in_dialplan(call: Call, event: CallEvent) -> CallStep:  # noqa: C901, PLR0912 - one arm a fact
     match event:
         case Continued(at_ms=at_ms):
             first = at_ms if call.continued_at_ms is None else call.continued_at_ms
-            gone_on = replace(call, phase=Phase.DIALPLAN, continued_at_ms=first)
+            gone_on = replace(call, phase=CallPhase.DIALPLAN, continued_at_ms=first)
             expecting = expect_audio(call) if call.keeps_all else ()
             commands = (AppendRow(Kind.CALL_CONTINUED), *expecting)
             if call.early is None:
                 return gone_on, commands
             return then(commands, company_changed(gone_on, replace(call.early, at_ms=at_ms)))
 
-        case CommandFailed(step=Step.HAND_OVER | Step.CONTINUE as failed):
-            gone_on = replace(call, phase=Phase.DIALPLAN)
+        case CommandFailed(step=CommandStep.HAND_OVER | CommandStep.CONTINUE as failed):
+            gone_on = replace(call, phase=CallPhase.DIALPLAN)
             refused = (anomaly_row("CONTINUE_REFUSED", step=failed),)
             return gone_on, () if call.hanging_up else refused
 
         case LeftStasis():
-            return replace(call, phase=Phase.DIALPLAN), ()
+            return replace(call, phase=CallPhase.DIALPLAN), ()
 
-        case Reentered() if call.phase is Phase.DIALPLAN or call.stopping:
+        case Reentered() if call.phase is CallPhase.DIALPLAN or call.stopping:
             return call, (AppendRow(Kind.CALL_REENTERED), standing_result(call), Continue())
 
         case Reentered():
@@ -306,7 +315,7 @@ def _in_dialplan(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - 
             return pause_is_forgotten(call, at_ms)
 
         case TransferSeen(at_ms=at_ms) if call.company.met:
-            return settle(replace(call, transfer_seen=True), at_ms)
+            return align_capture(replace(call, transfer_seen=True), at_ms)
 
         case EventsOverflowed():
             return events_lost(call)
@@ -315,7 +324,7 @@ def _in_dialplan(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - 
             return call, ()
 
 
-def _capture_answered(call: Call, event: Event) -> Stepped:
+def _capture_answered(call: Call, event: CallEvent) -> CallStep:
     """What Asterisk made of what we asked of MixMonitor."""
     match event:
         case MuteChanged(mute=mute, at_ms=at_ms):
@@ -352,16 +361,16 @@ def _is_unseen(call: Call) -> bool:
 # -- the end, and the clock --------------------------------------------------------------------
 
 
-def _end(call: Call, at_ms: int) -> Stepped:
-    if call.phase is Phase.CLOSING:
+def _end(call: Call, at_ms: int) -> CallStep:
+    if call.phase is CallPhase.CLOSING:
         return call, ()
     commands: tuple[Command, ...] = ()
     if call.decision is None:
-        call, commands = give_up(call, Reason.HANGUP_IN_NOTICE, gone=True)
+        call, commands = abandon_notice(call, Reason.HANGUP_IN_NOTICE, gone=True)
     if call.whispering is not None:
         commands = (*commands, EndWhisper())
     call = _bridging(ended_unseen(call, at_ms), Unbridged(at_ms))
-    told = call.bridges_seen or call.entry is not Entry.APPLICATION
+    told = call.bridges_seen or call.entry is not EntryWire.APPLICATION
     bridged_ms = call.bridged_ms if told else None
     ended = AppendRow(Kind.CALL_ENDED, {"bridged_ms": bridged_ms})
     if call.blind_since_ms is not None:
@@ -375,8 +384,8 @@ def _end(call: Call, at_ms: int) -> Stepped:
         call, judging = close_coming(call, at_ms)
         commands = (*commands, *judging)
     if not call.closing:
-        return replace(call, phase=Phase.OVER), (*commands, Forget())
-    return replace(call, phase=Phase.CLOSING), commands
+        return replace(call, phase=CallPhase.OVER), (*commands, Forget())
+    return replace(call, phase=CallPhase.CLOSING), commands
 
 
 def _bridging(call: Call, event: Bridged | Unbridged) -> Call:
@@ -390,6 +399,6 @@ def _bridging(call: Call, event: Bridged | Unbridged) -> Call:
     return replace(call, bridged_at_ms=None, bridged_ms=total)
 
 
-def _then_step(first: Stepped, event: Event) -> Stepped:
+def _then_step(first: CallStep, event: CallEvent) -> CallStep:
     call, commands = first
     return then(commands, step(call, event))

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from asterisk_compliance.ids import ChannelId
 
 
-class Cover(StrEnum):
+class CoverageBasis(StrEnum):
     """Why a channel may be kept, as far as its Asterisk can tell."""
 
     STAFF = "staff"
@@ -29,7 +29,7 @@ class Cover(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Peer:
+class Participant:
     """A channel in company with the told party.
 
     Attributes:
@@ -38,12 +38,12 @@ class Peer:
     """
 
     channel: ChannelId
-    cover: Cover = Cover.UNKNOWN
+    cover: CoverageBasis = CoverageBasis.UNKNOWN
     consenting: bool = False
     endpoint: str = field(default="", compare=False)
 
 
-class Company(Struct, frozen=True):
+class Participants(Struct, frozen=True):
     """Who is there now, and who has been accepted.
 
     Attributes:
@@ -53,18 +53,18 @@ class Company(Struct, frozen=True):
         met: Somebody has been there already.
     """
 
-    peers: tuple[Peer, ...] = ()
+    peers: tuple[Participant, ...] = ()
     covered: frozenset[ChannelId] = frozenset()
     controller: frozenset[ChannelId] = frozenset()
     met: bool = False
 
     @property
-    def uncovered(self) -> tuple[Peer, ...]:
+    def uncovered(self) -> tuple[Participant, ...]:
         """Who refused is not covered any more, whatever he was before."""
         return tuple(
             peer
             for peer in self.peers
-            if peer.channel not in self.covered or peer.cover is Cover.REFUSED
+            if peer.channel not in self.covered or peer.cover is CoverageBasis.REFUSED
         )
 
     @property
@@ -75,9 +75,9 @@ class Company(Struct, frozen=True):
     def all_consent(self) -> bool:
         return all(peer.consenting for peer in self.peers)
 
-    def accept(self, peer: Peer, *, as_controller: bool) -> Company:
+    def accept(self, peer: Participant, *, as_controller: bool) -> Participants:
         controller = self.controller | {peer.channel} if as_controller else self.controller
         return replace(self, covered=self.covered | {peer.channel}, controller=controller)
 
 
-ALONE = Company()
+ALONE = Participants()

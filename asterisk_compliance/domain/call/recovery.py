@@ -39,17 +39,17 @@ from asterisk_compliance.domain.call.commands import (
 )
 from asterisk_compliance.domain.call.decision import Decision, Reason, Status
 from asterisk_compliance.domain.call.events import Leg
-from asterisk_compliance.domain.call.participants import Company
-from asterisk_compliance.domain.call.replay import Left, Remembered
+from asterisk_compliance.domain.call.participants import Participants
+from asterisk_compliance.domain.call.replay import Left, ReplayedCall
 from asterisk_compliance.domain.call.state import (
     SLIP_BEFORE_MS,
     Call,
-    Limits,
-    Phase,
+    CallLimits,
+    CallPhase,
+    CallStep,
+    DialplanWiring,
     Segment,
-    Slip,
-    Stepped,
-    Wiring,
+    UnmutedSpan,
 )
 from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.call.transitions.capture import SLIP_AFTER_MS, ended_status
@@ -68,7 +68,7 @@ _PLAYBACKS_A_LIFE = 1_000
 NOT_SEEN = Decision(Status.NOT_RECORDED, Reason.SERVICE_RESTARTED)
 
 
-class SetBack(Struct, frozen=True):
+class ClockSetBack(Struct, frozen=True):
     """The clock on the wall was set back.
 
     Attributes:
@@ -93,7 +93,7 @@ class Clock(Struct, frozen=True):
 
     at_ms: int
     unix_ms: int
-    set_back: tuple[SetBack, ...] = ()
+    set_back: tuple[ClockSetBack, ...] = ()
 
     def from_row(self, seq: int) -> Clock:
         """The same for whoever knows nothing of what was before that row."""
@@ -111,14 +111,14 @@ class Clock(Struct, frozen=True):
 
 
 def follow_again(
-    known: Remembered,
+    known: ReplayedCall,
     policy: Policy | None,
     *,
-    limits: Limits,
-    wiring: Wiring,
+    limits: CallLimits,
+    wiring: DialplanWiring,
     now: Clock,
     unseen_ms: int,
-) -> Stepped:
+) -> CallStep:
     """Follow a call whose channel still lives in the dialplan.
 
     What ran and what was asked for goes on, or goes on to end. Company and bridge are not known
@@ -158,7 +158,7 @@ def _without_policy(call: Call) -> Call:
     return replace(call, decision=replace(call.decision, status=Status.NOT_RECORDED))
 
 
-def _stopped_now(call: Call, known: Remembered) -> tuple[Command, ...]:
+def _stopped_now(call: Call, known: ReplayedCall) -> tuple[Command, ...]:
     """The row of a recording that ends because nobody knows its policy."""
     there = call.capture_is_open or call.coming is not None
     if call.policy is not None or not there or known.stopped_at_ms is not None:
@@ -174,7 +174,7 @@ def _not_kept(call: Call, ago_ms: int, now: Clock) -> Call:
     return replace(call, segment=segment)
 
 
-def _steered_again(call: Call) -> Stepped:
+def _steered_again(call: Call) -> CallStep:
     """Say again what Asterisk was told last, as far as it is known."""
     commands: tuple[Command, ...] = ()
     if call.coming is not None:
@@ -190,7 +190,7 @@ def _steered_again(call: Call) -> Stepped:
     return call, commands
 
 
-def finish(known: Remembered, *, limits: Limits, now: Clock, unseen_ms: int) -> Stepped:
+def finish(known: ReplayedCall, *, limits: CallLimits, now: Clock, unseen_ms: int) -> CallStep:
     """Deal with what a call left whose channel is gone; arguments as of :func:`follow_again`."""
     taking = _taking_in(known, now, unseen_ms, but=set())
     over = _over(known, {command.recording for command in taking}, limits, now)
@@ -200,13 +200,18 @@ def finish(known: Remembered, *, limits: Limits, now: Clock, unseen_ms: int) -> 
     )
     rows = (*decided, *(() if known.ended else (ended,)))
     if not taking:
-        return replace(over, phase=Phase.OVER), (*rows, Forget())
+        return replace(over, phase=CallPhase.OVER), (*rows, Forget())
     return over, (*rows, *taking)
 
 
 def try_again(
-    known: Remembered, recording: RecordingId, expected: Expected, *, limits: Limits, now: Clock
-) -> Stepped:
+    known: ReplayedCall,
+    recording: RecordingId,
+    expected: Expected,
+    *,
+    limits: CallLimits,
+    now: Clock,
+) -> CallStep:
     """Judge a recording that could not be taken in, by what was expected of it then.
 
     Its call is over, and its files were closed: nothing has changed since but the disk.
@@ -224,11 +229,13 @@ def expected_of(detail: Mapping[str, StoredDetail]) -> Expected | None:
     return None if said is None else msgspec.json.decode(str(said), type=Expected)
 
 
-def _over(known: Remembered, closing: AbstractSet[RecordingId], limits: Limits, now: Clock) -> Call:
-    call = _as_it_was(known, None, limits, Wiring(), now)
+def _over(
+    known: ReplayedCall, closing: AbstractSet[RecordingId], limits: CallLimits, now: Clock
+) -> Call:
+    call = _as_it_was(known, None, limits, DialplanWiring(), now)
     return replace(
         call,
-        phase=Phase.CLOSING,
+        phase=CallPhase.CLOSING,
         capture=Capture.NONE,
         coming=None,
         closing=frozenset(closing),
@@ -239,7 +246,11 @@ _CAPTURES = {Left.REQUESTED: Capture.REQUESTED, Left.RUNNING: Capture.STARTED}
 
 
 def _as_it_was(
-    known: Remembered, policy: Policy | None, limits: Limits, wiring: Wiring, now: Clock
+    known: ReplayedCall,
+    policy: Policy | None,
+    limits: CallLimits,
+    wiring: DialplanWiring,
+    now: Clock,
 ) -> Call:
     there = known.running is not None or known.coming is not None
     number = _number_before(known)
@@ -254,7 +265,7 @@ def _as_it_was(
         leg=known.leg,
         joins=known.leg is Leg.CALLEE and not known.recordings and not _is_on_demand(policy),
         wiring=wiring,
-        phase=Phase.DIALPLAN,
+        phase=CallPhase.DIALPLAN,
         policy=policy,
         wording=policy.wording_for(known.language) if policy else None,
         playbacks=_PLAYBACKS_A_LIFE * (known.lives + 1),
@@ -265,7 +276,7 @@ def _as_it_was(
         skipped=next_number - number - 1,
         ended_as=ended_status(known.stopped_for) if known.stopped_for else None,
         kept=known.kept,
-        company=Company(
+        company=Participants(
             covered=known.covered,
             controller=known.controller if wiring.staff_known else known.covered,
             met=known.parties > 1,
@@ -284,7 +295,7 @@ def _as_it_was(
     return replace(call, segment=segment, coming=_coming(known, call, now))
 
 
-def _number_before(known: Remembered) -> int:
+def _number_before(known: ReplayedCall) -> int:
     """Of the running segment, or of the last one that was not only asked for."""
     if known.running is not None:
         return segment_of(known.running)
@@ -295,7 +306,7 @@ def _is_on_demand(policy: Policy | None) -> bool:
     return policy is not None and policy.capture is CaptureFrom.ON_DEMAND
 
 
-def _coming(known: Remembered, call: Call, now: Clock) -> Segment | None:
+def _coming(known: ReplayedCall, call: Call, now: Clock) -> Segment | None:
     """It may have begun while nobody looked, and then nobody muted it."""
     if known.coming is None:
         return None
@@ -309,13 +320,13 @@ def _coming(known: Remembered, call: Call, now: Clock) -> Segment | None:
 
 
 def _segment(
-    known: Remembered,
+    known: ReplayedCall,
     recording: RecordingId | None,
     number: int,
     file_ms: Callable[[int], int],
     now: Clock,
 ) -> Segment:
-    slips: tuple[Slip, ...] = ()
+    slips: tuple[UnmutedSpan, ...] = ()
     if recording is not None and recording in known.tainted:
         ago_ms = now.since_ms(known.tainted[recording])
         slips = (_until_now(ago_ms, file_ms, now, Tracks.OTHERS),)
@@ -330,16 +341,18 @@ def _segment(
     )
 
 
-def _until_now(ago_ms: int, file_ms: Callable[[int], int], now: Clock, tracks: Tracks) -> Slip:
+def _until_now(
+    ago_ms: int, file_ms: Callable[[int], int], now: Clock, tracks: Tracks
+) -> UnmutedSpan:
     at_ms = file_ms(now.at_ms)
-    return Slip(at_ms - ago_ms - SLIP_BEFORE_MS, at_ms + SLIP_AFTER_MS, tracks)
+    return UnmutedSpan(at_ms - ago_ms - SLIP_BEFORE_MS, at_ms + SLIP_AFTER_MS, tracks)
 
 
 _Taking = Judge | RemoveSpooled | RemoveRecording
 
 
 def _taking_in(
-    known: Remembered, now: Clock, unseen_ms: int, *, but: set[RecordingId | None]
+    known: ReplayedCall, now: Clock, unseen_ms: int, *, but: set[RecordingId | None]
 ) -> tuple[_Taking, ...]:
     """What is to be done with each recording that is not dealt with, ``but`` for those."""
     ended = (one for one in known.recordings.items() if one[0] not in but)
@@ -348,7 +361,7 @@ def _taking_in(
 
 
 def _take_in(
-    known: Remembered, recording: RecordingId, left: Left, now: Clock, unseen_ms: int
+    known: ReplayedCall, recording: RecordingId, left: Left, now: Clock, unseen_ms: int
 ) -> _Taking | None:
     match left:
         case Left.DEALT_WITH if known.erases and recording in known.kept:
@@ -363,7 +376,7 @@ def _take_in(
             assert_never(never)
 
 
-def _expected(known: Remembered, recording: RecordingId, now: Clock, unseen_ms: int) -> Expected:
+def _expected(known: ReplayedCall, recording: RecordingId, now: Clock, unseen_ms: int) -> Expected:
     """Nobody saw it end, and who was there since we looked away nobody will ever say."""
     others = recording not in known.told_only
     blanks = []

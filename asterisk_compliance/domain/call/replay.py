@@ -16,7 +16,7 @@ from asterisk_compliance.domain.audit.encoding import Row, StoredDetail, millise
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.call.commands import Mute
 from asterisk_compliance.domain.call.decision import Decision, Next, Reason, Status
-from asterisk_compliance.domain.call.events import Entry, Leg
+from asterisk_compliance.domain.call.events import EntryWire, Leg
 from asterisk_compliance.domain.policy.notice import CaptureFrom, OnWithdrawal, ToldBy
 from asterisk_compliance.domain.purposes import PurposeCode
 from asterisk_compliance.domain.recording.interruption_reasons import PauseReason
@@ -38,7 +38,7 @@ class Left(StrEnum):
     DEALT_WITH = "dealt with"
 
 
-class Remembered(Struct, frozen=True):
+class ReplayedCall(Struct, frozen=True):
     """A call, from its rows. Times are Unix milliseconds.
 
     Attributes:
@@ -62,7 +62,7 @@ class Remembered(Struct, frozen=True):
 
     id: CallId
     channel: ChannelId
-    entry: Entry
+    entry: EntryWire
     linkedid: str
     leg: Leg = Leg.CALLER
     policy: str = ""
@@ -98,9 +98,9 @@ class Remembered(Struct, frozen=True):
         return max(map(segment_of, self.recordings), default=0)
 
 
-def remember(rows: Iterable[Row]) -> Remembered | None:
+def replay_call(rows: Iterable[Row]) -> ReplayedCall | None:
     """What the rows of one call say, in their order; ``None`` without its arrival."""
-    call: Remembered | None = None
+    call: ReplayedCall | None = None
     for row in rows:
         if row.kind == Kind.CALL_ARRIVED:
             call = _arrived(row)
@@ -109,14 +109,14 @@ def remember(rows: Iterable[Row]) -> Remembered | None:
     return call
 
 
-def _arrived(row: Row) -> Remembered | None:
+def _arrived(row: Row) -> ReplayedCall | None:
     channel, entry = row.detail.get("channel"), row.detail.get("entry")
-    if row.call is None or not channel or entry not in set(Entry):
+    if row.call is None or not channel or entry not in set(EntryWire):
         return None
-    return Remembered(
+    return ReplayedCall(
         row.call,
         ChannelId(str(channel)),
-        Entry(str(entry)),
+        EntryWire(str(entry)),
         linkedid=str(row.detail.get("linkedid", "")),
         leg=Leg(str(row.detail.get("leg", Leg.CALLER))),
         policy=str(row.detail.get("policy", "")),
@@ -134,7 +134,7 @@ _CONCLUSIONS = {
 }
 
 
-def _after(call: Remembered, row: Row) -> Remembered:  # noqa: C901, PLR0912 - one arm a kind
+def _after(call: ReplayedCall, row: Row) -> ReplayedCall:  # noqa: C901, PLR0912 - one arm a kind
     detail = row.detail
     match row.kind:
         case Kind.DECISION:
@@ -191,7 +191,7 @@ def _decision(detail: Mapping[str, StoredDetail]) -> Decision:
 # -- recordings --------------------------------------------------------------------------------
 
 
-def _asked(call: Remembered, row: Row) -> Remembered:
+def _asked(call: ReplayedCall, row: Row) -> ReplayedCall:
     """The first one is the routine's to begin, unless somebody has to demand it."""
     recording = _recording(row.detail)
     others = row.detail.get("others") is not False
@@ -208,13 +208,13 @@ def _asked(call: Remembered, row: Row) -> Remembered:
     )
 
 
-def _adopted(call: Remembered, row: Row) -> Remembered:
+def _adopted(call: ReplayedCall, row: Row) -> ReplayedCall:
     """The dialplan told the party and recorded it; whatever we had decided, it may be kept."""
     allowed = {**row.detail, "status": Status.ALLOWED, "reason": Reason.FALLBACK_NOTICE}
     return replace(_asked(call, row), decision=_decision(allowed))
 
 
-def _runs(call: Remembered, row: Row) -> Remembered:
+def _runs(call: ReplayedCall, row: Row) -> ReplayedCall:
     """It is written; what ran before is written no more.
 
     One that was given up, and runs all the same where nothing else does, is told to stop.
@@ -230,7 +230,7 @@ def _runs(call: Remembered, row: Row) -> Remembered:
     return replace(running, coming=None, mute=Mute.NONE, stopped_at_ms=stopped_at_ms)
 
 
-def _concluded(call: Remembered, kind: Kind, recording: RecordingId) -> Remembered:
+def _concluded(call: ReplayedCall, kind: Kind, recording: RecordingId) -> ReplayedCall:
     left = replace(
         call,
         recordings={**call.recordings, recording: _CONCLUSIONS[kind]},
@@ -244,7 +244,7 @@ def _concluded(call: Remembered, kind: Kind, recording: RecordingId) -> Remember
     return replace(left, pauses=frozenset(), mute=Mute.NONE, stopped_at_ms=None, changed_at_ms=None)
 
 
-def _tainted(call: Remembered, row: Row) -> Mapping[RecordingId, int]:
+def _tainted(call: ReplayedCall, row: Row) -> Mapping[RecordingId, int]:
     """What was looked away from is tainted since then, and what ran before the row since before."""
     there = {recording for recording in (call.running, call.coming) if recording is not None}
     unseen_ms = row.detail.get("unseen_ms", 0)
@@ -256,7 +256,7 @@ def _tainted(call: Remembered, row: Row) -> Mapping[RecordingId, int]:
 # -- what is muted, and who is there ------------------------------------------------------------
 
 
-def _paused(call: Remembered, row: Row) -> Remembered:
+def _paused(call: ReplayedCall, row: Row) -> ReplayedCall:
     if row.detail.get("mute") == Mute.ALL:
         return replace(call, pauses=call.pauses | {_source(row)})
     suspected = row.detail.get("reason") == PauseReason.TRANSFER
@@ -264,7 +264,7 @@ def _paused(call: Remembered, row: Row) -> Remembered:
     return replace(call, mute=Mute.OTHERS, tainted=tainted)
 
 
-def _resumed(call: Remembered, row: Row) -> Remembered:
+def _resumed(call: ReplayedCall, row: Row) -> ReplayedCall:
     if row.detail.get("mute") == Mute.ALL:
         return replace(call, pauses=call.pauses - {_source(row)})
     return replace(call, pauses=frozenset(), mute=Mute(str(row.detail["mute"])))
@@ -274,7 +274,7 @@ _COVERED = frozenset({"staff", "told", "assumed", "accepted"})
 _CONTROLLER = frozenset({"staff", "assumed"})
 
 
-def _joined(call: Remembered, row: Row) -> Remembered:
+def _joined(call: ReplayedCall, row: Row) -> ReplayedCall:
     channel, how = _channel(row), row.detail.get("cover")
     changes = call.running is not None and call.parties > 1 and call.changed_at_ms is None
     return replace(

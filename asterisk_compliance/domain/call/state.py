@@ -9,8 +9,8 @@ from msgspec import Struct
 from asterisk_compliance.domain.audit.rows import PersonalFact
 from asterisk_compliance.domain.call.commands import CaptureOptions, Command, Mute
 from asterisk_compliance.domain.call.decision import Decision, Reason, Status
-from asterisk_compliance.domain.call.events import CompanyChanged, Entry, Leg, PlaybackStarted
-from asterisk_compliance.domain.call.participants import ALONE, Company
+from asterisk_compliance.domain.call.events import CompanyChanged, EntryWire, Leg, PlaybackStarted
+from asterisk_compliance.domain.call.participants import ALONE, Participants
 from asterisk_compliance.domain.policy.notice import (
     AgentConsent,
     CaptureFrom,
@@ -31,7 +31,7 @@ from asterisk_compliance.ids import (
 )
 
 
-class Phase(StrEnum):
+class CallPhase(StrEnum):
     NOTICE = "notice"
     ASKING = "asking"
     TELLING = "telling"
@@ -41,7 +41,7 @@ class Phase(StrEnum):
     OVER = "over"
 
 
-class Limits(Struct, frozen=True):
+class CallLimits(Struct, frozen=True):
     """How long a call waits, in milliseconds.
 
     Attributes:
@@ -59,7 +59,7 @@ class Limits(Struct, frozen=True):
     segment_ms: int = 2_000
 
 
-class Wiring(Struct, frozen=True):
+class DialplanWiring(Struct, frozen=True):
     """What the site has wired, beside the routine itself.
 
     Attributes:
@@ -96,7 +96,7 @@ class Arrival(Struct, frozen=True):
 
     channel: ChannelId
     linkedid: str
-    entry: Entry
+    entry: EntryWire
     at_ms: int
     policy: Policy | Reason
     policy_name: str = ""
@@ -110,13 +110,13 @@ class Arrival(Struct, frozen=True):
     rules: tuple[str, ...] = ()
     leg: Leg = Leg.CALLER
     joins: bool = False
-    wiring: Wiring = Wiring()
+    wiring: DialplanWiring = DialplanWiring()
     outside: str = ""
     synthetic: bool = False
     queue: str = ""
 
 
-class Then(StrEnum):
+class AfterWhisper(StrEnum):
     """What follows when something was said to one party of a running call."""
 
     NOTHING = "nothing"
@@ -124,7 +124,7 @@ class Then(StrEnum):
     HANG_UP = "hang-up"
 
 
-class Whispering(Struct, frozen=True):
+class WhisperInProgress(Struct, frozen=True):
     """What is being said to one party of a running call.
 
     Attributes:
@@ -137,12 +137,12 @@ class Whispering(Struct, frozen=True):
     playback: PlaybackId
     length_ms: int
     wording: Wording | None = None
-    then: Then = Then.NOTHING
+    then: AfterWhisper = AfterWhisper.NOTHING
     started: PlaybackStarted | None = None
     failed: Reason | None = None
 
 
-class Slip(Struct, frozen=True):
+class UnmutedSpan(Struct, frozen=True):
     """Audio that came in although it must not be kept, on the clock of the recording's file."""
 
     from_ms: int
@@ -175,7 +175,7 @@ class Segment(Struct, frozen=True):
     partly_seen: bool = False
     slipping_since_ms: int | None = None
     slipping: Tracks = Tracks.OTHERS
-    slips: tuple[Slip, ...] = ()
+    slips: tuple[UnmutedSpan, ...] = ()
     doubtful_since_ms: int | None = None
 
 
@@ -212,14 +212,14 @@ class Call(Struct, frozen=True):
 
     id: CallId
     channel: ChannelId
-    entry: Entry
-    limits: Limits
+    entry: EntryWire
+    limits: CallLimits
     arrived_at_ms: int
     leg: Leg = Leg.CALLER
     joins: bool = False
     synthetic: bool = False
-    wiring: Wiring = Wiring()
-    phase: Phase = Phase.NOTICE
+    wiring: DialplanWiring = DialplanWiring()
+    phase: CallPhase = CallPhase.NOTICE
     policy: Policy | None = None
     wording: Wording | None = None
     playbacks: int = 1
@@ -244,12 +244,12 @@ class Call(Struct, frozen=True):
     ended_as: Status | None = None
     kept: frozenset[RecordingId] = frozenset()
     closing: frozenset[RecordingId] = frozenset()
-    company: Company = ALONE
+    company: Participants = ALONE
     pauses: frozenset[str] = frozenset()
     transfer_seen: bool = False
     early: CompanyChanged | None = None
     heal_due: bool = False
-    whispering: Whispering | None = None
+    whispering: WhisperInProgress | None = None
     starts_owed: int = 0
     parties: int = 1
     start_wanted: bool = False
@@ -294,12 +294,12 @@ class Call(Struct, frozen=True):
 
     @property
     def undecided(self) -> bool:
-        return self.phase is Phase.NOTICE or self.phase is Phase.ASKING
+        return self.phase is CallPhase.NOTICE or self.phase is CallPhase.ASKING
 
     @property
     def waits_for_us(self) -> bool:
         """Its channel waits for us."""
-        return self.undecided or self.phase is Phase.TELLING
+        return self.undecided or self.phase is CallPhase.TELLING
 
     @property
     def awaits_audio(self) -> bool:
@@ -357,7 +357,7 @@ class Call(Struct, frozen=True):
         return party_id(self.id, number)
 
 
-Stepped = tuple[Call, tuple[Command, ...]]
+CallStep = tuple[Call, tuple[Command, ...]]
 
 
 EARLY_TOLERANCE_MS = 40

@@ -26,7 +26,7 @@ class Deadline(StrEnum):
     """Nobody pauses for longer."""
 
 
-class Step(StrEnum):
+class CommandStep(StrEnum):
     """A command that can fail, as a name."""
 
     ANSWER = "answer"

@@ -19,10 +19,10 @@ from asterisk_compliance.domain.dialplan.expressions import (
     shallow,
     with_constants,
 )
-from asterisk_compliance.domain.dialplan.model import Step
+from asterisk_compliance.domain.dialplan.model import Priority
 
 
-class Answer(StrEnum):
+class AnswerApplication(StrEnum):
     """What is known of the decision where a condition has been looked at."""
 
     NOTHING = "nothing"
@@ -44,7 +44,7 @@ class Act:
     app: str
     data: str
     sometimes: bool = False
-    answer: Answer = Answer.NOTHING
+    answer: AnswerApplication = AnswerApplication.NOTHING
 
     @property
     def arguments(self) -> list[str]:
@@ -66,7 +66,7 @@ _ID = re.compile(r"""\s*"?\$\{COMPLIANCE_RECORDING_ID\}"?\s*(?P<how>!=|==?)\s*(?
 _MAY = frozenset({"ALLOWED", "RECORDING"})
 
 
-def acts(step: Step, constants: Mapping[str, str]) -> list[Act]:
+def acts(step: Priority, constants: Mapping[str, str]) -> list[Act]:
     """Every application that a priority can execute, in order."""
     app = with_constants(step.app, constants)
     data = shallow(with_constants(step.data, constants))
@@ -110,9 +110,9 @@ def branches(data: str) -> tuple[str, str, str]:
     return condition.strip(), then.strip(), other[0].strip() if other else ""
 
 
-_Answers: TypeAlias = tuple[Answer, Answer]
-_NEITHER: Final = (Answer.NOTHING, Answer.NOTHING)
-_BOTH: Final = (Answer.ALLOWED, Answer.ALLOWED)
+_Answers: TypeAlias = tuple[AnswerApplication, AnswerApplication]
+_NEITHER: Final = (AnswerApplication.NOTHING, AnswerApplication.NOTHING)
+_BOTH: Final = (AnswerApplication.ALLOWED, AnswerApplication.ALLOWED)
 
 
 def answers(condition: str) -> _Answers:
@@ -124,7 +124,7 @@ def answers(condition: str) -> _Answers:
     if not _ASKED.search(condition):
         return _NEITHER
     if condition == "${COMPLIANCE_RECORDING_ID}":
-        return Answer.ALLOWED, Answer.NOTHING
+        return AnswerApplication.ALLOWED, AnswerApplication.NOTHING
     if condition.startswith("$[") and condition.endswith("]"):
         return _expressed(condition[2:-1])
     return _BOTH
@@ -139,9 +139,13 @@ def _expressed(text: str) -> _Answers:
     if not _ASKED.search(text):
         return _NEITHER
     if found := _STATUS.fullmatch(text):
-        equal = (Answer.ALLOWED, Answer.NOTHING) if found["what"] in _MAY else _NEITHER
+        equal = (
+            (AnswerApplication.ALLOWED, AnswerApplication.NOTHING)
+            if found["what"] in _MAY
+            else _NEITHER
+        )
     elif found := _ID.fullmatch(text):
-        equal = (Answer.NOTHING, Answer.ALLOWED)
+        equal = (AnswerApplication.NOTHING, AnswerApplication.ALLOWED)
     else:
         return _BOTH
     return equal[::-1] if found["how"] == "!=" else equal
@@ -159,12 +163,20 @@ def _all(parts: list[_Answers]) -> _Answers:
     return _of_any(holds), _of_all(fails)
 
 
-def _of_all(known: tuple[Answer, ...]) -> Answer:
-    return Answer.NOTHING if Answer.NOTHING in known else Answer.ALLOWED
+def _of_all(known: tuple[AnswerApplication, ...]) -> AnswerApplication:
+    return (
+        AnswerApplication.NOTHING
+        if AnswerApplication.NOTHING in known
+        else AnswerApplication.ALLOWED
+    )
 
 
-def _of_any(known: tuple[Answer, ...]) -> Answer:
-    return Answer.ALLOWED if Answer.ALLOWED in known else Answer.NOTHING
+def _of_any(known: tuple[AnswerApplication, ...]) -> AnswerApplication:
+    return (
+        AnswerApplication.ALLOWED
+        if AnswerApplication.ALLOWED in known
+        else AnswerApplication.NOTHING
+    )
 
 
 class Assignment(NamedTuple):

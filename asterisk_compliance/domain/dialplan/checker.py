@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from asterisk_compliance.domain.dialplan.config_lines import Place
-from asterisk_compliance.domain.dialplan.expectations import Site
-from asterisk_compliance.domain.dialplan.findings import Finding, FindingId
+from asterisk_compliance.domain.dialplan.config_lines import ConfigLine
+from asterisk_compliance.domain.dialplan.expectations import DialplanExpectations
+from asterisk_compliance.domain.dialplan.findings import DialplanFinding, DialplanFindingId
 from asterisk_compliance.domain.dialplan.jump_targets import Targets
 from asterisk_compliance.domain.dialplan.model import Dialplan
 from asterisk_compliance.domain.dialplan.path_walker import Walk, Walker
@@ -21,7 +21,7 @@ _GRAVITY: Final = ("error", "warning", "note")
 _NOT_READ: Final = frozenset({"pbx_ael", "pbx_lua"})
 
 
-def check(plan: Dialplan, site: Site) -> list[Finding]:
+def check(plan: Dialplan, site: DialplanExpectations) -> list[DialplanFinding]:
     """What is to be known about a dialplan, the gravest first, then by place."""
     ways = Ways(plan, site, *_walked(plan, site))
     found = [
@@ -33,29 +33,29 @@ def check(plan: Dialplan, site: Site) -> list[Finding]:
     return by_gravity(found)
 
 
-def by_gravity(found: Iterable[Finding]) -> list[Finding]:
+def by_gravity(found: Iterable[DialplanFinding]) -> list[DialplanFinding]:
     """Each finding once, the gravest first, then by place."""
     once = dict.fromkeys(found)
     return sorted(once, key=lambda one: (_GRAVITY.index(one.severity), one.place, one.address))
 
 
-def _walked(plan: Dialplan, site: Site) -> tuple[Targets, Walk]:
+def _walked(plan: Dialplan, site: DialplanExpectations) -> tuple[Targets, Walk]:
     targets = Targets(plan, site.queue_members, site.entries)
     return targets, Walker(site, targets).walk_everywhere()
 
 
-def _unread(plan: Dialplan) -> Iterator[Finding]:
+def _unread(plan: Dialplan) -> Iterator[DialplanFinding]:
     for place, why in plan.odd:
-        yield Finding(FindingId.LINE_IGNORED, place, "", why)
+        yield DialplanFinding(DialplanFindingId.LINE_IGNORED, place, "", why)
     for context in plan.contexts.values():
         for name, place in context.switches.items():
             what = f"what the switch {name} adds is known to it alone"
-            yield Finding(FindingId.NOT_FOLLOWED, place, context.name, what)
+            yield DialplanFinding(DialplanFindingId.NOT_FOLLOWED, place, context.name, what)
         for name, place in context.includes.items():
             if name not in plan.contexts:
                 what = f"there is no context {name} to include"
-                yield Finding(FindingId.TARGET_MISSING, place, context.name, what)
+                yield DialplanFinding(DialplanFindingId.TARGET_MISSING, place, context.name, what)
     for name, registrar in plan.registrars.items():
         if registrar in _NOT_READ:
             what = f"it was written for {registrar}; what it prints of it is followed"
-            yield Finding(FindingId.NOT_READ, Place(registrar, 0), name, what)
+            yield DialplanFinding(DialplanFindingId.NOT_READ, ConfigLine(registrar, 0), name, what)

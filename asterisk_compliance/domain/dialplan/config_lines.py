@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
 
-class Place(NamedTuple):
+class ConfigLine(NamedTuple):
     """Where something stands; ``line`` 0 is unknown, as in an old ``dialplan show``."""
 
     file: str
@@ -21,16 +21,16 @@ class Place(NamedTuple):
         return f"{self.file}:{self.line}" if self.line else self.file
 
 
-class Section(NamedTuple):
+class ConfigSection(NamedTuple):
     """``[name](options)``: ``!`` is a template, ``+`` goes on, all else names templates."""
 
-    place: Place
+    place: ConfigLine
     name: str
     options: tuple[str, ...]
 
 
 class Setting(NamedTuple):
-    place: Place
+    place: ConfigLine
     name: str
     value: str
 
@@ -38,25 +38,25 @@ class Setting(NamedTuple):
 class Directive(NamedTuple):
     """``#include``, ``#tryinclude`` or ``#exec``, the word without its mark."""
 
-    place: Place
+    place: ConfigLine
     word: str
     argument: str
 
 
 class Garbled(NamedTuple):
-    place: Place
+    place: ConfigLine
     why: str
 
 
-Statement: TypeAlias = Section | Setting | Directive | Garbled
+ConfigStatement: TypeAlias = ConfigSection | Setting | Directive | Garbled
 
 _QUOTES = {'"': '"', "<": ">", "'": "'"}
 
 
-def statements(text: str, file: str) -> list[Statement]:
+def statements(text: str, file: str) -> list[ConfigStatement]:
     """What a file says, in its order."""
     return [
-        _statement(line, Place(file, number))
+        _statement(line, ConfigLine(file, number))
         for number, line in _without_comments(text)
         if line and not line.isspace()
     ]
@@ -88,14 +88,14 @@ def _uncommented(line: str, depth: int) -> tuple[str, int]:
     return kept if depth else kept + line[begin:], depth
 
 
-def _statement(line: str, place: Place) -> Statement:
+def _statement(line: str, place: ConfigLine) -> ConfigStatement:
     if line.startswith("["):
         name, closed, rest = line[1:].partition("]")
         if not closed:
             return Garbled(place, "the name of a context is not closed")
         options = rest.strip().removeprefix("(").partition(")")[0]
         names = (option.strip() for option in options.split(","))
-        return Section(place, name.strip(), tuple(filter(None, names)))
+        return ConfigSection(place, name.strip(), tuple(filter(None, names)))
     if line.startswith("#"):
         word, *rest_of = line[1:].split(None, 1) or [""]
         return Directive(place, word.lower(), _unquoted(rest_of[0]) if rest_of else "")

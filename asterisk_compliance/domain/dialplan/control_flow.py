@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from asterisk_compliance.domain.dialplan.actions import (
     Act,
-    Answer,
+    AnswerApplication,
     answers,
     branches,
     destinations,
@@ -55,7 +55,7 @@ class Edge:
 
     move: Move
     target: Target | None = None
-    answer: Answer = Answer.NOTHING
+    answer: AnswerApplication = AnswerApplication.NOTHING
     arguments: tuple[str, ...] = ()
     is_macro: bool = False
 
@@ -140,7 +140,7 @@ def target_of(text: str) -> Target:
     return Target(context, exten, priority)
 
 
-def _subroutine(text: str, answer: Answer) -> Edge:
+def _subroutine(text: str, answer: AnswerApplication) -> Edge:
     target, arguments = routine_of(text)
     return Edge(Move.CALL, target, answer, arguments)
 

@@ -46,7 +46,7 @@ _TRUNKS: Final = frozenset({"dahdi", "iax2", "misdn", "khomp", "motif"})
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class DialplanExpectations:
     """Attributes:
     rendered: What ``dialplan render`` makes now.
     policies: Their names; ``None`` where no configuration is read.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final
 
-from asterisk_compliance.domain.dialplan.model import Context, Dialplan, Exten, Step
+from asterisk_compliance.domain.dialplan.model import Context, Dialplan, Exten, Priority
 
 SPECIAL: Final = frozenset({"s", "i", "t", "h", "T", "e", "a", "o", "failed", "fax"})
 """Extensions that Asterisk itself chooses, never somebody's keys."""
@@ -111,7 +111,7 @@ def within(plan: Dialplan, name: str) -> Iterator[Context]:
             waiting += reversed(context.includes)
 
 
-def steps_at(plan: Dialplan, name: str, number: str, written: str) -> list[Step]:
+def steps_at(plan: Dialplan, name: str, number: str, written: str) -> list[Priority]:
     """Where a jump to a context, a number and a priority or label can lead.
 
     Several are found only where one of them is for some callers alone.
@@ -119,9 +119,9 @@ def steps_at(plan: Dialplan, name: str, number: str, written: str) -> list[Step]
     return steps_of(plan, reached(plan, name, number), written)
 
 
-def steps_of(plan: Dialplan, extens: Iterable[Exten], written: str) -> list[Step]:
+def steps_of(plan: Dialplan, extens: Iterable[Exten], written: str) -> list[Priority]:
     """The same of extensions that take the number, the best first."""
-    found: list[Step] = []
+    found: list[Priority] = []
     for exten in extens:
         step = priority_in(plan, exten, written)
         if step is not None:
@@ -131,7 +131,7 @@ def steps_of(plan: Dialplan, extens: Iterable[Exten], written: str) -> list[Step
     return found
 
 
-def priority_in(plan: Dialplan, exten: Exten, written: str) -> Step | None:
+def priority_in(plan: Dialplan, exten: Exten, written: str) -> Priority | None:
     """The priority or label of an extension."""
     if re.fullmatch(r"[0-9]{1,9}", written):
         return exten.steps.get(int(written))

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from asterisk_compliance.domain.dialplan.config_lines import Place
-from asterisk_compliance.domain.dialplan.model import Step
+from asterisk_compliance.domain.dialplan.config_lines import ConfigLine
+from asterisk_compliance.domain.dialplan.model import Priority
 
 
-class FindingId(StrEnum):
+class DialplanFindingId(StrEnum):
     """Stable: programs may look for one. ``docs/findings.md`` explains each."""
 
     RECORDED_UNTOLD = "DIALPLAN_RECORDED_UNTOLD"
@@ -49,75 +49,76 @@ class FindingId(StrEnum):
     NOT_READ = "DIALPLAN_NOT_READ"
 
 
+_Id = DialplanFindingId
 _NOTES: Final = frozenset(
     {
-        FindingId.HANDLERS_WIPED,
-        FindingId.LISTENS_UNSEEN,
-        FindingId.LIMIT_SHORT,
-        FindingId.ANSWER_WAITS,
-        FindingId.EARLY_MEDIA,
-        FindingId.NOT_FOLLOWED,
-        FindingId.NOT_READ,
+        _Id.HANDLERS_WIPED,
+        _Id.LISTENS_UNSEEN,
+        _Id.LIMIT_SHORT,
+        _Id.ANSWER_WAITS,
+        _Id.EARLY_MEDIA,
+        _Id.NOT_FOLLOWED,
+        _Id.NOT_READ,
     }
 )
 _WARNINGS: Final = frozenset(
     {
-        FindingId.RECORDED_TWICE,
-        FindingId.OUTSIDE_NOT_TOLD,
-        FindingId.EMERGENCY_BY_PATTERN,
-        FindingId.CALLER_DATA_PASSED,
-        FindingId.ROUTINE_NOT_YOURS,
-        FindingId.FEATURES_MISSING,
-        FindingId.FEATURES_OVERWRITTEN,
-        FindingId.RECORDING_STOPPED,
-        FindingId.USERFIELD_OVERWRITTEN,
-        FindingId.NOTICE_BY_HAND,
-        FindingId.AGI_HOLDS,
-        FindingId.FRAME_LEFT,
-        FindingId.LOCAL_SETS_NOTHING,
-        FindingId.LINE_IGNORED,
-        FindingId.TARGET_MISSING,
+        _Id.RECORDED_TWICE,
+        _Id.OUTSIDE_NOT_TOLD,
+        _Id.EMERGENCY_BY_PATTERN,
+        _Id.CALLER_DATA_PASSED,
+        _Id.ROUTINE_NOT_YOURS,
+        _Id.FEATURES_MISSING,
+        _Id.FEATURES_OVERWRITTEN,
+        _Id.RECORDING_STOPPED,
+        _Id.USERFIELD_OVERWRITTEN,
+        _Id.NOTICE_BY_HAND,
+        _Id.AGI_HOLDS,
+        _Id.FRAME_LEFT,
+        _Id.LOCAL_SETS_NOTHING,
+        _Id.LINE_IGNORED,
+        _Id.TARGET_MISSING,
     }
 )
 
-REMEDIES: Final[Mapping[FindingId, str]] = {
-    FindingId.RECORDED_UNTOLD: "take it out, and let Gosub(compliance-notice,s,1(POLICY)) record",
-    FindingId.DECISION_NOT_ASKED: 'take it out, or run it only if "${COMPLIANCE_STATUS}"="ALLOWED"',
-    FindingId.RECORDED_TWICE: "take it out: our own recording runs, with rows, seal and retention",
-    FindingId.OUTSIDE_NOT_TOLD: "dial with U(compliance-callee^POLICY): docs/outbound.md",
-    FindingId.EMERGENCY_TOLD: "dial emergency numbers without any of our routines",
-    FindingId.EMERGENCY_BY_PATTERN: "give each of these numbers an extension of its own",
-    FindingId.CALLER_DATA_EXECUTED: "put it through FILTER() with the few characters that it needs",
-    FindingId.CALLER_DATA_PASSED: "put it through FILTER(), as in ${FILTER(0-9+*#,${EXTEN})}",
-    FindingId.POLICY_UNKNOWN: "name a [[policy]] of the configuration, or add this one",
-    FindingId.ROUTINE_ARGUMENTS: "call it as docs/dialplan.md says",
-    FindingId.ROUTINE_MISUSED: "call it where docs/dialplan.md says",
-    FindingId.ROUTINE_NOT_YOURS: "call one of the routines that docs/dialplan.md gives you",
-    FindingId.ROUTINE_MISSING: "render the dialplan, include it, and reload: docs/wiring.md",
-    FindingId.ROUTINE_OLD: "render the dialplan again, and reload",
-    FindingId.FEATURES_MISSING: "include compliance-features.conf in features.conf: docs/wiring.md",
-    FindingId.VARIABLE_SET: "take it out: only our routines and the service may set it",
-    FindingId.USERFIELD_OVERWRITTEN: "use another field, or set the global COMPLIANCE_CDR to no",
-    FindingId.NOTICE_BY_HAND: "call Gosub(compliance-notice,s,1(POLICY)) instead",
-    FindingId.AGI_HOLDS: "set AGIEXITONHANGUP to yes before it, or call compliance-notice-agi",
-    FindingId.FRAME_LEFT: "end the subroutine with Return(), and go on from where it was called",
-    FindingId.LOCAL_SETS_NOTHING: "set the variable plainly, or in a subroutine that Gosub() calls",
-    FindingId.RECORDING_STOPPED: "name the id of your own, which option i(ID) gives you",
-    FindingId.FEATURES_OVERWRITTEN: "append ours: #${DYNAMIC_FEATURES}, or set yours before",
-    FindingId.LISTENS_UNSEEN: "tell callers that somebody may listen, or let nobody",
-    FindingId.LIMIT_SHORT: "set the limit behind the notice, or a longer one",
-    FindingId.HANDLERS_WIPED: "take away only the handler that you have set",
-    FindingId.ANSWER_WAITS: "leave it out: the routine answers; or write Answer(,i)",
-    FindingId.EARLY_MEDIA: "tell nothing there that a caller must have heard",
-    FindingId.INCLUDE_MISSING: "mend the name, or write #tryinclude",
-    FindingId.LINE_IGNORED: "mend it: Asterisk leaves it out",
-    FindingId.TARGET_MISSING: "mend the target, or add the extension",
-    FindingId.NOT_FOLLOWED: "look at it yourself: what is behind it was not checked",
-    FindingId.NOT_READ: "look at it yourself, or check what dialplan show prints",
+REMEDIES: Final[Mapping[DialplanFindingId, str]] = {
+    _Id.RECORDED_UNTOLD: "take it out, and let Gosub(compliance-notice,s,1(POLICY)) record",
+    _Id.DECISION_NOT_ASKED: 'take it out, or run it only if "${COMPLIANCE_STATUS}"="ALLOWED"',
+    _Id.RECORDED_TWICE: "take it out: our own recording runs, with rows, seal and retention",
+    _Id.OUTSIDE_NOT_TOLD: "dial with U(compliance-callee^POLICY): docs/outbound.md",
+    _Id.EMERGENCY_TOLD: "dial emergency numbers without any of our routines",
+    _Id.EMERGENCY_BY_PATTERN: "give each of these numbers an extension of its own",
+    _Id.CALLER_DATA_EXECUTED: "put it through FILTER() with the few characters that it needs",
+    _Id.CALLER_DATA_PASSED: "put it through FILTER(), as in ${FILTER(0-9+*#,${EXTEN})}",
+    _Id.POLICY_UNKNOWN: "name a [[policy]] of the configuration, or add this one",
+    _Id.ROUTINE_ARGUMENTS: "call it as docs/dialplan.md says",
+    _Id.ROUTINE_MISUSED: "call it where docs/dialplan.md says",
+    _Id.ROUTINE_NOT_YOURS: "call one of the routines that docs/dialplan.md gives you",
+    _Id.ROUTINE_MISSING: "render the dialplan, include it, and reload: docs/wiring.md",
+    _Id.ROUTINE_OLD: "render the dialplan again, and reload",
+    _Id.FEATURES_MISSING: "include compliance-features.conf in features.conf: docs/wiring.md",
+    _Id.VARIABLE_SET: "take it out: only our routines and the service may set it",
+    _Id.USERFIELD_OVERWRITTEN: "use another field, or set the global COMPLIANCE_CDR to no",
+    _Id.NOTICE_BY_HAND: "call Gosub(compliance-notice,s,1(POLICY)) instead",
+    _Id.AGI_HOLDS: "set AGIEXITONHANGUP to yes before it, or call compliance-notice-agi",
+    _Id.FRAME_LEFT: "end the subroutine with Return(), and go on from where it was called",
+    _Id.LOCAL_SETS_NOTHING: "set the variable plainly, or in a subroutine that Gosub() calls",
+    _Id.RECORDING_STOPPED: "name the id of your own, which option i(ID) gives you",
+    _Id.FEATURES_OVERWRITTEN: "append ours: #${DYNAMIC_FEATURES}, or set yours before",
+    _Id.LISTENS_UNSEEN: "tell callers that somebody may listen, or let nobody",
+    _Id.LIMIT_SHORT: "set the limit behind the notice, or a longer one",
+    _Id.HANDLERS_WIPED: "take away only the handler that you have set",
+    _Id.ANSWER_WAITS: "leave it out: the routine answers; or write Answer(,i)",
+    _Id.EARLY_MEDIA: "tell nothing there that a caller must have heard",
+    _Id.INCLUDE_MISSING: "mend the name, or write #tryinclude",
+    _Id.LINE_IGNORED: "mend it: Asterisk leaves it out",
+    _Id.TARGET_MISSING: "mend the target, or add the extension",
+    _Id.NOT_FOLLOWED: "look at it yourself: what is behind it was not checked",
+    _Id.NOT_READ: "look at it yourself, or check what dialplan show prints",
 }
 
 
-def severity_of(finding: FindingId) -> str:
+def severity_of(finding: DialplanFindingId) -> str:
     """``error``, ``warning`` or ``note``."""
     if finding in _NOTES:
         return "note"
@@ -125,7 +126,7 @@ def severity_of(finding: FindingId) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DialplanFinding:
     """One thing to know about a dialplan.
 
     Attributes:
@@ -134,8 +135,8 @@ class Finding:
         what: What is wrong and why that matters, one sentence.
     """
 
-    id: FindingId
-    place: Place
+    id: DialplanFindingId
+    place: ConfigLine
     address: str
     what: str
 
@@ -148,6 +149,6 @@ class Finding:
         return REMEDIES[self.id]
 
 
-def at(step: Step, finding: FindingId, what: str) -> Finding:
+def at(step: Priority, finding: DialplanFindingId, what: str) -> DialplanFinding:
     """A finding about one priority."""
-    return Finding(finding, step.place, step.address, what)
+    return DialplanFinding(finding, step.place, step.address, what)

@@ -30,7 +30,7 @@ from asterisk_compliance.domain.dialplan.extension_matching import (
     taking,
     within,
 )
-from asterisk_compliance.domain.dialplan.model import Context, Dialplan, Exten, Step
+from asterisk_compliance.domain.dialplan.model import Context, Dialplan, Exten, Priority
 
 _ALWAYS = ("h", "T", "e")
 """Where a channel goes from everywhere: its end, its time limit, an error."""
@@ -39,13 +39,13 @@ _MENU_DIGITS = 4
 """A longer number is no choice in a menu: somebody outside dials it."""
 
 
-class Found(NamedTuple):
+class JumpResolution(NamedTuple):
     """Attributes:
     unknown: What of the target cannot be known; there may be steps all the same.
     written: The target; empty where the way just ends.
     """
 
-    steps: list[Step]
+    steps: list[Priority]
     unknown: str
     written: str
 
@@ -77,13 +77,13 @@ class Targets:
             for exten in context.extens.values()
             for step in exten.steps.values()
         }
-        self._acts: dict[Step, list[Act]] = {}
-        self._edges: dict[Step, list[Edge]] = {}
-        self._found: dict[tuple[str, str, Target], Found] = {}
+        self._acts: dict[Priority, list[Act]] = {}
+        self._edges: dict[Priority, list[Edge]] = {}
+        self._found: dict[tuple[str, str, Target], JumpResolution] = {}
         self._taking: dict[tuple[str, str], list[Exten]] = {}
         self._scopes: dict[str, list[Context]] = {}
-        self._always: dict[str, list[Step]] = {}
-        self._by_keys: dict[str, list[Step]] = {}
+        self._always: dict[str, list[Priority]] = {}
+        self._by_keys: dict[str, list[Priority]] = {}
         self._loops: dict[int, dict[int, int]] = {}
 
     @cached_property
@@ -97,24 +97,24 @@ class Targets:
         }
         return {name: value for name, value in self.plan.constants.items() if name not in changed}
 
-    def acts(self, step: Step) -> list[Act]:
+    def acts(self, step: Priority) -> list[Act]:
         """What a priority executes, with the values of constants."""
         if step not in self._acts:
             self._acts[step] = acts(step, self.constants)
         return self._acts[step]
 
-    def edges(self, step: Step) -> list[Edge]:
+    def edges(self, step: Priority) -> list[Edge]:
         """Every way on from a priority."""
         if step not in self._edges:
             self._edges[step] = edges(self.acts(step))
         return self._edges[step]
 
-    def members(self, step: Step) -> list[Target]:
+    def members(self, step: Priority) -> list[Target]:
         """Where the members of a queue execute the dialplan."""
         queues = (act.argument(0) for act in self.acts(step) if act.app == "queue")
         return [one for queue in queues for one in self._members.get(queue, ())]
 
-    def behind(self, step: Step) -> Step | None:
+    def behind(self, step: Priority) -> Priority | None:
         """The next priority: of a number that has none, that of a pattern which takes it too."""
         number = step.priority + 1
         found = self._homes[step].steps.get(number)
@@ -126,7 +126,7 @@ class Targets:
 
     # -- where a jump leads --------------------------------------------------------------------
 
-    def find(self, step: Step, target: Target) -> Found:
+    def find(self, step: Priority, target: Target) -> JumpResolution:
         """Where a jump from a priority leads; what is equal is one object."""
         if target == LOOP_END.target:
             return self._behind_loop(step)
@@ -135,22 +135,24 @@ class Targets:
         context = target.context.replace("${CONTEXT}", step.context)
         for part in (context, target.priority):
             if "$" in part:
-                return Found([], part, written)
+                return JumpResolution([], part, written)
         exten = target.exten or "${EXTEN}"
         if exten == "${EXTEN}" and not target.context:
             own = priority_in(self.plan, self._homes[step], target.priority)
-            return Found(self._shifted([] if own is None else [own], target.shift), "", written)
+            return JumpResolution(
+                self._shifted([] if own is None else [own], target.shift), "", written
+            )
         number = exten if step.exten[:1] == "_" else exten.replace("${EXTEN}", step.exten)
         key = (context or step.context, number, target)
         if key not in self._found:
             scope = list(within(self.plan, context)) if context else self._scope(step.context)
             steps, unknown = self._numbers(scope, number, target.priority)
-            self._found[key] = Found(self._shifted(steps, target.shift), unknown, written)
+            self._found[key] = JumpResolution(self._shifted(steps, target.shift), unknown, written)
         return self._found[key]
 
     def _numbers(
         self, scope: Iterable[Context], number: str, written: str
-    ) -> tuple[list[Step], str]:
+    ) -> tuple[list[Priority], str]:
         if "$" not in number:
             return self._first(scope, number, written), ""
         known = {one.name for one in references(number)} <= {"EXTEN"}
@@ -161,7 +163,7 @@ class Targets:
         ]
         return every, "" if known and every else number
 
-    def _shifted(self, steps: Iterable[Step], shift: int) -> list[Step]:
+    def _shifted(self, steps: Iterable[Priority], shift: int) -> list[Priority]:
         found = (self._homes[one].steps.get(one.priority + shift) for one in steps)
         return [one for one in found if one is not None]
 
@@ -172,7 +174,7 @@ class Targets:
             self._taking[key] = taking(context, number)
         return self._taking[key]
 
-    def _first(self, scope: Iterable[Context], number: str, written: str) -> list[Step]:
+    def _first(self, scope: Iterable[Context], number: str, written: str) -> list[Priority]:
         extens = (one for context in scope for one in self.taking(context, number))
         return steps_of(self.plan, extens, written)
 
@@ -193,7 +195,7 @@ class Targets:
                     found[inner.name].append(name)
         return found
 
-    def by_keys(self, step: Step) -> list[Step]:
+    def by_keys(self, step: Priority) -> list[Priority]:
         """Where a caller can go by keys, and where he goes if he presses nothing or nonsense."""
         if step.context not in self._by_keys:
             scope = self._scope(step.context)
@@ -202,7 +204,7 @@ class Targets:
             self._by_keys[step.context] = [*chosen, *others]
         return self._by_keys[step.context]
 
-    def always(self, step: Step) -> list[Step]:
+    def always(self, step: Priority) -> list[Priority]:
         """Where a channel can go from every priority of a context."""
         if step.exten in _ALWAYS:
             return []
@@ -213,19 +215,19 @@ class Targets:
             ]
         return self._always[step.context]
 
-    def _behind_loop(self, step: Step) -> Found:
+    def _behind_loop(self, step: Priority) -> JumpResolution:
         home = self._homes[step]
         if id(home) not in self._loops:
             self._loops[id(home)] = _loop_ends(home)
         end = self._loops[id(home)].get(step.priority)
         if end is None:
-            return Found([], "", "end of the loop")
+            return JumpResolution([], "", "end of the loop")
         behind = home.steps.get(end + 1)
-        return Found([behind] if behind is not None else [], "", "")
+        return JumpResolution([behind] if behind is not None else [], "", "")
 
     # -- where calls begin ---------------------------------------------------------------------
 
-    def beginnings(self) -> Iterator[Step]:
+    def beginnings(self) -> Iterator[Priority]:
         """The first priorities that somebody reaches from outside of the dialplan.
 
         Of contexts to which nothing else leads, and of those that channels enter: their ``s``,
@@ -253,7 +255,7 @@ class Targets:
                     found.add(target.context)
         return frozenset(found)
 
-    def firsts(self) -> Iterator[Step]:
+    def firsts(self) -> Iterator[Priority]:
         """First priorities of the site that somebody may come to, known beginnings or not."""
         for name, context in self.plan.contexts.items():
             for exten in context.extens.values() if name not in OURS else ():
@@ -269,7 +271,7 @@ def _choices(scope: Iterable[Context]) -> Iterator[Exten]:
                 yield exten
 
 
-def _beginnings_of(context: Context, *, has_menu: bool) -> Iterator[Step]:
+def _beginnings_of(context: Context, *, has_menu: bool) -> Iterator[Priority]:
     for one in context.extens.values():
         is_menu_choice = has_menu and one.name != "s" and shortest(one.name) <= _MENU_DIGITS
         if 1 in one.steps and not is_menu_choice and one.name not in SPECIAL - {"s"}:

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from asterisk_compliance.domain.dialplan.config_lines import (
+    ConfigLine,
+    ConfigSection,
+    ConfigStatement,
     Directive,
     Garbled,
-    Place,
-    Section,
     Setting,
-    Statement,
 )
 
 HINT: Final = -1
@@ -30,7 +30,7 @@ _PRIORITY = re.compile(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Step:
+class Priority:
     """One priority of an extension. Two steps are the same only if they are the same object.
 
     Attributes:
@@ -44,7 +44,7 @@ class Step:
     label: str
     app: str
     data: str
-    place: Place
+    place: ConfigLine
 
     @property
     def address(self) -> str:
@@ -61,10 +61,10 @@ class Exten:
 
     name: str
     cid: str | None
-    steps: dict[int, Step] = field(default_factory=dict)
-    labels: dict[str, Step] = field(default_factory=dict)
+    steps: dict[int, Priority] = field(default_factory=dict)
+    labels: dict[str, Priority] = field(default_factory=dict)
 
-    def add(self, step: Step) -> None:
+    def add(self, step: Priority) -> None:
         """Add a priority; the first one of a number stays, as in Asterisk."""
         if self.steps.setdefault(step.priority, step) is step and step.label:
             self.labels.setdefault(step.label, step)
@@ -81,10 +81,10 @@ class Context:
     extens: dict[tuple[str, str | None], Exten] = field(default_factory=dict)
     named: dict[str, list[Exten]] = field(default_factory=dict)
     patterns: list[Exten] = field(default_factory=list)
-    includes: dict[str, Place] = field(default_factory=dict)
-    switches: dict[str, Place] = field(default_factory=dict)
+    includes: dict[str, ConfigLine] = field(default_factory=dict)
+    switches: dict[str, ConfigLine] = field(default_factory=dict)
 
-    def add(self, step: Step, cid: str | None) -> None:
+    def add(self, step: Priority, cid: str | None) -> None:
         """Add a priority to the extension of a name, for some callers or for all."""
         exten = self.extens.get((step.exten, cid))
         if exten is None:
@@ -107,8 +107,8 @@ class Dialplan:
 
     contexts: dict[str, Context] = field(default_factory=dict)
     constants: dict[str, str] = field(default_factory=dict)
-    constants_at: dict[str, Place] = field(default_factory=dict)
-    odd: list[tuple[Place, str]] = field(default_factory=list)
+    constants_at: dict[str, ConfigLine] = field(default_factory=dict)
+    odd: list[tuple[ConfigLine, str]] = field(default_factory=list)
     exact_labels: bool = True
     registrars: dict[str, str] = field(default_factory=dict)
 
@@ -116,14 +116,14 @@ class Dialplan:
         """The context of that name, made if there is none."""
         return self.contexts.setdefault(name, Context(name))
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> Iterator[Priority]:
         """Every priority that can be executed."""
         for context in self.contexts.values():
             for exten in context.extens.values():
                 yield from (step for number, step in exten.steps.items() if number != HINT)
 
 
-def plan_of(statements: Iterable[Statement]) -> Dialplan:
+def plan_of(statements: Iterable[ConfigStatement]) -> Dialplan:
     """The dialplan that ``extensions.conf`` makes, with what it includes in place."""
     plan = Dialplan()
     for name, settings in categories(statements, plan.odd):
@@ -143,7 +143,7 @@ class _Category:
 
 
 def categories(
-    statements: Iterable[Statement], odd: list[tuple[Place, str]]
+    statements: Iterable[ConfigStatement], odd: list[tuple[ConfigLine, str]]
 ) -> list[tuple[str, list[Setting]]]:
     """The settings of every ``[category]`` that is no template, also of files of other kinds.
 
@@ -153,7 +153,7 @@ def categories(
     current: _Category | None = None
     for one in statements:
         match one:
-            case Section():
+            case ConfigSection():
                 current = _opened(one, found, odd)
             case Garbled():
                 odd.append((one.place, one.why))
@@ -166,7 +166,9 @@ def categories(
     return [(one.name, one.settings) for one in found if not one.is_template]
 
 
-def _opened(section: Section, found: list[_Category], odd: list[tuple[Place, str]]) -> _Category:
+def _opened(
+    section: ConfigSection, found: list[_Category], odd: list[tuple[ConfigLine, str]]
+) -> _Category:
     known = {one.name: one for one in reversed(found)}
     if "+" in section.options and section.name in known:
         return known[section.name]
@@ -202,7 +204,9 @@ def _fill(context: Context, settings: Iterable[Setting], plan: Dialplan) -> None
                 plan.odd.append((one.place, f"{other} is nothing that a context has"))
 
 
-def _add(context: Context, exten: str, rest: str, last: int, place: Place, plan: Dialplan) -> int:
+def _add(
+    context: Context, exten: str, rest: str, last: int, place: ConfigLine, plan: Dialplan
+) -> int:
     """Add one priority; its number, or the last one where it has none."""
     written, _, call = rest.partition(",")
     parts = _PRIORITY.match(written)
@@ -214,7 +218,7 @@ def _add(context: Context, exten: str, rest: str, last: int, place: Place, plan:
     name, slash, cid = exten.replace(" ", "").partition("/")
     number += int(parts["plus"] or 0)
     app, data = (call.strip(), "") if number == HINT else _called(call, place, plan)
-    step = Step(context.name, name, number, parts["label"] or "", app, data, place)
+    step = Priority(context.name, name, number, parts["label"] or "", app, data, place)
     context.add(step, cid if slash else None)
     return number
 
@@ -231,7 +235,7 @@ def _number(written: str, last: int) -> int | None:
             return int(written) if re.fullmatch(r"[0-9]{1,9}", written) else None
 
 
-def _called(call: str, place: Place, plan: Dialplan) -> tuple[str, str]:
+def _called(call: str, place: ConfigLine, plan: Dialplan) -> tuple[str, str]:
     """An application and its arguments: up to the last parenthesis."""
     app, opened, rest = call.strip().partition("(")
     data, closed, _ = rest.rpartition(")")

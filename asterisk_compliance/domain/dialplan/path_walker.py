@@ -13,19 +13,29 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from asterisk_compliance.domain.dialplan.actions import Act, Answer, assignments, destinations
+from asterisk_compliance.domain.dialplan.actions import (
+    Act,
+    AnswerApplication,
+    assignments,
+    destinations,
+)
 from asterisk_compliance.domain.dialplan.control_flow import (
     MENU,
     RETURN,
     Edge,
     Move,
 )
-from asterisk_compliance.domain.dialplan.expectations import CALLEE, NOTICES, OURS, Site
+from asterisk_compliance.domain.dialplan.expectations import (
+    CALLEE,
+    NOTICES,
+    OURS,
+    DialplanExpectations,
+)
 from asterisk_compliance.domain.dialplan.jump_targets import Targets
-from asterisk_compliance.domain.dialplan.model import Step
+from asterisk_compliance.domain.dialplan.model import Priority
 
 
-class Level(IntEnum):
+class InformedLevel(IntEnum):
     """What happened to the party of a channel, from worst to best."""
 
     UNTOLD = 0
@@ -34,7 +44,7 @@ class Level(IntEnum):
     """It was told, and this way is only for whom the decision lets be recorded."""
 
 
-class State(NamedTuple):
+class ChannelState(NamedTuple):
     """What is known of a channel.
 
     Attributes:
@@ -42,24 +52,24 @@ class State(NamedTuple):
         agi_exits: ``AGIEXITONHANGUP`` is set.
     """
 
-    level: Level = Level.UNTOLD
+    level: InformedLevel = InformedLevel.UNTOLD
     on_leg: bool = False
     agi_exits: bool = False
 
 
-FRESH: Final = State()
+FRESH: Final = ChannelState()
 """A channel of which nothing is known."""
 
 
-class Entry(NamedTuple):
+class SubroutineEntry(NamedTuple):
     """Where a subroutine was entered that comes back.
 
     Attributes:
         in_gosub: A ``Gosub()`` was, by now: it holds the variables of ``LOCAL()``.
     """
 
-    step: Step
-    state: State
+    step: Priority
+    state: ChannelState
     in_gosub: bool
 
 
@@ -68,9 +78,9 @@ class Visit(NamedTuple):
     entry: Of the subroutine that the call is in, if it is in one.
     """
 
-    entry: Entry | None
-    step: Step
-    state: State
+    entry: SubroutineEntry | None
+    step: Priority
+    state: ChannelState
 
     @property
     def in_gosub(self) -> bool:
@@ -84,12 +94,12 @@ class Walk:
     unknown, missing: Where a way could not be followed, or leads nowhere, and what it was.
     """
 
-    origins: dict[Visit, Step] = field(default_factory=dict)
-    unknown: dict[tuple[Step, str], None] = field(default_factory=dict)
-    missing: dict[tuple[Step, str], None] = field(default_factory=dict)
+    origins: dict[Visit, Priority] = field(default_factory=dict)
+    unknown: dict[tuple[Priority, str], None] = field(default_factory=dict)
+    missing: dict[tuple[Priority, str], None] = field(default_factory=dict)
 
 
-def is_notice(act: Act, site: Site) -> bool:
+def is_notice(act: Act, site: DialplanExpectations) -> bool:
     """Whether an application is our notice, entered past our routine."""
     if act.app in {"agi", "eagi"}:
         return act.data.startswith(("agi://", "hagi://")) and "/notice" in act.argument(0)
@@ -103,19 +113,21 @@ class Walker:
     A jump that can lead to many places leads to all of them at once, the first time only.
     """
 
-    site: Site
+    site: DialplanExpectations
     targets: Targets
     done: Walk = field(default_factory=Walk)
-    _steps: set[Step] = field(default_factory=set)
+    _steps: set[Priority] = field(default_factory=set)
     _contexts: set[str] = field(default_factory=set)
-    _fans: set[tuple[Entry | None, int, State]] = field(default_factory=set)
+    _fans: set[tuple[SubroutineEntry | None, int, ChannelState]] = field(default_factory=set)
     _waiting: list[Visit] = field(default_factory=list)
-    _callers: dict[Entry, list[tuple[Visit, Step]]] = field(
+    _callers: dict[SubroutineEntry, list[tuple[Visit, Priority]]] = field(
         default_factory=lambda: defaultdict(list)
     )
-    _exits: dict[Entry, dict[State, None]] = field(default_factory=lambda: defaultdict(dict))
+    _exits: dict[SubroutineEntry, dict[ChannelState, None]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
 
-    def walk(self, beginnings: Iterable[Step]) -> Walk:
+    def walk(self, beginnings: Iterable[Priority]) -> Walk:
         """Follow every way from some priorities on."""
         for step in beginnings:
             self._go(Visit(None, step, FRESH), None)
@@ -140,7 +152,7 @@ class Walker:
             self._contexts.add(visit.step.context)
             self._waiting.append(visit)
 
-    def _fan_out(self, visit: Visit, steps: list[Step], state: State) -> None:
+    def _fan_out(self, visit: Visit, steps: list[Priority], state: ChannelState) -> None:
         fan = (visit.entry, id(steps), state)
         if len(steps) == 1 or fan not in self._fans:
             self._fans.add(fan)
@@ -157,20 +169,20 @@ class Walker:
         for special in self.targets.always(step):
             self._go(visit._replace(step=special), visit)
 
-    def _after(self, step: Step, state: State) -> list[State]:
+    def _after(self, step: Priority, state: ChannelState) -> list[ChannelState]:
         """What can be known behind the applications of a priority, subroutines apart."""
         states = [state]
         for act in self.targets.acts(step):
             changed = state
             if is_notice(act, self.site):
-                changed = state._replace(level=max(state.level, Level.TOLD))
+                changed = state._replace(level=max(state.level, InformedLevel.TOLD))
             elif any(name == "AGIEXITONHANGUP" for name, _ in assignments(act)):
                 changed = state._replace(agi_exits=True)
             if changed != state:
                 states = [*states, changed] if act.sometimes else [changed]
         return states
 
-    def _take(self, visit: Visit, edge: Edge, state: State) -> None:
+    def _take(self, visit: Visit, edge: Edge, state: ChannelState) -> None:
         step = visit.step
         if edge == RETURN or edge.target is None:
             self._pass(visit, edge, state)
@@ -188,7 +200,7 @@ class Walker:
             for one in found:
                 self._enter(visit, edge, one, state)
 
-    def _pass(self, visit: Visit, edge: Edge, state: State) -> None:
+    def _pass(self, visit: Visit, edge: Edge, state: ChannelState) -> None:
         """On behind a priority, or back out of a subroutine."""
         if edge == RETURN:
             if visit.entry is not None and state not in self._exits[visit.entry]:
@@ -200,12 +212,12 @@ class Walker:
         if behind is not None and edge.move in {Move.GO, Move.CALL}:
             self._go(Visit(visit.entry, behind, state), visit)
 
-    def _behind_ours(self, edge: Edge, state: State) -> State:
+    def _behind_ours(self, edge: Edge, state: ChannelState) -> ChannelState:
         assert edge.target is not None
         told = edge.target.context in {*NOTICES, CALLEE}
-        return state._replace(level=max(state.level, Level.TOLD)) if told else state
+        return state._replace(level=max(state.level, InformedLevel.TOLD)) if told else state
 
-    def _found(self, step: Step, edge: Edge) -> list[Step]:
+    def _found(self, step: Priority, edge: Edge) -> list[Priority]:
         assert edge.target is not None
         found = self.targets.find(step, edge.target)
         if found.unknown:
@@ -214,18 +226,18 @@ class Walker:
             self.done.missing[step, found.written] = None
         return found.steps
 
-    def _enter(self, visit: Visit, edge: Edge, step: Step, state: State) -> None:
+    def _enter(self, visit: Visit, edge: Edge, step: Priority, state: ChannelState) -> None:
         if edge.move is Move.CALL:
             self._call(visit, edge, step, state)
         elif edge.move is Move.CALLED_LEG:
             outside = self._rings_outside(visit.step)
-            leg = State(Level.UNTOLD if outside else state.level, on_leg=True)
-            self._go(Visit(Entry(step, leg, not edge.is_macro), step, leg), visit)
+            leg = ChannelState(InformedLevel.UNTOLD if outside else state.level, on_leg=True)
+            self._go(Visit(SubroutineEntry(step, leg, not edge.is_macro), step, leg), visit)
         else:
-            self._go(Visit(None, step, State(state.level)), visit)
+            self._go(Visit(None, step, ChannelState(state.level)), visit)
 
-    def _call(self, visit: Visit, edge: Edge, step: Step, state: State) -> None:
-        entry = Entry(step, state, visit.in_gosub or not edge.is_macro)
+    def _call(self, visit: Visit, edge: Edge, step: Priority, state: ChannelState) -> None:
+        entry = SubroutineEntry(step, state, visit.in_gosub or not edge.is_macro)
         behind = self.targets.behind(visit.step)
         if behind is not None:
             self._callers[entry].append((visit, behind))
@@ -233,7 +245,7 @@ class Walker:
                 self._go(Visit(visit.entry, behind, known), visit)
         self._go(Visit(entry, step, state), visit)
 
-    def _rings_outside(self, step: Step) -> bool:
+    def _rings_outside(self, step: Priority) -> bool:
         return any(
             self.site.is_outside(one)
             for act in self.targets.acts(step)
@@ -241,7 +253,7 @@ class Walker:
         )
 
 
-def _told(state: State, answer: Answer) -> State:
-    if answer is Answer.ALLOWED and state.level is Level.TOLD:
-        return state._replace(level=Level.ALLOWED)
+def _told(state: ChannelState, answer: AnswerApplication) -> ChannelState:
+    if answer is AnswerApplication.ALLOWED and state.level is InformedLevel.TOLD:
+        return state._replace(level=InformedLevel.ALLOWED)
     return state

@@ -13,19 +13,19 @@ from typing import Final, TypeAlias
 from asterisk_compliance.domain.dialplan.control_flow import MENU, RETURN, Move
 from asterisk_compliance.domain.dialplan.expectations import OURS
 from asterisk_compliance.domain.dialplan.jump_targets import Targets
-from asterisk_compliance.domain.dialplan.model import Step
+from asterisk_compliance.domain.dialplan.model import Priority
 
 ONE_FRAME: Final = frozenset({Move.GO})
 """Jumps: what is left without a ``Return()``."""
 ALL: Final = frozenset(Move)
 
-_Node: TypeAlias = Step | int
+_Node: TypeAlias = Priority | int
 """A number stands for all that one jump can lead to."""
 
 
 def leading_to(
-    targets: Targets, wanted: Iterable[Step], moves: frozenset[Move] = ALL
-) -> dict[Step, Step]:
+    targets: Targets, wanted: Iterable[Priority], moves: frozenset[Move] = ALL
+) -> dict[Priority, Priority]:
     """Every priority from which a call can come to a wanted one, with that one."""
     before: dict[_Node, list[_Node]] = defaultdict(list)
     fans: set[int] = set()
@@ -33,7 +33,7 @@ def leading_to(
         if step.context not in OURS:
             for steps in _following(targets, step, moves):
                 _join(before, fans, step, steps)
-    found: dict[_Node, Step] = {step: step for step in wanted}
+    found: dict[_Node, Priority] = {step: step for step in wanted}
     waiting = deque(found)
     while waiting:
         node = waiting.popleft()
@@ -41,10 +41,12 @@ def leading_to(
             if one not in found:
                 found[one] = found[node]
                 waiting.append(one)
-    return {step: goal for step, goal in found.items() if isinstance(step, Step)}
+    return {step: goal for step, goal in found.items() if isinstance(step, Priority)}
 
 
-def _join(before: dict[_Node, list[_Node]], fans: set[int], step: Step, steps: list[Step]) -> None:
+def _join(
+    before: dict[_Node, list[_Node]], fans: set[int], step: Priority, steps: list[Priority]
+) -> None:
     if len(steps) == 1:
         before[steps[0]].append(step)
     elif steps:
@@ -56,7 +58,9 @@ def _join(before: dict[_Node, list[_Node]], fans: set[int], step: Step, steps: l
                 before[one].append(fan)
 
 
-def _following(targets: Targets, step: Step, moves: frozenset[Move]) -> Iterator[list[Step]]:
+def _following(
+    targets: Targets, step: Priority, moves: frozenset[Move]
+) -> Iterator[list[Priority]]:
     for edge in targets.edges(step):
         ours = edge.target is not None and edge.target.context in OURS
         passed = edge.move is Move.CALL or (edge.move is Move.GO and (ours or not edge.target))

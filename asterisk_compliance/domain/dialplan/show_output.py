@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from asterisk_compliance.domain.dialplan.config_lines import Place
-from asterisk_compliance.domain.dialplan.model import HINT, Context, Dialplan, Step
+from asterisk_compliance.domain.dialplan.config_lines import ConfigLine
+from asterisk_compliance.domain.dialplan.model import HINT, Context, Dialplan, Priority
 
 _CONTEXT = re.compile(r"\[ Context '(.*)' created by '(.*)' \]")
 _EXTEN = re.compile(r"  '(?P<name>.*?)'(?: \(CID match '(?P<cid>.*?)'\))? => +(?P<rest>.*)")
@@ -63,11 +63,13 @@ def _add(context: Context, exten: str, cid: str | None, label: str, rest: str) -
     call, who = _apart(parts["rest"])
     place = _place(who)
     if parts["number"] is None:
-        context.add(Step(context.name, exten, HINT, label, call, "", place), cid)
+        context.add(Priority(context.name, exten, HINT, label, call, "", place), cid)
         return
     app, _, data = call.partition("(")
     number = int(parts["number"])
-    context.add(Step(context.name, exten, number, label, app, data.removesuffix(")"), place), cid)
+    context.add(
+        Priority(context.name, exten, number, label, app, data.removesuffix(")"), place), cid
+    )
 
 
 def _apart(rest: str) -> tuple[str, str | None]:
@@ -78,6 +80,6 @@ def _apart(rest: str) -> tuple[str, str | None]:
     return rest.rstrip(), None
 
 
-def _place(who: str | None) -> Place:
+def _place(who: str | None) -> ConfigLine:
     at = _AT.fullmatch(who or "")
-    return Place(at[1], int(at[2])) if at else Place(who or "dialplan show", 0)
+    return ConfigLine(at[1], int(at[2])) if at else ConfigLine(who or "dialplan show", 0)

@@ -67,7 +67,7 @@ class Publication:
 _Page = TypeVar("_Page")
 
 
-def put_up(pages: Sequence[tuple[date, _Page]], since: date) -> _Page:
+def page_published_on(pages: Sequence[tuple[date, _Page]], since: date) -> _Page:
     """Which page was put up on the day since which one is published.
 
     Args:
@@ -85,7 +85,7 @@ NOT_PUBLISHED = Publication()
 """There is no page."""
 
 
-def unpointed(
+def purposes_left_out(
     wording: str, language: str, *, controllers: Iterable[str] = (), pages: Iterable[str] = ()
 ) -> Iterator[str]:
     """What a notice that leaves its purposes to the page does not say.

@@ -31,7 +31,7 @@ class Controller:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class PublishedPeriod:
     """How long, in the words of the configuration, such as ``6 months``; empty: not said.
 
     Attributes:
@@ -63,7 +63,7 @@ class PublishedPurpose:
     dpv: tuple[str, ...]
     basis: str
     basis_dpv: str
-    kept: Kept
+    kept: PublishedPeriod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ class Requests:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipient:
+class PublishedRecipient:
     """A third party; ``country`` as in ISO 3166-1."""
 
     name: ByLanguage
@@ -113,7 +113,7 @@ class Recipient:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Log:
+class PublishedLog:
     """By what the audit log of the site can be told from another one."""
 
     site: str
@@ -121,7 +121,7 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class PublishedPage:
     """All of it.
 
     Attributes:
@@ -140,13 +140,13 @@ class Page:
     requests: Requests
     measures: tuple[str, ...]
     security: Mapping[str, tuple[str, ...]]
-    recipients: tuple[Recipient, ...]
+    recipients: tuple[PublishedRecipient, ...]
     complaints: ByLanguage
     authority: ByLanguage
-    log: Log
+    log: PublishedLog
 
 
-def lacking(page: Page, languages: Iterable[str]) -> Iterator[str]:
+def lacking(page: PublishedPage, languages: Iterable[str]) -> Iterator[str]:
     """Settings without which the page does not say what the law asks, each with its address."""
     texts = dict(_texts(page))
     for language in languages:
@@ -158,7 +158,7 @@ def lacking(page: Page, languages: Iterable[str]) -> Iterator[str]:
             yield f"purpose {purpose.code}.retention"
 
 
-def unsaid(page: Page) -> Iterator[str]:
+def unsaid(page: PublishedPage) -> Iterator[str]:
     """Settings that no law asks for: where the page stands, since when, and the log's key."""
     said = {
         "page": page.address,
@@ -168,7 +168,7 @@ def unsaid(page: Page) -> Iterator[str]:
     return (f"controller.{name}" for name, value in said.items() if not value)
 
 
-def _texts(page: Page) -> Iterator[tuple[str, ByLanguage]]:
+def _texts(page: PublishedPage) -> Iterator[tuple[str, ByLanguage]]:
     """What must be said in every language, by the address of its setting."""
     yield "publication.address", page.controller.address
     yield "publication.procedure", page.requests.procedure

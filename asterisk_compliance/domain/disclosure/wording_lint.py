@@ -22,7 +22,7 @@ from asterisk_compliance.domain.disclosure.phrase_patterns import (
     keys_spoken,
     sentences,
 )
-from asterisk_compliance.domain.disclosure.publication import unpointed
+from asterisk_compliance.domain.disclosure.publication import purposes_left_out
 from asterisk_compliance.domain.purposes import Purpose
 
 LONGEST_MS = 12_000
@@ -38,13 +38,13 @@ class PromptKind(StrEnum):
     """Anything else."""
 
 
-class Severity(StrEnum):
+class LintSeverity(StrEnum):
     ERROR = "error"
     ADVICE = "advice"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class WordingFinding:
     """What is wrong with a wording.
 
     Attributes:
@@ -54,27 +54,33 @@ class Finding:
     """
 
     id: str
-    severity: Severity
+    severity: LintSeverity
     what: str
     hint: str
 
 
-HINTS: Mapping[str, tuple[Severity, str]] = {
-    "W01": (Severity.ERROR, "say that the call is recorded"),
-    "W02": (Severity.ERROR, "say why, in a phrase of that purpose"),
-    "W03": (Severity.ERROR, "say why first: people wonder what for as soon as they hear of it"),
-    "W04": (Severity.ERROR, "shorten it to 12 s: fewer words, or a shorter name for each purpose"),
-    "W05": (Severity.ERROR, "name the key, in a sentence about pressing it"),
-    "W06": (Severity.ERROR, "say how to decline, as plainly as how to accept"),
-    "W07": (Severity.ERROR, "ask, or offer a way to decline; say what happens, not what is lost"),
-    "W08": (Severity.ERROR, "leave it out, or say what a caller can verify"),
-    "W09": (Severity.ERROR, "fill it in, or leave it out"),
-    "W10": (Severity.ERROR, "give the policy this key, or leave it out"),
-    "W11": (Severity.ADVICE, "say who can listen, if there is time"),
-    "W12": (Severity.ADVICE, "say when the recording is deleted, if there is time"),
-    "W13": (Severity.ADVICE, "say that pressing nothing means no recording"),
-    "W14": (Severity.ADVICE, "let somebody who speaks it read it against docs/wording.md"),
-    "W15": (Severity.ERROR, "it leaves its purposes to the page: name that, and who records"),
+HINTS: Mapping[str, tuple[LintSeverity, str]] = {
+    "W01": (LintSeverity.ERROR, "say that the call is recorded"),
+    "W02": (LintSeverity.ERROR, "say why, in a phrase of that purpose"),
+    "W03": (LintSeverity.ERROR, "say why first: people wonder what for as soon as they hear of it"),
+    "W04": (
+        LintSeverity.ERROR,
+        "shorten it to 12 s: fewer words, or a shorter name for each purpose",
+    ),
+    "W05": (LintSeverity.ERROR, "name the key, in a sentence about pressing it"),
+    "W06": (LintSeverity.ERROR, "say how to decline, as plainly as how to accept"),
+    "W07": (
+        LintSeverity.ERROR,
+        "ask, or offer a way to decline; say what happens, not what is lost",
+    ),
+    "W08": (LintSeverity.ERROR, "leave it out, or say what a caller can verify"),
+    "W09": (LintSeverity.ERROR, "fill it in, or leave it out"),
+    "W10": (LintSeverity.ERROR, "give the policy this key, or leave it out"),
+    "W11": (LintSeverity.ADVICE, "say who can listen, if there is time"),
+    "W12": (LintSeverity.ADVICE, "say when the recording is deleted, if there is time"),
+    "W13": (LintSeverity.ADVICE, "say that pressing nothing means no recording"),
+    "W14": (LintSeverity.ADVICE, "let somebody who speaks it read it against docs/wording.md"),
+    "W15": (LintSeverity.ERROR, "it leaves its purposes to the page: name that, and who records"),
 }
 """Severity and hint of every finding."""
 
@@ -88,7 +94,7 @@ def lint(
     kind: PromptKind = PromptKind.NOTICE,
     digits: Mapping[str, str] | None = None,
     pointers: Mapping[str, Iterable[str]] | None = None,
-) -> tuple[Finding, ...]:
+) -> tuple[WordingFinding, ...]:
     """All that is wrong with ``wording``, by id; never raises.
 
     Args:
@@ -125,9 +131,9 @@ def lint(
     return tuple(sorted(found, key=lambda finding: finding.id))
 
 
-def _finding(code: str, what: str) -> Finding:
+def _finding(code: str, what: str) -> WordingFinding:
     severity, hint = HINTS[code]
-    return Finding(code, severity, what, hint)
+    return WordingFinding(code, severity, what, hint)
 
 
 def _purposes(
@@ -136,7 +142,7 @@ def _purposes(
     purposes: tuple[Purpose, ...],
     said: Expressions | None,
     kind: PromptKind,
-) -> Iterator[Finding]:
+) -> Iterator[WordingFinding]:
     """Why, that, and in this order: up to the end of the sentence that says "record"."""
     if kind is not PromptKind.ANNOUNCEMENT and not purposes:
         yield _finding("W02", "it is for no purpose")
@@ -154,8 +160,8 @@ def _purposes(
 
 def _pointed(
     wording: str, language: str, pointers: Mapping[str, Iterable[str]]
-) -> Iterator[Finding]:
-    for what in unpointed(wording, language, **pointers):
+) -> Iterator[WordingFinding]:
+    for what in purposes_left_out(wording, language, **pointers):
         yield _finding("W15", f"it does not say {what}")
 
 
@@ -169,7 +175,7 @@ def _up_to_recording(folded: str, said: Expressions) -> str | None:
     return None
 
 
-def _form(folded: str, length_ms: int | None) -> Iterator[Finding]:
+def _form(folded: str, length_ms: int | None) -> Iterator[WordingFinding]:
     if length_ms is not None and length_ms > LONGEST_MS:
         yield _finding("W04", f"it takes {length_ms / 1_000:.1f} s")
     if placeholder := PLACEHOLDER.search(folded):
@@ -178,7 +184,7 @@ def _form(folded: str, length_ms: int | None) -> Iterator[Finding]:
 
 def _choice(
     folded: str, said: Expressions, kind: PromptKind, digits: Mapping[str, str]
-) -> Iterator[Finding]:
+) -> Iterator[WordingFinding]:
     """Keys are promises: those of the policy are said, and no other is."""
     spoken = keys_spoken(folded, said)
     for role, key in digits.items():
@@ -193,7 +199,7 @@ def _choice(
         yield _finding("W13", "it asks and does not say what silence means")
 
 
-def _burden(folded: str, said: Expressions) -> Iterator[Finding]:
+def _burden(folded: str, said: Expressions) -> Iterator[WordingFinding]:
     """What a party feels who is about to be recorded. An announcement comes after the choice."""
     if threat := said.threat.search(folded):
         yield _finding("W07", f'"{threat[0]}" is a threat')

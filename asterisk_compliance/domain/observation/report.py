@@ -9,7 +9,7 @@ from typing import Any
 
 from asterisk_compliance.domain.audit.encoding import Row
 from asterisk_compliance.domain.audit.rows import Kind
-from asterisk_compliance.domain.observation.values import NOT_TOLD, Told
+from asterisk_compliance.domain.observation.values import NOT_TOLD, InformedState
 
 _OF_THE_BEGINNING = ("channel", "number", "by", "bridged", "told", "where", "notice")
 _OF_THE_END = ("cause", "ran_ms", "told_after_ms")
@@ -69,11 +69,13 @@ class Day:
     """
 
     day: str
-    counts: dict[Told, int] = field(default_factory=lambda: dict.fromkeys(Told, 0))
+    counts: dict[InformedState, int] = field(
+        default_factory=lambda: dict.fromkeys(InformedState, 0)
+    )
     told_later: int = 0
 
     def count(self, one: Observed) -> None:
-        self.counts[Told(one.told)] += 1
+        self.counts[InformedState(one.told)] += 1
         self.told_later += one.is_untold and one.told_after_ms is not None
 
     @property

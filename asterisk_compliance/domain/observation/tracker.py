@@ -28,8 +28,8 @@ from asterisk_compliance.domain.observation.values import (
     End,
     Ended,
     Fact,
+    InformedState,
     Recorder,
-    Told,
     Where,
 )
 from asterisk_compliance.ids import ChannelId
@@ -296,7 +296,7 @@ class Observing:
 
     def _begin(self, leg: _Leg, recording: _Recording, at_ms: int, *, bridged: bool) -> Began:
         told, where, notice = self._told(leg, recording.by)
-        recording.began_ms, recording.told = at_ms, told is Told.TOLD
+        recording.began_ms, recording.told = at_ms, told is InformedState.TOLD
         return Began(
             leg.channel, leg.linkedid, recording.number, recording.by, bridged, told, where, notice
         )
@@ -311,28 +311,28 @@ class Observing:
             late_ms = None if one.told_ms is None else one.told_ms - one.began_ms
             yield Ended(leg.channel, one.number, cause, at_ms - one.began_ms, late_ms)
 
-    def _told(self, leg: _Leg, by: Recorder) -> tuple[Told, Where | None, str]:
+    def _told(self, leg: _Leg, by: Recorder) -> tuple[InformedState, Where | None, str]:
         """O4 and O5."""
         call = self._calls[leg.linkedid]
         alone = by is Recorder.CONFBRIDGE
         heard = _Heard() if alone else call.heard
         if leg.heard.completed:
-            return Told.TOLD, Where.CHANNEL, leg.heard.completed
+            return InformedState.TOLD, Where.CHANNEL, leg.heard.completed
         if heard.completed:
-            return Told.TOLD, Where.CALL, heard.completed
+            return InformedState.TOLD, Where.CALL, heard.completed
         seen = leg.whole and (leg.executed if alone else call.whole and call.executed)
         if not seen:
-            return Told.UNKNOWN, None, ""
+            return InformedState.UNKNOWN, None, ""
         if leg.playing is not None:
-            return Told.DURING, Where.CHANNEL, leg.playing.notice
+            return InformedState.DURING, Where.CHANNEL, leg.playing.notice
         for one in () if alone else call.legs.values():
             if one.playing is not None:
-                return Told.DURING, Where.CALL, one.playing.notice
+                return InformedState.DURING, Where.CALL, one.playing.notice
         if leg.heard.incomplete:
-            return Told.INCOMPLETE, Where.CHANNEL, leg.heard.incomplete
+            return InformedState.INCOMPLETE, Where.CHANNEL, leg.heard.incomplete
         if heard.incomplete:
-            return Told.INCOMPLETE, Where.CALL, heard.incomplete
-        return Told.UNTOLD, None, ""
+            return InformedState.INCOMPLETE, Where.CALL, heard.incomplete
+        return InformedState.UNTOLD, None, ""
 
     # -- channels ------------------------------------------------------------------------
 

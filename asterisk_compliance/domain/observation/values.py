@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from asterisk_compliance.ids import ChannelId
 
 
-class Told(StrEnum):
+class InformedState(StrEnum):
     """What whoever is recorded had heard when it began."""
 
     TOLD = "told"
@@ -23,7 +23,9 @@ class Told(StrEnum):
     UNKNOWN = "unknown"
 
 
-NOT_TOLD: Final = frozenset({Told.DURING, Told.INCOMPLETE, Told.UNTOLD, Told.REFUSED})
+NOT_TOLD: Final = frozenset(
+    {InformedState.DURING, InformedState.INCOMPLETE, InformedState.UNTOLD, InformedState.REFUSED}
+)
 
 
 class Where(StrEnum):
@@ -64,7 +66,7 @@ class Began:
     number: int
     by: Recorder
     bridged: bool
-    told: Told
+    told: InformedState
     where: Where | None
     notice: str
 

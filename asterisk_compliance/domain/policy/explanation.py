@@ -13,18 +13,18 @@ from asterisk_compliance.domain.policy.notice import (
     AgentConsent,
     CaptureFrom,
     Consent,
-    Duty,
     OnJoin,
     OnProblem,
+    RecordingDuty,
     Withdrawal,
 )
 from asterisk_compliance.domain.policy.rules import (
     DEFAULT,
     SITE,
-    Decided,
+    DecidedTerm,
+    PolicyRule,
     Resolution,
-    Rule,
-    Severity,
+    RuleSeverity,
 )
 from asterisk_compliance.domain.policy.terms import FAILURES, RetentionConflict
 
@@ -38,7 +38,7 @@ class Cited:
     """
 
     id: str
-    severity: Severity
+    severity: RuleSeverity
     text: str
     sources: tuple[str, ...]
     warning: str
@@ -110,7 +110,7 @@ class Explanation:
 def explain(
     resolution: Resolution,
     facts: CallFacts,
-    rules: Iterable[Rule],
+    rules: Iterable[PolicyRule],
     *,
     emergency: bool = False,
     notice: str = "",
@@ -166,7 +166,7 @@ def _call(facts: CallFacts) -> Mapping[str, str]:
 _UNKNOWN = "unknown: meets every rule that asks for"
 
 
-def _explained(field: str, decided: Decided) -> Explained:
+def _explained(field: str, decided: DecidedTerm) -> Explained:
     value = "none" if decided.value is None else str(decided.value)
     means = _MEANS[field].get(decided.value) or _MEANS[field][int].format(decided.value)
     return Explained(field, value, means, decided.by, decided.overruled, decided.for_duty)
@@ -188,7 +188,7 @@ def _names(ids: Iterable[str]) -> str:
 _NAMES = {SITE: "the policy itself", DEFAULT: "the default"}
 
 
-def _cited(rule: Rule) -> Cited:
+def _cited(rule: PolicyRule) -> Cited:
     sources = tuple(f"{one.ref}: {one.statute} ({one.checked})" for one in rule.source)
     return Cited(rule.id, rule.severity, rule.text, sources, rule.warning)
 
@@ -217,8 +217,8 @@ _MEANS: Mapping[str, Mapping[Any, str]] = {
         Consent.OPT_IN: "After the completed notice, only a digit accepts; silence refuses.",
     },
     "duty": {
-        Duty.OPTIONAL: "The call may be held without a recording.",
-        Duty.MANDATORY: "The call is not held without a recording.",
+        RecordingDuty.OPTIONAL: "The call may be held without a recording.",
+        RecordingDuty.MANDATORY: "The call is not held without a recording.",
     },
     "capture": {
         CaptureFrom.NOTICE: "Audio is kept from the completed notice on.",

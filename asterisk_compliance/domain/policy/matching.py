@@ -17,7 +17,7 @@ from typing import Any
 from asterisk_compliance.domain.phone_numbers import COUNTRIES
 
 
-class Direction(StrEnum):
+class CallDirection(StrEnum):
     INBOUND = "inbound"
     OUTBOUND = "outbound"
     CALLBACK = "callback"
@@ -51,7 +51,7 @@ class CallFacts:
     """
 
     policy: str
-    direction: Direction
+    direction: CallDirection
     at: datetime
     did: str = ""
     queue: str = ""
@@ -80,7 +80,7 @@ class Match:
     """
 
     policy: frozenset[str] | None = None
-    direction: frozenset[Direction] | None = None
+    direction: frozenset[CallDirection] | None = None
     did: frozenset[str] | None = None
     queue: frozenset[str] | None = None
     country: frozenset[str] | None = None

@@ -62,7 +62,7 @@ class Fallback(StrEnum):
     """Play the notice, and record the caller's direction; the service adopts it later."""
 
 
-class Duty(StrEnum):
+class RecordingDuty(StrEnum):
     OPTIONAL = "optional"
     MANDATORY = "mandatory"
 
@@ -123,7 +123,7 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class ConsentKeys:
     """Which digit means what while we ask; empty: none does."""
 
     accept: str = ""
@@ -202,13 +202,13 @@ class Policy:
     capture: CaptureFrom
     digest: str
     consent: Consent = Consent.NOTICE
-    keys: Keys = Keys()
+    keys: ConsentKeys = ConsentKeys()
     grace_ms: int = 0
     repeats_max: int = 0
     on_refusal: OnProblem = OnProblem.TELL
     on_notice_failure: OnProblem = OnProblem.CONTINUE
     announcements: Mapping[Announcement, Mapping[str, Prompt]] = field(default_factory=dict)
-    duty: Duty = Duty.OPTIONAL
+    duty: RecordingDuty = RecordingDuty.OPTIONAL
     on_recording_failure: OnProblem = OnProblem.CONTINUE
     agent_consent: AgentConsent = AgentConsent.NONE
     on_join: OnJoin = OnJoin.RENOTIFY

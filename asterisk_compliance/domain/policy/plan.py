@@ -17,7 +17,7 @@ from asterisk_compliance.domain.periods import Period
 from asterisk_compliance.domain.policy.notice import (
     Announcement,
     Consent,
-    Keys,
+    ConsentKeys,
     Notice,
     OnPauseForgotten,
     OnWithdrawal,
@@ -26,9 +26,9 @@ from asterisk_compliance.domain.policy.notice import (
     Withdrawal,
     announcement_for,
 )
-from asterisk_compliance.domain.policy.terms import FIELDS, CallTerms, Terms
+from asterisk_compliance.domain.policy.terms import FIELDS, CallTerms, PolicyTerms
 from asterisk_compliance.domain.purposes import PurposeCode
-from asterisk_compliance.domain.retention.schedule import Told, told
+from asterisk_compliance.domain.retention.schedule import StatedRetention, told
 
 
 def announcements_needed(terms: CallTerms) -> frozenset[Announcement]:
@@ -55,10 +55,10 @@ class PolicyPlan:
     """
 
     name: str
-    site: Terms
+    site: PolicyTerms
     notices: Mapping[Consent, Notice]
     languages: tuple[str, ...]
-    keys: Keys
+    keys: ConsentKeys
     grace_ms: int
     repeats_max: int
     announcements: Mapping[Announcement, Mapping[str, Prompt]]
@@ -99,7 +99,7 @@ class PolicyPlan:
         body = msgspec.json.encode(policy, order="sorted")
         return replace(policy, digest=hashlib.sha256(body).hexdigest())
 
-    def _told(self, notice: Notice, terms: CallTerms) -> Told:
+    def _told(self, notice: Notice, terms: CallTerms) -> StatedRetention:
         return told(
             notice.purposes,
             self.needed,

@@ -25,8 +25,8 @@ from asterisk_compliance.domain.policy.terms import (
     FIELDS,
     NOTHING,
     CallTerms,
+    PolicyTerms,
     RetentionConflict,
-    Terms,
     is_impossible,
     is_laxer,
     settled,
@@ -39,7 +39,7 @@ DEFAULT = "default"
 """Stands for a rule's id in a trace, where nobody said anything."""
 
 
-class Severity(StrEnum):
+class RuleSeverity(StrEnum):
     LAW = "law"
     CODE = "code"
     """A code of the industry, or guidance of an authority."""
@@ -79,19 +79,19 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class PolicyRule:
     """One rule, under one revision of its source. A new revision is a new rule.
 
     Attributes:
-        text: What it asks, in plain words, also what no field of :class:`Terms` can say.
+        text: What it asks, in plain words, also what no field of :class:`PolicyTerms` can say.
         warning: What an operator must know before relying on it.
         valid_from, valid_to: Days in ``time_zone``; ``valid_to`` is the first day without it.
     """
 
     id: str
-    terms: Terms = NOTHING
+    terms: PolicyTerms = NOTHING
     match: Match = ALL_CALLS
-    severity: Severity = Severity.SITE
+    severity: RuleSeverity = RuleSeverity.SITE
     source: tuple[Source, ...] = ()
     text: str = ""
     warning: str = ""
@@ -114,7 +114,7 @@ class Rule:
     def is_in_force_on(self, day: date) -> bool:
         return (self.valid_from or day) <= day and (self.valid_to is None or day < self.valid_to)
 
-    def can_meet(self, other: Rule) -> bool:
+    def can_meet(self, other: PolicyRule) -> bool:
         """Whether both can apply to one call."""
         same_zone = self.time_zone.key == other.time_zone.key
         return _days_meet(self, other, slack=timedelta(days=0 if same_zone else 2)) and (
@@ -122,7 +122,7 @@ class Rule:
         )
 
 
-def _days_meet(one: Rule, other: Rule, slack: timedelta) -> bool:
+def _days_meet(one: PolicyRule, other: PolicyRule, slack: timedelta) -> bool:
     """``slack``: midnights of two time zones are up to 26 hours apart."""
     return all(
         start is None or end is None or start < end + slack
@@ -131,7 +131,7 @@ def _days_meet(one: Rule, other: Rule, slack: timedelta) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class DecidedTerm:
     """Why a field has its value.
 
     Attributes:
@@ -152,19 +152,21 @@ class Resolution:
     """What holds for a call, and why.
 
     Attributes:
-        trace: By field of :class:`~asterisk_compliance.domain.policy.terms.Terms`.
+        trace: By field of :class:`~asterisk_compliance.domain.policy.terms.PolicyTerms`.
         applied: The rules that applied, by id.
         conflicts: Not empty: nothing may be recorded under these rules. A configuration in
             which that can happen is found by :func:`reachable_conflicts`.
     """
 
     terms: CallTerms
-    trace: Mapping[str, Decided]
+    trace: Mapping[str, DecidedTerm]
     applied: tuple[str, ...]
     conflicts: tuple[RetentionConflict, ...] = ()
 
 
-def resolve(rules: Iterable[Rule], facts: CallFacts, site: Terms = NOTHING) -> Resolution:
+def resolve(
+    rules: Iterable[PolicyRule], facts: CallFacts, site: PolicyTerms = NOTHING
+) -> Resolution:
     """What holds for the call that ``facts`` describe.
 
     Args:
@@ -177,28 +179,28 @@ def resolve(rules: Iterable[Rule], facts: CallFacts, site: Terms = NOTHING) -> R
     asked.append((SITE, site))
     asked.append((DEFAULT, _left_to_defaults(site)))
     terms = settled(strictest(terms for _, terms in asked))
-    trace: dict[str, Decided] = {}
+    trace: dict[str, DecidedTerm] = {}
     for name in FIELDS:
         trace[name] = _decided(name, getattr(terms, name), asked, trace)
     conflicts = (_conflict(trace),) if is_impossible(terms) else ()
     return Resolution(terms, trace, tuple(rule.id for rule in applying), conflicts)
 
 
-def _left_to_defaults(site: Terms) -> Terms:
+def _left_to_defaults(site: PolicyTerms) -> PolicyTerms:
     silent = {name: getattr(DEFAULTS, name) for name in FIELDS if getattr(site, name) is None}
-    return Terms(**silent)
+    return PolicyTerms(**silent)
 
 
 def _decided(
-    name: str, value: Any, asked: list[tuple[str, Terms]], before: Mapping[str, Decided]
-) -> Decided:
+    name: str, value: Any, asked: list[tuple[str, PolicyTerms]], before: Mapping[str, DecidedTerm]
+) -> DecidedTerm:
     said = [(who, getattr(terms, name)) for who, terms in asked]
     said = [(who, wanted) for who, wanted in said if wanted is not None]
     by = tuple(who for who, wanted in said if wanted == value)
     overruled = tuple(who for who, wanted in said if is_laxer(name, wanted, value))
     if not by and name in FAILURES:
-        return Decided(value, before["duty"].by, overruled, for_duty=True)
-    return Decided(value, _without_default(by), _without_default(overruled))
+        return DecidedTerm(value, before["duty"].by, overruled, for_duty=True)
+    return DecidedTerm(value, _without_default(by), _without_default(overruled))
 
 
 def _without_default(ids: tuple[str, ...]) -> tuple[str, ...]:
@@ -206,19 +208,21 @@ def _without_default(ids: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(one for one in ids if one != DEFAULT) or ids
 
 
-def _conflict(trace: Mapping[str, Decided]) -> RetentionConflict:
+def _conflict(trace: Mapping[str, DecidedTerm]) -> RetentionConflict:
     shortest, longest = trace["retention_min_days"], trace["retention_max_days"]
     return RetentionConflict(shortest.value, longest.value, shortest.by, longest.by)
 
 
-def reachable_conflicts(rules: Iterable[Rule], site: Terms = NOTHING) -> list[RetentionConflict]:
+def reachable_conflicts(
+    rules: Iterable[PolicyRule], site: PolicyTerms = NOTHING
+) -> list[RetentionConflict]:
     """Every pair of rules that no call could satisfy, and that one call could meet.
 
     The longest minimum and the shortest maximum come from one rule each, so pairs are enough:
     if this is empty, no call's :class:`Resolution` has conflicts. ``site`` is one of them, for
     calls of every policy; ask once per policy, with the rules that can apply to it.
     """
-    everyone = [*((rule.id, rule) for rule in rules), (SITE, Rule(id="site", terms=site))]
+    everyone = [*((rule.id, rule) for rule in rules), (SITE, PolicyRule(id="site", terms=site))]
     return [
         RetentionConflict(at_least, at_most, (one,), (other,))
         for one, keeps in everyone
@@ -231,7 +235,7 @@ def reachable_conflicts(rules: Iterable[Rule], site: Terms = NOTHING) -> list[Re
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class RuleChange:
     """A day on which a rule begins or ends, from midnight in the rule's time zone."""
 
     on: date
@@ -240,15 +244,15 @@ class Change:
     warning: str = ""
 
 
-def upcoming(rules: Iterable[Rule], on: date, within_days: int) -> list[Change]:
+def upcoming(rules: Iterable[PolicyRule], on: date, within_days: int) -> list[RuleChange]:
     """The changes after ``on``, up to and including ``within_days`` later, the next first."""
     last = on + timedelta(days=within_days)
     found = [change for rule in rules for change in _changes(rule) if on < change.on <= last]
     return sorted(found, key=lambda change: (change.on, change.rule, change.begins))
 
 
-def _changes(rule: Rule) -> Iterator[Change]:
+def _changes(rule: PolicyRule) -> Iterator[RuleChange]:
     if rule.valid_from is not None:
-        yield Change(rule.valid_from, rule.id, begins=True, warning=rule.warning)
+        yield RuleChange(rule.valid_from, rule.id, begins=True, warning=rule.warning)
     if rule.valid_to is not None:
-        yield Change(rule.valid_to, rule.id, begins=False)
+        yield RuleChange(rule.valid_to, rule.id, begins=False)

@@ -1,9 +1,9 @@
 """What rules ask of a call, and how what several of them ask becomes one: the strictest wins.
 
-Every field of :class:`Terms` is a chain from lax to strict, and ``None`` (the rule says nothing)
-is below all of it. So merging two terms is the maximum in every field: the order in which rules
-stand does not matter, saying a thing twice changes nothing, and one more rule never makes a call
-laxer.
+Every field of :class:`PolicyTerms` is a chain from lax to strict, and ``None`` (the rule says
+nothing) is below all of it. So merging two terms is the maximum in every field: the order in which
+rules stand does not matter, saying a thing twice changes nothing, and one more rule never makes a
+call laxer.
 
 Two things follow after the merge, from all fields together: recording that is *mandatory* never
 goes on unrecorded (:func:`settled`), and a retention period whose minimum is above its maximum is
@@ -21,15 +21,15 @@ from asterisk_compliance.domain.policy.notice import (
     AgentConsent,
     CaptureFrom,
     Consent,
-    Duty,
     OnJoin,
     OnProblem,
+    RecordingDuty,
     Withdrawal,
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class PolicyTerms:
     """What one rule asks. ``None`` says nothing; the order of values is that of their types.
 
     Attributes:
@@ -39,7 +39,7 @@ class Terms:
     """
 
     consent: Consent | None = None
-    duty: Duty | None = None
+    duty: RecordingDuty | None = None
     capture: CaptureFrom | None = None
     on_refusal: OnProblem | None = None
     on_notice_failure: OnProblem | None = None
@@ -58,15 +58,15 @@ class Terms:
                 raise ValueError(f"{name} must be at least 1")
 
 
-NOTHING = Terms()
+NOTHING = PolicyTerms()
 """Says nothing."""
-FIELDS = tuple(field.name for field in fields(Terms))
+FIELDS = tuple(field.name for field in fields(PolicyTerms))
 FAILURES = ("on_refusal", "on_notice_failure", "on_recording_failure")
 """The fields that say what happens to a call that is not recorded."""
 
 _ORDERS: Mapping[str, tuple[object, ...]] = {
     "consent": tuple(Consent),
-    "duty": tuple(Duty),
+    "duty": tuple(RecordingDuty),
     "capture": (CaptureFrom.NOTICE, CaptureFrom.BRIDGED, CaptureFrom.ON_DEMAND),
     **dict.fromkeys(FAILURES, tuple(OnProblem)),
     "agent_consent": tuple(AgentConsent),
@@ -91,7 +91,7 @@ def is_laxer(field: str, one: Any, other: Any) -> bool:
     return strictness(field, one) < strictness(field, other)
 
 
-def merge(one: Terms, other: Terms) -> Terms:
+def merge(one: PolicyTerms, other: PolicyTerms) -> PolicyTerms:
     """The strictest of both in every field."""
     stricter = {
         field: getattr(other, field)
@@ -101,16 +101,16 @@ def merge(one: Terms, other: Terms) -> Terms:
     return replace(one, **stricter)
 
 
-def strictest(terms: Iterable[Terms]) -> Terms:
+def strictest(terms: Iterable[PolicyTerms]) -> PolicyTerms:
     """:func:`merge` of all; of none, terms that say nothing."""
     return reduce(merge, terms, NOTHING)
 
 
-def is_at_least_as_strict(one: Terms, other: Terms) -> bool:
+def is_at_least_as_strict(one: PolicyTerms, other: PolicyTerms) -> bool:
     return not any(is_laxer(field, getattr(one, field), getattr(other, field)) for field in FIELDS)
 
 
-def filled(terms: Terms, defaults: Terms) -> Terms:
+def filled(terms: PolicyTerms, defaults: PolicyTerms) -> PolicyTerms:
     """``terms``, and where they say nothing, ``defaults``.
 
     For a policy's own table and the product's defaults: there the site chooses, and may choose
@@ -122,13 +122,13 @@ def filled(terms: Terms, defaults: Terms) -> Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallTerms:
-    """What holds for a call: :class:`Terms` in which everything is said.
+    """What holds for a call: :class:`PolicyTerms` in which everything is said.
 
     Only a beep and retention periods can be absent: then there is none.
     """
 
     consent: Consent
-    duty: Duty
+    duty: RecordingDuty
     capture: CaptureFrom
     on_refusal: OnProblem
     on_notice_failure: OnProblem
@@ -141,9 +141,9 @@ class CallTerms:
     retention_max_days: int | None
 
 
-DEFAULTS = Terms(
+DEFAULTS = PolicyTerms(
     consent=Consent.NOTICE,
-    duty=Duty.OPTIONAL,
+    duty=RecordingDuty.OPTIONAL,
     capture=CaptureFrom.BRIDGED,
     on_refusal=OnProblem.TELL,
     on_notice_failure=OnProblem.CONTINUE,
@@ -155,21 +155,21 @@ DEFAULTS = Terms(
 """What holds where a policy says nothing."""
 
 
-NEVER_UNRECORDED = Terms(
+NEVER_UNRECORDED = PolicyTerms(
     on_refusal=OnProblem.ALTERNATIVE,
     on_notice_failure=OnProblem.ALTERNATIVE,
     on_recording_failure=OnProblem.ALTERNATIVE,
 )
 
 
-def settled(terms: Terms) -> CallTerms:
+def settled(terms: PolicyTerms) -> CallTerms:
     """What holds, from merged terms: silence filled in, and mandatory recording made good.
 
     Where recording is mandatory, a refusal or a failure leaves by the ``alternative`` or ends
     the call; values that would go on unrecorded are raised to ``alternative``.
     """
     complete = filled(terms, DEFAULTS)
-    if complete.duty is Duty.MANDATORY:
+    if complete.duty is RecordingDuty.MANDATORY:
         complete = merge(complete, NEVER_UNRECORDED)
     return CallTerms(**{field: getattr(complete, field) for field in FIELDS})
 
@@ -188,7 +188,7 @@ class RetentionConflict:
     shortest_max_by: tuple[str, ...] = ()
 
 
-def is_impossible(terms: Terms | CallTerms) -> bool:
+def is_impossible(terms: PolicyTerms | CallTerms) -> bool:
     """Whether the minimum retention is above the maximum."""
     shortest, longest = terms.retention_min_days, terms.retention_max_days
     return shortest is not None and longest is not None and shortest > longest

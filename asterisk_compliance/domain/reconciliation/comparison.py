@@ -19,18 +19,21 @@ from typing import Final, Protocol
 from asterisk_compliance.domain.asterisk.call_records import (
     CHECK_CONTEXT,
     Cdr,
-    Statement,
+    RoutineStatement,
     Unreadable,
     is_printable_id,
 )
 from asterisk_compliance.domain.audit.call_record import (
-    Decided,
     LoggedCall,
+    LoggedDecision,
     LoggedRecording,
     minted_ms,
 )
 from asterisk_compliance.domain.call.decision import Status
-from asterisk_compliance.domain.reconciliation.findings import Finding, FindingId
+from asterisk_compliance.domain.reconciliation.findings import (
+    ReconciliationFinding,
+    ReconciliationFindingId,
+)
 
 LATE_MS: Final = 3_600_000
 """A call that has lasted this long, as far as the log knows, is worth a look."""
@@ -40,7 +43,7 @@ SETTLED_MS: Final = 600_000
 write CDRs in batches, by default every 300 s."""
 
 
-class Place(StrEnum):
+class FilePlace(StrEnum):
     SPOOL = "spool"
     VAULT = "vault"
     QUARANTINE = "quarantine"
@@ -60,7 +63,7 @@ class FoundFile:
         count: How many files; more than one only where there is no name.
     """
 
-    place: Place
+    place: FilePlace
     name: str = ""
     recording: str = ""
     call: str = ""
@@ -70,10 +73,10 @@ class FoundFile:
     count: int = 1
 
 
-class Log(Protocol):
+class LogView(Protocol):
     """What is looked up in the audit log, at the moment of asking."""
 
-    def decision(self, call: str) -> Decided | None:
+    def decision(self, call: str) -> LoggedDecision | None:
         """The decision of a call by our id; ``None``: no row speaks of it."""
 
     def call(self, call: str) -> LoggedCall | None: ...
@@ -88,7 +91,7 @@ class Log(Protocol):
         """Whether a row says that a file of this name was set aside."""
 
 
-class Keys(Protocol):
+class KeySets(Protocol):
     """A set of texts."""
 
     def add(self, key: str, /) -> None: ...
@@ -119,7 +122,7 @@ class View:
         return after and (self.until_ms is None or at_ms < self.until_ms)
 
 
-Stored = Callable[[str, bool], str | None]
+StoredLookup = Callable[[str, bool], str | None]
 """Of a recording's file in the vault, and whether it is the sealed one that is meant: its SHA-256,
 empty if it was not read, ``None``: no file."""
 
@@ -135,7 +138,7 @@ class Comparison:
             calls without a CDR cannot be found, and are not looked for.
     """
 
-    def __init__(self, view: View, log: Log, new_keys: Callable[[], Keys] = set) -> None:
+    def __init__(self, view: View, log: LogView, new_keys: Callable[[], KeySets] = set) -> None:
         self._view = view
         self._log = log
         self._named = new_keys()
@@ -144,7 +147,7 @@ class Comparison:
         self._cdrs_from_ms: int | None = None
         self.without_id = 0
 
-    def cdrs(self, records: Iterable[Cdr | Unreadable]) -> Iterator[Finding]:
+    def cdrs(self, records: Iterable[Cdr | Unreadable]) -> Iterator[ReconciliationFinding]:
         """Hold CDRs against the log."""
         for record in records:
             if isinstance(record, Unreadable):
@@ -154,7 +157,7 @@ class Comparison:
             if self._view.covers(record.started_ms):
                 yield from self._once(*self._of_cdr(record))
 
-    def cel(self, calls: Iterable[Cdr | Unreadable]) -> Iterator[Finding]:
+    def cel(self, calls: Iterable[Cdr | Unreadable]) -> Iterator[ReconciliationFinding]:
         """Hold calls from CEL against the log, and against what the CDRs explained."""
         for call in calls:
             if isinstance(call, Unreadable):
@@ -162,20 +165,22 @@ class Comparison:
             elif self._view.covers(call.started_ms) and self._is_untold(call):
                 yield from self._once(_never_told(call))
 
-    def calls(self, calls: Iterable[LoggedCall], stored: Stored | None) -> Iterator[Finding]:
+    def calls(
+        self, calls: Iterable[LoggedCall], stored: StoredLookup | None
+    ) -> Iterator[ReconciliationFinding]:
         """Look at each call of the log; ``stored`` is ``None`` where no vault is looked at."""
         for call in calls:
             yield from self._once(*self._of_call(call))
             if stored is not None and self._is_settled(call):
                 yield from self._once(*_of_vault(call, stored))
 
-    def files(self, files: Iterable[FoundFile]) -> Iterator[Finding]:
+    def files(self, files: Iterable[FoundFile]) -> Iterator[ReconciliationFinding]:
         """Ask of each file what the log says of it."""
         for file in files:
             if self._view.covers(minted_ms(file.call) if file.call else file.alone_ms):
                 yield from self._once(*self._of_file(file))
 
-    def _once(self, *findings: Finding) -> Iterator[Finding]:
+    def _once(self, *findings: ReconciliationFinding) -> Iterator[ReconciliationFinding]:
         for finding in findings:
             subject = finding.subject
             if not subject:
@@ -198,18 +203,22 @@ class Comparison:
             earlier = (self._cdrs_from_ms, cdr.covers_from_ms)
             self._cdrs_from_ms = min(one for one in earlier if one is not None)
 
-    def _of_cdr(self, cdr: Cdr) -> Iterator[Finding]:
+    def _of_cdr(self, cdr: Cdr) -> Iterator[ReconciliationFinding]:
         spoken_of = False
         for statement in cdr.statements:
             if statement.by_dialplan:
                 spoken_of = True
                 self._account_for(cdr)
-                yield _of_record(FindingId(statement.reason), cdr)
+                yield _of_record(ReconciliationFindingId(statement.reason), cdr)
             elif statement.recorded_alone:
                 spoken_of = True
                 self._account_for(cdr)
                 adopted = any(map(self._log.adopted, cdr.ids))
-                which = FindingId.FALLBACK_NOTICE if adopted else FindingId.FALLBACK_NOT_ADOPTED
+                which = (
+                    ReconciliationFindingId.FALLBACK_NOTICE
+                    if adopted
+                    else ReconciliationFindingId.FALLBACK_NOT_ADOPTED
+                )
                 yield _of_record(which, cdr)
             elif statement.call:
                 spoken_of = True
@@ -217,16 +226,18 @@ class Comparison:
         if not spoken_of and self._must_be_told(cdr):
             yield _never_told(cdr)
 
-    def _of_statement(self, said: Statement, cdr: Cdr) -> Iterator[Finding]:
+    def _of_statement(self, said: RoutineStatement, cdr: Cdr) -> Iterator[ReconciliationFinding]:
         decided = self._log.decision(said.call)
         if decided is None:
             self._account_for(cdr)
-            yield _of_record(FindingId.CDR_WITHOUT_ROW, cdr, call=said.call)
+            yield _of_record(ReconciliationFindingId.CDR_WITHOUT_ROW, cdr, call=said.call)
         elif decided.status and not self._agree(said, decided):
             detail = f"CDR: {said.status}:{said.reason}; row: {decided.status}:{decided.reason}"
-            yield _of_record(FindingId.DECISION_DIFFERS, cdr, call=said.call, detail=detail)
+            yield _of_record(
+                ReconciliationFindingId.DECISION_DIFFERS, cdr, call=said.call, detail=detail
+            )
 
-    def _agree(self, said: Statement, decided: Decided) -> bool:
+    def _agree(self, said: RoutineStatement, decided: LoggedDecision) -> bool:
         if (said.status, said.reason) == (decided.status, decided.reason):
             return True
         # Entered again, the routine is told how an allowed call stands then.
@@ -261,22 +272,22 @@ class Comparison:
         ended = call.ended_ms is not None
         return call.over_for(SETTLED_MS, self._view.now_ms) if ended else self._is_old(call)
 
-    def _of_call(self, call: LoggedCall) -> Iterator[Finding]:
+    def _of_call(self, call: LoggedCall) -> Iterator[ReconciliationFinding]:
         is_old = self._is_old(call)
         if not call.decisions and (call.ended_ms is not None or is_old):
-            yield _of(FindingId.CALL_WITHOUT_DECISION, call)
+            yield _of(ReconciliationFindingId.CALL_WITHOUT_DECISION, call)
         if len(call.decisions) > 1:
             detail = ", ".join(f"{one.status}:{one.reason}" for one in call.decisions)
-            yield _of(FindingId.CALL_WITH_TWO_DECISIONS, call, detail=detail)
+            yield _of(ReconciliationFindingId.CALL_WITH_TWO_DECISIONS, call, detail=detail)
         if call.ended_ms is None and is_old:
-            yield _of(FindingId.CALL_NOT_ENDED, call)
+            yield _of(ReconciliationFindingId.CALL_NOT_ENDED, call)
         if not call.over_for(SETTLED_MS, self._view.now_ms):
             return
         for name, recording in call.recordings.items():
             if recording.requested and not recording.outcome:
-                yield _of(FindingId.RECORDING_NOT_CONCLUDED, call, recording=name)
+                yield _of(ReconciliationFindingId.RECORDING_NOT_CONCLUDED, call, recording=name)
         if call.decisions and self._cdrs_reach(call) and not self._has_cdr(call):
-            yield _of(FindingId.ROW_WITHOUT_CDR, call)
+            yield _of(ReconciliationFindingId.ROW_WITHOUT_CDR, call)
 
     def _has_cdr(self, call: LoggedCall) -> bool:
         return any(name in self._named for name in call.names)
@@ -295,28 +306,46 @@ class Comparison:
         """Whether the dialplan may record it still, or the service adopt it any moment."""
         return file.alone_ms is not None and self._view.now_ms - file.alone_ms < LATE_MS
 
-    def _of_file(self, file: FoundFile) -> Iterator[Finding]:
+    def _of_file(self, file: FoundFile) -> Iterator[ReconciliationFinding]:
         if not file.name:
             detail = f"{file.count} in the {file.place} with other names than recordings have"
-            yield Finding(FindingId.FILE_UNKNOWN, detail=detail)
+            yield ReconciliationFinding(ReconciliationFindingId.FILE_UNKNOWN, detail=detail)
             return
         recording_id, where = file.recording, f"{file.place}/{file.name}"
-        if file.place is Place.QUARANTINE and self._log.quarantined(file.name):
-            yield Finding(FindingId.FILE_QUARANTINED, file.call, recording=recording_id, file=where)
+        if file.place is FilePlace.QUARANTINE and self._log.quarantined(file.name):
+            yield ReconciliationFinding(
+                ReconciliationFindingId.FILE_QUARANTINED,
+                file.call,
+                recording=recording_id,
+                file=where,
+            )
             return
-        if file.place is Place.SPOOL and self._may_be_alone(file):
+        if file.place is FilePlace.SPOOL and self._may_be_alone(file):
             return
         call = self._log.call(file.call) if file.call else None
         recording = call.recordings.get(file.recording) if call else None
         if call is None or recording is None:
-            yield Finding(FindingId.FILE_UNKNOWN, file.call, recording=recording_id, file=where)
+            yield ReconciliationFinding(
+                ReconciliationFindingId.FILE_UNKNOWN, file.call, recording=recording_id, file=where
+            )
             return
         if not call.told:
-            yield _of(FindingId.FILE_WITHOUT_NOTICE, call, recording=recording_id, file=where)
+            yield _of(
+                ReconciliationFindingId.FILE_WITHOUT_NOTICE,
+                call,
+                recording=recording_id,
+                file=where,
+            )
         lives = call.ended_ms is None and not recording.outcome
         if self._is_settled(call) and not lives and not _belongs(file, recording):
             detail = f"the log says: {_standing(recording)}"
-            yield _of(FindingId.FILE_LEFT, call, recording=recording_id, file=where, detail=detail)
+            yield _of(
+                ReconciliationFindingId.FILE_LEFT,
+                call,
+                recording=recording_id,
+                file=where,
+                detail=detail,
+            )
 
 
 def _standing(recording: LoggedRecording) -> str:
@@ -327,44 +356,55 @@ def _standing(recording: LoggedRecording) -> str:
 
 def _belongs(file: FoundFile, recording: LoggedRecording) -> bool:
     """Whether a file should be where it is when its call is over."""
-    kept = file.place is Place.VAULT and file.whole
+    kept = file.place is FilePlace.VAULT and file.whole
     right = file.sealed is recording.sealed
     return kept and right and recording.outcome == "closed" and not recording.removed
 
 
-def _of_vault(call: LoggedCall, stored: Stored) -> Iterator[Finding]:
+def _of_vault(call: LoggedCall, stored: StoredLookup) -> Iterator[ReconciliationFinding]:
     for name, recording in call.recordings.items():
         if recording.outcome != "closed" or recording.removed or recording.disposing:
             continue
         digest = stored(name, recording.sealed)
         if digest is None:
-            yield _of(FindingId.FILE_MISSING, call, recording=name)
+            yield _of(ReconciliationFindingId.FILE_MISSING, call, recording=name)
         elif digest and digest != recording.sha256:
-            yield _of(FindingId.FILE_CHANGED, call, recording=name)
+            yield _of(ReconciliationFindingId.FILE_CHANGED, call, recording=name)
 
 
 def _of(
-    which: FindingId, call: LoggedCall, *, recording: str = "", file: str = "", detail: str = ""
-) -> Finding:
-    return Finding(which, call.call, call.channel, recording, file, call.arrived_ms, detail)
+    which: ReconciliationFindingId,
+    call: LoggedCall,
+    *,
+    recording: str = "",
+    file: str = "",
+    detail: str = "",
+) -> ReconciliationFinding:
+    return ReconciliationFinding(
+        which, call.call, call.channel, recording, file, call.arrived_ms, detail
+    )
 
 
-def _of_record(which: FindingId, cdr: Cdr, *, call: str = "", detail: str = "") -> Finding:
+def _of_record(
+    which: ReconciliationFindingId, cdr: Cdr, *, call: str = "", detail: str = ""
+) -> ReconciliationFinding:
     """By its own channel, or its ``linkedid``. What could be a number or a name is not said."""
     channel = cdr.channel or cdr.linkedid
     if is_printable_id(channel):
-        return Finding(which, call, channel, at_ms=cdr.started_ms, detail=detail)
+        return ReconciliationFinding(which, call, channel, at_ms=cdr.started_ms, detail=detail)
     unusual = "its uniqueid is not of the form that Asterisk gives, and is not printed"
     detail = "; ".join(filter(None, (detail, unusual if channel else "")))
-    return Finding(which, call, at_ms=cdr.started_ms, detail=detail)
+    return ReconciliationFinding(which, call, at_ms=cdr.started_ms, detail=detail)
 
 
-def _never_told(cdr: Cdr) -> Finding:
+def _never_told(cdr: Cdr) -> ReconciliationFinding:
     """By its ``linkedid``, so that the legs of one call are one finding."""
     first = replace(cdr, channel=cdr.linkedid or cdr.channel)
-    return _of_record(FindingId.CALL_NEVER_TOLD, first)
+    return _of_record(ReconciliationFindingId.CALL_NEVER_TOLD, first)
 
 
-def _unreadable(record: Unreadable) -> Finding:
+def _unreadable(record: Unreadable) -> ReconciliationFinding:
     detail = f"{record.count} from record {record.first} on: {record.why}"
-    return Finding(FindingId.CDR_UNREADABLE, file=record.where, detail=detail)
+    return ReconciliationFinding(
+        ReconciliationFindingId.CDR_UNREADABLE, file=record.where, detail=detail
+    )

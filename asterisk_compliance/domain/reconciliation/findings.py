@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 
-class FindingId(StrEnum):
+class ReconciliationFindingId(StrEnum):
     """Stable: programs may look for one. ``docs/reconcile.md`` explains each."""
 
     CALL_NEVER_TOLD = "CALL_NEVER_TOLD"
@@ -35,18 +35,18 @@ class FindingId(StrEnum):
 
 EXPLAINED: Final = frozenset(
     {
-        FindingId.SERVICE_UNAVAILABLE,
-        FindingId.SERVICE_TIMED_OUT,
-        FindingId.EMERGENCY,
-        FindingId.HEARING,
-        FindingId.FILE_QUARANTINED,
-        FindingId.FALLBACK_NOTICE,
+        ReconciliationFindingId.SERVICE_UNAVAILABLE,
+        ReconciliationFindingId.SERVICE_TIMED_OUT,
+        ReconciliationFindingId.EMERGENCY,
+        ReconciliationFindingId.HEARING,
+        ReconciliationFindingId.FILE_QUARANTINED,
+        ReconciliationFindingId.FALLBACK_NOTICE,
     }
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ReconciliationFinding:
     """One thing that was found. It holds ids only, never a number or a name.
 
     Attributes:
@@ -57,7 +57,7 @@ class Finding:
         detail: What differs, where that is not the same for every such finding.
     """
 
-    id: FindingId
+    id: ReconciliationFindingId
     call: str = ""
     channel: str = ""
     recording: str = ""
@@ -76,95 +76,95 @@ class Finding:
         return f"{self.id} {about}" if about else ""
 
 
-class Words(NamedTuple):
+class FindingWords(NamedTuple):
     """One sentence each, without a full stop."""
 
     what: str
     todo: str
 
 
-WORDS: dict[FindingId, Words] = {
-    FindingId.CALL_NEVER_TOLD: Words(
+WORDS: dict[ReconciliationFindingId, FindingWords] = {
+    ReconciliationFindingId.CALL_NEVER_TOLD: FindingWords(
         "answered, and never reached the service",
         "call the routine before Queue() or Dial() in its context, or name the contexts that count",
     ),
-    FindingId.CDR_WITHOUT_ROW: Words(
+    ReconciliationFindingId.CDR_WITHOUT_ROW: FindingWords(
         "the CDR names a call that the log does not know",
         "is this the right store? else verify the log: rows of a call were lost",
     ),
-    FindingId.ROW_WITHOUT_CDR: Words(
+    ReconciliationFindingId.ROW_WITHOUT_CDR: FindingWords(
         "decided, and Asterisk has no CDR of it",
         "name every CDR file of the time, rotated ones too; else look why Asterisk wrote none",
     ),
-    FindingId.DECISION_DIFFERS: Words(
+    ReconciliationFindingId.DECISION_DIFFERS: FindingWords(
         "the CDR says another decision than the log",
         "look for what else sets CDR(userfield), and at calls show",
     ),
-    FindingId.CDR_UNREADABLE: Words(
+    ReconciliationFindingId.CDR_UNREADABLE: FindingWords(
         "records that cannot be compared",
         "set loguniqueid and loguserfield in cdr.conf, or name the columns",
     ),
-    FindingId.CALL_WITHOUT_DECISION: Words(
+    ReconciliationFindingId.CALL_WITHOUT_DECISION: FindingWords(
         "arrived, and has no decision",
         "look at calls show and at the service's log of that time",
     ),
-    FindingId.CALL_WITH_TWO_DECISIONS: Words(
+    ReconciliationFindingId.CALL_WITH_TWO_DECISIONS: FindingWords(
         "has more than one initial decision",
         "verify the log; this is a defect of ours: report it",
     ),
-    FindingId.CALL_NOT_ENDED: Words(
+    ReconciliationFindingId.CALL_NOT_ENDED: FindingWords(
         "began more than an hour ago, and has not ended",
         "ask Asterisk whether the channel is there; if not, the service did not see its end",
     ),
-    FindingId.RECORDING_NOT_CONCLUDED: Words(
+    ReconciliationFindingId.RECORDING_NOT_CONCLUDED: FindingWords(
         "the call is over, and nothing says what became of its recording",
         "look for its files in the spool and at the service's log of that time",
     ),
-    FindingId.FILE_UNKNOWN: Words(
+    ReconciliationFindingId.FILE_UNKNOWN: FindingWords(
         "a file of which no row speaks",
         "let nobody hear it; find out who put it there; is this the right store?",
     ),
-    FindingId.FILE_LEFT: Words(
+    ReconciliationFindingId.FILE_LEFT: FindingWords(
         "a file that should not be there any more",
         "look at the outcome and at calls show; take it out of the spool by hand",
     ),
-    FindingId.FILE_MISSING: Words(
+    ReconciliationFindingId.FILE_MISSING: FindingWords(
         "was closed and never removed, and is not in the vault",
         "restore it from a backup, or record why it is gone",
     ),
-    FindingId.FILE_CHANGED: Words(
+    ReconciliationFindingId.FILE_CHANGED: FindingWords(
         "is not the file whose digest the log holds",
         "do not rely on it; restore it from a backup",
     ),
-    FindingId.FILE_WITHOUT_NOTICE: Words(
+    ReconciliationFindingId.FILE_WITHOUT_NOTICE: FindingWords(
         "a file of a call without a completed notice",
         "quarantine it: let nobody hear it, and decide with the compliance officer",
     ),
-    FindingId.SERVICE_UNAVAILABLE: Words(
+    ReconciliationFindingId.SERVICE_UNAVAILABLE: FindingWords(
         "the service was not there, and the call went on unrecorded",
         "look whether the service was down as long as you think",
     ),
-    FindingId.SERVICE_TIMED_OUT: Words(
+    ReconciliationFindingId.SERVICE_TIMED_OUT: FindingWords(
         "the service did not answer in time, and the call went on unrecorded",
         "look why: the service's log, the load of the machine",
     ),
-    FindingId.EMERGENCY: Words(
+    ReconciliationFindingId.EMERGENCY: FindingWords(
         "an emergency number was dialled; neither told nor recorded",
         "nothing",
     ),
-    FindingId.HEARING: Words(
+    ReconciliationFindingId.HEARING: FindingWords(
         "somebody wanted to hear a recording; such a call is neither told nor recorded",
         "nothing",
     ),
-    FindingId.FILE_QUARANTINED: Words(
+    ReconciliationFindingId.FILE_QUARANTINED: FindingWords(
         "a file that no call of the log knows, set aside by the service",
         "decide with the compliance officer what becomes of it",
     ),
-    FindingId.FALLBACK_NOTICE: Words(
+    ReconciliationFindingId.FALLBACK_NOTICE: FindingWords(
         "told and recorded by the dialplan alone, and adopted",
         "look whether the service was down as long as you think",
     ),
-    FindingId.FALLBACK_NOT_ADOPTED: Words(
+    ReconciliationFindingId.FALLBACK_NOT_ADOPTED: FindingWords(
         "told and recorded by the dialplan alone, and the log has no such recording",
         "start the service; is its file in the spool or in quarantine? could Asterisk write it?",
     ),

@@ -36,5 +36,5 @@ _SETTLED: Final = {
 
 
 def recorded(level: str) -> Recorded:
-    """Of a recording with this level (:data:`~asterisk_compliance.domain.audit.projection.LEVELS`)."""
+    """The word for a recording with this level, one of the projection's ``LEVELS``."""
     return _SETTLED.get(level, Recorded.OPEN)

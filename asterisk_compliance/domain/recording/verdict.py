@@ -38,7 +38,7 @@ UNFLUSHED_MS = 2_048
 KERNEL_TICK_MS = 10
 """A file is dated by the kernel's last tick: so long before it was written at most (100 Hz)."""
 
-Span: TypeAlias = tuple[int, int]
+AudioSpan: TypeAlias = tuple[int, int]
 """From (included) and to (excluded), counted from the beginning of a file."""
 
 
@@ -53,7 +53,7 @@ class Capture(StrEnum):
     ENDED = "ended"
 
 
-class Outcome(StrEnum):
+class CaptureOutcome(StrEnum):
     CLOSED = "closed"
     EMPTY = "empty"
     """Files without a sample: the caller gave up before anybody was there."""
@@ -70,7 +70,7 @@ class Length(StrEnum):
     """Nobody told us how long the parties were bridged."""
 
 
-class Direction(StrEnum):
+class AudioDirection(StrEnum):
     HEARD = "heard"
     SILENT = "silent"
     MISSING = "missing"
@@ -183,21 +183,21 @@ class Expected(Struct, frozen=True):
         )
         return replace(self, blanks=tuple(blanks))
 
-    def blanked(self, length: int, per_ms: int = 1, *, others: bool) -> tuple[Span, ...]:
+    def blanked(self, length: int, per_ms: int = 1, *, others: bool) -> tuple[AudioSpan, ...]:
         """Where to blank the track of the others, or the caller's: disjoint, in order."""
         blanks = [b for b in self.blanks if others or b.tracks is Tracks.BOTH]
         return disjoint(span(blank, length, per_ms) for blank in blanks)
 
 
-def span(stretch: Blank | Doubt, length: int, per_ms: int = 1) -> Span:
+def span(stretch: Blank | Doubt, length: int, per_ms: int = 1) -> AudioSpan:
     """Where a stretch lies in files whose longer one has ``length`` units, ``per_ms`` to the ms."""
     from_end, to_end = stretch.from_end_ms * per_ms, stretch.to_end_ms * per_ms
     return max(length - from_end, 0), max(length - to_end, 0)
 
 
-def disjoint(spans: Iterable[Span]) -> tuple[Span, ...]:
+def disjoint(spans: Iterable[AudioSpan]) -> tuple[AudioSpan, ...]:
     """The same without overlaps and in order; spans that only touch stay two."""
-    found: list[Span] = []
+    found: list[AudioSpan] = []
     for begin, end in sorted(spans):
         if found and begin < found[-1][1]:
             found[-1] = (found[-1][0], max(end, found[-1][1]))
@@ -206,7 +206,7 @@ def disjoint(spans: Iterable[Span]) -> tuple[Span, ...]:
     return tuple(found)
 
 
-def overlap(spans: Iterable[Span], begin: int, end: int) -> int:
+def overlap(spans: Iterable[AudioSpan], begin: int, end: int) -> int:
     """How much of ``begin`` to ``end`` disjoint spans cover."""
     return sum(max(min(to, end) - max(since, begin), 0) for since, to in spans)
 
@@ -229,7 +229,7 @@ class Track(Struct, frozen=True):
     blanked_ms: int = 0
 
 
-class Sealed(Struct, frozen=True):
+class SealedRecording(Struct, frozen=True):
     """A recording in the vault, encrypted.
 
     Attributes:
@@ -259,8 +259,8 @@ class Measured(Struct, frozen=True):
     tx: Track | None
     joined_sha256: str = ""
     joined_bytes: int = 0
-    lost: tuple[Span, ...] = ()
-    sealed: Sealed | None = None
+    lost: tuple[AudioSpan, ...] = ()
+    sealed: SealedRecording | None = None
 
     @property
     def blanked_ms(self) -> int:
@@ -268,7 +268,7 @@ class Measured(Struct, frozen=True):
         return sum(track.blanked_ms for track in (self.rx, self.tx) if track is not None)
 
 
-class Verdict(Struct, frozen=True):
+class RecordingVerdict(Struct, frozen=True):
     """What a recording is.
 
     Attributes:
@@ -278,20 +278,20 @@ class Verdict(Struct, frozen=True):
         again: What to judge it by when it is tried again; ``None``: it must not be.
     """
 
-    outcome: Outcome
+    outcome: CaptureOutcome
     expected_ms: int | None = None
     length_ms: int = 0
     length: Length = Length.UNKNOWN
-    rx: Direction = Direction.MISSING
-    tx: Direction = Direction.MISSING
+    rx: AudioDirection = AudioDirection.MISSING
+    tx: AudioDirection = AudioDirection.MISSING
     header_closed: bool = True
     problem: str = ""
     sha256: str = ""
     rx_sha256: str = ""
     tx_sha256: str = ""
     blanked_ms: int = 0
-    lost: tuple[Span, ...] = ()
-    sealed: Sealed | None = None
+    lost: tuple[AudioSpan, ...] = ()
+    sealed: SealedRecording | None = None
     again: Expected | None = None
 
     @property
@@ -306,7 +306,7 @@ class Verdict(Struct, frozen=True):
         only; a missing one always.
         """
         return (
-            self.outcome is Outcome.CLOSED
+            self.outcome is CaptureOutcome.CLOSED
             and self.length in {Length.OK, Length.UNKNOWN}
             and self._as_promised(self.rx)
             and self._as_promised(self.tx)
@@ -314,29 +314,29 @@ class Verdict(Struct, frozen=True):
             and not self.lost
         )
 
-    def _as_promised(self, direction: Direction) -> bool:
-        if direction is Direction.SILENT:
+    def _as_promised(self, direction: AudioDirection) -> bool:
+        if direction is AudioDirection.SILENT:
             return self.length_ms < SILENCE_COUNTS_FROM_MS
-        return direction is not Direction.MISSING
+        return direction is not AudioDirection.MISSING
 
 
-def judge(measured: Measured, expected: Expected) -> Verdict:
+def judge(measured: Measured, expected: Expected) -> RecordingVerdict:
     """Say what the recording is, from what was measured and what it should be."""
     rx, tx = measured.rx, measured.tx if expected.others else None
     tracks = [track for track in (rx, tx) if track is not None]
     if not tracks:
-        return Verdict(Outcome.MISSING, expected.length_ms)
+        return RecordingVerdict(CaptureOutcome.MISSING, expected.length_ms)
     length_ms = max(track.length_ms for track in tracks)
     length = _length(length_ms, expected.length_ms)
     if length_ms == 0:
-        return Verdict(Outcome.EMPTY, expected.length_ms, length=length)
-    return Verdict(
-        Outcome.CLOSED,
+        return RecordingVerdict(CaptureOutcome.EMPTY, expected.length_ms, length=length)
+    return RecordingVerdict(
+        CaptureOutcome.CLOSED,
         expected.length_ms,
         length_ms=length_ms,
         length=length,
         rx=_direction(rx),
-        tx=_direction(tx) if expected.others else Direction.NOT_KEPT,
+        tx=_direction(tx) if expected.others else AudioDirection.NOT_KEPT,
         header_closed=all(track.closed for track in tracks),
         sha256=measured.joined_sha256,
         rx_sha256=rx.sha256 if rx else "",
@@ -362,11 +362,11 @@ def _length(length_ms: int, expected_ms: int | None) -> Length:
     return Length.OK
 
 
-def _direction(track: Track | None) -> Direction:
+def _direction(track: Track | None) -> AudioDirection:
     if track is None:
-        return Direction.MISSING
+        return AudioDirection.MISSING
     if track.audible_ms >= SILENT_BELOW_MS:
-        return Direction.HEARD
+        return AudioDirection.HEARD
     if 0 < track.length_ms <= track.blanked_ms:
-        return Direction.NOT_KEPT
-    return Direction.SILENT
+        return AudioDirection.NOT_KEPT
+    return AudioDirection.SILENT

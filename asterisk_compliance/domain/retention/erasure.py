@@ -23,7 +23,7 @@ _AUTHORITY = re.compile(r"[A-Z]{2,12}(?:[-/.][A-Z0-9]{1,16}){1,4}")
 _SHORTEST_WORD = 3
 
 
-class Ground(StrEnum):
+class ErasureGround(StrEnum):
     """Why somebody is erased. Values go into stored rows: never renamed, never reused."""
 
     PURPOSE_FULFILLED = "PURPOSE_FULFILLED"
@@ -39,18 +39,18 @@ class Ground(StrEnum):
     OWN_TEST = "OWN_TEST"
 
 
-SOURCES: Mapping[Ground, str] = {
-    Ground.PURPOSE_FULFILLED: "APPI Art. 22; GDPR Art. 5(1)(e)",
-    Ground.RETENTION_ENDED: "APPI Art. 22; GDPR Art. 5(1)(e)",
-    Ground.JP_CEASE_USE: "APPI Art. 35",
-    Ground.GDPR_NOT_NECESSARY: "GDPR Art. 17(1)(a)",
-    Ground.GDPR_CONSENT_WITHDRAWN: "GDPR Art. 17(1)(b)",
-    Ground.GDPR_OBJECTION: "GDPR Art. 17(1)(c)",
-    Ground.GDPR_UNLAWFUL: "GDPR Art. 17(1)(d)",
-    Ground.GDPR_LEGAL_OBLIGATION: "GDPR Art. 17(1)(e)",
-    Ground.GDPR_CHILD: "GDPR Art. 17(1)(f)",
-    Ground.ORDER: "an order of a court or a supervisory authority",
-    Ground.OWN_TEST: "a call that the site made to test itself",
+SOURCES: Mapping[ErasureGround, str] = {
+    ErasureGround.PURPOSE_FULFILLED: "APPI Art. 22; GDPR Art. 5(1)(e)",
+    ErasureGround.RETENTION_ENDED: "APPI Art. 22; GDPR Art. 5(1)(e)",
+    ErasureGround.JP_CEASE_USE: "APPI Art. 35",
+    ErasureGround.GDPR_NOT_NECESSARY: "GDPR Art. 17(1)(a)",
+    ErasureGround.GDPR_CONSENT_WITHDRAWN: "GDPR Art. 17(1)(b)",
+    ErasureGround.GDPR_OBJECTION: "GDPR Art. 17(1)(c)",
+    ErasureGround.GDPR_UNLAWFUL: "GDPR Art. 17(1)(d)",
+    ErasureGround.GDPR_LEGAL_OBLIGATION: "GDPR Art. 17(1)(e)",
+    ErasureGround.GDPR_CHILD: "GDPR Art. 17(1)(f)",
+    ErasureGround.ORDER: "an order of a court or a supervisory authority",
+    ErasureGround.OWN_TEST: "a call that the site made to test itself",
 }
 """The source of each ground. The law decides whether it applies; nothing here does."""
 

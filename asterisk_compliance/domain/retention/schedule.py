@@ -41,7 +41,7 @@ WITHDRAWN_AFTER_MS: Final = 3_600_000
 """So long after its end a call has deleted what it can delete."""
 
 
-class Ground(StrEnum):
+class RetentionGround(StrEnum):
     """Why a recording is disposed of. Values go into stored rows: never renamed, never reused."""
 
     NOT_NEEDED = "NOT_NEEDED"
@@ -60,7 +60,7 @@ class Ground(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class StatedRetention:
     """What held for a recording when it was asked for.
 
     Attributes:
@@ -86,8 +86,8 @@ def _text(name: str, period: Period | None) -> str:
     return name if period is None else f"{name}={period}"
 
 
-def read_told(texts: Iterable[str]) -> Told:
-    """The inverse of :meth:`Told.texts`.
+def read_told(texts: Iterable[str]) -> StatedRetention:
+    """The inverse of :meth:`StatedRetention.texts`.
 
     Raises:
         ValueError: something in it is no period.
@@ -96,7 +96,7 @@ def read_told(texts: Iterable[str]) -> Told:
     said = {name: read_period(period) if equals else None for name, equals, period in pairs}
     limits = {name: said.pop(name, None) for name in (AT_LEAST, AT_MOST, NOTICE)}
     purposes = {PurposeCode(name): period for name, period in said.items()}
-    return Told(purposes, limits[AT_LEAST], limits[AT_MOST], limits[NOTICE])
+    return StatedRetention(purposes, limits[AT_LEAST], limits[AT_MOST], limits[NOTICE])
 
 
 def told(
@@ -106,7 +106,7 @@ def told(
     min_days: int | None,
     max_days: int | None,
     promised: Iterable[Period | None] = (),
-) -> Told:
+) -> StatedRetention:
     """What holds from now on for the recordings of a policy.
 
     Args:
@@ -116,7 +116,7 @@ def told(
         max_days: The policy's maximum.
         promised: By each of the notices that its parties can hear; the shortest counts.
     """
-    return Told(
+    return StatedRetention(
         {code: needed.get(code) for code in purposes},
         None if min_days is None else days(min_days),
         None if max_days is None else days(max_days),
@@ -125,7 +125,7 @@ def told(
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RetentionLimits:
     """What one policy says today.
 
     Attributes:
@@ -149,11 +149,11 @@ class Today:
 
     zone: ZoneInfo
     needed: Mapping[PurposeCode, Period] = field(default_factory=dict)
-    limits: Mapping[str, Limits] = field(default_factory=dict)
+    limits: Mapping[str, RetentionLimits] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptUntil:
     """A recording that is there, as the log knows it.
 
     Attributes:
@@ -166,14 +166,14 @@ class Kept:
     recording: RecordingId
     call: CallId
     policy: str
-    told: Told
+    told: StatedRetention
     began_ms: int
     ended_ms: int | None
     withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DisposalDue:
     """When a recording has to go, and why.
 
     Attributes:
@@ -183,12 +183,12 @@ class Due:
     """
 
     at_ms: int
-    ground: Ground
+    ground: RetentionGround
     rule: str
     period: str = ""
 
 
-class Fate(StrEnum):
+class RecordingFate(StrEnum):
     """What becomes of a recording at some moment."""
 
     KEPT = "kept"
@@ -201,39 +201,41 @@ class _End(NamedTuple):
     """The last day of a period, and whose it is."""
 
     day: date
-    ground: Ground
+    ground: RetentionGround
     rule: str
     period: str
 
 
-def due(kept: Kept, today: Today) -> Due | None:
+def due(kept: KeptUntil, today: Today) -> DisposalDue | None:
     """When and why ``kept`` has to go; ``None``: nothing says when."""
     ends = list(_maxima(kept.policy, kept.told, today, day_of(kept.began_ms, today.zone)))
-    every: list[Due] = []
+    every: list[DisposalDue] = []
     if kept.ended_ms is not None:
         needed = _needed(kept.policy, kept.told, today, day_of(kept.ended_ms, today.zone))
         ends += [needed] if needed else []
         if kept.withdrawn:
             gone_ms = kept.ended_ms + WITHDRAWN_AFTER_MS
-            every.append(Due(gone_ms, Ground.WITHDRAWN, kept.policy))
+            every.append(DisposalDue(gone_ms, RetentionGround.WITHDRAWN, kept.policy))
     if ends:
         first = min(ends, key=lambda end: end.day)
-        every.append(Due(end_of(first.day, today.zone), first.ground, first.rule, first.period))
+        every.append(
+            DisposalDue(end_of(first.day, today.zone), first.ground, first.rule, first.period)
+        )
     return min(every, key=lambda one: one.at_ms, default=None)
 
 
-def is_dated(policy: str, said: Told, today: Today) -> bool:
+def is_dated(policy: str, said: StatedRetention, today: Today) -> bool:
     """Whether anything ever makes the recordings due that were told this."""
     some = date(2000, 1, 1)
     needed = _needed(policy, said, today, some)
     return needed is not None or any(_maxima(policy, said, today, some))
 
 
-def fate(due_at: Due | None, held_by: Iterable[str], at_ms: int) -> Fate:
+def fate(due_at: DisposalDue | None, held_by: Iterable[str], at_ms: int) -> RecordingFate:
     """What becomes at ``at_ms`` of a recording that is due then, and held by these matters."""
     if due_at is None or at_ms < due_at.at_ms:
-        return Fate.KEPT
-    return Fate.HELD if any(held_by) else Fate.DUE
+        return RecordingFate.KEPT
+    return RecordingFate.HELD if any(held_by) else RecordingFate.DUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +251,7 @@ class Before:
     ended_ms: int | None
 
 
-def due_before(policy: str, said: Told, today: Today, at_ms: int) -> Before:
+def due_before(policy: str, said: StatedRetention, today: Today, at_ms: int) -> Before:
     """Which recordings of one policy, and of what one was told, can be due at ``at_ms``.
 
     It may name those of one day too many, and never one too few.
@@ -270,35 +272,35 @@ def due_before(policy: str, said: Told, today: Today, at_ms: int) -> Before:
     )
 
 
-def _needed(policy: str, said: Told, today: Today, ended: date) -> _End | None:
+def _needed(policy: str, said: StatedRetention, today: Today, ended: date) -> _End | None:
     """The end of what the longest purpose needs, or of the minimum; ``None``: without end."""
     ends: list[_End] = []
     for code, then in said.purposes.items():
-        end = _sooner(ended, then, today.needed.get(code), Ground.NOT_NEEDED, code)
+        end = _sooner(ended, then, today.needed.get(code), RetentionGround.NOT_NEEDED, code)
         if end is None:
             return None
         ends.append(end)
     limits = today.limits.get(policy)
     if said.at_least is not None and (limits is None or limits.at_least is not None):
         now = None if limits is None else limits.at_least
-        least = _sooner(ended, said.at_least, now, Ground.AT_LEAST_OVER, AT_LEAST)
+        least = _sooner(ended, said.at_least, now, RetentionGround.AT_LEAST_OVER, AT_LEAST)
         ends += [least] if least and ends else []
     return max(ends, key=lambda end: end.day, default=None)
 
 
-def _maxima(policy: str, said: Told, today: Today, began: date) -> Iterator[_End]:
-    now = today.limits.get(policy, Limits()).at_most
+def _maxima(policy: str, said: StatedRetention, today: Today, began: date) -> Iterator[_End]:
+    now = today.limits.get(policy, RetentionLimits()).at_most
     for period, ground, rule in (
-        (said.at_most, Ground.MAXIMUM_TOLD, policy),
-        (now, Ground.MAXIMUM_NOW, policy),
-        (said.notice, Ground.NOTICE_PROMISED, NOTICE),
+        (said.at_most, RetentionGround.MAXIMUM_TOLD, policy),
+        (now, RetentionGround.MAXIMUM_NOW, policy),
+        (said.notice, RetentionGround.NOTICE_PROMISED, NOTICE),
     ):
         if period is not None:
             yield _End(period.last_day(began), ground, rule, str(period))
 
 
 def _sooner(
-    event: date, then: Period | None, now: Period | None, ground: Ground, rule: str
+    event: date, then: Period | None, now: Period | None, ground: RetentionGround, rule: str
 ) -> _End | None:
     periods = [period for period in (then, now) if period is not None]
     ends = [_End(period.last_day(event), ground, rule, str(period)) for period in periods]

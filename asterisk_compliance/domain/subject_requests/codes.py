@@ -29,14 +29,14 @@ class Right(StrEnum):
     """To whom it was handed over: APPI Article 33(5); GDPR Article 15(1)(c)."""
 
 
-class By(StrEnum):
+class Requester(StrEnum):
     """Who asks."""
 
     PERSON = "PERSON"
     AGENT = "AGENT"
 
 
-class Found(StrEnum):
+class SearchBasis(StrEnum):
     """How the calls of a request were found."""
 
     NUMBER = "NUMBER"
@@ -74,17 +74,17 @@ class Authority(StrEnum):
     LAWYER = "LAWYER"
 
 
-class Verdict(StrEnum):
+class RequestVerdict(StrEnum):
     GRANTED = "GRANTED"
     IN_PART = "IN_PART"
     REFUSED = "REFUSED"
 
 
-class Reason(StrEnum):
+class RequestReason(StrEnum):
     """Why it was decided so."""
 
     LAW = "LAW"
-    """The law gives the right; or it lets us refuse, on a :class:`Refusal`."""
+    """The law gives the right; or it lets us refuse, on a :class:`RequestRefusal`."""
     CODE = "CODE"
     """No law gives it; the industry's code, or our own published rule, does, or does not."""
     GOODWILL = "GOODWILL"
@@ -98,13 +98,13 @@ class Reason(StrEnum):
     """A legal hold stands in the way; the row names its matters."""
 
 
-GRANTING: Final = frozenset({Reason.LAW, Reason.CODE, Reason.GOODWILL})
+GRANTING: Final = frozenset({RequestReason.LAW, RequestReason.CODE, RequestReason.GOODWILL})
 """The reasons for which something is granted as a whole."""
-REFUSING: Final = frozenset(Reason) - {Reason.GOODWILL}
+REFUSING: Final = frozenset(RequestReason) - {RequestReason.GOODWILL}
 """The reasons for which something, or a part of it, is refused; CODE only where no law speaks."""
 
 
-class Refusal(StrEnum):
+class RequestRefusal(StrEnum):
     """On which ground the law lets us refuse. Whether it applies, a person decides."""
 
     JP_RIGHTS_OF_OTHERS = "JP_RIGHTS_OF_OTHERS"
@@ -125,19 +125,19 @@ class Refusal(StrEnum):
         return Regime.JP if self.startswith("JP_") else Regime.EU
 
 
-SOURCES: Final[Mapping[Refusal, str]] = {
-    Refusal.JP_RIGHTS_OF_OTHERS: "APPI Art. 33(2)(i)",
-    Refusal.JP_BUSINESS_IMPEDED: "APPI Art. 33(2)(ii)",
-    Refusal.JP_OTHER_LAW: "APPI Art. 33(2)(iii)",
-    Refusal.JP_NOT_WRONG: "APPI Art. 34",
-    Refusal.JP_NO_CAUSE: "APPI Art. 35",
-    Refusal.JP_OTHER_MEASURES: "APPI Art. 35, provisos",
-    Refusal.GDPR_RIGHTS_OF_OTHERS: "GDPR Art. 15(4)",
-    Refusal.GDPR_EXCESSIVE: "GDPR Art. 12(5)(b)",
-    Refusal.GDPR_NOT_WRONG: "GDPR Art. 16",
-    Refusal.GDPR_NO_CAUSE: "GDPR Art. 17(1), 18(1), 21(1)",
-    Refusal.GDPR_LEGAL_OBLIGATION: "GDPR Art. 17(3)(b)",
-    Refusal.GDPR_CLAIMS: "GDPR Art. 17(3)(e)",
+SOURCES: Final[Mapping[RequestRefusal, str]] = {
+    RequestRefusal.JP_RIGHTS_OF_OTHERS: "APPI Art. 33(2)(i)",
+    RequestRefusal.JP_BUSINESS_IMPEDED: "APPI Art. 33(2)(ii)",
+    RequestRefusal.JP_OTHER_LAW: "APPI Art. 33(2)(iii)",
+    RequestRefusal.JP_NOT_WRONG: "APPI Art. 34",
+    RequestRefusal.JP_NO_CAUSE: "APPI Art. 35",
+    RequestRefusal.JP_OTHER_MEASURES: "APPI Art. 35, provisos",
+    RequestRefusal.GDPR_RIGHTS_OF_OTHERS: "GDPR Art. 15(4)",
+    RequestRefusal.GDPR_EXCESSIVE: "GDPR Art. 12(5)(b)",
+    RequestRefusal.GDPR_NOT_WRONG: "GDPR Art. 16",
+    RequestRefusal.GDPR_NO_CAUSE: "GDPR Art. 17(1), 18(1), 21(1)",
+    RequestRefusal.GDPR_LEGAL_OBLIGATION: "GDPR Art. 17(3)(b)",
+    RequestRefusal.GDPR_CLAIMS: "GDPR Art. 17(3)(e)",
 }
 
 
@@ -159,7 +159,7 @@ class Means(StrEnum):
     PORTAL = "PORTAL"
 
 
-class Given(StrEnum):
+class AnswerGiven(StrEnum):
     """What the answer was."""
 
     PACKAGE = "PACKAGE"

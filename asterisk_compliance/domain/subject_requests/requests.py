@@ -15,11 +15,11 @@ from typing import Any, Final
 from asterisk_compliance.domain.audit.encoding import Row, milliseconds
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.deadlines import Basis
-from asterisk_compliance.domain.subject_requests.codes import By, Right, Verdict
+from asterisk_compliance.domain.subject_requests.codes import Requester, RequestVerdict, Right
 from asterisk_compliance.ids import CallId, PartyId, RequestId
 
 
-class State(StrEnum):
+class RequestState(StrEnum):
     OPENED = "OPENED"
     IDENTIFIED = "IDENTIFIED"
     DECIDED = "DECIDED"
@@ -28,7 +28,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class SubjectRequest:
     """A request as its rows say it is; times in Unix milliseconds.
 
     Attributes:
@@ -58,19 +58,19 @@ class Request:
     request: RequestId
     right: Right
     regime: str
-    by: By
+    by: Requester
     requester: PartyId
     received_ms: int
     due_ms: int
     basis: str
     legal_ms: int | None = None
     fee: str = ""
-    state: State = State.OPENED
+    state: RequestState = RequestState.OPENED
     extended: bool = False
     how: str = ""
     authority: str = ""
     calls: Mapping[CallId, str] = field(default_factory=dict)
-    verdict: Verdict | None = None
+    verdict: RequestVerdict | None = None
     reason: str = ""
     ground: str = ""
     cause: str = ""
@@ -87,12 +87,12 @@ class Request:
     @property
     def is_open(self) -> bool:
         """Whether the person waits for an answer."""
-        return self.state not in {State.ANSWERED, State.WITHDRAWN}
+        return self.state not in {RequestState.ANSWERED, RequestState.WITHDRAWN}
 
     @property
     def granted(self) -> frozenset[CallId]:
         """The calls for which it was granted, and not taken back."""
-        if self.state is State.WITHDRAWN or self.verdict in {None, Verdict.REFUSED}:
+        if self.state is RequestState.WITHDRAWN or self.verdict in {None, RequestVerdict.REFUSED}:
             return frozenset()
         return frozenset(self.calls) - self.excepted
 
@@ -109,13 +109,13 @@ class Request:
         return self.is_open and at_ms >= self.due_ms
 
 
-def requests_of(rows: Iterable[Row]) -> dict[RequestId, Request]:
+def requests_of(rows: Iterable[Row]) -> dict[RequestId, SubjectRequest]:
     """The requests that ``rows`` speak of, in order of their opening.
 
     Args:
         rows: In order of ``seq``; those of kinds that do not matter here may be among them.
     """
-    found: dict[RequestId, Request] = {}
+    found: dict[RequestId, SubjectRequest] = {}
     for row in rows:
         if row.kind == Kind.REQUEST_OPENED:
             opened = _opened(row)
@@ -127,13 +127,13 @@ def requests_of(rows: Iterable[Row]) -> dict[RequestId, Request]:
     return found
 
 
-def _opened(row: Row) -> Request:
+def _opened(row: Row) -> SubjectRequest:
     said: Any = row.detail
-    return Request(
+    return SubjectRequest(
         RequestId(said["request"]),
         Right(said["right"]),
         said["regime"],
-        By(said["by"]),
+        Requester(said["by"]),
         PartyId(said["requester"]),
         milliseconds(said["received_at"]),
         milliseconds(said["due_at"]),
@@ -143,36 +143,36 @@ def _opened(row: Row) -> Request:
     )
 
 
-def _with_call(request: Request, row: Row) -> Request:
+def _with_call(request: SubjectRequest, row: Row) -> SubjectRequest:
     """A refusal that did not know of the call is none any more."""
     assert row.call is not None
     person = str(row.detail.get("party", ""))
-    before = _undecided(request) if request.verdict is Verdict.REFUSED else request
+    before = _undecided(request) if request.verdict is RequestVerdict.REFUSED else request
     return replace(before, calls={**request.calls, row.call: person})
 
 
-def _identified(request: Request, row: Row) -> Request:
+def _identified(request: SubjectRequest, row: Row) -> SubjectRequest:
     """A refusal before it is none any more: it has to be decided."""
     said: Any = row.detail
     return _undecided(replace(request, how=said["how"], authority=said["authority"]))
 
 
-def _undecided(request: Request) -> Request:
-    state = State.IDENTIFIED if request.how else State.OPENED
+def _undecided(request: SubjectRequest) -> SubjectRequest:
+    state = RequestState.IDENTIFIED if request.how else RequestState.OPENED
     return replace(request, state=state, verdict=None, reason="", ground="", matters=())
 
 
-def _extended(request: Request, row: Row) -> Request:
+def _extended(request: SubjectRequest, row: Row) -> SubjectRequest:
     due_ms = milliseconds(str(row.detail["due_at"]))
     return replace(request, due_ms=due_ms, legal_ms=due_ms, basis=Basis.STATUTORY, extended=True)
 
 
-def _decided(request: Request, row: Row) -> Request:
+def _decided(request: SubjectRequest, row: Row) -> SubjectRequest:
     said: Any = row.detail
     return replace(
         request,
-        state=State.DECIDED,
-        verdict=Verdict(said["verdict"]),
+        state=RequestState.DECIDED,
+        verdict=RequestVerdict(said["verdict"]),
         reason=said["reason"],
         ground=said["ground"],
         cause=said["cause"],
@@ -182,31 +182,31 @@ def _decided(request: Request, row: Row) -> Request:
     )
 
 
-def _begun(request: Request, _row: Row) -> Request:
+def _begun(request: SubjectRequest, _row: Row) -> SubjectRequest:
     return replace(request, begun=True)
 
 
-def _carried_out(request: Request, row: Row) -> Request:
+def _carried_out(request: SubjectRequest, row: Row) -> SubjectRequest:
     said: Any = row.detail
     kept = frozenset(map(CallId, said["kept"]))
     matters = tuple(sorted({*request.matters, *said["matters"]}))
     return replace(request, carried_out=True, kept=kept, matters=matters)
 
 
-def _answered(request: Request, row: Row) -> Request:
+def _answered(request: SubjectRequest, row: Row) -> SubjectRequest:
     at_ms = milliseconds(row.at)
-    return replace(request, state=State.ANSWERED, answered_ms=at_ms, over_ms=at_ms)
+    return replace(request, state=RequestState.ANSWERED, answered_ms=at_ms, over_ms=at_ms)
 
 
-def _withdrawn(request: Request, row: Row) -> Request:
-    return replace(request, state=State.WITHDRAWN, over_ms=milliseconds(row.at))
+def _withdrawn(request: SubjectRequest, row: Row) -> SubjectRequest:
+    return replace(request, state=RequestState.WITHDRAWN, over_ms=milliseconds(row.at))
 
 
-def _overdue(request: Request, row: Row) -> Request:
+def _overdue(request: SubjectRequest, row: Row) -> SubjectRequest:
     return replace(request, overdue_ms=milliseconds(str(row.detail["due_at"])))
 
 
-_FOLDED: Final[Mapping[Kind, Callable[[Request, Row], Request]]] = {
+_FOLDED: Final[Mapping[Kind, Callable[[SubjectRequest, Row], SubjectRequest]]] = {
     Kind.REQUEST_CALL: _with_call,
     Kind.REQUEST_IDENTIFIED: _identified,
     Kind.REQUEST_EXTENDED: _extended,

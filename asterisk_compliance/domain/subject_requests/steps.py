@@ -20,21 +20,21 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from asterisk_compliance.domain.deadlines import Regime
-from asterisk_compliance.domain.retention.erasure import Ground
+from asterisk_compliance.domain.retention.erasure import ErasureGround
 from asterisk_compliance.domain.subject_requests.codes import (
     GRANTING,
     REFUSING,
-    By,
-    Reason,
-    Refusal,
+    Requester,
+    RequestReason,
+    RequestRefusal,
+    RequestVerdict,
     Right,
-    Verdict,
 )
-from asterisk_compliance.domain.subject_requests.requests import Request
+from asterisk_compliance.domain.subject_requests.requests import SubjectRequest
 from asterisk_compliance.ids import CallId
 
 
-class Step(StrEnum):
+class RequestStep(StrEnum):
     """What somebody does with a request that was opened."""
 
     SEARCH = "search"
@@ -46,7 +46,7 @@ class Step(StrEnum):
     WITHDRAW = "withdraw"
 
 
-class Problem(StrEnum):
+class StepProblem(StrEnum):
     """Why something cannot be done, as it is said to whoever asked for it."""
 
     OVER = "it was answered or withdrawn"
@@ -75,49 +75,51 @@ class Problem(StrEnum):
     NOT_HELD = "no legal hold stands in the way"
 
 
-def problem(request: Request, step: Step, at_ms: int) -> Problem | None:
+def problem(request: SubjectRequest, step: RequestStep, at_ms: int) -> StepProblem | None:
     """Why ``step`` cannot be done at ``at_ms``; ``None`` if it can."""
-    taken_back = step is Step.WITHDRAW and request.right is Right.STOP_USE and request.granted
+    taken_back = (
+        step is RequestStep.WITHDRAW and request.right is Right.STOP_USE and request.granted
+    )
     if not request.is_open and not taken_back:
-        return Problem.OVER
+        return StepProblem.OVER
     match step:
-        case Step.SEARCH | Step.IDENTIFY | Step.EXTEND | Step.DECIDE:
-            if request.verdict not in {None, Verdict.REFUSED}:
-                return Problem.DECIDED
-            return _not_longer(request, at_ms) if step is Step.EXTEND else None
-        case Step.CARRY_OUT:
-            return None if request.to_be_carried_out else Problem.NOTHING_TO_CARRY_OUT
-        case Step.ANSWER:
+        case RequestStep.SEARCH | RequestStep.IDENTIFY | RequestStep.EXTEND | RequestStep.DECIDE:
+            if request.verdict not in {None, RequestVerdict.REFUSED}:
+                return StepProblem.DECIDED
+            return _not_longer(request, at_ms) if step is RequestStep.EXTEND else None
+        case RequestStep.CARRY_OUT:
+            return None if request.to_be_carried_out else StepProblem.NOTHING_TO_CARRY_OUT
+        case RequestStep.ANSWER:
             if request.verdict is None:
-                return Problem.NOT_DECIDED
-            return Problem.NOT_CARRIED_OUT if request.to_be_carried_out else None
+                return StepProblem.NOT_DECIDED
+            return StepProblem.NOT_CARRIED_OUT if request.to_be_carried_out else None
         case _:
-            return Problem.BEGUN if request.begun else None
+            return StepProblem.BEGUN if request.begun else None
 
 
-def _not_longer(request: Request, at_ms: int) -> Problem | None:
+def _not_longer(request: SubjectRequest, at_ms: int) -> StepProblem | None:
     if request.legal_ms is None:
-        return Problem.NO_LONGER
+        return StepProblem.NO_LONGER
     if request.extended:
-        return Problem.LONGER_ALREADY
-    return Problem.TOO_LATE if at_ms >= request.legal_ms else None
+        return StepProblem.LONGER_ALREADY
+    return StepProblem.TOO_LATE if at_ms >= request.legal_ms else None
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class RequestDecision:
     """What somebody wants to decide; codes as they were written, so they may be none.
 
     Attributes:
         ground: Of a refusal by law: a value of :class:`~.request_codes.Refusal`.
         cause: Of an erasure: a value of
-            :class:`~asterisk_compliance.domain.retention.erasure.Ground`.
+            :class:`~asterisk_compliance.domain.retention.erasure.ErasureGround`.
         purposes: For which the use is stopped.
         excepted: The calls that it leaves out.
         held: The calls that it is about and a legal hold too, with the matters.
         text: There is a text of a correction.
     """
 
-    verdict: Verdict
+    verdict: RequestVerdict
     reason: str
     ground: str = ""
     cause: str = ""
@@ -128,10 +130,10 @@ class Decision:
 
     @property
     def grants(self) -> bool:
-        return self.verdict is not Verdict.REFUSED
+        return self.verdict is not RequestVerdict.REFUSED
 
 
-def decision_problem(request: Request, wish: Decision) -> Problem | None:
+def decision_problem(request: SubjectRequest, wish: RequestDecision) -> StepProblem | None:
     """Why a request cannot be decided so; ``None`` if it can."""
     return (
         _granted_to_nobody(request, wish)
@@ -141,59 +143,61 @@ def decision_problem(request: Request, wish: Decision) -> Problem | None:
     )
 
 
-def _granted_to_nobody(request: Request, wish: Decision) -> Problem | None:
+def _granted_to_nobody(request: SubjectRequest, wish: RequestDecision) -> StepProblem | None:
     if not wish.grants:
         return None
     if not request.how:
-        return Problem.NOT_IDENTIFIED
-    if request.by is By.AGENT and not request.authority:
-        return Problem.NOT_AUTHORISED
-    return None if request.calls else Problem.NO_CALLS
+        return StepProblem.NOT_IDENTIFIED
+    if request.by is Requester.AGENT and not request.authority:
+        return StepProblem.NOT_AUTHORISED
+    return None if request.calls else StepProblem.NO_CALLS
 
 
-def _reasons(request: Request, wish: Decision) -> Problem | None:
-    fitting = GRANTING if wish.verdict is Verdict.GRANTED else REFUSING
+def _reasons(request: SubjectRequest, wish: RequestDecision) -> StepProblem | None:
+    fitting = GRANTING if wish.verdict is RequestVerdict.GRANTED else REFUSING
     if wish.reason not in fitting:
-        return Problem.WRONG_REASON
+        return StepProblem.WRONG_REASON
     match wish.reason:
-        case Reason.CODE if wish.verdict is not Verdict.GRANTED and request.regime != Regime.OWN:
-            return Problem.WRONG_REASON
-        case Reason.NOT_IDENTIFIED if request.how:
-            return Problem.IDENTIFIED
-        case Reason.NOT_AUTHORISED if request.by is not By.AGENT:
-            return Problem.BY_PERSON
-        case Reason.ON_HOLD if not wish.held:
-            return Problem.NOT_HELD
-    by_law = wish.reason == Reason.LAW and wish.verdict is not Verdict.GRANTED
+        case RequestReason.CODE if (
+            wish.verdict is not RequestVerdict.GRANTED and request.regime != Regime.OWN
+        ):
+            return StepProblem.WRONG_REASON
+        case RequestReason.NOT_IDENTIFIED if request.how:
+            return StepProblem.IDENTIFIED
+        case RequestReason.NOT_AUTHORISED if request.by is not Requester.AGENT:
+            return StepProblem.BY_PERSON
+        case RequestReason.ON_HOLD if not wish.held:
+            return StepProblem.NOT_HELD
+    by_law = wish.reason == RequestReason.LAW and wish.verdict is not RequestVerdict.GRANTED
     if not by_law:
-        return Problem.NO_GROUND if wish.ground else None
-    known = wish.ground in set(Refusal)
-    if not known or Refusal(wish.ground).regime != request.regime:
-        return Problem.NO_GROUND
+        return StepProblem.NO_GROUND if wish.ground else None
+    known = wish.ground in set(RequestRefusal)
+    if not known or RequestRefusal(wish.ground).regime != request.regime:
+        return StepProblem.NO_GROUND
     return None
 
 
-def _belongings(request: Request, wish: Decision) -> Problem | None:
+def _belongings(request: SubjectRequest, wish: RequestDecision) -> StepProblem | None:
     """What belongs to one kind of request, and to no other."""
     erases = wish.grants and request.right is Right.ERASE
-    if (wish.cause in set(Ground)) is not erases or (wish.cause and not erases):
-        return Problem.NO_CAUSE
+    if (wish.cause in set(ErasureGround)) is not erases or (wish.cause and not erases):
+        return StepProblem.NO_CAUSE
     if wish.purposes and not (wish.grants and request.right is Right.STOP_USE):
-        return Problem.NO_PURPOSES
+        return StepProblem.NO_PURPOSES
     if wish.text is not (wish.grants and request.right is Right.CORRECT):
-        return Problem.NO_TEXT
+        return StepProblem.NO_TEXT
     return None
 
 
-def _parts(request: Request, wish: Decision) -> Problem | None:
+def _parts(request: SubjectRequest, wish: RequestDecision) -> StepProblem | None:
     if wish.excepted - request.calls.keys():
-        return Problem.NOT_ITS_CALL
+        return StepProblem.NOT_ITS_CALL
     some = bool(wish.excepted) and wish.excepted != request.calls.keys()
-    if some is not (wish.verdict is Verdict.IN_PART) or (wish.excepted and not some):
-        return Problem.EXCEPTED
+    if some is not (wish.verdict is RequestVerdict.IN_PART) or (wish.excepted and not some):
+        return StepProblem.EXCEPTED
     left_out = wish.excepted if wish.grants else request.calls.keys()
-    if wish.reason == Reason.ON_HOLD and left_out != wish.held.keys():
-        return Problem.EXCEPTED
+    if wish.reason == RequestReason.ON_HOLD and left_out != wish.held.keys():
+        return StepProblem.EXCEPTED
     if request.right is Right.ERASE and wish.grants and wish.held.keys() - wish.excepted:
-        return Problem.HELD
+        return StepProblem.HELD
     return None

@@ -86,7 +86,7 @@ class AbroadBasis(StrEnum):
     """The recipient has a system that meets the Commission's standards."""
 
 
-class Item(StrEnum):
+class ProvidedItem(StrEnum):
     """What was handed over. Values stand in rows: never renamed, never reused."""
 
     RECORDING = "RECORDING"
@@ -119,7 +119,7 @@ LONGEST_VALUE: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True)
-class Recipient:
+class ProvisionRecipient:
     """Who receives it; every value identifies somebody, and stands in no row.
 
     Attributes:
@@ -148,7 +148,7 @@ class Recipient:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class ProvisionTerms:
     """How it is handed over.
 
     Attributes:
@@ -159,7 +159,7 @@ class Terms:
 
     ground: ProvisionGround
     country: str
-    items: frozenset[Item]
+    items: frozenset[ProvidedItem]
     day: date
     abroad: AbroadBasis | None = None
 
@@ -175,7 +175,7 @@ class Terms:
 
 
 def problem_of(
-    terms: Terms, recipient: Recipient, *, home: str | None, today: date
+    terms: ProvisionTerms, recipient: ProvisionRecipient, *, home: str | None, today: date
 ) -> ProvisionProblem | None:
     """What is wrong with a provision; ``None``: it can be recorded.
 
@@ -199,15 +199,15 @@ def problem_of(
     return next((problem for is_wrong, problem in wrong if is_wrong), None)
 
 
-def _is_too_long(recipient: Recipient) -> bool:
+def _is_too_long(recipient: ProvisionRecipient) -> bool:
     return any(len(value) > LONGEST_VALUE for value in recipient.values().values())
 
 
-def _lacks_basis(terms: Terms, home: str | None) -> bool:
+def _lacks_basis(terms: ProvisionTerms, home: str | None) -> bool:
     return terms.country != home and terms.abroad is None and terms.ground not in EXEMPT
 
 
-def _lacks_representative(terms: Terms, recipient: Recipient) -> bool:
+def _lacks_representative(terms: ProvisionTerms, recipient: ProvisionRecipient) -> bool:
     return terms.needs_record and not recipient.is_person and not recipient.representative
 
 
@@ -238,7 +238,7 @@ class Provision:
     @property
     def has_audio(self) -> bool:
         """Whether the recording itself was handed over, or may be."""
-        return Item.RECORDING in self.items
+        return ProvidedItem.RECORDING in self.items
 
     def last_day(self, period: Period) -> date:
         """The last day on which its values must be there, with the period of today."""

@@ -25,7 +25,7 @@ from asterisk_compliance.domain.third_parties.provisions import (
     EXEMPT,
     LONGEST_VALUE,
     NO_THIRD_PARTY,
-    Item,
+    ProvidedItem,
     ProvisionProblem,
 )
 from asterisk_compliance.ids import PartyId
@@ -96,7 +96,7 @@ class ReceivedTerms:
 
     ground: ReceivedGround
     country: str
-    items: frozenset[Item]
+    items: frozenset[ProvidedItem]
     day: date
 
     @property

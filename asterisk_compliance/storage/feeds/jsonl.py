@@ -23,10 +23,10 @@ import structlog
 
 from asterisk_compliance.domain.audit.encoding import decode
 from asterisk_compliance.errors import LogBroken
-from asterisk_compliance.storage.feeds.jsonl_archive import Sealed, seal, sealed_files
-from asterisk_compliance.storage.log.audit_log import AuditLog
+from asterisk_compliance.storage.feeds.jsonl_archive import ArchivedLines, seal, sealed_files
+from asterisk_compliance.storage.log.audit_log import AuditLogStore
 from asterisk_compliance.storage.log.reader import RowQuery, StoreReader
-from asterisk_compliance.storage.log.stored import Stored
+from asterisk_compliance.storage.log.stored import StoredRow
 
 if TYPE_CHECKING:
     from aiofiles.threadpool.binary import AsyncBufferedIOBase
@@ -53,7 +53,7 @@ class JsonLines:
 
     def __init__(
         self,
-        log: AuditLog,
+        log: AuditLogStore,
         directory: Path,
         *,
         path: Path | None = None,
@@ -73,7 +73,7 @@ class JsonLines:
         self._path = path or directory / JSON_LINES
         self._full_bytes = full_bytes
         self._keep = keep
-        self._feed: deque[Stored] = deque()
+        self._feed: deque[StoredRow] = deque()
         self._fed = asyncio.Event()
         self._closing = False
         self.next_seq = 0
@@ -95,7 +95,7 @@ class JsonLines:
         else:
             self.next_seq = 0
 
-    def _behind_full(self, full: Sealed) -> int:
+    def _behind_full(self, full: ArchivedLines) -> int:
         """The row after those of a full file; one that was compressed is taken at its name."""
         last = _last_line(full.path, cut=False) if full.is_plain else None
         return self._behind(full.path, last, full.last)
@@ -142,7 +142,7 @@ class JsonLines:
         self._closing = True
         self._fed.set()
 
-    def _take(self, rows: Sequence[Stored]) -> None:
+    def _take(self, rows: Sequence[StoredRow]) -> None:
         if len(self._feed) + len(rows) > FEED_ROWS:
             self._feed.clear()  # the gap shows in seq, and is read from the store
         self._feed.extend(rows[-FEED_ROWS:])
@@ -173,7 +173,7 @@ class JsonLines:
         finally:
             await out.close()
 
-    def _from_feed(self) -> list[Stored]:
+    def _from_feed(self) -> list[StoredRow]:
         """The rows in memory, if they are the next ones."""
         while self._feed and self._feed[0].seq < self.next_seq:
             self._feed.popleft()
@@ -183,7 +183,7 @@ class JsonLines:
         self._feed.clear()
         return rows
 
-    def _from_store(self) -> list[Stored]:
+    def _from_store(self) -> list[StoredRow]:
         query = RowQuery(first_seq=self.next_seq, limit=CHUNK_ROWS)
         with StoreReader(self._directory) as reader:
             return list(reader.rows(query))

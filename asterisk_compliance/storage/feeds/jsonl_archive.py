@@ -20,7 +20,7 @@ from asterisk_compliance.domain.audit.encoding import decode
 from asterisk_compliance.storage.durable_files import sync_directory
 
 
-class Sealed(NamedTuple):
+class ArchivedLines(NamedTuple):
     """One file, by its name.
 
     Attributes:
@@ -34,7 +34,7 @@ class Sealed(NamedTuple):
     path: Path
 
 
-def sealed_files(path: Path) -> list[Sealed]:
+def sealed_files(path: Path) -> list[ArchivedLines]:
     """Those beside ``path``, the one that is written; in the order of the log.
 
     Raises:
@@ -43,12 +43,12 @@ def sealed_files(path: Path) -> list[Sealed]:
     return sorted(_found(path))
 
 
-def _found(path: Path) -> Iterator[Sealed]:
+def _found(path: Path) -> Iterator[ArchivedLines]:
     stem, suffix = re.escape(path.stem), re.escape(path.suffix)
     named = re.compile(rf"{stem}-(\d{{12,}})-(\d{{12,}}){suffix}(\.\w+)?")
     for one in path.parent.iterdir():
         if said := named.fullmatch(one.name):
-            yield Sealed(int(said[1]), int(said[2]), said[3] is None, one)
+            yield ArchivedLines(int(said[1]), int(said[2]), said[3] is None, one)
 
 
 def seal(path: Path, last: int, keep: int) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 
 from asterisk_compliance.errors import LogBroken, StoreUnavailable
 from asterisk_compliance.storage.log.reader import RowQuery, StoreReader
-from asterisk_compliance.storage.log.stored import Stored
+from asterisk_compliance.storage.log.stored import StoredRow
 
 READ_ROWS = 1_000
 
 
-def follow(reader: StoreReader, first: int | None, wait: Callable[[], bool]) -> Iterator[Stored]:
+def follow(reader: StoreReader, first: int | None, wait: Callable[[], bool]) -> Iterator[StoredRow]:
     """Every row from ``first`` on, without a gap; from the next one on if it is ``None``.
 
     No transaction is open while a row is in the caller's hands, however long he keeps it: one that

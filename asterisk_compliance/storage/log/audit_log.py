@@ -21,9 +21,9 @@ import structlog
 from asterisk_compliance.domain.audit.rows import Draft
 from asterisk_compliance.errors import StoreError, StoreUnavailable
 from asterisk_compliance.storage.log.checkpoints import StoredCheckpoint
-from asterisk_compliance.storage.log.migration import Told, nobody
-from asterisk_compliance.storage.log.stored import Stored
-from asterisk_compliance.storage.log.writer import Group, Sign, StoreWriter
+from asterisk_compliance.storage.log.migration import MigrationProgress, no_progress
+from asterisk_compliance.storage.log.stored import StoredRow
+from asterisk_compliance.storage.log.writer import CommitGroup, Sign, StoreWriter
 
 QUEUE_ROWS = 10_000
 WIPE_AGAIN_S = 0.5
@@ -32,9 +32,9 @@ LINGER_S = 0.05
 BATCH_ROWS = 1_000
 """Rows in one transaction at most: bounds how long the first of them waits for the last."""
 
-Subscriber: TypeAlias = Callable[[Sequence[Stored]], None]
+Subscriber: TypeAlias = Callable[[Sequence[StoredRow]], None]
 Checkpointed: TypeAlias = "asyncio.Future[StoredCheckpoint | None]"
-_Outcome: TypeAlias = "Sequence[Group] | StoreError"
+_Outcome: TypeAlias = "Sequence[CommitGroup] | StoreError"
 
 _log = structlog.get_logger(__name__)
 
@@ -55,7 +55,7 @@ class _Sign:
     done: Checkpointed
 
 
-class AuditLog:
+class AuditLogStore:
     """Appends rows; a row is durable when its future says so, and then has its number.
 
     Belongs to the event loop it was opened on; :meth:`append` is called on that loop only.
@@ -83,7 +83,7 @@ class AuditLog:
         log_name: str = "log",
         *,
         queue_rows: int = QUEUE_ROWS,
-        told: Told = nobody,
+        told: MigrationProgress = no_progress,
     ) -> Self:
         """Open the store as its owner; arguments and errors as :meth:`StoreWriter.open`."""
         writer = await asyncio.to_thread(StoreWriter.open, directory, log_name, told)
@@ -238,10 +238,10 @@ class AuditLog:
         self._pending -= rows
         if isinstance(outcome, StoreError):
             _log.error("audit_rows_lost", rows=rows, why=str(outcome))
-            results: Sequence[Group | StoreError] = [outcome] * len(batch)
+            results: Sequence[CommitGroup | StoreError] = [outcome] * len(batch)
         else:
             results = outcome
-        stored: list[Stored] = []
+        stored: list[StoredRow] = []
         for one, result in zip(batch, results, strict=True):
             if isinstance(result, list):
                 stored += result

@@ -111,7 +111,7 @@ def rows_of(db: sqlite3.Connection) -> int:
     return int(found[0]) if found else 0
 
 
-class Kept:
+class BackupSet:
     """The backups that are left beside a database, as its owner keeps and removes them."""
 
     def __init__(self, db: sqlite3.Connection, database: Path) -> None:

@@ -21,7 +21,7 @@ import structlog
 from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.storage.log.backups import back_up, backups_of, rows_of
 
-Told: TypeAlias = Callable[[str], None]
+MigrationProgress: TypeAlias = Callable[[str], None]
 """Is given one line about what goes on, again and again; it must not raise."""
 
 TELL_EVERY_S = 2.0
@@ -32,14 +32,14 @@ _SPARE_BYTES = 64 << 20
 _log = structlog.get_logger(__name__)
 
 
-def nobody(_line: str) -> None:
+def no_progress(_line: str) -> None:
     """Nobody wants to know."""
 
 
 class Telling:
     """What goes on, told as often as :data:`TELL_EVERY_S` says."""
 
-    def __init__(self, told: Told, what: str) -> None:
+    def __init__(self, told: MigrationProgress, what: str) -> None:
         self._told = told
         self._what = what
         self._next_s = 0.0
@@ -53,8 +53,12 @@ class Telling:
         return 0
 
 
-def bring_up(
-    db: sqlite3.Connection, path: Path, version: int, steps: Sequence[str], told: Told = nobody
+def migrate(
+    db: sqlite3.Connection,
+    path: Path,
+    version: int,
+    steps: Sequence[str],
+    told: MigrationProgress = no_progress,
 ) -> None:
     """Take every step from ``version`` on; behind a backup, unless the database is empty.
 

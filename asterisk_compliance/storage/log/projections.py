@@ -8,9 +8,14 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from asterisk_compliance.domain.audit.encoding import decode
-from asterisk_compliance.domain.audit.projection import Change, Column, Table, project
+from asterisk_compliance.domain.audit.projection import (
+    Column,
+    ProjectionChange,
+    ProjectionTable,
+    project,
+)
 
-KEYS: dict[Table, str] = {"calls": "call", "recordings": "recording"}
+KEYS: dict[ProjectionTable, str] = {"calls": "call", "recordings": "recording"}
 
 _STANDING = ("call", "node")
 """Columns that each row of an entry says, and all of them the same, unless somebody else wrote it:
@@ -18,11 +23,11 @@ set once, since each index over one is written again with it."""
 _FIRST = frozenset({"arrived_at", "requested_at"})
 """Columns of rows that mostly make their entry."""
 
-Changes: TypeAlias = "dict[tuple[Table, str], dict[str, Column]]"
+Changes: TypeAlias = "dict[tuple[ProjectionTable, str], dict[str, Column]]"
 """What rows change together, by the entry."""
 
 
-def fold(changes: Changes, change: Change) -> None:
+def fold(changes: Changes, change: ProjectionChange) -> None:
     """Add what one more row changes: of each column the last one counts."""
     entry = changes.setdefault((change.table, change.key), {})
     entry.update(change.columns)
@@ -60,7 +65,7 @@ def rebuild(db: sqlite3.Connection) -> int:
 
 
 def differences(
-    db: sqlite3.Connection, expected: dict[Table, dict[str, dict[str, Column]]]
+    db: sqlite3.Connection, expected: dict[ProjectionTable, dict[str, dict[str, Column]]]
 ) -> Iterable[str]:
     """Compare the tables with entries that were folded from the rows; says what differs."""
     for table, key in KEYS.items():
@@ -80,7 +85,7 @@ def differences(
 
 
 @lru_cache(maxsize=256)
-def _update(table: Table, columns: tuple[str, ...]) -> str:
+def _update(table: ProjectionTable, columns: tuple[str, ...]) -> str:
     """Of an entry that is there and whose standing columns say the same; empty: of nothing else."""
     places = {column: f"{column} = ?{at}" for at, column in enumerate(columns, 2)}
     same = "".join(f" AND {places[column]}" for column in _STANDING if column in places)
@@ -90,7 +95,7 @@ def _update(table: Table, columns: tuple[str, ...]) -> str:
 
 
 @lru_cache(maxsize=256)
-def _upsert(table: Table, columns: tuple[str, ...]) -> str:
+def _upsert(table: ProjectionTable, columns: tuple[str, ...]) -> str:
     """Names come from ``domain/audit/projection.py``, values are always parameters."""
     key = KEYS[table]
     places = ", ".join("?" * (len(columns) + 1))

@@ -15,9 +15,9 @@ from asterisk_compliance.domain.audit.projection import PURPOSE_SEPARATOR, Colum
 from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.storage.log import personal_data as personal
 from asterisk_compliance.storage.log import schema
-from asterisk_compliance.storage.log.stored import Head, Stored
+from asterisk_compliance.storage.log.stored import Head, StoredRow
 
-Entry: TypeAlias = dict[str, Column]
+ListedCall: TypeAlias = dict[str, Column]
 """One line of ``calls`` or ``recordings``, by column (``schema.py``)."""
 
 
@@ -124,7 +124,7 @@ class StoreReader:
         """Changes whenever another connection has committed."""
         return int(self._all("PRAGMA data_version")[0][0])
 
-    def rows(self, query: RowQuery = RowQuery()) -> Iterator[Stored]:
+    def rows(self, query: RowQuery = RowQuery()) -> Iterator[StoredRow]:
         """The rows, in order; read as they are consumed."""
         where = _conditions(
             ("seq >= ?", query.first_seq or None),
@@ -141,11 +141,11 @@ class StoreReader:
             sql = f"SELECT seq, row FROM ({sql}) ORDER BY seq"  # noqa: S608  fixed text
         try:
             for seq, text in self._db.execute(sql, [*where.values, limit]):
-                yield Stored(seq, text.encode())
+                yield StoredRow(seq, text.encode())
         except sqlite3.Error as error:
             raise StoreUnavailable(f"cannot read {self.directory}: {error}") from error
 
-    def calls(self, query: CallQuery = CallQuery()) -> list[Entry]:
+    def calls(self, query: CallQuery = CallQuery()) -> list[ListedCall]:
         """Calls, newest first."""
         where = _conditions(
             ("call = ?", query.call),
@@ -161,7 +161,7 @@ class StoreReader:
             [*where.values, limit],
         )
 
-    def standing(self, node: str, channel: str) -> Entry | None:
+    def standing(self, node: str, channel: str) -> ListedCall | None:
         """The newest call of a channel that has not ended, as the log knows it."""
         found = self._entries(
             "SELECT * FROM calls WHERE channel = ? AND node = ? AND ended_at IS NULL"
@@ -198,13 +198,13 @@ class StoreReader:
     def is_known(self, recording: str) -> bool:
         return bool(self._all("SELECT 1 FROM recordings WHERE recording = ?", [recording]))
 
-    def recordings(self, call: str) -> list[Entry]:
+    def recordings(self, call: str) -> list[ListedCall]:
         """The recordings of a call, in the order of their segments."""
         return self._entries(
             "SELECT * FROM recordings WHERE call = ? ORDER BY length(recording), recording", [call]
         )
 
-    def every_recording(self, query: RecordingQuery = RecordingQuery()) -> list[Entry]:
+    def every_recording(self, query: RecordingQuery = RecordingQuery()) -> list[ListedCall]:
         """Recordings, newest first."""
         where = _conditions(
             ("recording = ?", query.recording),
@@ -229,7 +229,7 @@ class StoreReader:
     def close(self) -> None:
         self._db.close()
 
-    def _entries(self, sql: str, values: list[Column]) -> list[Entry]:
+    def _entries(self, sql: str, values: list[Column]) -> list[ListedCall]:
         try:
             cursor = self._db.execute(sql, values)
             names = [column[0] for column in cursor.description]

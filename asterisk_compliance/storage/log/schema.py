@@ -23,7 +23,7 @@ import sqlite3
 from pathlib import Path
 
 from asterisk_compliance.errors import StoreUnavailable
-from asterisk_compliance.storage.log.migration import Told, bring_up, nobody
+from asterisk_compliance.storage.log.migration import MigrationProgress, migrate, no_progress
 
 DATABASE = "audit.sqlite3"
 BUSY_TIMEOUT_S = 5.0
@@ -280,7 +280,7 @@ MIGRATIONS: tuple[str, ...] = (
 """Number n brings a store from version n to n + 1. Never edited once released; only added to."""
 
 
-def open_for_writing(directory: Path, told: Told = nobody) -> sqlite3.Connection:
+def open_for_writing(directory: Path, told: MigrationProgress = no_progress) -> sqlite3.Connection:
     """Open, create or migrate the store's database; the caller holds the store's lock.
 
     ``told`` is given a line again and again while it is brought up to date.
@@ -301,7 +301,7 @@ def open_for_writing(directory: Path, told: Told = nobody) -> sqlite3.Connection
         db.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
         db.execute("PRAGMA foreign_keys = ON")
         db.execute("PRAGMA secure_delete = ON")  # an erased value leaves no copy in free pages
-        bring_up(db, path, schema_version(db, path), MIGRATIONS, told)
+        migrate(db, path, schema_version(db, path), MIGRATIONS, told)
         db.execute("PRAGMA temp_store = MEMORY")  # what undoes one statement needs no file
     except sqlite3.Error as error:
         db.close()

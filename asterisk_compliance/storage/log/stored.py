@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 
-class Stored(NamedTuple):
+class StoredRow(NamedTuple):
     """A durable row: its number and its canonical bytes."""
 
     seq: int

@@ -43,12 +43,12 @@ from asterisk_compliance.storage.log import (
 from asterisk_compliance.storage.log import (
     personal_data as personal,
 )
-from asterisk_compliance.storage.log.backups import Kept
+from asterisk_compliance.storage.log.backups import BackupSet
 from asterisk_compliance.storage.log.bulk_insert import insert
 from asterisk_compliance.storage.log.checkpoints import StoredCheckpoint
 from asterisk_compliance.storage.log.lock import StoreLock
-from asterisk_compliance.storage.log.migration import Told, nobody
-from asterisk_compliance.storage.log.stored import Head, Stored
+from asterisk_compliance.storage.log.migration import MigrationProgress, no_progress
+from asterisk_compliance.storage.log.stored import Head, StoredRow
 from asterisk_compliance.storage.log.tree import complete_blocks, keep_block
 
 TIDY_AFTER_COMMITS = 100
@@ -58,7 +58,7 @@ _INTO_ROWS = "INSERT OR ROLLBACK INTO rows (seq, row, leaf)"
 down every page that the statement changes, to undo that alone."""
 
 
-Group: TypeAlias = "list[Stored] | ValueError"
+CommitGroup: TypeAlias = "list[StoredRow] | ValueError"
 Sign: TypeAlias = "Callable[[Head], str]"
 """Makes a signed checkpoint of a head."""
 
@@ -78,7 +78,12 @@ class StoreWriter:
     """Owner of the store, for one thread at a time. ``AuditLog`` is the same for asyncio."""
 
     def __init__(
-        self, db: sqlite3.Connection, lock: StoreLock, log: str, search_key: bytes, backups: Kept
+        self,
+        db: sqlite3.Connection,
+        lock: StoreLock,
+        log: str,
+        search_key: bytes,
+        backups: BackupSet,
     ) -> None:
         self.log = log
         self._db = db
@@ -90,7 +95,9 @@ class StoreWriter:
         self._wipe()  # an earlier life may have died before it did
 
     @classmethod
-    def open(cls, directory: Path, log_name: str = "log", told: Told = nobody) -> Self:
+    def open(
+        cls, directory: Path, log_name: str = "log", told: MigrationProgress = no_progress
+    ) -> Self:
         """Take the lock, make or open the store, compare its head with its rows and checkpoints.
 
         Args:
@@ -116,7 +123,7 @@ class StoreWriter:
                 head = check_head(db)
                 complete_blocks(db, head.size)
                 checkpoints.check_start(db, directory, head.size, head.root)
-                backups = Kept(db, directory / schema.DATABASE)
+                backups = BackupSet(db, directory / schema.DATABASE)
             except BaseException:
                 db.close()
                 raise
@@ -128,7 +135,7 @@ class StoreWriter:
             raise
         return cls(db, lock, log, search_key, backups)
 
-    def commit(self, drafts: Sequence[Draft]) -> list[Stored]:
+    def commit(self, drafts: Sequence[Draft]) -> list[StoredRow]:
         """Make ``drafts`` durable, in order, all of them or none.
 
         Raises:
@@ -140,7 +147,7 @@ class StoreWriter:
             raise result
         return result
 
-    def commit_groups(self, groups: Sequence[Sequence[Draft]]) -> list[Group]:
+    def commit_groups(self, groups: Sequence[Sequence[Draft]]) -> list[CommitGroup]:
         """Make several groups of drafts durable in one transaction, in order.
 
         Returns:
@@ -245,7 +252,7 @@ class StoreWriter:
             raise LogBroken("somebody else has written to the audit log")
         return frontier
 
-    def _add(self, frontier: Frontier, group: Sequence[Draft], written: _Written) -> Group:
+    def _add(self, frontier: Frontier, group: Sequence[Draft], written: _Written) -> CommitGroup:
         """Write one group; nothing of it is written before all of it is known to be rows."""
         placed: list[_Placed] = []
         try:
@@ -265,7 +272,7 @@ class StoreWriter:
                 projections.fold(written.changes, change)
             keep_block(self._db, 0, frontier, leaf)
             frontier.append(leaf)
-        return [Stored(row.seq, data) for _, _, row, data in placed]
+        return [StoredRow(row.seq, data) for _, _, row, data in placed]
 
     def _keep_beside(self, seq: int, draft: Draft, salts: personal.Salts) -> None:
         """What follows from row ``seq`` beside the log, and can be erased or changes."""

@@ -15,11 +15,11 @@ from asterisk_compliance.domain.audit.checkpoint import Checkpoint, parse_checkp
 from asterisk_compliance.domain.audit.signed_note import SignedNote, VerifierKey
 from asterisk_compliance.storage.log.checkpoints import CHECKPOINT, named_keys
 from asterisk_compliance.storage.log.stored import Head
-from asterisk_compliance.storage.proofs.verdict import Verdict
+from asterisk_compliance.storage.proofs.verdict import LogVerdict
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class CheckpointMark:
     """A root that the first ``size`` rows must have.
 
     Attributes:
@@ -42,7 +42,7 @@ class Marks:
         self,
         db: sqlite3.Connection,
         directory: Path,
-        verdict: Verdict,
+        verdict: LogVerdict,
         *,
         expect: Head | None,
         key: VerifierKey | None,
@@ -55,7 +55,7 @@ class Marks:
         self._trusted = self._trust(key)
         found = [*self._stored(db), *self._beside(directory), *self._from_outside(anchors)]
         if expect is not None:
-            found.append(Mark(expect.size, expect.root, "the expected head", True, None))
+            found.append(CheckpointMark(expect.size, expect.root, "the expected head", True, None))
         self._marks = sorted(found, key=lambda mark: mark.size, reverse=True)
         self._agreed = 0
         self._disagreed = False
@@ -76,7 +76,7 @@ class Marks:
         for mark in reversed(self._marks):
             verdict.fault(None, f"{mark.what} counts {mark.size} rows, here are {verdict.rows}")
 
-    def _judge(self, mark: Mark, root: bytes) -> None:
+    def _judge(self, mark: CheckpointMark, root: bytes) -> None:
         verdict = self._verdict
         if mark.root != root:
             if not self._disagreed:  # all later ones disagree for the same reason
@@ -113,7 +113,7 @@ class Marks:
             )
         return trusted
 
-    def _stored(self, db: sqlite3.Connection) -> Iterator[Mark]:
+    def _stored(self, db: sqlite3.Connection) -> Iterator[CheckpointMark]:
         for size, note in db.execute("SELECT size, note FROM checkpoints ORDER BY size"):
             self._verdict.checkpoints += 1
             mark = self._mark(note, f"the checkpoint of {size} rows", outside=False)
@@ -122,7 +122,7 @@ class Marks:
             elif mark is not None:
                 yield mark
 
-    def _beside(self, directory: Path) -> Iterator[Mark]:
+    def _beside(self, directory: Path) -> Iterator[CheckpointMark]:
         path = directory / CHECKPOINT
         try:
             note = path.read_text(encoding="utf-8", errors="replace")
@@ -131,14 +131,14 @@ class Marks:
         if (mark := self._mark(note, f"the file {CHECKPOINT}", outside=False)) is not None:
             yield mark
 
-    def _from_outside(self, anchors: Sequence[str]) -> Iterator[Mark]:
+    def _from_outside(self, anchors: Sequence[str]) -> Iterator[CheckpointMark]:
         for number, note in enumerate(anchors, 1):
             which = f" {number}" if len(anchors) > 1 else ""
             mark = self._mark(note, f"the checkpoint{which} from elsewhere", outside=True)
             if mark is not None:
                 yield mark
 
-    def _mark(self, note: str, what: str, *, outside: bool) -> Mark | None:
+    def _mark(self, note: str, what: str, *, outside: bool) -> CheckpointMark | None:
         """Read and check one; what is wrong with it is a fault."""
         try:
             checkpoint, signed = parse_checkpoint(note)
@@ -150,7 +150,7 @@ class Marks:
             self._verdict.fault(None, f"{what} is not signed by a key of this log")
             return None
         self._verdict.origin = checkpoint.origin
-        return Mark(checkpoint.size, checkpoint.root, what, outside, signer)
+        return CheckpointMark(checkpoint.size, checkpoint.root, what, outside, signer)
 
     def _signer(self, checkpoint: Checkpoint, signed: SignedNote) -> VerifierKey | None:
         """The newest key of the log that signed it."""

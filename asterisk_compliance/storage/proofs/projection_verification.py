@@ -20,14 +20,14 @@ import msgspec
 
 from asterisk_compliance.domain.audit.encoding import Row
 from asterisk_compliance.domain.audit.merkle import BLOCK
-from asterisk_compliance.domain.audit.projection import Column, Table, project
+from asterisk_compliance.domain.audit.projection import Column, ProjectionTable, project
 from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.storage.log import projections, schema
 
 FEW_ROWS = 100_000
 """Up to so many rows another process takes longer to begin than it saves."""
 
-Entries: TypeAlias = "dict[Table, dict[str, dict[str, Column]]]"
+Entries: TypeAlias = "dict[ProjectionTable, dict[str, dict[str, Column]]]"
 
 _decode = msgspec.json.Decoder(Row).decode
 _decode_block = msgspec.json.Decoder(list[Row]).decode
@@ -49,7 +49,7 @@ def differences(directory: Path) -> list[str]:
         db.close()
 
 
-class Beside:
+class ConcurrentComparison:
     """Looks for differences while something else is done, if there are rows enough."""
 
     def __init__(self, directory: Path, rows: int, *, wanted: bool) -> None:

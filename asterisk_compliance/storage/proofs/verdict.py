@@ -10,7 +10,7 @@ from asterisk_compliance.storage.log.stored import Head
 FAULTS_KEPT = 100
 
 
-class Level(StrEnum):
+class ProofLevel(StrEnum):
     """How far a log without faults can be trusted; each holds what the one before does."""
 
     TREE = "tree"
@@ -37,7 +37,7 @@ class Fault:
 
 
 @dataclass(slots=True)
-class Verdict:
+class LogVerdict:
     """What reading the whole log has shown.
 
     Attributes:
@@ -76,11 +76,11 @@ class Verdict:
         return self.fault_count == 0
 
     @property
-    def level(self) -> Level:
+    def level(self) -> ProofLevel:
         """The highest that holds for at least some rows; ``…_rows`` say for which."""
         if self.anchored_rows:
-            return Level.ANCHORED
-        return Level.SIGNED if self.signed_rows else Level.TREE
+            return ProofLevel.ANCHORED
+        return ProofLevel.SIGNED if self.signed_rows else ProofLevel.TREE
 
     def fault(self, seq: int | None, what: str) -> None:
         self.fault_count += 1

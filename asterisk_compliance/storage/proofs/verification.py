@@ -24,8 +24,8 @@ from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.storage.log import erasure, schema
 from asterisk_compliance.storage.log.stored import Head
 from asterisk_compliance.storage.proofs.checkpoint_verification import Marks
-from asterisk_compliance.storage.proofs.projection_verification import Beside
-from asterisk_compliance.storage.proofs.verdict import Verdict
+from asterisk_compliance.storage.proofs.projection_verification import ConcurrentComparison
+from asterisk_compliance.storage.proofs.verdict import LogVerdict
 
 _BEYOND_EVERY_ROW = 2**63
 _Line: TypeAlias = tuple[int, bytes, bytes]
@@ -50,7 +50,7 @@ def verify(
     projected: bool = True,
     key: VerifierKey | None = None,
     anchors: Sequence[str] = (),
-) -> Verdict:
+) -> LogVerdict:
     """Read and check the whole log, in one snapshot, beside a running service.
 
     Args:
@@ -67,7 +67,9 @@ def verify(
         with closing(schema.open_for_reading(directory)) as db:
             db.execute("BEGIN")
             walk = _Walk(db)
-            with closing(Beside(directory, walk.verdict.head.size, wanted=projected)) as lists:
+            with closing(
+                ConcurrentComparison(directory, walk.verdict.head.size, wanted=projected)
+            ) as lists:
                 walk.run(
                     Marks(db, directory, walk.verdict, expect=expect, key=key, anchors=anchors)
                 )
@@ -93,7 +95,7 @@ class _Walk:
         self._db = db
         size, root = db.execute("SELECT size, root FROM tree").fetchone() or (0, b"")
         log = db.execute("SELECT value FROM meta WHERE key = 'log'").fetchone()
-        self.verdict = Verdict(log[0] if log else "", rows=0, root=b"", head=Head(size, root))
+        self.verdict = LogVerdict(log[0] if log else "", rows=0, root=b"", head=Head(size, root))
         self._frontier = Frontier()
         self._next_seq = 0
         self._blocks = iter(db.execute("SELECT root FROM tree_blocks ORDER BY number"))

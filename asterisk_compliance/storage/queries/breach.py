@@ -23,7 +23,7 @@ from asterisk_compliance.domain.audit.encoding import Row, decode
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.breach.exposure import FileSeen, KnownBy, OnDisk, Seen
 from asterisk_compliance.domain.breach.incidents import Incident, incidents_of
-from asterisk_compliance.domain.breach.recording_lifecycle import KINDS, Lives
+from asterisk_compliance.domain.breach.recording_lifecycle import KINDS, Lifecycles
 from asterisk_compliance.domain.phone_numbers import comparable
 from asterisk_compliance.errors import LogBroken, StoreUnavailable
 from asterisk_compliance.ids import (
@@ -65,15 +65,15 @@ def incidents(reader: StoreReader) -> dict[int, Incident]:
     return incidents_of(_rows(reader, _INCIDENTS))
 
 
-def lives(reader: StoreReader, size: int) -> Lives:
+def lives(reader: StoreReader, size: int) -> Lifecycles:
     """Where every recording was by the first ``size`` rows; errors as of :func:`incidents`."""
-    found = Lives()
+    found = Lifecycles()
     for row in takewhile(lambda row: row.seq < size, _rows(reader, KINDS)):
         found.take(row)
     return found
 
 
-def known_by(reader: StoreReader, lives: Lives, home: str | None) -> KnownBy:
+def known_by(reader: StoreReader, lives: Lifecycles, home: str | None) -> KnownBy:
     """By what parties can be told apart; no number and no name is in it.
 
     Who called, by his number; who was called, by what was dialled; who asked for or received

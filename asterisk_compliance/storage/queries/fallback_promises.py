@@ -17,7 +17,7 @@ from asterisk_compliance.domain.call.dialplan_fallback import (
     named_by,
     read_promise,
 )
-from asterisk_compliance.domain.call.replay import Remembered, remember
+from asterisk_compliance.domain.call.replay import ReplayedCall, replay_call
 from asterisk_compliance.errors import LogBroken, StoreUnavailable
 from asterisk_compliance.ids import (
     CallId,
@@ -62,14 +62,14 @@ def adopted_as(
         return adopt(promise, file, channel, known)
 
 
-def remembered(store: Path, call: CallId) -> Remembered | None:
+def remembered(store: Path, call: CallId) -> ReplayedCall | None:
     """A call, from its rows."""
     with StoreReader(store) as reader:
         return _remembered(reader, call)
 
 
-def _remembered(reader: StoreReader, call: CallId) -> Remembered | None:
-    return remember(decode(stored.data) for stored in reader.rows(RowQuery(call=call)))
+def _remembered(reader: StoreReader, call: CallId) -> ReplayedCall | None:
+    return replay_call(decode(stored.data) for stored in reader.rows(RowQuery(call=call)))
 
 
 def _promise(reader: StoreReader, node: NodeName, code: str, at_s: int) -> Promise | None:

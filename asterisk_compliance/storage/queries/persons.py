@@ -33,11 +33,11 @@ UNION SELECT rows.seq, rows.row FROM party_values JOIN rows ON rows.seq = party_
 ORDER BY 1
 """
 
-State: TypeAlias = Literal["opened", "wrong", "erased", "missing"]
+CommitmentState: TypeAlias = Literal["opened", "wrong", "erased", "missing"]
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class CommitmentOpening:
     """What became of opening one commitment.
 
     Attributes:
@@ -51,7 +51,7 @@ class Opening:
     seq: int
     party: str
     field: str
-    state: State
+    state: CommitmentState
     value: str = ""
 
 
@@ -92,7 +92,7 @@ def found_by(reader: StoreReader, keys: Mapping[str, Iterable[str]]) -> list[Kep
     ]
 
 
-def openings(reader: StoreReader, of: KeptParty) -> Iterator[Opening]:
+def openings(reader: StoreReader, of: KeptParty) -> Iterator[CommitmentOpening]:
     """Open every commitment that rows make to a party, and say what came of it."""
     kept = {
         (seq, field): (salt, value)
@@ -144,11 +144,13 @@ def _all(reader: StoreReader, sql: str, *values: str | None) -> list[tuple[Any, 
         raise StoreUnavailable(f"cannot read {reader.directory}: {error}") from error
 
 
-def _opened(of: KeptParty, row: Row, field: str, kept: tuple[bytes, Any] | None) -> Opening:
+def _opened(
+    of: KeptParty, row: Row, field: str, kept: tuple[bytes, Any] | None
+) -> CommitmentOpening:
     if kept is None:
-        gone: State = "erased" if of.erased_at else "missing"
-        return Opening(row.seq, of.party, field, gone)
+        gone: CommitmentState = "erased" if of.erased_at else "missing"
+        return CommitmentOpening(row.seq, of.party, field, gone)
     salt, value = kept
     said = str(row.detail[f"{_COMMIT}{field}"])
     same = hmac.compare_digest(said, commitment(salt, field, value))
-    return Opening(row.seq, of.party, field, "opened" if same else "wrong", value)
+    return CommitmentOpening(row.seq, of.party, field, "opened" if same else "wrong", value)

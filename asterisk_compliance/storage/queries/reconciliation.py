@@ -18,9 +18,9 @@ from typing import Any
 
 import msgspec
 
-from asterisk_compliance.domain.audit.call_record import Decided, LoggedCall, RowFact, fold
+from asterisk_compliance.domain.audit.call_record import LoggedCall, LoggedDecision, RowFact, fold
 from asterisk_compliance.domain.audit.encoding import timestamp
-from asterisk_compliance.domain.reconciliation.comparison import FoundFile, Place
+from asterisk_compliance.domain.reconciliation.comparison import FilePlace, FoundFile
 from asterisk_compliance.errors import LogBroken, StoreUnavailable
 from asterisk_compliance.ids import (
     RecordingId,
@@ -61,7 +61,8 @@ _DECODER = msgspec.json.Decoder(RowFact)
 
 
 class ReconcileReader:
-    """The audit log as :class:`~asterisk_compliance.domain.reconciliation.comparison.Log` asks it.
+    """The audit log for a comparison: a
+    :class:`~asterisk_compliance.domain.reconciliation.comparison.LogView`.
 
     Raises:
         StoreUnavailable: from every method, when the store cannot be read.
@@ -99,9 +100,9 @@ class ReconcileReader:
         rows = self._all(_ONE_CALL, call)
         return fold(call, [_fact(seq, row) for seq, row in rows]) if rows else None
 
-    def decision(self, call: str) -> Decided | None:
+    def decision(self, call: str) -> LoggedDecision | None:
         found = self._all(_DECISION, call)
-        return Decided(found[0][0] or "", found[0][1] or "") if found else None
+        return LoggedDecision(found[0][0] or "", found[0][1] or "") if found else None
 
     def knows(self, channel: str) -> bool:
         return (
@@ -141,9 +142,9 @@ def spool_files(spool: Path) -> Iterator[FoundFile]:
     """
     for name in _names(spool):
         if parsed := parse_spool_name(name):
-            yield FoundFile(Place.SPOOL, name, parsed[0], call_of(parsed[0]))
+            yield FoundFile(FilePlace.SPOOL, name, parsed[0], call_of(parsed[0]))
         elif is_alone(name):
-            yield FoundFile(Place.SPOOL, name, alone_ms=_made_ms(name))
+            yield FoundFile(FilePlace.SPOOL, name, alone_ms=_made_ms(name))
 
 
 def quarantined_files(vault: Path) -> Iterator[FoundFile]:
@@ -160,11 +161,11 @@ def quarantined_files(vault: Path) -> Iterator[FoundFile]:
         recording = plain.rpartition("-")[0]
         if is_recording_id(recording):
             known = RecordingId(recording)
-            yield FoundFile(Place.QUARANTINE, plain, known, call_of(known))
+            yield FoundFile(FilePlace.QUARANTINE, plain, known, call_of(known))
         elif is_alone(plain):
-            yield FoundFile(Place.QUARANTINE, plain, alone_ms=_made_ms(plain))
+            yield FoundFile(FilePlace.QUARANTINE, plain, alone_ms=_made_ms(plain))
         else:
-            yield FoundFile(Place.QUARANTINE)
+            yield FoundFile(FilePlace.QUARANTINE)
 
 
 def _made_ms(name: str) -> int | None:
@@ -189,11 +190,11 @@ def vault_files(vault: Path) -> Iterator[FoundFile]:
             sealed = vault_path(vault, recording, sealed=True).name == name
             whole = sealed or vault_path(vault, recording).name == name
             call = call_of(recording)
-            yield FoundFile(Place.VAULT, name, recording, call, whole=whole, sealed=sealed)
+            yield FoundFile(FilePlace.VAULT, name, recording, call, whole=whole, sealed=sealed)
         else:
             others += 1
     if others:
-        yield FoundFile(Place.VAULT, count=others)
+        yield FoundFile(FilePlace.VAULT, count=others)
 
 
 def stored(vault: Path, recording: str, sealed: bool, *, digests: bool) -> str | None:

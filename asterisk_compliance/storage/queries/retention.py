@@ -15,7 +15,13 @@ from asterisk_compliance.domain.audit.call_record import minted_ms
 from asterisk_compliance.domain.audit.encoding import decode, milliseconds, timestamp
 from asterisk_compliance.domain.audit.projection import PURPOSE_SEPARATOR
 from asterisk_compliance.domain.purposes import PurposeCode
-from asterisk_compliance.domain.retention.schedule import Before, Ground, Kept, Told, read_told
+from asterisk_compliance.domain.retention.schedule import (
+    Before,
+    KeptUntil,
+    RetentionGround,
+    StatedRetention,
+    read_told,
+)
 from asterisk_compliance.errors import LogBroken, StoreUnavailable
 from asterisk_compliance.ids import CallId, NodeName, RecordingId
 from asterisk_compliance.storage.log.reader import StoreReader
@@ -48,7 +54,7 @@ FROM recordings WHERE recording = ?
 """
 
 
-class Group(NamedTuple):
+class RetentionGroup(NamedTuple):
     """Recordings of one policy that were told the same.
 
     Attributes:
@@ -61,7 +67,7 @@ class Group(NamedTuple):
     recordings: int
 
     @property
-    def told(self) -> Told:
+    def told(self) -> StatedRetention:
         """What they were told.
 
         Raises:
@@ -73,7 +79,7 @@ class Group(NamedTuple):
             raise LogBroken("a row says a period that is none") from None
 
 
-class Entry(NamedTuple):
+class RetentionEntry(NamedTuple):
     """What the log knows of a recording.
 
     Attributes:
@@ -100,7 +106,7 @@ class Begun:
     call: CallId
     node: NodeName
     due_at: str
-    ground: Ground
+    ground: RetentionGround
     rule: str
     period: str
     files: tuple[str, ...]
@@ -117,10 +123,10 @@ class RetentionReader:
     def __init__(self, reader: StoreReader) -> None:
         self.reader = reader
 
-    def groups(self) -> list[Group]:
-        return [Group(*line) for line in self._all(_GROUPS)]
+    def groups(self) -> list[RetentionGroup]:
+        return [RetentionGroup(*line) for line in self._all(_GROUPS)]
 
-    def of_group(self, group: Group, before: Before) -> Iterator[Kept]:
+    def of_group(self, group: RetentionGroup, before: Before) -> Iterator[KeptUntil]:
         """The recordings of a group that began or ended before, the oldest first.
 
         Those of a version that did not say what was told are all looked at.
@@ -129,7 +135,7 @@ class RetentionReader:
             sql = " AND recordings.policy IS ? AND recordings.retention IS NULL"
             for line in self._all(f"{_KEPT_OF}{sql} ORDER BY recordings.call", group.policy):
                 codes = (line[3] or "").split(PURPOSE_SEPARATOR)
-                told = Told({PurposeCode(code): None for code in codes if code})
+                told = StatedRetention({PurposeCode(code): None for code in codes if code})
                 yield _kept(line, told)
             return
         began, ended = _id(before.began_ms), _id(before.ended_ms)
@@ -143,10 +149,10 @@ class RetentionReader:
         for line in self._all(_KEPT_OF + sql, *values):
             yield _kept(line, told)
 
-    def withdrawn(self) -> Iterator[Kept]:
+    def withdrawn(self) -> Iterator[KeptUntil]:
         """Recordings that should have been deleted when their callers withdrew."""
         for line in self._all(_WITHDRAWN):
-            yield _kept(line, Told())
+            yield _kept(line, StatedRetention())
 
     def begun(self) -> Iterator[Begun]:
         """Disposals that were interrupted, in the order of their recordings."""
@@ -159,7 +165,7 @@ class RetentionReader:
                     CallId(call),
                     NodeName(node),
                     detail["due_at"],
-                    Ground(detail["ground"]),
+                    RetentionGround(detail["ground"]),
                     detail["rule"],
                     detail["period"],
                     tuple(detail["files"]),
@@ -167,10 +173,10 @@ class RetentionReader:
             except (ValueError, KeyError):
                 raise LogBroken("not the beginning of a disposal", seq) from None
 
-    def entry(self, recording: RecordingId) -> Entry:
+    def entry(self, recording: RecordingId) -> RetentionEntry:
         """What the log knows of a recording that a plan named."""
         ((node, there, sha256),) = self._all(_ENTRY, recording)
-        return Entry(NodeName(node), bool(there), sha256)
+        return RetentionEntry(NodeName(node), bool(there), sha256)
 
     def _all(self, sql: str, *values: str | None) -> Sequence[tuple[Any, ...]]:
         try:
@@ -184,9 +190,9 @@ def _id(ms: int | None) -> str:
     return "c-" if ms is None else f"c-{ms:012x}"
 
 
-def _kept(line: tuple[Any, ...], told: Told) -> Kept:
+def _kept(line: tuple[Any, ...], told: StatedRetention) -> KeptUntil:
     recording, call, policy, _, ended_at, withdrawn = line
-    return Kept(
+    return KeptUntil(
         RecordingId(recording),
         CallId(call),
         policy,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from asterisk_compliance.domain.audit.encoding import Row, decode
 from asterisk_compliance.domain.audit.rows import Kind
-from asterisk_compliance.domain.subject_requests.requests import KINDS, Request, requests_of
+from asterisk_compliance.domain.subject_requests.requests import KINDS, SubjectRequest, requests_of
 from asterisk_compliance.errors import LogBroken, StoreUnavailable
 from asterisk_compliance.ids import CallId, RequestId
 from asterisk_compliance.storage.log.reader import RowQuery, StoreReader
@@ -34,7 +34,7 @@ class Correction(NamedTuple):
     text: str
 
 
-def every_request(reader: StoreReader) -> dict[RequestId, Request]:
+def every_request(reader: StoreReader) -> dict[RequestId, SubjectRequest]:
     """All that there ever were, the oldest first.
 
     Raises:

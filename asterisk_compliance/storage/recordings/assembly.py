@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from asterisk_compliance.domain.recording.verdict import (
     SILENCE_COUNTS_FROM_MS,
     WAV_HEADER_BYTES,
+    AudioSpan,
     Expected,
     Measured,
-    Span,
     Track,
     disjoint,
     overlap,
@@ -52,7 +52,7 @@ _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 
 _Bytes = TypeVar("_Bytes", bytes, memoryview)
 
-Samples = NDArray[np.int16]
+AudioSamples = NDArray[np.int16]
 Flags = NDArray[np.bool_]
 
 
@@ -187,7 +187,7 @@ class _Joining:
     """
 
     length: int
-    blanked: list[tuple[Span, ...]]
+    blanked: list[tuple[AudioSpan, ...]]
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     size: int = 0
     audible: Flags = field(init=False)
@@ -203,7 +203,7 @@ class _Joining:
             self._listen(start, frames)
             yield self._digested(frames.data.cast("B"))
 
-    def lost(self, expected: Expected) -> tuple[Span, ...]:
+    def lost(self, expected: Expected) -> tuple[AudioSpan, ...]:
         """The doubts, in ms, in which no frame of the right track has sound.
 
         What of a doubt was blanked tells nothing: at least a second besides must be left.
@@ -217,19 +217,19 @@ class _Joining:
                 found.append((begin // _PER_MS, end // _PER_MS))
         return disjoint(found)
 
-    def _frames(self, rx: _Reader | None, tx: _Reader | None) -> Iterator[tuple[int, Samples]]:
+    def _frames(self, rx: _Reader | None, tx: _Reader | None) -> Iterator[tuple[int, AudioSamples]]:
         silence = np.zeros(_CHUNK_SAMPLES, np.int16)
         left, right = _chunks(rx, silence), _chunks(tx, silence)
         for start in range(0, self.length, _CHUNK_SAMPLES):
             count = min(_CHUNK_SAMPLES, self.length - start)
             yield start, np.stack((next(left)[:count], next(right)[:count]), axis=1)
 
-    def _blank(self, start: int, frames: Samples) -> None:
+    def _blank(self, start: int, frames: AudioSamples) -> None:
         for track, spans in enumerate(self.blanked):
             for begin, end in spans:
                 frames[max(begin - start, 0) : max(end - start, 0), track] = 0
 
-    def _listen(self, start: int, frames: Samples) -> None:
+    def _listen(self, start: int, frames: AudioSamples) -> None:
         count, first = len(frames) // _FRAME, start // _FRAME
         for track in (0, 1):  # one after the other is four times as fast
             whole = frames[: count * _FRAME, track].astype(np.float32).reshape(-1, _FRAME)
@@ -242,7 +242,7 @@ class _Joining:
         return data
 
 
-def _chunks(reader: _Reader | None, silence: Samples) -> Iterator[Samples]:
+def _chunks(reader: _Reader | None, silence: AudioSamples) -> Iterator[AudioSamples]:
     """Chunks of one direction, filled up with silence for ever."""
     if reader is not None:
         for chunk in reader.chunks():
@@ -287,7 +287,7 @@ class _Reader:
         closed = fields[-1] == data
         return cls(file, data // 2, closed, digest, rest=data % 2, written_unix_ms=written_ms)
 
-    def chunks(self) -> Iterator[Samples]:
+    def chunks(self) -> Iterator[AudioSamples]:
         left = self.samples
         while left > 0:
             data = self.file.read(min(_CHUNK_SAMPLES, left) * 2)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from asterisk_compliance.age import Chunks, Written, encrypt, fingerprint, plain
-from asterisk_compliance.domain.recording.verdict import Sealed
+from asterisk_compliance.domain.recording.verdict import SealedRecording
 from asterisk_compliance.errors import SealingFailed, StoreUnavailable
 from asterisk_compliance.ids import RecordingId
 from asterisk_compliance.storage.durable_files import sync_directory
@@ -51,7 +51,7 @@ def open_vault(vault: Path) -> None:
 
 def put(
     vault: Path, recording: RecordingId, chunks: Chunks, recipients: Sequence[str]
-) -> Sealed | None:
+) -> SealedRecording | None:
     """Take a recording in, whole or not at all; it replaces what an interrupted run left of it.
 
     Encrypted aside, synced, renamed, and read again from the disk: only then is it there.
@@ -71,7 +71,7 @@ def put(
         sync_directory(vault)
     if not recipients:
         return None
-    return Sealed(written.sha256, written.size_bytes, tuple(map(fingerprint, recipients)))
+    return SealedRecording(written.sha256, written.size_bytes, tuple(map(fingerprint, recipients)))
 
 
 def write_whole(

@@ -17,7 +17,13 @@ from asterisk_compliance.storage.log.legal_holds import every_hold
 from asterisk_compliance.storage.log.personal_data import load_search_key
 from asterisk_compliance.storage.log.reader import StoreReader
 from asterisk_compliance.storage.log.schema import ENDED, MINUTE, SORT
-from asterisk_compliance.storage.search.id_streams import Lead, Span, Stream, Values, hexadecimal
+from asterisk_compliance.storage.search.id_streams import (
+    ColumnValues,
+    IdSpan,
+    Lead,
+    Stream,
+    hexadecimal,
+)
 from asterisk_compliance.storage.search.sort_orders import fitting_sorts
 
 ANY: Final = "any"
@@ -84,7 +90,7 @@ class Condition(NamedTuple):
     """What must hold for a line of ``calls``; the text is ours, the values are parameters."""
 
     text: str
-    values: Values
+    values: ColumnValues
 
 
 _HAS_PURPOSE = f"instr('{PURPOSE_SEPARATOR}' || purposes || '{PURPOSE_SEPARATOR}', ?) > 0"
@@ -124,7 +130,7 @@ class Conditions:
     def __init__(
         self, reader: StoreReader, search: CallSearch, before: CallId | None = None
     ) -> None:
-        self.span = Span(reader, search.since_ms, search.until_ms, before)
+        self.span = IdSpan(reader, search.since_ms, search.until_ms, before)
         self._reader = reader
         self._search = search
         self._sorted = _sorted_conditions(search)

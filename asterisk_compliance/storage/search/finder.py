@@ -17,21 +17,21 @@ from itertools import islice
 from typing import NamedTuple
 
 from asterisk_compliance.ids import CallId
-from asterisk_compliance.storage.log.reader import Entry, StoreReader
+from asterisk_compliance.storage.log.reader import ListedCall, StoreReader
 from asterisk_compliance.storage.search.conditions import ANY, RARE, CallSearch, Conditions
 from asterisk_compliance.storage.search.id_streams import LARGEST_CHUNK
 
-__all__ = ["ANY", "CallFinder", "CallSearch", "Page"]
+__all__ = ["ANY", "CallFinder", "CallSearch", "SearchPage"]
 
 _PROBED = 4_000
 """So many calls are looked at before sorts of calls are."""
 _FIRST_CHUNK = 4
 
 
-class Page(NamedTuple):
+class SearchPage(NamedTuple):
     """Calls, newest first, and whether there are older ones."""
 
-    calls: list[Entry]
+    calls: list[ListedCall]
     more: bool
 
 
@@ -45,7 +45,7 @@ class CallFinder:
     def __init__(self, reader: StoreReader) -> None:
         self._reader = reader
 
-    def page(self, search: CallSearch, limit: int, before: CallId | None = None) -> Page:
+    def page(self, search: CallSearch, limit: int, before: CallId | None = None) -> SearchPage:
         """The newest calls that are as ``search`` says, at most ``limit``.
 
         Args:
@@ -54,7 +54,7 @@ class CallFinder:
             before: Only older ones than this call: the last one of the page before.
         """
         found = list(islice(self._calls(Conditions(self._reader, search, before)), limit + 1))
-        return Page(found[:limit], len(found) > limit)
+        return SearchPage(found[:limit], len(found) > limit)
 
     def count(self, search: CallSearch) -> int:
         """How many there are. Where none of its conditions is rare, every call is looked at."""
@@ -66,7 +66,7 @@ class CallFinder:
         counted = asked.span.all(f"SELECT count(*) FROM calls WHERE {where}", values)  # noqa: S608
         return int(counted[0][0])
 
-    def _calls(self, asked: Conditions) -> Iterator[Entry]:
+    def _calls(self, asked: Conditions) -> Iterator[ListedCall]:
         where, values = asked.condition()
         sql = (
             "SELECT calls.* FROM json_each(?) AS one"  # noqa: S608  texts are ours

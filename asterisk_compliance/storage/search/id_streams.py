@@ -9,12 +9,12 @@ from itertools import groupby
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from asterisk_compliance.errors import StoreUnavailable
-from asterisk_compliance.storage.log.reader import Entry, StoreReader
+from asterisk_compliance.storage.log.reader import ListedCall, StoreReader
 
 LARGEST_CHUNK: Final = 1_024
 _NEWER_THAN_ALL: Final = "g"
 
-Values: TypeAlias = "Sequence[str | int | bytes | None]"
+ColumnValues: TypeAlias = "Sequence[str | int | bytes | None]"
 
 
 class Stream(NamedTuple):
@@ -27,7 +27,7 @@ class Stream(NamedTuple):
 
     table: str
     where: str
-    values: Values = ()
+    values: ColumnValues = ()
     key: str = "call"
 
     @property
@@ -39,7 +39,7 @@ Lead: TypeAlias = "list[Stream] | list[str]"
 """Calls: streams that are merged, or ids."""
 
 
-class Span:
+class IdSpan:
     """The calls of a time, in one store.
 
     Args:
@@ -64,9 +64,9 @@ class Span:
         high = hexadecimal(until_ms, _NEWER_THAN_ALL)
         self._high = min(high, before[2:]) if before else high
 
-    def older_than(self, call: str) -> Span:
+    def older_than(self, call: str) -> IdSpan:
         """Those of them that are older than one of them."""
-        return Span(self._reader, self._since_ms, self._until_ms, call)
+        return IdSpan(self._reader, self._since_ms, self._until_ms, call)
 
     @property
     def bounds(self) -> tuple[str, str]:
@@ -91,13 +91,13 @@ class Span:
             size += 1 if isinstance(one, str) else self._count(one, left)
         return size
 
-    def all(self, sql: str, values: Values = ()) -> list[tuple[Any, ...]]:
+    def all(self, sql: str, values: ColumnValues = ()) -> list[tuple[Any, ...]]:
         try:
             return self._reader.connection.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise StoreUnavailable(f"cannot read {self._reader.directory}: {error}") from error
 
-    def entries(self, sql: str, values: Values) -> list[Entry]:
+    def entries(self, sql: str, values: ColumnValues) -> list[ListedCall]:
         """Lines of ``calls``, newest first."""
         try:
             cursor = self._reader.connection.execute(sql, values)

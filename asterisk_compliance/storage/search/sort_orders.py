@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from asterisk_compliance.storage.log.schema import ENDED, SORT, SORTED
-from asterisk_compliance.storage.search.id_streams import Span, Values
+from asterisk_compliance.storage.search.id_streams import ColumnValues, IdSpan
 
 SORTS_MAX: Final = 20_000
 """More sorts of calls than that are not looked through."""
@@ -40,7 +40,7 @@ _READ = json.JSONDecoder().raw_decode
 
 
 def fitting_sorts(
-    span: Span, equal: Mapping[str, str], where: str, values: Values
+    span: IdSpan, equal: Mapping[str, str], where: str, values: ColumnValues
 ) -> list[str] | None:
     """The sorts that are as asked; ``None``: there are too many to look them through.
 
@@ -61,7 +61,7 @@ def fitting_sorts(
     return None if len(lines) > SORTS_MAX else [sort for sort, fits in lines if fits]
 
 
-def _jumped(span: Span, equal: Mapping[str, str]) -> list[str] | None:
+def _jumped(span: IdSpan, equal: Mapping[str, str]) -> list[str] | None:
     """Those whose columns have these values; ``None``: that took too many jumps."""
     texts = {
         name: span.all("SELECT json_quote(?)", (value,))[0][0] for name, value in equal.items()

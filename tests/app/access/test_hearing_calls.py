@@ -12,20 +12,20 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from asterisk_compliance.app.access.hearing_calls import HearingCalls
-from asterisk_compliance.app.access.hearing_loans import Loans
-from asterisk_compliance.app.calls.asterisk_listeners import AriEars
+from asterisk_compliance.app.access.hearing_calls import HearingCallRouter
+from asterisk_compliance.app.access.hearing_loans import LoanRegister
+from asterisk_compliance.app.calls.asterisk_listeners import AriEventRouter
 from asterisk_compliance.app.calls.node import Node
 from asterisk_compliance.app.policy.hearing_prompts import in_language
 from asterisk_compliance.asterisk.ari import events as ari
-from asterisk_compliance.asterisk.ari.events import DialplanPlace, Party
+from asterisk_compliance.asterisk.ari.events import AriCaller, DialplanPlace
 from asterisk_compliance.config.settings import HearingSettings
 from asterisk_compliance.domain.access.hearing_state import (
     CodeAccepted,
     CodeRefused,
     GiveBack,
-    Loan,
     Said,
+    TelephoneLoan,
 )
 from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.domain.policy.notice import Prompt
@@ -33,7 +33,7 @@ from asterisk_compliance.errors import AsteriskUnavailable, RequestRefused, Stor
 from asterisk_compliance.ids import CallId, ChannelId, LoanId, NodeName, PlaybackId, RecordingId
 
 NAME = "0193a5c2f7e14b6d90f1a2b3c4d5"
-LOAN = Loan(
+LOAN = TelephoneLoan(
     LoanId(f"l-{NAME}"),
     CallId(f"c-{NAME}"),
     RecordingId(f"r-{NAME}-1"),
@@ -130,7 +130,9 @@ class Site:
         )
         self._group = tasks
         spoken = {language: said(language) for language in ("ja", "en")}
-        self.calls = HearingCalls(cast("Node", self.node), cast("Loans", self.loans), spoken)
+        self.calls = HearingCallRouter(
+            cast("Node", self.node), cast("LoanRegister", self.loans), spoken
+        )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         self.tasks.append(self._group.create_task(work))
@@ -155,8 +157,8 @@ class Site:
         """What was asked for last is played."""
         playback = next(what[3] for what in reversed(self.ari.asked) if what[0] == "play")
         for state, kind, at_ms in (
-            ("playing", ari.PlaybackStarted, from_ms),
-            ("done" if done else "failed", ari.PlaybackFinished, to_ms),
+            ("playing", ari.AriPlaybackStarted, from_ms),
+            ("done" if done else "failed", ari.AriPlaybackFinished, to_ms),
         ):
             at = datetime.fromtimestamp(at_ms / 1_000, UTC)
             told = ari.Playback(PlaybackId(playback), state, "", "channel:1.1", "en")
@@ -170,7 +172,9 @@ class Site:
 
 def a_channel(channel: str, language: str = "en") -> ari.Channel:
     place = DialplanPlace("compliance-hearing", "s", 8)
-    return ari.Channel(ChannelId(channel), "PJSIP/x-1", "Up", Party("", ""), place, language, NOW)
+    return ari.Channel(
+        ChannelId(channel), "PJSIP/x-1", "Up", AriCaller("", ""), place, language, NOW
+    )
 
 
 @asynccontextmanager
@@ -361,7 +365,7 @@ async def test_behind_a_lost_connection_who_comes_first_is_not_sent_away() -> No
             "1.1": msgspec.structs.replace(a_channel("1.1"), dialplan=STRANDED),
             "1.9": stranded,
         }
-        await AriEars(cast("Node", here.node))._continue_strangers()
+        await AriEventRouter(cast("Node", here.node))._continue_strangers()
         assert ("continue", "1.9") in here.ari.asked
         assert ("continue", "1.1") not in here.ari.asked
         await here.presses("4711#")

@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from asterisk_compliance.app.access import hearing_copies
-from asterisk_compliance.app.access.hearing_copies import Copies, file_system
-from asterisk_compliance.app.access.hearing_loans import FILL_S, Loans, NoSuchLoan, TooLong
+from asterisk_compliance.app.access.hearing_copies import CopyDirectory, file_system
+from asterisk_compliance.app.access.hearing_loans import FILL_S, LoanRegister, NoSuchLoan, TooLong
 from asterisk_compliance.app.access.hearing_rows import Lending
 from asterisk_compliance.config.settings import HearingSettings
 from asterisk_compliance.domain.access.hearing_state import (
@@ -67,8 +67,10 @@ class Lender:
         self.log = log or Log()
         self.directory = directory
         chosen = HearingSettings(directory=Path("/inside"), **settings)  # type: ignore[arg-type]
-        self.copies = Copies(directory)
-        self.loans = Loans(self.log, chosen, self.copies, store_s=5.0, clock=lambda: self.now_s)
+        self.copies = CopyDirectory(directory)
+        self.loans = LoanRegister(
+            self.log, chosen, self.copies, store_s=5.0, clock=lambda: self.now_s
+        )
 
     async def lend(self, what: Lending = WHAT, audio: bytes = WAV) -> str:
         loan, file = await self.loans.begin(what)
@@ -393,7 +395,7 @@ async def test_what_could_not_be_removed_is_not_said_to_be_gone_and_is_tried_aga
         raise OSError(13, "Permission denied")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Copies, "remove", broken)
+        patch.setattr(CopyDirectory, "remove", broken)
         await lender.hear(code, heard=True)
         assert lender.log.reasons() == []
         assert await lender.takes(code) == CodeRefused(), "but no code opens it"
@@ -413,7 +415,7 @@ async def test_a_next_life_that_cannot_remove_it_says_nothing_of_it(
 
         born = Lender(memory, Log(store))
         with monkeypatch.context() as patch:
-            patch.setattr(Copies, "clear", broken)
+            patch.setattr(CopyDirectory, "clear", broken)
             await born.loans.open(tmp_path / "store")
         assert born.log.reasons() == []
         again = Lender(memory, Log(store))
@@ -493,14 +495,14 @@ async def test_the_next_life_removes_what_is_left_and_says_so(memory: Path, tmp_
 
 
 def test_it_is_made_for_us_and_a_group(memory: Path) -> None:
-    Copies(memory).prepare()
+    CopyDirectory(memory).prepare()
     assert stat.S_IMODE(memory.stat().st_mode) == 0o2750
 
 
 def test_a_disk_is_refused(tmp_path: Path) -> None:
     assert file_system(tmp_path.stat().st_dev) != "tmpfs", "the test needs a disk"
     with pytest.raises(StoreUnavailable, match="not in memory"):
-        Copies(tmp_path / "lent").prepare()
+        CopyDirectory(tmp_path / "lent").prepare()
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o770, 0o751])
@@ -508,14 +510,14 @@ def test_a_directory_that_others_may_use_is_refused(memory: Path, mode: int) -> 
     memory.mkdir()
     memory.chmod(mode)
     with pytest.raises(StoreUnavailable, match="others"):
-        Copies(memory).prepare()
+        CopyDirectory(memory).prepare()
 
 
 def test_a_link_is_refused(memory: Path) -> None:
     (memory.parent / "real").mkdir(mode=0o750)
     memory.symlink_to(memory.parent / "real")
     with pytest.raises(StoreUnavailable, match="is no directory"):
-        Copies(memory).prepare()
+        CopyDirectory(memory).prepare()
 
 
 def test_the_directory_of_another_user_is_refused(
@@ -524,13 +526,13 @@ def test_the_directory_of_another_user_is_refused(
     memory.mkdir(mode=0o750)
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     with pytest.raises(StoreUnavailable, match="another user"):
-        Copies(memory).prepare()
+        CopyDirectory(memory).prepare()
 
 
 def test_what_cannot_be_made_is_said(memory: Path) -> None:
     memory.parent.joinpath("file").write_text("")
     with pytest.raises(StoreUnavailable, match="Not a directory"):
-        Copies(memory.parent / "file" / "lent").prepare()
+        CopyDirectory(memory.parent / "file" / "lent").prepare()
 
 
 def test_no_mount_has_a_device_that_is_not_there() -> None:

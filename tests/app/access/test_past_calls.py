@@ -33,7 +33,7 @@ from asterisk_compliance.domain.access.roles import Asker
 from asterisk_compliance.domain.audit.rows import Draft, Kind, PersonalFact
 from asterisk_compliance.domain.call import machine as rules
 from asterisk_compliance.domain.call.decision import Decision, Reason, Status
-from asterisk_compliance.domain.call.state import Call, Phase
+from asterisk_compliance.domain.call.state import Call, CallPhase
 from asterisk_compliance.domain.purposes import PurposeCode
 from asterisk_compliance.errors import RequestRefused, StoreUnavailable
 from asterisk_compliance.ids import CallId, ChannelId, NodeName, call_id, party_id
@@ -235,7 +235,7 @@ def arrived(**changed: Any) -> Call:
 def decided(call: Call, *purposes: str, status: Status = Status.ALLOWED) -> Call:
     reason = Reason.NOTICE_COMPLETED if status is Status.ALLOWED else Reason.CONSENT_REFUSED
     decision = Decision(status, reason, tuple(map(PurposeCode, purposes)))
-    return replace(call, phase=Phase.CONTINUING, decision=decision)
+    return replace(call, phase=CallPhase.CONTINUING, decision=decision)
 
 
 @pytest.fixture
@@ -296,7 +296,7 @@ async def test_over_ami_when_the_call_has_gone_on(site: Site) -> None:
     call = arrived()
     site.step(call, call)
     await site.looked()
-    site.step(call, replace(decided(call, "SERVICE"), phase=Phase.DIALPLAN))
+    site.step(call, replace(decided(call, "SERVICE"), phase=CallPhase.DIALPLAN))
     await site.durable()
     assert [one.split()[0] for one in site.happened] == ["row", "ami", "ami"]
 
@@ -330,7 +330,7 @@ OTHER_NOTICE = replace(POLICY, notice=replace(NOTICE, purposes=(PurposeCode("QUA
         {"joins": True},
         {"policy": None},
         {"policy": OTHER_NOTICE},
-        {"phase": Phase.DIALPLAN},
+        {"phase": CallPhase.DIALPLAN},
     ],
     ids=["withheld", "synthetic", "joins", "no policy", "not for SERVICE", "decided before"],
 )

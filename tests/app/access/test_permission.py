@@ -34,10 +34,10 @@ from asterisk_compliance.domain.access.purpose_limitation import (
     OWN_CODES,
     RIGHTS,
     Action,
-    Refusal,
     Use,
     UseGround,
     UseReason,
+    UseRefusal,
 )
 from asterisk_compliance.domain.audit.encoding import Row, decode
 from asterisk_compliance.domain.audit.rows import Draft, Kind
@@ -94,7 +94,7 @@ class Site:
         return recording
 
     def append(self, *drafts: Draft) -> Any:
-        """As :class:`~asterisk_compliance.app.access.release.Rows`."""
+        """As :class:`~asterisk_compliance.app.access.release.AuditAppender`."""
         done = asyncio.get_running_loop().create_future()
         done.set_result(self.store.commit(drafts)[-1].seq)
         return done
@@ -219,7 +219,7 @@ def test_all_pairs_of_what_was_told_and_what_is_asked_for_are_rows(site: Site) -
         if told == purpose:
             site.release(recordings[told], use(purpose))
         else:
-            assert site.refuses(recordings[told], use(purpose)) == Refusal.NOT_TOLD
+            assert site.refuses(recordings[told], use(purpose)) == UseRefusal.NOT_TOLD
     released = site.details(Kind.RECORDING_RELEASED)
     assert [(one["recording"], one["purpose"]) for one in released] == [
         (recordings[code], code) for code in plain
@@ -654,4 +654,4 @@ def test_what_was_told_is_not_asked_where_nobody_s_voice_is_in_it(site: Site) ->
     exported(site, recording)
     assert judged(site.settings, ME, QUALITY, of(recording), None).refusal is None
     found = judged(site.settings, ME, QUALITY, of(recording), recording)
-    assert (found.refusal, found.told) == (Refusal.WITHDRAWN, False)
+    assert (found.refusal, found.told) == (UseRefusal.WITHDRAWN, False)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from asterisk_compliance.app.audit.backlog import Backlog
-from asterisk_compliance.app.audit.call_rows import CallRows, Outcome
+from asterisk_compliance.app.audit.call_rows import CallRows, CommitOutcome
 from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.domain.call.commands import AppendRow
@@ -104,9 +104,9 @@ async def test_rows_that_something_waits_for_come_behind_those_that_are_kept():
     store.refuses = True
     await write(rows, Kind.CALL_ARRIVED)
     draft = rows.draft(AppendRow(Kind.NOTICE_COMPLETED))
-    assert await rows.commit([draft], ()) is Outcome.REFUSED
+    assert await rows.commit([draft], ()) is CommitOutcome.REFUSED
     store.refuses = False
-    assert await rows.commit([draft], ()) is Outcome.STORED
+    assert await rows.commit([draft], ()) is CommitOutcome.STORED
     assert store.of(CALL) == [Kind.CALL_ARRIVED, Kind.NOTICE_COMPLETED]
 
 
@@ -114,7 +114,7 @@ async def test_what_something_waited_for_is_never_stored_later():
     store = Store()
     rows = rows_of(store, CALL)
     store.refuses = True
-    assert await rows.commit([rows.draft(AppendRow(Kind.DECISION))], ()) is Outcome.REFUSED
+    assert await rows.commit([rows.draft(AppendRow(Kind.DECISION))], ()) is CommitOutcome.REFUSED
     store.refuses = False
     assert await store.backlog.stored()
     assert store.rows == []

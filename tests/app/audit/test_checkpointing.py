@@ -42,7 +42,7 @@ from asterisk_compliance.storage.proofs.signing_key import (
     load_key,
     next_path,
 )
-from asterisk_compliance.storage.proofs.verdict import Level
+from asterisk_compliance.storage.proofs.verdict import ProofLevel
 from asterisk_compliance.storage.proofs.verification import verify
 from sample_rows import draft
 from sample_settings import settings
@@ -106,7 +106,7 @@ async def test_the_end_leaves_no_row_unsigned(site: Site) -> None:
         assert sizes(site) == []
     assert sizes(site) == [21]
     verdict = verify(site.store)
-    assert (verdict.level, verdict.signed_rows) == (Level.SIGNED, 21)
+    assert (verdict.level, verdict.signed_rows) == (ProofLevel.SIGNED, 21)
     assert (site.store / CHECKPOINT).read_text() == site.checkpoints()[0].note
     assert verdict.origin.startswith("example.jp/pbx1/log-")
     assert (site.number("checkpoints_total"), site.number("checkpoint_rows")) == (1, 21)
@@ -149,7 +149,7 @@ async def test_each_checkpoint_is_a_file_elsewhere(site: Site, tmp_path: Path) -
     assert [int(file.stem) for file in files] == sizes(site)
     assert [file.read_text() for file in files] == [one.note for one in site.checkpoints()]
     notes = [file.read_text() for file in files]
-    assert verify(site.store, anchors=notes).level is Level.ANCHORED
+    assert verify(site.store, anchors=notes).level is ProofLevel.ANCHORED
 
 
 async def test_what_is_there_is_never_overwritten(site: Site, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from aiohttp import web
 
 from app.serving import Serving, write_config, write_whole
 from asterisk_compliance.app.audit import webhooks
-from asterisk_compliance.app.audit.metered_log import CountedRows
+from asterisk_compliance.app.audit.metered_log import MeteredLog
 from asterisk_compliance.app.audit.webhooks import Webhooks
 from asterisk_compliance.app.shared.metrics import Metrics
 from asterisk_compliance.app.shared.troubles import Trouble
@@ -29,7 +29,7 @@ from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.audit.webhook_signature import check, read_secret
 from asterisk_compliance.errors import WebhookRefused
 from asterisk_compliance.storage.feeds.positions import load_position, save_position
-from asterisk_compliance.storage.log.audit_log import AuditLog
+from asterisk_compliance.storage.log.audit_log import AuditLogStore
 from asterisk_compliance.storage.log.reader import StoreReader
 from sample_rows import a_call, draft
 
@@ -129,8 +129,8 @@ class Site:
 
     @asynccontextmanager
     async def running(self, *settings: WebhookSettings) -> AsyncIterator[tuple[Any, Webhooks]]:
-        log = await AuditLog.open(self.store)
-        rows = CountedRows(log, self.metrics)
+        log = await AuditLogStore.open(self.store)
+        rows = MeteredLog(log, self.metrics)
         sending = Webhooks(self.store, rows, self.metrics)
         task = asyncio.create_task(sending.run(settings))
         try:
@@ -161,7 +161,7 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield running
 
 
-async def append(rows: CountedRows, count: int, kind: Kind = Kind.MARK) -> None:
+async def append(rows: MeteredLog, count: int, kind: Kind = Kind.MARK) -> None:
     for number in range(count):
         await rows.append(draft(kind, a_call(number), detail={"n": number}))
 

@@ -25,23 +25,30 @@ from asterisk_compliance.app.breach.incidents import (
     notes,
     the,
 )
-from asterisk_compliance.app.breach.report import Format, Page, Reader, last_of, page, render
+from asterisk_compliance.app.breach.report import (
+    Reader,
+    ReportFormat,
+    ReportPage,
+    last_of,
+    page,
+    render,
+)
 from asterisk_compliance.app.breach.rows import BadIncident, handed_over, list_digest
 from asterisk_compliance.app.checks.incidents import incident_findings, leak_rules_ahead
-from asterisk_compliance.app.shared.control_socket import Peer
+from asterisk_compliance.app.shared.control_socket import SocketPeer
 from asterisk_compliance.app.shared.metrics import Metrics
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.audit.encoding import Row, decode
 from asterisk_compliance.domain.audit.rows import Draft, Kind, PersonalFact
 from asterisk_compliance.domain.breach.exposure import Window
-from asterisk_compliance.domain.breach.incidents import Item, Place
-from asterisk_compliance.storage.log.audit_log import AuditLog
+from asterisk_compliance.domain.breach.incidents import IncidentPlace, ReportItem
+from asterisk_compliance.storage.log.audit_log import AuditLogStore
 from asterisk_compliance.storage.log.reader import RowQuery, StoreReader
 from asterisk_compliance.storage.proofs.verification import verify
 from retained import at, keep, site
 from values import replace
 
-OFFICER = Peer(uid=0, pid=1)
+OFFICER = SocketPeer(uid=0, pid=1)
 BEGAN = "2026-11-20T01:00:00.000Z"
 NOW = "2026-11-24T08:00:00.000Z"
 FIVE_DAYS = "2026-11-28T15:00:00.000Z"
@@ -53,7 +60,7 @@ class Desk:
     """An officer, a clock that stands, and the log."""
 
     settings: Settings
-    log: AuditLog
+    log: AuditLogStore
     at_ms: int
 
     @property
@@ -68,8 +75,8 @@ class Desk:
         answer = await self.do("incident-open", **({"categories": "SENSITIVE"} | arguments))
         return str(answer["incident"])
 
-    async def assessed(self, number: str, *places: Place, **arguments: str) -> Any:
-        found = reached(self.settings, Window(), places or tuple(Place), self.at_ms)
+    async def assessed(self, number: str, *places: IncidentPlace, **arguments: str) -> Any:
+        found = reached(self.settings, Window(), places or tuple(IncidentPlace), self.at_ms)
         said = {"incident": number, "found": handed_over(found)}
         return await self.do("incident-assess", **(said | arguments))
 
@@ -84,7 +91,7 @@ class Desk:
 @asynccontextmanager
 async def desk(home: Path, **tables: Any) -> AsyncIterator[Desk]:
     settings = site(home, **tables)
-    log = await AuditLog.open(settings.audit.store)
+    log = await AuditLogStore.open(settings.audit.store)
     try:
         yield Desk(settings, log, at(NOW))
     finally:
@@ -119,7 +126,7 @@ async def test_from_the_first_hour_to_the_end(tmp_path: Path) -> None:
             await one.assessed(number)
         (row,) = one.rows(Kind.INCIDENT_ASSESSED)
         assert row.detail["digest"] == list_digest(
-            reached(one.settings, Window(), tuple(Place), one.at_ms)
+            reached(one.settings, Window(), tuple(IncidentPlace), one.at_ms)
         )
         assert recording not in json.dumps(row.detail), "a row names none of what was reached"
     assert verify(tmp_path / "store").intact
@@ -159,7 +166,7 @@ async def test_what_would_follow_is_said_and_not_written(tmp_path: Path) -> None
         number = await one.opened(categories="OTHER")
         assert one.one(number).duties, "nobody looked yet, so it counts as too many"
         before = one.one(number).incident
-        found = reached(one.settings, Window(), tuple(Place), one.at_ms)
+        found = reached(one.settings, Window(), tuple(IncidentPlace), one.at_ms)
         assert supposed(before, found, {}, one.at_ms).duties == ()
         worse = supposed(before, found, {"categories": "PROPERTY"}, one.at_ms)
         assert {duty.step for duty in worse.duties} == {"PRELIMINARY", "FINAL", "PERSONS"}
@@ -184,7 +191,7 @@ async def test_whom_we_called_and_how_a_number_is_written_make_no_second_person(
     keep(tmp_path, BEGAN, number=1)  # +81312345678 called us
     keep(tmp_path, BEGAN, number=2, more=called("03-1234-5678"))
     keep(tmp_path, BEGAN, number=3, more=called("0311112222"))
-    found = reached(site(tmp_path), Window(), tuple(Place), at(NOW))
+    found = reached(site(tmp_path), Window(), tuple(IncidentPlace), at(NOW))
     assert (found.persons_least, found.persons, found.persons_most) == (2, 2, 3)
     assert found.named == 3
 
@@ -206,7 +213,7 @@ async def test_files_that_move_or_have_no_text_for_a_name_stop_no_look(
         yield iter(there)
 
     monkeypatch.setattr(os, "scandir", scan)
-    found = reached(site(tmp_path), Window(), [Place.VAULT], at(NOW))
+    found = reached(site(tmp_path), Window(), [IncidentPlace.VAULT], at(NOW))
     assert {one.what for one in found.reached} == {*recordings, "\\xff.wav"}
     assert (found.lost, found.strangers) == ((), ("\\xff.wav",))
     assert list_digest(found)
@@ -229,14 +236,14 @@ async def test_sealed_recordings_need_no_report_while_the_key_is_safe(tmp_path: 
     (tmp_path / "vault" / "moved").unlink()
     async with desk(tmp_path) as one:
         number = await one.opened()
-        await one.assessed(number, Place.VAULT)
+        await one.assessed(number, IncidentPlace.VAULT)
         assert one.rows(Kind.INCIDENT_ASSESSED)[-1].detail["lost"] == 1
         assert [duty for duty in one.one(number).duties if duty.is_open], "lost is no secret kept"
-        name = reached(one.settings, Window(), [Place.VAULT], one.at_ms).lost[0]
+        name = reached(one.settings, Window(), [IncidentPlace.VAULT], one.at_ms).lost[0]
         (tmp_path / "vault" / f"{name}.wav.age").write_bytes(b"age")
-        await one.assessed(number, Place.VAULT)
+        await one.assessed(number, IncidentPlace.VAULT)
         assert {duty.freed for duty in one.one(number).duties} == {"ENCRYPTED"}
-        await one.assessed(number, Place.VAULT, key_affected="yes")
+        await one.assessed(number, IncidentPlace.VAULT, key_affected="yes")
         assert {duty.freed for duty in one.one(number).duties} == {None}
         await one.assessed(number, key_affected="no")
         assert {duty.freed for duty in one.one(number).duties} == {None}, "numbers are in plain"
@@ -307,7 +314,9 @@ async def test_an_assessment_that_is_none_is_refused(
 ) -> None:
     async with desk(tmp_path) as one:
         number = await one.opened()
-        found = json.loads(handed_over(reached(one.settings, Window(), tuple(Place), one.at_ms)))
+        found = json.loads(
+            handed_over(reached(one.settings, Window(), tuple(IncidentPlace), one.at_ms))
+        )
         with pytest.raises(BadIncident):
             await one.do("incident-assess", incident=number, found=json.dumps(spoil(found)))
         await one.do("incident-assess", incident=number, found=json.dumps(found))
@@ -440,7 +449,9 @@ async def test_a_log_that_cannot_be_read_ends_no_watch(
 # -- drafts --------------------------------------------------------------------------------------
 
 
-async def drafted(one: Desk, number: str, language: str, reader: Reader = Reader.AUTHORITY) -> Page:
+async def drafted(
+    one: Desk, number: str, language: str, reader: Reader = Reader.AUTHORITY
+) -> ReportPage:
     found = one.one(number)
     texts = notes(one.settings, found.incident)
     return page(one.settings, found, texts, language=language, reader=reader, now_ms=one.at_ms)
@@ -454,15 +465,19 @@ async def test_a_draft_fills_in_what_is_known_and_names_what_is_not(
     async with desk(tmp_path) as one:
         number = await one.opened()
         first = await drafted(one, number, language)
-        assert set(first.missing) == set(Item) - {Item.OTHER}
+        assert set(first.missing) == set(ReportItem) - {ReportItem.OTHER}
         await one.assessed(number)
         second = await drafted(one, number, language)
-        assert set(second.missing) == set(Item) - {Item.OTHER, Item.DATA, Item.PERSONS}
+        assert set(second.missing) == set(ReportItem) - {
+            ReportItem.OTHER,
+            ReportItem.DATA,
+            ReportItem.PERSONS,
+        }
         for item in second.missing:
             await one.do("incident-note", incident=number, item=item, text=f"all about {item}")
         third = await drafted(one, number, language)
         assert third.missing == ()
-        for form in Format:
+        for form in ReportFormat:
             text = render(third, form)
             assert all(f"all about {item}" in text for item in second.missing)
             assert [
@@ -499,7 +514,7 @@ async def test_nothing_that_somebody_wrote_is_markup(tmp_path: Path) -> None:
         evil = "# x <script>alert(1)</script> [a](javascript:b) {{ 7*7 }} | `c`"
         await one.do("incident-note", incident=number, item="CAUSE", text=evil)
         found = await drafted(one, number, "en")
-        html, markdown = render(found, Format.HTML), render(found, Format.MARKDOWN)
+        html, markdown = render(found, ReportFormat.HTML), render(found, ReportFormat.MARKDOWN)
         assert "<script>" not in html
         assert "<b>" not in html
         assert "&lt;script&gt;" in html
@@ -514,7 +529,7 @@ async def test_a_client_is_told_who_he_is_and_what_is_sealed(tmp_path: Path) -> 
     only.rename(only.with_name(f"{only.name}.age"))
     async with desk(tmp_path, incidents={"contractor": True, "client": "Client K.K."}) as one:
         number = await one.opened()
-        await one.assessed(number, Place.VAULT)
+        await one.assessed(number, IncidentPlace.VAULT)
         found = await drafted(one, number, "en", Reader.CLIENT)
         assert found.lead.startswith("To Client K.K.")
         assert found.words["conditions"] in found.sections[-1].lines
@@ -540,7 +555,7 @@ async def test_a_draft_says_what_was_done_and_that_a_note_was_erased(tmp_path: P
         await one.log.append(erase)
         found = await drafted(one, number, "en")
         lines = {section.item: section.lines for section in found.sections}
-        assert lines[Item.CAUSE] == ("(erased)",)
-        assert lines[Item.MEASURES] == ("The persons were told on 2026-11-24 17:00 JST.",)
-        assert any("MAIL-1" in line for line in lines[Item.OTHER])
+        assert lines[ReportItem.CAUSE] == ("(erased)",)
+        assert lines[ReportItem.MEASURES] == ("The persons were told on 2026-11-24 17:00 JST.",)
+        assert any("MAIL-1" in line for line in lines[ReportItem.OTHER])
         assert any(cells[-1].startswith("done ") for cells in found.duties)

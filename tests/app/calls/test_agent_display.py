@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asterisk_compliance.app.calls.agent_display import LONGEST_NAME, NAME, Display, shown_name
+from asterisk_compliance.app.calls.agent_display import LONGEST_NAME, NAME, AgentDisplay, shown_name
 from asterisk_compliance.asterisk.ami.client import AmiClient
 from asterisk_compliance.asterisk.ami.protocol import checked
 from asterisk_compliance.asterisk.ari.client import AriClient
@@ -61,26 +61,26 @@ async def wires() -> Wires:
 
 
 async def test_the_status_costs_one_action(wires: Wires) -> None:
-    Display(wires).show([AGENT], Status.RECORDING)
+    AgentDisplay(wires).show([AGENT], Status.RECORDING)
     assert await wires.settled() == [("COMPLIANCE_SHOWN", "RECORDING")]
 
 
 async def test_nothing_is_asked_of_a_lost_connection(wires: Wires) -> None:
     wires.connected = False
-    Display(wires, in_name=True).show([AGENT], Status.RECORDING)
+    AgentDisplay(wires, in_name=True).show([AGENT], Status.RECORDING)
     wires.ami = None
-    Display(wires).show([AGENT], Status.RECORDING)
+    AgentDisplay(wires).show([AGENT], Status.RECORDING)
     assert await wires.settled() == []
 
 
 async def test_without_ari_the_name_stays(wires: Wires) -> None:
     wires.ari = None
-    Display(wires, in_name=True).show([AGENT], Status.PAUSED)
+    AgentDisplay(wires, in_name=True).show([AGENT], Status.PAUSED)
     assert await wires.settled() == [("COMPLIANCE_SHOWN", "PAUSED")]
 
 
 async def test_the_name_that_is_set_is_that_of_the_last_status(wires: Wires) -> None:
-    display = Display(wires, in_name=True)
+    display = AgentDisplay(wires, in_name=True)
     for status in (Status.ALLOWED, Status.RECORDING, Status.PAUSED):
         display.show([AGENT], status)
     asked = await wires.settled()
@@ -89,12 +89,12 @@ async def test_the_name_that_is_set_is_that_of_the_last_status(wires: Wires) -> 
 
 async def test_a_name_that_says_it_already_is_not_set_again(wires: Wires) -> None:
     wires.name = "[REC] Taro"
-    Display(wires, in_name=True).show([AGENT], Status.RECORDING)
+    AgentDisplay(wires, in_name=True).show([AGENT], Status.RECORDING)
     assert await wires.settled() == [("COMPLIANCE_SHOWN", "RECORDING")]
 
 
 async def test_a_name_that_cannot_be_read_stays(wires: Wires) -> None:
-    display = Display(wires, in_name=True)
+    display = AgentDisplay(wires, in_name=True)
     wires.error = AsteriskUnavailable("gone")
     display.show([AGENT], Status.PAUSED)
     assert await wires.settled() == [("COMPLIANCE_SHOWN", "PAUSED")]

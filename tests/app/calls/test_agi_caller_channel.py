@@ -14,21 +14,27 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from app.live_call import CALL, CHANNEL, LIMITS, NOTICE, POLICY, WORDING, Site
-from asterisk_compliance.app.calls.agi_caller_channel import AgiLine
+from asterisk_compliance.app.calls.agi_caller_channel import AgiCallerChannel
 from asterisk_compliance.app.calls.call_task import CallTask
 from asterisk_compliance.asterisk.agi.header import AgiHeader
 from asterisk_compliance.asterisk.agi.session import AgiSession
 from asterisk_compliance.clock import monotonic_ms
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.call import machine as rules
-from asterisk_compliance.domain.call.events import ChannelGone, Entry, Event, LeftStasis
+from asterisk_compliance.domain.call.events import CallEvent, ChannelGone, EntryWire, LeftStasis
 from asterisk_compliance.domain.call.state import Arrival
-from asterisk_compliance.domain.policy.notice import Announcement, Consent, Keys, Policy, Prompt
+from asterisk_compliance.domain.policy.notice import (
+    Announcement,
+    Consent,
+    ConsentKeys,
+    Policy,
+    Prompt,
+)
 from asterisk_compliance.errors import AsteriskError
 from values import replace
 
 LENGTH_MS = 400
-KEYS = Keys(accept="1", refuse="2", repeat="*")
+KEYS = ConsentKeys(accept="1", refuse="2", repeat="*")
 REFUSED = Prompt("sound:/prompts/ja/refused", 100)
 ASKS = replace(
     POLICY,
@@ -142,9 +148,9 @@ class Scene:
 
     def __init__(self, asterisk: Asterisk, session: AgiSession, policy: Policy, limits_ms: int):
         self.asterisk, self.site = asterisk, Site()
-        self.line = AgiLine(session, 5.0)
+        self.line = AgiCallerChannel(session, 5.0)
         limits = replace(LIMITS, notice_margin_ms=limits_ms)
-        arrival = Arrival(CHANNEL, CHANNEL, Entry.AGI, monotonic_ms(), policy, "inbound")
+        arrival = Arrival(CHANNEL, CHANNEL, EntryWire.AGI, monotonic_ms(), policy, "inbound")
         call, self.first = rules.arrive(CALL, arrival, limits)
         task = CallTask(call, self.line, self.site, self.site, self.site, events=64)
         self.line.task = self.task = task
@@ -306,7 +312,7 @@ async def test_time_between_the_pieces_is_no_part_of_the_prompt() -> None:
     async with call(long, hurries=4.0, lengths_ms=prompt) as scene:
         tell = scene.line._tell
 
-        async def slow(event: Event) -> None:
+        async def slow(event: CallEvent) -> None:
             await asyncio.sleep(length_ms / 3_000)
             await tell(event)
 

@@ -13,7 +13,7 @@ from asterisk_compliance.domain.call.events import (
     LookedAway,
     TransferSeen,
 )
-from asterisk_compliance.domain.call.participants import Peer
+from asterisk_compliance.domain.call.participants import Participant
 
 NOW_MS = 5_000
 
@@ -35,7 +35,7 @@ async def test_the_first_party_may_have_come_long_ago(site: Site) -> None:
     site.enters("b1", CALLER)
     late(site, 8)
     site.enters("b1", AGENT)
-    assert call.heard == [Bridged(10), LookedAway(8), CompanyChanged(20, (Peer(AGENT),))]
+    assert call.heard == [Bridged(10), LookedAway(8), CompanyChanged(20, (Participant(AGENT),))]
 
 
 async def test_a_newcomer_may_have_come_long_ago(site: Site) -> None:
@@ -45,7 +45,7 @@ async def test_a_newcomer_may_have_come_long_ago(site: Site) -> None:
     site.enters("b1", FRIEND)
     assert call.heard[2:] == [TransferSeen(8)]
     await site.settled()
-    both = CompanyChanged(30, (Peer(AGENT), Peer(FRIEND)))
+    both = CompanyChanged(30, (Participant(AGENT), Participant(FRIEND)))
     assert call.heard[3:] == [LookedAway(8), both]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from app.recovered_site import CALLER, Asterisk, Site, running
 from asterisk_compliance.app.calls import asterisk_listeners as ears
-from asterisk_compliance.app.calls.asterisk_listeners import AmiEars, AriEars
+from asterisk_compliance.app.calls.asterisk_listeners import AmiEventRouter, AriEventRouter
 from asterisk_compliance.asterisk.ami.events import Hangup
 from asterisk_compliance.asterisk.ari.events import Channel, ChannelDestroyed
 from asterisk_compliance.domain.audit.rows import Kind
@@ -59,7 +59,7 @@ async def test_a_channel_that_ari_shows_a_moment_longer_is_gone(
     told = site.here(CALLER)
     site.asterisk.lives(CALLER)
     looks = looked_at(site.asterisk, shown, monkeypatch)
-    AmiEars(site.node).on_event(HANGUP, 12.5)
+    AmiEventRouter(site.node).on_event(HANGUP, 12.5)
     await site.serving.until(lambda: told.heard != [])
     assert told.heard == [ChannelGone(12_500)]
     assert looks == [CALLER] * (shown + 1)
@@ -72,7 +72,7 @@ async def test_a_channel_that_ari_goes_on_to_show_was_not_hung_up(
     told = site.here(CALLER)
     site.asterisk.lives(CALLER)
     looks = looked_at(site.asterisk, 99, monkeypatch)
-    AmiEars(site.node).on_event(HANGUP, 12.5)
+    AmiEventRouter(site.node).on_event(HANGUP, 12.5)
     await site.serving.until(lambda: site.serving.details("anomaly") == [FORGED])
     assert (told.heard, looks) == ([], [CALLER] * 4)
 
@@ -91,7 +91,7 @@ async def test_who_cannot_be_asked_again_does_not_say_that_the_channel_is_gone(
         return site.asterisk.there[channel]
 
     monkeypatch.setattr(site.asterisk, "channel", channel)
-    AmiEars(site.node).on_event(HANGUP, 12.5)
+    AmiEventRouter(site.node).on_event(HANGUP, 12.5)
     await site.serving.until(lambda: site.serving.details("anomaly") == [FORGED])
     assert (told.heard, len(looks)) == ([], 4)
 
@@ -102,7 +102,7 @@ async def test_a_call_that_ends_while_we_look_again_was_not_forged(
     site.here(CALLER)
     site.asterisk.lives(CALLER)
     looks = looked_at(site.asterisk, 99, monkeypatch)
-    AmiEars(site.node).on_event(HANGUP, 12.5)
+    AmiEventRouter(site.node).on_event(HANGUP, 12.5)
     await asyncio.sleep(0)
     del site.node.calls[CALLER]
     await site.serving.until(lambda: len(looks) == 4)
@@ -116,7 +116,7 @@ async def test_whom_ari_calls_gone_while_ami_is_late_may_have_had_company(site: 
     site.asterisk.told_s = 11.0
     site.asterisk.lives(CALLER)
     gone = ChannelDestroyed("compliance", "", site.asterisk.there[CALLER], 16)
-    AriEars(site.node).on_event(gone, 12.5)
+    AriEventRouter(site.node).on_event(gone, 12.5)
     assert told.heard == [LookedAway(11_000, blind=True), ChannelGone(12_500)]
 
 
@@ -126,10 +126,10 @@ async def test_without_ari_ami_is_believed(site: Site, monkeypatch: pytest.Monke
 
     told = site.here(CALLER)
     monkeypatch.setattr(site.asterisk, "channel", refuses)
-    AmiEars(site.node).on_event(HANGUP, 12.5)
+    AmiEventRouter(site.node).on_event(HANGUP, 12.5)
     await site.serving.until(lambda: told.heard == [ChannelGone(12_500)])
     site.node.ari = None
-    AmiEars(site.node).on_event(HANGUP, 13.5)
+    AmiEventRouter(site.node).on_event(HANGUP, 13.5)
     await site.serving.until(lambda: told.heard[1:] == [ChannelGone(13_500)])
 
 
@@ -140,5 +140,5 @@ async def test_mixmonitor_is_asked_to_keep_the_directions_together_where_it_may_
     site: Site, version: str | None, asked: str
 ) -> None:
     if version is not None:
-        AriEars(site.node).on_connected("websocket", version)
+        AriEventRouter(site.node).on_connected("websocket", version)
     assert site.node.encode(RECORDED).rpartition(",")[2] == f"mbt{asked}"

@@ -36,7 +36,7 @@ from asterisk_compliance.domain.call.events import (
     PlaybackStarted,
     Reentered,
 )
-from asterisk_compliance.domain.call.state import Limits
+from asterisk_compliance.domain.call.state import CallLimits
 from asterisk_compliance.errors import AsteriskUnavailable, RequestRefused, StoreUnavailable
 
 GREW = FileGrew(RECORDING)
@@ -166,7 +166,7 @@ async def test_a_call_ends_even_if_the_store_fails_again_and_again(site: Site) -
 
 
 async def test_a_deadline_fires(site: Site) -> None:
-    live = Live(site, Limits(notice_margin_ms=-990))
+    live = Live(site, CallLimits(notice_margin_ms=-990))
     await live.until("continue")
     assert "stop_playback" in site.happened
     await live.until("decision")

@@ -38,9 +38,9 @@ from asterisk_compliance.domain.call.commands import (
 )
 from asterisk_compliance.domain.call.decision import Status
 from asterisk_compliance.domain.call.events import (
-    By,
+    AskedBy,
+    CallEvent,
     ChannelGone,
-    Event,
     PauseAsked,
     ResumeAsked,
     RowsRefused,
@@ -88,16 +88,16 @@ def resume() -> ResumeAsked:
 
 
 @pytest.fixture
-def stepped(monkeypatch: pytest.MonkeyPatch) -> list[Event]:
+def stepped(monkeypatch: pytest.MonkeyPatch) -> list[CallEvent]:
     return listen(monkeypatch)
 
 
-def refused(stepped: list[Event]) -> list[RowsRefused]:
+def refused(stepped: list[CallEvent]) -> list[RowsRefused]:
     return [event for event in stepped if isinstance(event, RowsRefused)]
 
 
 async def test_a_resume_whose_row_is_refused_does_not_happen(
-    site: Site, stepped: list[Event]
+    site: Site, stepped: list[CallEvent]
 ) -> None:
     live = await recorded(site)
     live.feed(pause())
@@ -113,7 +113,7 @@ async def test_a_resume_whose_row_is_refused_does_not_happen(
 
 
 async def test_a_segment_whose_row_is_refused_does_not_begin(
-    site: Site, stepped: list[Event]
+    site: Site, stepped: list[CallEvent]
 ) -> None:
     live = await recorded(site)
     live.feed(company(AGENT, OTHER))
@@ -131,7 +131,7 @@ async def test_a_segment_whose_row_is_refused_does_not_begin(
 
 
 async def test_a_spool_is_not_emptied_whose_verdict_is_refused(
-    site: Site, stepped: list[Event]
+    site: Site, stepped: list[CallEvent]
 ) -> None:
     live = await recorded(site)
     site.judging.clear()
@@ -144,7 +144,7 @@ async def test_a_spool_is_not_emptied_whose_verdict_is_refused(
     assert "remove_spooled" not in site.happened
 
 
-async def test_rows_that_nobody_waits_for_are_refused(site: Site, stepped: list[Event]) -> None:
+async def test_rows_that_nobody_waits_for_are_refused(site: Site, stepped: list[CallEvent]) -> None:
     live = await recorded(site)
     site.store_error = StoreUnavailable("disk full")
     live.feed(pause())
@@ -253,7 +253,7 @@ async def test_a_mandatory_recording_that_fails_leads_elsewhere(site: Site) -> N
 async def test_staff_acts_under_its_own_party(site: Site) -> None:
     live = await recorded(site)
     staff, user = party_id(CALL, 99), PersonalFact("user", "yamada", "yamada")
-    live.feed(PauseAsked("PRIVATE", monotonic_ms(), By(staff, staff, (user,))))
+    live.feed(PauseAsked("PRIVATE", monotonic_ms(), AskedBy(staff, staff, (user,))))
     await live.until("capture_paused")
     (row,) = site.rows(Kind.CAPTURE_PAUSED)
     assert (row.actor, row.party, row.role, row.facts) == (staff, staff, "staff", (user,))

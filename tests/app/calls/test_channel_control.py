@@ -19,7 +19,7 @@ from app.handled_site import (
 )
 from asterisk_compliance.domain.call.commands import CaptureOptions, Mute
 from asterisk_compliance.domain.call.decision import Status
-from asterisk_compliance.domain.call.participants import Company, Cover, Peer
+from asterisk_compliance.domain.call.participants import CoverageBasis, Participant, Participants
 from asterisk_compliance.errors import AsteriskError
 from asterisk_compliance.ids import ChannelId
 from values import replace
@@ -145,7 +145,9 @@ async def test_a_segment_that_shall_not_begin_any_more(site: Site) -> None:
 
 async def test_the_status_is_shown_to_the_dialplan_and_to_the_agent(site: Site) -> None:
     """Not to others who are there: it says something of the caller."""
-    company = Company((Peer(AGENT), Peer(FRIEND)), controller=frozenset({AGENT, ChannelId("9.9")}))
+    company = Participants(
+        (Participant(AGENT), Participant(FRIEND)), controller=frozenset({AGENT, ChannelId("9.9")})
+    )
     site.hands.announce(replace(live(), company=company), Status.PAUSED)
     await site.settled()
     assert site.wires.asked == [
@@ -155,7 +157,7 @@ async def test_the_status_is_shown_to_the_dialplan_and_to_the_agent(site: Site) 
 
 
 async def test_somebody_outside_who_was_told_is_no_agent(site: Site) -> None:
-    company = Company((Peer(AGENT, Cover.TOLD),), controller=frozenset({AGENT}))
+    company = Participants((Participant(AGENT, CoverageBasis.TOLD),), controller=frozenset({AGENT}))
     site.hands.announce(replace(live(), company=company), Status.PAUSED)
     await site.settled()
     assert site.wires.asked == [("setvar", CALLER, "COMPLIANCE_STATUS", "PAUSED")]

@@ -11,7 +11,11 @@ import pytest
 
 from app.followed_site import AGENT, CALLEE, CALLER, FRIEND, ONE, TWO, Site
 from asterisk_compliance.app.calls import leg_tracking as module
-from asterisk_compliance.app.calls.leg_tracking import LONGEST_ENDPOINT, STOOD_STILL_MS, Endpoints
+from asterisk_compliance.app.calls.leg_tracking import (
+    LONGEST_ENDPOINT,
+    STOOD_STILL_MS,
+    EndpointDirectory,
+)
 from asterisk_compliance.domain.call.decision import Decision, Reason, Status
 from asterisk_compliance.domain.call.events import (
     Bridged,
@@ -20,7 +24,7 @@ from asterisk_compliance.domain.call.events import (
     TransferSeen,
     Unbridged,
 )
-from asterisk_compliance.domain.call.participants import Cover, Peer
+from asterisk_compliance.domain.call.participants import CoverageBasis, Participant
 from asterisk_compliance.domain.policy.notice import OnJoin
 from asterisk_compliance.errors import AsteriskError, AsteriskUnavailable, RequestRefused
 from asterisk_compliance.ids import ChannelId
@@ -40,7 +44,7 @@ async def site() -> Site:
 async def test_a_call_is_told_that_it_is_bridged_and_to_whom(site: Site) -> None:
     caller = site.live(CALLER)
     site.enters("b1", CALLER, AGENT)
-    assert caller.heard == [Bridged(10), CompanyChanged(20, (Peer(AGENT),))]
+    assert caller.heard == [Bridged(10), CompanyChanged(20, (Participant(AGENT),))]
     site.leaves(CALLER)
     await site.settled()
     assert caller.heard[2:] == [Unbridged(30), CompanyChanged(30, (), two_party=False)]
@@ -57,7 +61,7 @@ async def test_a_call_is_told_that_it_is_bridged_and_to_whom(site: Site) -> None
     ],
 )
 def test_of_who_comes_the_endpoint_is_known(name: str, endpoint: str) -> None:
-    assert Endpoints().peer(AGENT, name).endpoint == endpoint
+    assert EndpointDirectory().peer(AGENT, name).endpoint == endpoint
 
 
 async def test_each_of_our_calls_in_a_bridge_is_told(site: Site) -> None:
@@ -102,7 +106,7 @@ async def test_a_newcomer_mutes_at_once_and_is_told_when_ari_has_confirmed_it(si
 @pytest.mark.parametrize("why", ["staff", "told", "policy"])
 async def test_a_newcomer_who_may_be_kept_is_told_at_once(why: str) -> None:
     """Nothing would follow but to go on."""
-    site = Site(Endpoints(staff=("PJSIP/trunk",) if why == "staff" else ()))
+    site = Site(EndpointDirectory(staff=("PJSIP/trunk",) if why == "staff" else ()))
     call = site.live(CALLER, on_join=OnJoin.CONTINUE if why == "policy" else OnJoin.RENOTIFY)
     if why == "told":
         site.live(FRIEND, ALLOWED)
@@ -290,19 +294,22 @@ async def test_a_channel_that_is_gone_is_forgotten(site: Site) -> None:
     ],
 )
 def test_the_pattern_of_an_endpoint(pattern: str, name: str, matches: bool) -> None:
-    as_staff = Endpoints(staff=("PJSIP/nobody", pattern)).peer(AGENT, name)
-    assert as_staff == Peer(AGENT, Cover.STAFF if matches else Cover.UNKNOWN)
-    consenting = Endpoints(consenting=(pattern,)).peer(AGENT, name)
-    assert consenting == Peer(AGENT, Cover.UNKNOWN, consenting=matches)
+    as_staff = EndpointDirectory(staff=("PJSIP/nobody", pattern)).peer(AGENT, name)
+    assert as_staff == Participant(AGENT, CoverageBasis.STAFF if matches else CoverageBasis.UNKNOWN)
+    consenting = EndpointDirectory(consenting=(pattern,)).peer(AGENT, name)
+    assert consenting == Participant(AGENT, CoverageBasis.UNKNOWN, consenting=matches)
 
 
 async def test_staff_is_staff(site: Site) -> None:
-    site = Site(Endpoints(staff=("PJSIP/agent-*",), consenting=("PJSIP/agent-7",)))
+    site = Site(EndpointDirectory(staff=("PJSIP/agent-*",), consenting=("PJSIP/agent-7",)))
     site.live(CALLER)
     site.live(AGENT, ALLOWED)
     site.enters("b1", CALLER, AGENT, FRIEND)
     await site.settled()
-    assert site.peers(CALLER) == (Peer(AGENT, Cover.STAFF, consenting=True), Peer(FRIEND))
+    assert site.peers(CALLER) == (
+        Participant(AGENT, CoverageBasis.STAFF, consenting=True),
+        Participant(FRIEND),
+    )
 
 
 ALLOWED = Decision(Status.ALLOWED, Reason.NOTICE_COMPLETED)
@@ -311,15 +318,19 @@ ALLOWED = Decision(Status.ALLOWED, Reason.NOTICE_COMPLETED)
 @pytest.mark.parametrize(
     ("decision", "withdrawn", "peer"),
     [
-        (None, False, Peer(FRIEND)),
-        (ALLOWED, False, Peer(FRIEND, Cover.TOLD, consenting=True)),
-        (ALLOWED, True, Peer(FRIEND, Cover.REFUSED)),
-        (Decision(Status.REFUSED, Reason.CONSENT_REFUSED), False, Peer(FRIEND, Cover.REFUSED)),
-        (Decision(Status.NOT_RECORDED, Reason.NOTICE_FAILED), False, Peer(FRIEND)),
+        (None, False, Participant(FRIEND)),
+        (ALLOWED, False, Participant(FRIEND, CoverageBasis.TOLD, consenting=True)),
+        (ALLOWED, True, Participant(FRIEND, CoverageBasis.REFUSED)),
+        (
+            Decision(Status.REFUSED, Reason.CONSENT_REFUSED),
+            False,
+            Participant(FRIEND, CoverageBasis.REFUSED),
+        ),
+        (Decision(Status.NOT_RECORDED, Reason.NOTICE_FAILED), False, Participant(FRIEND)),
     ],
 )
 async def test_who_entered_our_routine_himself_is_known_by_his_decision(
-    site: Site, decision: Decision | None, withdrawn: bool, peer: Peer
+    site: Site, decision: Decision | None, withdrawn: bool, peer: Participant
 ) -> None:
     site.live(CALLER)
     friend = site.live(FRIEND, decision)

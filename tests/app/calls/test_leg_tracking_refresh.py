@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 
 from app.followed_site import AGENT, CALLER, FRIEND, NAMES, ONE, TWO, Site
-from asterisk_compliance.asterisk.ari.events import Channel, DialplanPlace, Party
+from asterisk_compliance.asterisk.ari.events import AriCaller, Channel, DialplanPlace
 from asterisk_compliance.asterisk.ari.requests import Bridge
 from asterisk_compliance.domain.call.events import Bridged, CompanyChanged, TransferSeen, Unbridged
-from asterisk_compliance.domain.call.participants import Peer
+from asterisk_compliance.domain.call.participants import Participant
 from asterisk_compliance.ids import ChannelId
 
 
@@ -29,7 +29,7 @@ def channel(one: ChannelId) -> Channel:
         id=one,
         name=NAMES[one],
         state="Up",
-        caller=Party(name="", number=""),
+        caller=AriCaller(name="", number=""),
         dialplan=place,
         language="ja",
         created=datetime(2026, 12, 1, tzinfo=UTC),
@@ -46,7 +46,7 @@ async def test_a_call_is_told_who_is_there_though_nothing_changed(site: Site) ->
     caller = site.live(CALLER)
     site.enters("b1", CALLER, AGENT)
     refresh(site, Bridge("b1", (CALLER, AGENT), "basic"))
-    assert caller.heard[-2:] == [Bridged(1_000), CompanyChanged(1_000, (Peer(AGENT),))]
+    assert caller.heard[-2:] == [Bridged(1_000), CompanyChanged(1_000, (Participant(AGENT),))]
 
 
 async def test_who_came_and_who_left_meanwhile(site: Site) -> None:

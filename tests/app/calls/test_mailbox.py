@@ -14,30 +14,30 @@ from hypothesis import strategies as st
 from asterisk_compliance.app.calls.call_task import CallTask
 from asterisk_compliance.app.calls.mailbox import Mailbox
 from asterisk_compliance.domain.call.events import (
+    CallEvent,
     ChannelGone,
     DeadlinePassed,
-    Event,
     HangupRequested,
     LeftStasis,
     Reentered,
 )
-from asterisk_compliance.domain.call.state import Phase
+from asterisk_compliance.domain.call.state import CallPhase
 from asterisk_compliance.domain.call.steps import Deadline
 
 WITHIN_S = 5.0
 
-Put: TypeAlias = Callable[[Mailbox, Event], None]
+Put: TypeAlias = Callable[[Mailbox, CallEvent], None]
 
 
 class Reader:
     """Deals with what is told while it sleeps; ``leaves``: of these something is left."""
 
-    def __init__(self, *leaves: Event) -> None:
-        self.dealt: list[Event] = []
+    def __init__(self, *leaves: CallEvent) -> None:
+        self.dealt: list[CallEvent] = []
         self.mailbox = Mailbox(2, self._deal)
         self._leaves = leaves
 
-    def _deal(self, event: Event) -> bool:
+    def _deal(self, event: CallEvent) -> bool:
         self.dealt.append(event)
         return event not in self._leaves
 
@@ -47,7 +47,7 @@ class Reader:
         return sleeping
 
 
-def everything(mailbox: Mailbox) -> list[Event]:
+def everything(mailbox: Mailbox) -> list[CallEvent]:
     return list(iter(mailbox.take, None))
 
 
@@ -104,9 +104,9 @@ async def test_who_sleeps_is_woken_by_what_is_left_and_the_rest_waits_for_him(pu
 
 @pytest.mark.parametrize("put", PUTS)
 async def test_what_is_put_while_one_is_dealt_with_comes_after_it(put: Put) -> None:
-    dealt: list[Event] = []
+    dealt: list[CallEvent] = []
 
-    def deal(event: Event) -> bool:
+    def deal(event: CallEvent) -> bool:
         put(mailbox, HangupRequested())
         dealt.append(event)
         return True
@@ -165,7 +165,7 @@ class Told(CallTask):
 def test_each_event_is_dealt_with_once_in_its_turn_and_never_two_at_once(told: Any) -> None:
     async def run() -> None:
         line, around = SimpleNamespace(close=lambda: None), SimpleNamespace(node="pbx1")
-        live: Any = SimpleNamespace(id="c", phase=Phase.NOTICE)
+        live: Any = SimpleNamespace(id="c", phase=CallPhase.NOTICE)
         rows: Any = SimpleNamespace()
         task = Told(live, line, rows, around, rows, events=1_000)
         task.dealt = []

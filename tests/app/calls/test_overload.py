@@ -15,11 +15,11 @@ from asterisk_compliance.clock import monotonic_ms
 from asterisk_compliance.domain.call.decision import Reason
 from asterisk_compliance.domain.call.events import (
     ChannelGone,
-    Entry,
+    EntryWire,
     PlaybackFinished,
     PlaybackStarted,
 )
-from asterisk_compliance.domain.call.state import Arrival, Phase
+from asterisk_compliance.domain.call.state import Arrival, CallPhase
 from asterisk_compliance.ids import ChannelId
 from values import replace
 
@@ -43,7 +43,7 @@ def calls_in(serving: Serving, first: int, last: int, **changed: Any) -> list[Ca
 def arrive(node: Node, number: int, **changed: Any) -> CallTask:
     channel = ChannelId(f"1700000000.{number}")
     policy = node.policies.by_name["inbound"]
-    arrival = Arrival(channel, channel, Entry.ARI, monotonic_ms(), policy, "inbound")
+    arrival = Arrival(channel, channel, EntryWire.ARI, monotonic_ms(), policy, "inbound")
     return node.arrive(replace(arrival, **changed), Willing())
 
 
@@ -65,7 +65,7 @@ async def test_one_call_more_than_can_be_told_goes_on_at_once(serving: Serving) 
     *told, passed = calls_in(serving, 1, MOST + 1)
     assert [reason(task) for task in told] == [None] * MOST
     assert reason(passed) is Reason.OVERLOADED
-    assert passed.call.phase is Phase.CONTINUING
+    assert passed.call.phase is CallPhase.CONTINUING
     await serving.until(lambda: len(serving.details("call_arrived")) == MOST + 1)
     (decided,) = serving.details("decision")
     assert (decided["status"], decided["reason"]) == ("NOT_RECORDED", "OVERLOADED")
@@ -74,7 +74,7 @@ async def test_one_call_more_than_can_be_told_goes_on_at_once(serving: Serving) 
 async def test_who_was_told_makes_room(serving: Serving) -> None:
     first, _second = calls_in(serving, 1, MOST)
     await hear(serving, first)
-    assert first.call.phase is not Phase.OVER, "it lives, and is not told any more"
+    assert first.call.phase is not CallPhase.OVER, "it lives, and is not told any more"
     (third, fourth) = calls_in(serving, 3, 4)
     assert (reason(third), reason(fourth)) == (None, Reason.OVERLOADED)
 
@@ -82,7 +82,7 @@ async def test_who_was_told_makes_room(serving: Serving) -> None:
 async def test_who_hangs_up_in_the_notice_makes_room(serving: Serving) -> None:
     first, _second = calls_in(serving, 1, MOST)
     first.feed(ChannelGone(monotonic_ms()))
-    await serving.until(lambda: first.call.phase is Phase.OVER)
+    await serving.until(lambda: first.call.phase is CallPhase.OVER)
     (third,) = calls_in(serving, 3, 3)
     assert reason(third) is None
 
@@ -115,7 +115,7 @@ async def test_how_long_a_caller_waits_for_his_dialplan_is_counted_once_a_call(
     (real, synthetic) = (*calls_in(serving, 1, 1), *calls_in(serving, 2, 2, synthetic=True))
     for task in (real, synthetic):
         await hear(serving, task)
-    await serving.until(lambda: real.call.phase is synthetic.call.phase is Phase.DIALPLAN)
+    await serving.until(lambda: real.call.phase is synthetic.call.phase is CallPhase.DIALPLAN)
     counted = serving.service._metrics.registry.get_sample_value
     assert counted("compliance_way_back_seconds_count") == 1
     assert counted("compliance_notice_start_seconds_count") == 1

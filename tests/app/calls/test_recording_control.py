@@ -8,7 +8,7 @@ from asterisk_compliance.app.calls.recording_control import ASKABLE, asked_event
 from asterisk_compliance.app.dialplan.rendering import ASKED
 from asterisk_compliance.domain.audit.rows import Actor
 from asterisk_compliance.domain.call.events import (
-    By,
+    AskedBy,
     PauseAsked,
     ResumeAsked,
     StartAsked,
@@ -17,7 +17,7 @@ from asterisk_compliance.domain.call.events import (
 )
 from asterisk_compliance.domain.recording.interruption_reasons import PauseReason
 
-BY = By(Actor.CALLER)
+BY = AskedBy(Actor.CALLER)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from asterisk_compliance.app.checks import call_records as module
 from asterisk_compliance.app.checks.call_records import LATE_S, record_findings
 from asterisk_compliance.app.checks.finding import SiteFindingId as It
-from asterisk_compliance.app.shared.service_account import Account
+from asterisk_compliance.app.shared.service_account import ServiceAccount
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.storage.log.writer import StoreWriter
@@ -56,7 +56,7 @@ def test_a_file_that_the_service_s_user_cannot_read(
     (tmp_path / "Master.csv").touch()
     assert brief(of(tmp_path, "Master.csv")) == []
     (tmp_path / "Master.csv").chmod(0o600)
-    account = Account(64_177, frozenset())
+    account = ServiceAccount(64_177, frozenset())
     monkeypatch.setattr(module, "service_account", lambda settings: account)
     assert brief(of(tmp_path, "Master.csv")) == [(It.RECORDS_UNREADABLE, "reconcile.cdr")]
 

@@ -13,7 +13,7 @@ from asterisk_compliance.age import new_identity
 from asterisk_compliance.app.checks import files as module
 from asterisk_compliance.app.checks.files import file_findings
 from asterisk_compliance.app.checks.finding import SiteFindingId as It
-from asterisk_compliance.app.shared.service_account import Account, service_account
+from asterisk_compliance.app.shared.service_account import ServiceAccount, service_account
 from asterisk_compliance.config.settings import Settings
 from sample_settings import raw, settings
 
@@ -112,7 +112,7 @@ def test_what_the_service_s_user_may_not_is_said_to_whoever_asks(
 ) -> None:
     """He is in the group of these files, and root, who asks, may do everything."""
     group = (site / "etc/ari.secret").stat().st_gid
-    account = Account(STRANGER, frozenset({group}))
+    account = ServiceAccount(STRANGER, frozenset({group}))
     monkeypatch.setattr(module, "service_account", lambda settings: account)
     assert denied(site) == []
     for path, mode, address in (
@@ -131,17 +131,17 @@ def test_what_the_service_s_user_may_not_is_said_to_whoever_asks(
 def test_owner_group_and_others_are_told_apart(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
-    owner = Account(file.stat().st_uid, frozenset())
+    owner = ServiceAccount(file.stat().st_uid, frozenset())
     if owner.uid == 0:
         os.chown(file, STRANGER, GROUP)
-        owner = Account(STRANGER, frozenset())
-    group = Account(SERVICE, frozenset({file.stat().st_gid}))
-    other = Account(SERVICE, frozenset())
+        owner = ServiceAccount(STRANGER, frozenset())
+    group = ServiceAccount(SERVICE, frozenset({file.stat().st_gid}))
+    other = ServiceAccount(SERVICE, frozenset())
     for mode, may in ((0o400, owner), (0o040, group), (0o004, other)):
         file.chmod(mode)
         assert may._one(file, os.R_OK)
         assert [one._one(file, os.R_OK) for one in (owner, group, other)].count(True) == 1
-    assert Account(0, frozenset())._one(file, os.W_OK)
+    assert ServiceAccount(0, frozenset())._one(file, os.W_OK)
     assert owner._one(tmp_path / "nothing", os.R_OK)  # of what is not there others speak
 
 
@@ -151,4 +151,4 @@ def test_who_the_service_is_the_store_tells(site: Path) -> None:
     assert account is not None
     assert account.uid == (site / "store").stat().st_uid
     assert (site / "store").stat().st_gid in account.gids
-    assert Account(SERVICE, frozenset()).name in {f"uid {SERVICE}", account.name}
+    assert ServiceAccount(SERVICE, frozenset()).name in {f"uid {SERVICE}", account.name}

@@ -9,7 +9,11 @@ import pytest
 
 from asterisk_compliance.age import new_identity
 from asterisk_compliance.app.checks import findings as module
-from asterisk_compliance.app.checks.finding import Finding, FindingId, Severity
+from asterisk_compliance.app.checks.finding import (
+    OperatorFinding,
+    OperatorFindingId,
+    OperatorSeverity,
+)
 from asterisk_compliance.app.checks.findings import (
     changes_ahead,
     rule_findings,
@@ -27,13 +31,13 @@ KEYS = {"accept": "1", "refuse": "9"}
 
 def found(
     *own: dict[str, Any], now: datetime = DECEMBER, within: int = 90, **chosen: Any
-) -> list[Finding]:
+) -> list[OperatorFinding]:
     value = raw() | {"rule": list(own), "rules": {"home": "JP", **chosen}}
     value["policy"][0]["keys"] = KEYS
     return rule_findings(accepted(value), now, within)
 
 
-def brief(findings: list[Finding]) -> list[tuple[str, str, str]]:
+def brief(findings: list[OperatorFinding]) -> list[tuple[str, str, str]]:
     return [(finding.id, finding.severity, finding.address) for finding in findings]
 
 
@@ -42,7 +46,7 @@ def test_a_site_without_rules_has_nothing_to_know() -> None:
 
 
 def test_changes_of_the_law_are_told_ahead() -> None:
-    ahead = {FindingId.RULE_BEGINS, FindingId.RULE_ENDS}
+    ahead = {OperatorFindingId.RULE_BEGINS, OperatorFindingId.RULE_ENDS}
     changes = [it for it in found(presets=["jp"]) if it.id in ahead]
     assert [(it.id, it.severity, it.address, it.what) for it in changes] == [
         ("RULE_ENDS", "warning", "rule jp-appi.20261102", "ends on 2027-01-17"),
@@ -63,17 +67,22 @@ def test_a_day_is_that_of_the_rule_s_own_time_zone() -> None:
 
 def test_an_example_that_nobody_verified() -> None:
     (finding,) = (
-        it for it in found(presets_by_number=["sg"]) if it.id is FindingId.PRESET_UNVERIFIED
+        it for it in found(presets_by_number=["sg"]) if it.id is OperatorFindingId.PRESET_UNVERIFIED
     )
-    assert (finding.severity, finding.address) == (Severity.WARNING, "rules.presets_by_number")
+    assert (finding.severity, finding.address) == (
+        OperatorSeverity.WARNING,
+        "rules.presets_by_number",
+    )
     assert finding.what.startswith("sg ")
 
 
 def test_what_a_rule_warns_of() -> None:
     (finding,) = (
-        it for it in found(presets_by_number=["us-all-party"]) if it.id is FindingId.RULE_WARNING
+        it
+        for it in found(presets_by_number=["us-all-party"])
+        if it.id is OperatorFindingId.RULE_WARNING
     )
-    assert (finding.severity, finding.address) == (Severity.NOTE, "rule us-connecticut")
+    assert (finding.severity, finding.address) == (OperatorSeverity.NOTE, "rule us-connecticut")
     assert "beep_s to 15" in finding.what
     assert "\n" not in finding.what
 
@@ -113,8 +122,8 @@ def test_the_gravest_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "shipped_presets", lambda: shipped)
     late = datetime(2040, 1, 1, tzinfo=UTC)
     severities = [it.severity for it in found(presets=["sg", "jp"], now=late)]
-    assert severities[0] is Severity.ERROR
-    assert severities == sorted(severities, key=tuple(Severity).index)
+    assert severities[0] is OperatorSeverity.ERROR
+    assert severities == sorted(severities, key=tuple(OperatorSeverity).index)
     assert len(set(severities)) > 2
 
 
@@ -161,9 +170,9 @@ def test_whether_recordings_are_encrypted_and_to_whom_is_said() -> None:
 def test_every_finding_is_documented_with_its_severity_and_no_other() -> None:
     lines = table(sections(page("commands.md"), 2)["asterisk-compliance check"])[1:]
     documented = {line[0].strip("`"): line[1].strip("`") for line in lines}
-    assert set(documented) == set(map(str, FindingId))
+    assert set(documented) == set(map(str, OperatorFindingId))
     for one, severity in documented.items():
-        assert severity in set(Severity), one
+        assert severity in set(OperatorSeverity), one
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from app.disclosure.test_page import POINTING, STANDARD, configured, notice, policy
-from asterisk_compliance.app.checks.finding import Severity
+from asterisk_compliance.app.checks.finding import OperatorSeverity
 from asterisk_compliance.app.checks.publication import publication_findings
 from asterisk_compliance.app.disclosure.page import page_of
 from asterisk_compliance.app.disclosure.page_files import as_json
@@ -71,7 +71,7 @@ def load(configuration: Configuration, at: datetime) -> None:
 def changed(configuration: Configuration) -> list[str]:
     found = publication_findings(configuration, LATER)
     mine = [one for one in found if one.id == "PAGE_CHANGED"]
-    assert all(one.severity is Severity.WARNING for one in mine)
+    assert all(one.severity is OperatorSeverity.WARNING for one in mine)
     return [one.what for one in mine]
 
 

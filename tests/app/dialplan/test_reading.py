@@ -13,7 +13,7 @@ import pytest
 from asterisk_compliance.app.checks.dialplan import dialplan_findings
 from asterisk_compliance.app.dialplan import reading as dialplan_reading
 from asterisk_compliance.app.dialplan.reading import Reading, read_dialplan
-from asterisk_compliance.domain.dialplan.findings import FindingId
+from asterisk_compliance.domain.dialplan.findings import DialplanFindingId
 from asterisk_compliance.domain.dialplan.model import Dialplan
 from asterisk_compliance.errors import ConfigError
 from sample_settings import accepted, another, raw
@@ -235,7 +235,7 @@ def test_each_asterisk_has_its_own_dialplan(tmp_path: Path) -> None:
     ]
     settings = accepted(value)
     found = dialplan_findings(settings, None, "compliance.toml")
-    untold = [one.address for one in found if one.id is FindingId.RECORDED_UNTOLD]
+    untold = [one.address for one in found if one.id is DialplanFindingId.RECORDED_UNTOLD]
     assert untold == ["one.conf:2 one,5,1", "two.conf:2 two,5,1"]
     with pytest.raises(ConfigError, match="there are several"):
         dialplan_findings(settings, "extensions.conf", "compliance.toml")

@@ -19,7 +19,7 @@ from asterisk_compliance.app.disclosure.page_files import LANGUAGES, as_html, di
 from asterisk_compliance.app.policy.configuration import Configuration
 from asterisk_compliance.app.policy.prompts import policies_for, purposes_of
 from asterisk_compliance.config.settings import parse
-from asterisk_compliance.domain.disclosure.published_page import Page, read_lines
+from asterisk_compliance.domain.disclosure.published_page import PublishedPage, read_lines
 from asterisk_compliance.domain.policy.notice import Consent, ToldBy
 from asterisk_compliance.errors import ConfigError
 from asterisk_compliance.shipped import catalogue
@@ -75,11 +75,11 @@ def configured(sounds: Path, **tables: Any) -> Configuration:
     return Configuration(Path("t"), settings, "0" * 64, policies)
 
 
-def published(sounds: Path, **tables: Any) -> Page:
+def published(sounds: Path, **tables: Any) -> PublishedPage:
     return page_of(configured(sounds, **tables))
 
 
-def lines(page: Page, language: str = "en") -> tuple[str, ...]:
+def lines(page: PublishedPage, language: str = "en") -> tuple[str, ...]:
     return read_lines(as_html(page, language).decode())
 
 
@@ -117,7 +117,7 @@ def said_by_prompts(configuration: Configuration) -> set[str]:
     return said
 
 
-def on_page(page: Page, language: str) -> set[str]:
+def on_page(page: PublishedPage, language: str) -> set[str]:
     """The purposes whose labels stand as rows of the table that people read."""
     shown = lines(page, language)
     return {one.code for one in page.purposes if one.label[language] in shown}

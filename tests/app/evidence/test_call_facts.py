@@ -9,7 +9,7 @@ import pytest
 
 from app.evidence_site import BEGAN_MS, EvidenceSite
 from asterisk_compliance.app.evidence.call_evidence import logged_evidence
-from asterisk_compliance.app.evidence.call_facts import CallFacts, facts_of
+from asterisk_compliance.app.evidence.call_facts import ExportedCall, facts_of
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.ids import CallId, call_id, recording_id
 
@@ -25,7 +25,7 @@ def joined(channel: str, cover: str = "staff") -> tuple[Kind, dict[str, Any]]:
     return Kind.PARTY_JOINED, {"channel": channel, "cover": cover}
 
 
-def read(site: EvidenceSite, call: CallId) -> CallFacts:
+def read(site: EvidenceSite, call: CallId) -> ExportedCall:
     return facts_of(logged_evidence(site.store, call))
 
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from app.evidence.test_vcon import CALL, FACTS, NOTICE, OTHER, SITE
-from asterisk_compliance.app.evidence.call_facts import Answer, CallFacts, Party
+from asterisk_compliance.app.evidence.call_facts import ConsentAnswer, ExportedCall, ExportParty
 from asterisk_compliance.app.evidence.consent_receipt import (
     MANDATORY,
     NoReceipt,
@@ -125,7 +125,7 @@ def test_of_a_call_without_a_notice_there_is_no_receipt():
         receipt(sample(**SITE), replace(FACTS, notices=()))
 
 
-def status(facts: CallFacts) -> list[list[str]]:
+def status(facts: ExportedCall) -> list[list[str]]:
     record = receipt(sample(**SITE), facts)["dpv:hasRecordOfActivity"]
     return [one["@type"] for one in record["dpv:hasConsentStatus"]]
 
@@ -145,12 +145,12 @@ def test_who_was_told_and_stayed_is_not_said_to_have_consented():
     ],
 )
 def test_every_answer_is_an_event_of_the_receipt(state, said):
-    answers = (Answer(5, "2026-11-24T08:00:06.000Z", state),)
+    answers = (ConsentAnswer(5, "2026-11-24T08:00:06.000Z", state),)
     assert status(replace(FACTS, answers=answers))[0][0] == said
 
 
 def test_of_whom_no_row_names_a_party_the_call_does():
-    unknown = replace(FACTS, parties=(Party("", "1.1"),))
+    unknown = replace(FACTS, parties=(ExportParty("", "1.1"),))
     record = receipt(sample(**SITE), unknown)["dpv:hasRecordOfActivity"]
     assert record["dpv:hasDataSubject"]["dct:identifier"] == f"{CALL}/told"
 

@@ -14,10 +14,10 @@ import msgspec
 import pytest
 
 from asterisk_compliance.app.evidence.call_facts import (
-    Answer,
-    CallFacts,
-    Notice,
-    Party,
+    ConsentAnswer,
+    ExportedCall,
+    ExportNotice,
+    ExportParty,
     Recording,
 )
 from asterisk_compliance.app.evidence.vcon import Audio, Material, date_time, token, vcon
@@ -34,7 +34,7 @@ BEGAN_MS = 1_795_507_200_000
 CALL = call_id(BEGAN_MS, bytes(range(8)))
 ME, AGENT, OTHER = (party_id(CALL, number) for number in (1, 2, 3))
 WORDS, SHA = "この通話は録音されます。", "ab" * 32
-NOTICE = Notice(
+NOTICE = ExportNotice(
     row=3,
     at="2026-11-24T08:00:03.100Z",
     party=0,
@@ -60,7 +60,7 @@ RECORDING = Recording(
     retention=("QUALITY=6 months", "SERVICE", "max=400 days"),
 )
 BARE = Material()
-FACTS = CallFacts(
+FACTS = ExportedCall(
     call=CALL,
     log="f00d",
     leg="caller",
@@ -72,7 +72,10 @@ FACTS = CallFacts(
     reason="NOTICE_COMPLETED",
     told_by="notice",
     decided_at="2026-11-24T08:00:03.101Z",
-    parties=(Party(ME, "1.1"), Party(AGENT, "1.2", "staff", "2026-11-24T08:00:04.000Z")),
+    parties=(
+        ExportParty(ME, "1.1"),
+        ExportParty(AGENT, "1.2", "staff", "2026-11-24T08:00:04.000Z"),
+    ),
     notices=(NOTICE,),
     answers=(),
     recordings=(RECORDING,),
@@ -89,7 +92,7 @@ SITE: dict[str, Any] = {
 }
 
 
-def made(facts: CallFacts = FACTS, material: Material = BARE, **export: str) -> Any:
+def made(facts: ExportedCall = FACTS, material: Material = BARE, **export: str) -> Any:
     """As it is written down, and read again."""
     tables = {**SITE, "export": {**SITE["export"], **export}}
     built = vcon(sample(**tables), facts, material)
@@ -224,7 +227,7 @@ def test_an_opened_recording_is_in_it_byte_for_byte():
     assert document["redacted"] == {"type": "parties"}
 
 
-THREE = (*FACTS.parties, Party(OTHER, "1.3", "told", "2026-11-24T08:00:30.000Z"))
+THREE = (*FACTS.parties, ExportParty(OTHER, "1.3", "told", "2026-11-24T08:00:30.000Z"))
 
 
 @pytest.mark.parametrize(
@@ -292,7 +295,7 @@ def test_the_notice_is_in_it_with_its_words_and_digests():
     ],
 )
 def test_an_answer_is_a_consent_with_the_fields_that_the_draft_demands(state, status, granted):
-    answered = replace(FACTS, answers=(Answer(5, "2026-11-24T08:00:06.000Z", state),))
+    answered = replace(FACTS, answers=(ConsentAnswer(5, "2026-11-24T08:00:06.000Z", state),))
     document = made(answered)
     (whole,) = [one for one in document["attachments"] if one["purpose"] == "consent"]
     assert whole.keys() >= {"expiration", "party", "dialog", "consents"}

@@ -26,23 +26,33 @@ from asterisk_compliance.app.install.files import (
     write_private,
 )
 from asterisk_compliance.app.install.installation import prepare, unreachable
-from asterisk_compliance.app.install.manifest import Account, Entry, Manifest, Site, decoded
+from asterisk_compliance.app.install.manifest import (
+    InstalledAccount,
+    InstalledSite,
+    Manifest,
+    ManifestEntry,
+    decoded,
+)
 from asterisk_compliance.app.install.places import (
-    Places,
+    InstallPaths,
     country_of,
     group_of,
-    whoever_runs_this,
+    invoking_user,
 )
 from asterisk_compliance.app.install.plan import (
     Belongs,
+    FileState,
+    InstallPlan,
     Owners,
-    Plan,
-    State,
     There,
-    Wanted,
+    WantedFile,
     plan,
 )
-from asterisk_compliance.app.install.uninstallation import Fate, plan_removals, uninstallation
+from asterisk_compliance.app.install.uninstallation import (
+    RemovalFate,
+    plan_removals,
+    uninstallation,
+)
 from asterisk_compliance.app.install.wanted import ami_user, ari_user, units
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.shipped import catalogue
@@ -60,14 +70,14 @@ def digest(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
-def planned(wanted: list[Wanted], there: dict[Path, There], before: Manifest) -> Plan:
-    return plan(wanted, there, before, OWNERS, site=Site(), administrator=ROOT)
+def planned(wanted: list[WantedFile], there: dict[Path, There], before: Manifest) -> InstallPlan:
+    return plan(wanted, there, before, OWNERS, site=InstalledSite(), administrator=ROOT)
 
 
 # -- plans -------------------------------------------------------------------------------------
 
 _wanted = st.builds(
-    Wanted,
+    WantedFile,
     path=st.sampled_from(PATHS),
     mode=st.sampled_from([0o640, 0o644]),
     owner=st.sampled_from(["root", "compliance", "nobody yet"]),
@@ -85,7 +95,7 @@ _there = st.builds(
     is_shared=st.booleans(),
 )
 _entry = st.builds(
-    Entry,
+    ManifestEntry,
     st.lists(st.sampled_from([*map(digest, TEXTS[:2])]), max_size=2, unique=True).map(tuple),
 )
 
@@ -96,9 +106,9 @@ _entry = st.builds(
     st.dictionaries(st.sampled_from(PATHS), _entry),
 )
 def test_no_plan_touches_what_somebody_made_or_edited(
-    wanted: list[Wanted], there: dict[Path, There], entries: dict[Path, Entry]
+    wanted: list[WantedFile], there: dict[Path, There], entries: dict[Path, ManifestEntry]
 ) -> None:
-    before = Manifest(Site(), entries)
+    before = Manifest(InstalledSite(), entries)
     made = planned(wanted, there, before)
     for step in made.work:
         found = there.get(step.wanted.path)
@@ -131,15 +141,15 @@ def test_no_plan_touches_what_somebody_made_or_edited(
     st.dictionaries(st.sampled_from(PATHS), _entry),
 )
 def test_only_what_is_as_we_left_it_is_taken_back(
-    there: dict[Path, There], entries: dict[Path, Entry]
+    there: dict[Path, There], entries: dict[Path, ManifestEntry]
 ) -> None:
     inside = {path: frozenset(one for one in there if one.parent == path) for path in entries}
     manifest = Path("/m")
-    removals = list(plan_removals(Manifest(Site(), entries), there, inside, manifest))
+    removals = list(plan_removals(Manifest(InstalledSite(), entries), there, inside, manifest))
     assert {one.path for one in removals} == entries.keys()
     gone: set[Path] = set()
     for one in removals:
-        if one.fate is Fate.REMOVED:
+        if one.fate is RemovalFate.REMOVED:
             found = there[one.path]
             assert not found.is_odd
             assert entries[one.path].is_as_left(found.sha256)
@@ -148,12 +158,12 @@ def test_only_what_is_as_we_left_it_is_taken_back(
 
 
 def test_directories_above_are_made_and_are_ours_if_they_were_not_there() -> None:
-    wanted = [Wanted(Path("/a/b/c"), 0o644, *ROOT, b"ours")]
+    wanted = [WantedFile(Path("/a/b/c"), 0o644, *ROOT, b"ours")]
     there = {**ABOVE, Path("/a"): There(0, 0, 0o755)}
     made = planned(wanted, there, Manifest())
     assert [(step.wanted.path, step.state) for step in made.steps] == [
-        (Path("/a/b"), State.NEW),
-        (Path("/a/b/c"), State.NEW),
+        (Path("/a/b"), FileState.NEW),
+        (Path("/a/b/c"), FileState.NEW),
     ]
     assert set(made.manifest.entries) == {Path("/a/b"), Path("/a/b/c")}
 
@@ -170,43 +180,45 @@ def test_directories_above_are_made_and_are_ours_if_they_were_not_there() -> Non
 def test_owner_and_mode_are_put_right_of_what_we_made_and_of_nothing_else(
     belongs: Belongs, text: bytes, keeps_text: bool
 ) -> None:
-    wanted = [Wanted(Path("/a"), 0o640, "root", "compliance", TEXTS[0], belongs)]
+    wanted = [WantedFile(Path("/a"), 0o640, "root", "compliance", TEXTS[0], belongs)]
     there = {**ABOVE, Path("/a"): There(0, 0, 0o640, digest(text))}
-    made = Manifest(Site(), {Path("/a"): Entry((digest(TEXTS[0]),))})
+    made = Manifest(InstalledSite(), {Path("/a"): ManifestEntry((digest(TEXTS[0]),))})
     (step,) = planned(wanted, there, made).work
     assert (step.why, step.keeps_text) == ("owner or mode", keeps_text)
     assert planned(wanted, there, made).manifest == made
     (kept,) = planned(wanted, there, Manifest()).steps
-    assert kept.state is State.KEPT
+    assert kept.state is FileState.KEPT
     assert kept.why.endswith(", with other rights")
 
 
 def test_a_file_with_other_names_keeps_its_owner() -> None:
     """Whose the other names are, nobody knows."""
-    wanted = [Wanted(Path("/a"), 0o640, *ROOT, TEXTS[0], Belongs.SEEDED)]
+    wanted = [WantedFile(Path("/a"), 0o640, *ROOT, TEXTS[0], Belongs.SEEDED)]
     there = {**ABOVE, Path("/a"): There(7, 0, 0o640, digest(TEXTS[0]), is_shared=True)}
-    made = Manifest(Site(), {Path("/a"): Entry((digest(TEXTS[0]),))})
+    made = Manifest(InstalledSite(), {Path("/a"): ManifestEntry((digest(TEXTS[0]),))})
     (kept,) = planned(wanted, there, made).steps
-    assert (kept.state, kept.why) == (State.KEPT, "yours, with other rights")
+    assert (kept.state, kept.why) == (FileState.KEPT, "yours, with other rights")
 
 
 def test_a_directory_to_which_a_link_leads_keeps_its_owner() -> None:
-    wanted = [Wanted(Path("/a"), 0o750, "root", "compliance")]
-    made = Manifest(Site(), {Path("/a"): Entry()})
+    wanted = [WantedFile(Path("/a"), 0o750, "root", "compliance")]
+    made = Manifest(InstalledSite(), {Path("/a"): ManifestEntry()})
     for is_shared, changed in ((False, ["owner or mode"]), (True, [])):
         there = {**ABOVE, Path("/a"): There(0, 0, 0o750, is_shared=is_shared)}
         assert [step.why for step in planned(wanted, there, made).work] == changed
 
 
 def test_a_manifest_is_read_as_it_was_written() -> None:
-    entries = {Path("/a"): Entry(), Path("/a/b"): Entry((digest(TEXTS[0]),))}
-    account = Account("compliance", made=True, joined=("asterisk",), home=Path("/var/lib/x"))
-    manifest = Manifest(Site(asterisk_version="22.1"), entries, account)
+    entries = {Path("/a"): ManifestEntry(), Path("/a/b"): ManifestEntry((digest(TEXTS[0]),))}
+    account = InstalledAccount(
+        "compliance", made=True, joined=("asterisk",), home=Path("/var/lib/x")
+    )
+    manifest = Manifest(InstalledSite(asterisk_version="22.1"), entries, account)
     assert decoded(manifest.encoded(), Path("x")) == manifest
 
 
 def test_a_plan_shows_no_content() -> None:
-    made = planned([Wanted(Path("/a"), 0o640, *ROOT, b"secret-1")], {}, Manifest())
+    made = planned([WantedFile(Path("/a"), 0o640, *ROOT, b"secret-1")], {}, Manifest())
     assert "secret-1" not in repr(made)
 
 
@@ -214,9 +226,9 @@ def test_a_plan_shows_no_content() -> None:
 
 
 def test_a_user_is_made_as_a_system_user_in_asterisk_s_group() -> None:
-    account = missing_account(Site(user="nobody-of-this-name"), "asterisk")
-    assert account == Account(
-        "nobody-of-this-name", made=True, joined=("asterisk",), home=Site().state
+    account = missing_account(InstalledSite(user="nobody-of-this-name"), "asterisk")
+    assert account == InstalledAccount(
+        "nobody-of-this-name", made=True, joined=("asterisk",), home=InstalledSite().state
     )
     command = account_command(account)
     assert command[:4] == ("useradd", "--system", "--user-group", "--no-create-home")
@@ -224,13 +236,15 @@ def test_a_user_is_made_as_a_system_user_in_asterisk_s_group() -> None:
 
 
 def test_a_user_who_is_there_joins_the_group_and_no_more() -> None:
-    assert missing_account(Site(user="root"), None) is None
-    assert missing_account(Site(user="root"), "root") is None
-    account = missing_account(Site(user="root"), "daemon")
+    assert missing_account(InstalledSite(user="root"), None) is None
+    assert missing_account(InstalledSite(user="root"), "root") is None
+    account = missing_account(InstalledSite(user="root"), "daemon")
     assert account is not None
     assert not account.made
     assert account_command(account) == ("usermod", "--append", "--groups", "daemon", "root")
-    assert missing_account(Site(user="64077"), "asterisk") is None, "a number needs no name"
+    assert missing_account(InstalledSite(user="64077"), "asterisk") is None, (
+        "a number needs no name"
+    )
 
 
 def test_a_group_is_named_so_that_it_is_the_same_on_another_machine() -> None:
@@ -290,7 +304,7 @@ def test_units_can_be_parsed_and_say_where_the_service_writes() -> None:
 def parsed(there: Settings) -> dict[str, dict[str, dict[str, list[str]]]]:
     """Units by name, their sections, and every value of each setting."""
     found = {}
-    for name, text in units(there, "asterisk", Places()).items():
+    for name, text in units(there, "asterisk", InstallPaths()).items():
         parser = configparser.RawConfigParser(
             strict=False, interpolation=None, dict_type=_Many, empty_lines_in_values=False
         )
@@ -382,7 +396,7 @@ def install(host: Host) -> None:
 
 
 def prepared(host: Host) -> Any:
-    site = Site(
+    site = InstalledSite(
         asterisk_root=host.root,
         asterisk_version=host.version,
         state=host.state,
@@ -391,7 +405,7 @@ def prepared(host: Host) -> Any:
         user=str(os.getuid()),
         group=str(os.getgid()),
     )
-    places = Places(etc=host.etc, site=site, administrator=whoever_runs_this())
+    places = InstallPaths(etc=host.etc, site=site, administrator=invoking_user())
     found = find_asterisk(site.asterisk_conf, site.asterisk_root, site.asterisk_version)
     fresh = not host.config.exists()
     return prepare(ANSWERS if fresh else None, found, places)

@@ -17,7 +17,7 @@ from asterisk_compliance.app.policy.arrivals import (
 )
 from asterisk_compliance.domain.audit.rows import PersonalFact
 from asterisk_compliance.domain.call.decision import Reason
-from asterisk_compliance.domain.policy.matching import CallFacts, Direction
+from asterisk_compliance.domain.policy.matching import CallDirection, CallFacts
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 LEFT_OUT = {
@@ -144,7 +144,7 @@ def facts(direction: str = "inbound", home: str | None = "JP") -> CallFacts:
 def test_who_calls_us_is_the_party_outside(direction: str) -> None:
     assert facts(direction) == CallFacts(
         policy="inbound",
-        direction=Direction(direction),
+        direction=CallDirection(direction),
         at=NOW,
         did="0312345678",
         queue="gold",
@@ -161,7 +161,7 @@ def test_whom_we_call_is_the_party_outside(direction: str) -> None:
     assert (called.number, called.countries) == ("81312345678", {"JP"})
 
 
-@pytest.mark.parametrize("direction", Direction)
+@pytest.mark.parametrize("direction", CallDirection)
 def test_without_a_home_country_nobodys_number_is_known(direction: str) -> None:
     called = facts(direction, home=None)
     assert (called.number, called.countries, called.did) == ("", frozenset(), "0312345678")

@@ -10,21 +10,21 @@ import pytest
 
 from asterisk_compliance.app.policy import policies as module
 from asterisk_compliance.app.policy.arrivals import parse_arguments
-from asterisk_compliance.app.policy.policies import Applied, Policies, digest_of
+from asterisk_compliance.app.policy.policies import AppliedPolicy, Policies, digest_of
 from asterisk_compliance.domain.call.decision import Reason
-from asterisk_compliance.domain.policy.matching import Direction, Match
+from asterisk_compliance.domain.policy.matching import CallDirection, Match
 from asterisk_compliance.domain.policy.notice import (
     Announcement,
     Consent,
-    Keys,
+    ConsentKeys,
     Notice,
     OnProblem,
     Prompt,
     Withdrawal,
 )
 from asterisk_compliance.domain.policy.plan import PolicyPlan
-from asterisk_compliance.domain.policy.rules import Rule
-from asterisk_compliance.domain.policy.terms import NOTHING, Terms
+from asterisk_compliance.domain.policy.rules import PolicyRule
+from asterisk_compliance.domain.policy.terms import NOTHING, PolicyTerms
 from asterisk_compliance.shipped.presets import chosen_rules
 from values import replace
 
@@ -35,17 +35,17 @@ SALES = PolicyPlan(
     site=NOTHING,
     notices={Consent.NOTICE: TOLD, Consent.OPT_OUT: TOLD, Consent.OPT_IN: ASKED},
     languages=("ja",),
-    keys=Keys(accept="1", refuse="9"),
+    keys=ConsentKeys(accept="1", refuse="9"),
     grace_ms=3_000,
     repeats_max=1,
     announcements={kind: {"ja": Prompt(f"sound:/{kind}", 1_000)} for kind in Announcement},
 )
-HELP = replace(SALES, name="help", site=Terms(consent=Consent.OPT_OUT))
+HELP = replace(SALES, name="help", site=PolicyTerms(consent=Consent.OPT_OUT))
 PRESETS = chosen_rules(["jp"], ["us-all-party", "eu-explicit"])
 BERLIN, TOKYO = "+4930123456", "0312345678"
 
 
-def policies(*rules: Rule, home: str | None = "JP") -> Policies:
+def policies(*rules: PolicyRule, home: str | None = "JP") -> Policies:
     return Policies({"sales": SALES, "help": HELP}, (), rules, home)
 
 
@@ -56,7 +56,7 @@ def applied(
     dialled: str = "",
     language: str = "ja",
     at: datetime = NOON,
-) -> Applied:
+) -> AppliedPolicy:
     asked = parse_arguments(arguments or ("policy=sales",))
     return known.apply(asked, number=number, dialled=dialled, language=language, at=at)
 
@@ -71,7 +71,7 @@ def applied(
     ],
 )
 def test_why_there_is_no_policy(arguments: Sequence[str], reason: Reason) -> None:
-    assert applied(policies(*PRESETS), *arguments) == Applied(reason)
+    assert applied(policies(*PRESETS), *arguments) == AppliedPolicy(reason)
 
 
 def test_without_rules_a_policy_is_what_its_table_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,12 +81,12 @@ def test_without_rules_a_policy_is_what_its_table_says(monkeypatch: pytest.Monke
     known = policies()
     for name in ("sales", "help"):
         found = applied(known, f"policy={name}", number=BERLIN)
-        assert found == Applied(known.by_name[name], published=False)
+        assert found == AppliedPolicy(known.by_name[name], published=False)
     assert known.by_name["help"].consent is Consent.OPT_OUT
 
 
 def test_rules_of_another_policy_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = policies(Rule(id="r", match=Match(policy=frozenset({"help"}))))
+    known = policies(PolicyRule(id="r", match=Match(policy=frozenset({"help"}))))
     assert applied(known, "policy=help").rules == ("r",)
     monkeypatch.setattr(module, "resolve", None)
     assert applied(known).rules == ()
@@ -132,15 +132,15 @@ def test_without_a_home_country_everybody_is_unknown() -> None:
 @pytest.mark.parametrize(
     ("match", "arguments", "meets"),
     [
-        (Match(direction=frozenset({Direction.CALLBACK})), {}, False),
-        (Match(direction=frozenset({Direction.CALLBACK})), {"direction": "callback"}, True),
+        (Match(direction=frozenset({CallDirection.CALLBACK})), {}, False),
+        (Match(direction=frozenset({CallDirection.CALLBACK})), {"direction": "callback"}, True),
         (Match(queue=frozenset({"gold"})), {}, False),
         (Match(queue=frozenset({"gold"})), {"queue": "gold"}, True),
     ],
 )
 def test_what_the_dialplan_says_of_the_call(match, arguments, meets) -> None:
     given = [f"{key}={value}" for key, value in {"policy": "sales", **arguments}.items()]
-    assert bool(applied(policies(Rule(id="r", match=match)), *given).rules) is meets
+    assert bool(applied(policies(PolicyRule(id="r", match=match)), *given).rules) is meets
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_what_the_dialplan_says_of_the_call(match, arguments, meets) -> None:
     ],
 )
 def test_what_the_channel_says_of_the_call(match, fits, does_not) -> None:
-    known = policies(Rule(id="r", match=match))
+    known = policies(PolicyRule(id="r", match=match))
     assert applied(known, **fits).rules == ("r",)
     assert applied(known, **does_not).rules == ()
 
@@ -170,7 +170,7 @@ def test_whom_we_call_decides_on_calls_of_ours() -> None:
 
 def test_a_rule_begins_on_its_day() -> None:
     tokyo = ZoneInfo("Asia/Tokyo")
-    known = policies(Rule(id="r", valid_from=date(2027, 1, 17), time_zone=tokyo))
+    known = policies(PolicyRule(id="r", valid_from=date(2027, 1, 17), time_zone=tokyo))
     midnight = datetime(2027, 1, 17, tzinfo=tokyo)
     assert applied(known, at=midnight).rules == ("r",)
     assert applied(known, at=midnight.replace(day=16)).rules == ()
@@ -179,8 +179,8 @@ def test_a_rule_begins_on_its_day() -> None:
 def test_a_call_arrives_now_unless_somebody_says_when() -> None:
     today = datetime.now(UTC).date()
     known = policies(
-        Rule(id="past", valid_to=today.replace(year=today.year - 1, day=1)),
-        Rule(id="present", valid_from=today.replace(year=today.year - 1, day=1)),
+        PolicyRule(id="past", valid_to=today.replace(year=today.year - 1, day=1)),
+        PolicyRule(id="present", valid_from=today.replace(year=today.year - 1, day=1)),
     )
     asked = parse_arguments(["policy=sales"])
     assert known.apply(asked, number="", dialled="", language="").rules == ("present",)
@@ -196,14 +196,14 @@ def test_the_same_terms_are_built_once() -> None:
 def test_rules_that_no_recording_can_satisfy() -> None:
     """Found at load; if one came through all the same, nothing may be recorded."""
     known = policies(
-        Rule(id="long", terms=Terms(retention_min_days=2)),
-        Rule(id="short", terms=Terms(retention_max_days=1)),
+        PolicyRule(id="long", terms=PolicyTerms(retention_min_days=2)),
+        PolicyRule(id="short", terms=PolicyTerms(retention_max_days=1)),
     )
-    assert applied(known) == Applied(Reason.RULES_CONFLICT, ("long", "short"))
+    assert applied(known) == AppliedPolicy(Reason.RULES_CONFLICT, ("long", "short"))
 
 
 def test_by_name_has_what_every_call_must_meet() -> None:
-    always = Rule(id="r", terms=Terms(on_notice_failure=OnProblem.END))
+    always = PolicyRule(id="r", terms=PolicyTerms(on_notice_failure=OnProblem.END))
     assert policies(always).by_name["sales"].on_notice_failure is OnProblem.END
 
 
@@ -221,5 +221,7 @@ def test_the_digest_of_rules_names_every_rule_and_no_order() -> None:
     }
     assert len(digests) == 5
     assert digest_of(PRESETS) == digest_of(PRESETS[::-1])
-    many = [Rule(id="r", match=Match(policy=frozenset(order))) for order in ("abcdef", "fedcba")]
+    many = [
+        PolicyRule(id="r", match=Match(policy=frozenset(order))) for order in ("abcdef", "fedcba")
+    ]
     assert digest_of(many[:1]) == digest_of(many[1:])

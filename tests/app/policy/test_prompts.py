@@ -16,7 +16,7 @@ from asterisk_compliance.domain.policy.notice import (
     Announcement,
     CaptureFrom,
     Consent,
-    Keys,
+    ConsentKeys,
     OnProblem,
     Prompt,
 )
@@ -267,7 +267,7 @@ def test_a_policy_that_asks(asking: Path) -> None:
     )
     asked = loaded(asking, **tables, limits=LONG).by_name["inbound"]
     assert asked.consent is Consent.OPT_IN
-    assert asked.keys == Keys(accept="1", refuse="2", repeat="*", language="#")
+    assert asked.keys == ConsentKeys(accept="1", refuse="2", repeat="*", language="#")
     assert (asked.grace_ms, asked.repeats_max) == (4_500, 2)
     assert (asked.on_refusal, asked.on_notice_failure) == (OnProblem.END, OnProblem.TELL)
     media = "sound:/usr/share/asterisk/sounds/compliance"

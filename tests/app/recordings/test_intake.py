@@ -10,23 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from asterisk_compliance.app.recordings.intake import Keeping
-from asterisk_compliance.app.recordings.sealer_pool import COMMAND, Sealers
+from asterisk_compliance.app.recordings.intake import RecordingIntake
+from asterisk_compliance.app.recordings.sealer_pool import COMMAND, SealerPool
 from asterisk_compliance.clock import monotonic_ms
 from asterisk_compliance.domain.call.events import (
-    Event,
+    CallEvent,
     FileAppeared,
     FileGrew,
     SpoolKept,
     SpoolRemoved,
 )
 from asterisk_compliance.domain.recording.verdict import (
+    AudioDirection,
     Blank,
-    Direction,
+    CaptureOutcome,
     Doubt,
     Expected,
-    Outcome,
-    Verdict,
+    RecordingVerdict,
 )
 from asterisk_compliance.ids import CallId, RecordingId, call_id, call_of, recording_id, spool_name
 from asterisk_compliance.storage.recordings.assembly import wav_header
@@ -39,7 +39,7 @@ LOUD = b"\x00\x20\x00\xe0" * 4_000  # 1 s
 EXPECTED = Expected(1_000)
 
 
-SEALERS: list[Sealers] = []
+SEALERS: list[SealerPool] = []
 
 
 @pytest.fixture(autouse=True)
@@ -56,10 +56,10 @@ class Site:
         self, root: Path, close_s: float = WITHIN_S, command: tuple[str, ...] = COMMAND
     ) -> None:
         self.spool, self.vault = root / "spool", root / "vault"
-        self.told: asyncio.Queue[tuple[RecordingId, Event]] = asyncio.Queue()
-        self.sealers = Sealers(command=command)
+        self.told: asyncio.Queue[tuple[RecordingId, CallEvent]] = asyncio.Queue()
+        self.sealers = SealerPool(command=command)
         SEALERS.append(self.sealers)
-        self.keeping = Keeping(
+        self.keeping = RecordingIntake(
             self.spool,
             self.vault,
             lambda *told: self.told.put_nowait(told),
@@ -72,7 +72,7 @@ class Site:
         file.write_bytes(wav_header(len(audio) // 2 if samples is None else samples, 1) + audio)
         return file
 
-    async def judge(self, expected: Expected = EXPECTED) -> Verdict:
+    async def judge(self, expected: Expected = EXPECTED) -> RecordingVerdict:
         return await self.keeping.judge(RECORDING, expected)
 
 
@@ -106,7 +106,11 @@ async def test_closed_files_are_judged_and_joined(site: Site) -> None:
         site.write(direction, LOUD)
     verdict = await site.judge()
     assert verdict.whole
-    assert (verdict.length_ms, verdict.rx, verdict.tx) == (1_000, Direction.HEARD, Direction.HEARD)
+    assert (verdict.length_ms, verdict.rx, verdict.tx) == (
+        1_000,
+        AudioDirection.HEARD,
+        AudioDirection.HEARD,
+    )
     assert vault_path(site.vault, RECORDING).stat().st_size == 44 + 2 * len(LOUD)
     assert await site.keeping.remove_spooled(RECORDING) == SpoolRemoved(RECORDING, 2)
     assert list(site.spool.iterdir()) == []
@@ -116,13 +120,13 @@ async def test_closed_files_are_judged_and_joined(site: Site) -> None:
 async def test_files_without_a_sample_are_empty(site: Site) -> None:
     for direction in ("rx", "tx"):
         site.write(direction, b"")
-    assert (await site.judge(Expected(None))).outcome is Outcome.EMPTY
+    assert (await site.judge(Expected(None))).outcome is CaptureOutcome.EMPTY
     assert list(site.vault.iterdir()) == []
 
 
 async def test_no_files_are_missing(tmp_path: Path) -> None:
     site = Site(tmp_path, close_s=0.05)
-    assert await site.judge() == Verdict(Outcome.MISSING, expected_ms=1_000)
+    assert await site.judge() == RecordingVerdict(CaptureOutcome.MISSING, expected_ms=1_000)
 
 
 async def test_one_direction_is_kept_and_the_other_said_to_be_missing(tmp_path: Path) -> None:
@@ -132,9 +136,9 @@ async def test_one_direction_is_kept_and_the_other_said_to_be_missing(tmp_path: 
     site.write("rx", LOUD)
     verdict = await site.judge()
     assert (verdict.outcome, verdict.rx, verdict.tx, verdict.whole) == (
-        Outcome.CLOSED,
-        Direction.HEARD,
-        Direction.MISSING,
+        CaptureOutcome.CLOSED,
+        AudioDirection.HEARD,
+        AudioDirection.MISSING,
         False,
     )
     assert vault_path(site.vault, RECORDING).exists()
@@ -150,7 +154,7 @@ async def test_a_spool_that_may_not_be_looked_into_is_said(
         raise PermissionError(EACCES, "Permission denied")
 
     monkeypatch.setattr(Spool, "holds_open", refuse)
-    assert await site.judge() == Verdict(Outcome.UNJUDGED, problem="DISK")
+    assert await site.judge() == RecordingVerdict(CaptureOutcome.UNJUDGED, problem="DISK")
 
 
 async def test_a_file_that_asterisk_still_writes_is_left_alone(tmp_path: Path) -> None:
@@ -158,14 +162,14 @@ async def test_a_file_that_asterisk_still_writes_is_left_alone(tmp_path: Path) -
     site = Site(tmp_path, close_s=0.05)
     site.write("rx", LOUD)
     still_written = site.write("tx", LOUD, samples=0)
-    assert await site.judge() == Verdict(Outcome.UNJUDGED, problem="NOT_CLOSED")
+    assert await site.judge() == RecordingVerdict(CaptureOutcome.UNJUDGED, problem="NOT_CLOSED")
     assert still_written.exists()
 
 
 async def test_what_is_no_recording_is_left_alone(site: Site) -> None:
     kept = site.write("rx", LOUD)
     (site.spool / spool_name(RECORDING, "tx")).write_bytes(b"not a WAV file" * 100)
-    assert await site.judge() == Verdict(Outcome.UNJUDGED, problem="NOT_PCM")
+    assert await site.judge() == RecordingVerdict(CaptureOutcome.UNJUDGED, problem="NOT_PCM")
     assert kept.exists()
     assert list(site.vault.iterdir()) == []
 
@@ -173,7 +177,9 @@ async def test_what_is_no_recording_is_left_alone(site: Site) -> None:
 async def test_a_vault_that_cannot_be_written(site: Site) -> None:
     site.vault.rmdir()
     kept = [site.write(direction, LOUD) for direction in ("rx", "tx")]
-    assert await site.judge() == Verdict(Outcome.UNJUDGED, problem="DISK", again=EXPECTED)
+    assert await site.judge() == RecordingVerdict(
+        CaptureOutcome.UNJUDGED, problem="DISK", again=EXPECTED
+    )
     assert all(file.exists() for file in kept)
 
 
@@ -182,7 +188,9 @@ async def test_where_nobody_can_seal_the_files_stay(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     site = Site(tmp_path, close_s=0.05, command=(sys.executable, "-c", "raise SystemExit(1)"))
     kept = [site.write(direction, LOUD) for direction in ("rx", "tx")]
-    assert await site.judge() == Verdict(Outcome.UNJUDGED, problem="SEALER", again=EXPECTED)
+    assert await site.judge() == RecordingVerdict(
+        CaptureOutcome.UNJUDGED, problem="SEALER", again=EXPECTED
+    )
     assert all(file.exists() for file in kept)
 
 
@@ -197,7 +205,11 @@ async def test_what_must_not_be_kept_and_what_is_lost_is_in_the_verdict(site: Si
     blank, doubt = Blank(1_500, 1_400), Doubt(1_000, 0)
     verdict = await site.judge(Expected(2_000, blanks=(blank,), doubts=(doubt,)))
     assert (verdict.blanked_ms, verdict.lost) == (200, ((1_000, 2_000),))
-    assert (verdict.rx, verdict.tx, verdict.whole) == (Direction.HEARD, Direction.HEARD, False)
+    assert (verdict.rx, verdict.tx, verdict.whole) == (
+        AudioDirection.HEARD,
+        AudioDirection.HEARD,
+        False,
+    )
     kept = vault_path(site.vault, RECORDING).read_bytes()[44:]
     assert not any(kept[4_000 * 4 : 4_800 * 4])
     assert all(kept[at] or kept[at + 1] for at in (3_999 * 4, 3_999 * 4 + 2, 4_800 * 4))
@@ -209,7 +221,7 @@ async def test_others_who_were_not_captured_are_not_waited_for(site: Site) -> No
     site.write("tx", LOUD, samples=0)
     async with asyncio.timeout(WITHIN_S / 2):
         verdict = await site.judge(Expected(1_000, others=False))
-    assert (verdict.tx, verdict.whole) == (Direction.NOT_KEPT, True)
+    assert (verdict.tx, verdict.whole) == (AudioDirection.NOT_KEPT, True)
     assert await site.keeping.remove_spooled(RECORDING) == SpoolRemoved(RECORDING, 2)
 
 
@@ -238,11 +250,11 @@ async def test_what_somebody_holds_is_not_removed(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     file = vault_path(tmp_path / "vault", RECORDING)
     file.write_bytes(b"audio")
-    keeping = Keeping(
+    keeping = RecordingIntake(
         tmp_path / "spool",
         tmp_path / "vault",
         lambda *_: None,
-        Sealers(),
+        SealerPool(),
         close_s=WITHIN_S,
         may_not_go=held,
     )

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from asterisk_compliance.age import decrypt, new_identity
-from asterisk_compliance.app.recordings.sealer_pool import NotTakenIn, Sealers
+from asterisk_compliance.app.recordings.sealer_pool import NotTakenIn, SealerPool
 from asterisk_compliance.domain.recording.verdict import Expected, Measured
 from asterisk_compliance.ids import call_id, recording_id, spool_name
 from asterisk_compliance.storage.recordings.assembly import wav_header
@@ -40,7 +40,7 @@ class Site:
                 file = self.spool / spool_name(recording_id(CALL, number), direction)
                 file.write_bytes(wav_header(len(LOUD) // 2, 1) + LOUD)
 
-    async def take_in(self, sealers: Sealers, number: int = 1) -> Measured:
+    async def take_in(self, sealers: SealerPool, number: int = 1) -> Measured:
         recording = recording_id(CALL, number)
         async with asyncio.timeout(WITHIN_S):
             return await sealers.take_in(self.spool, recording, self.vault, Expected(1_000))
@@ -55,8 +55,8 @@ def site(tmp_path: Path) -> Site:
 
 
 @asynccontextmanager
-async def open_sealers(**options: object) -> AsyncIterator[Sealers]:
-    sealers = Sealers((RECIPIENT,), **options)  # type: ignore[arg-type]
+async def open_sealers(**options: object) -> AsyncIterator[SealerPool]:
+    sealers = SealerPool((RECIPIENT,), **options)  # type: ignore[arg-type]
     try:
         yield sealers
     finally:
@@ -211,7 +211,7 @@ async def test_what_goes_wrong_there_is_said_here(
 
 
 async def test_nobody_whom_it_cannot_encrypt_to(site: Site) -> None:
-    sealers = Sealers(("age1nonsense",))
+    sealers = SealerPool(("age1nonsense",))
     with pytest.raises(NotTakenIn) as refused:
         await site.take_in(sealers)
     assert refused.value.problem == "NOT_SEALED"

@@ -14,14 +14,14 @@ import pytest
 
 from app.calls.test_overload import arrive, calls_in, reason
 from app.serving import Serving, write_config, write_whole
-from asterisk_compliance.app.checks.finding import Finding
+from asterisk_compliance.app.checks.finding import OperatorFinding
 from asterisk_compliance.app.checks.storage import storage_findings
 from asterisk_compliance.app.recordings import storage_monitor as module
 from asterisk_compliance.app.recordings.storage_monitor import (
     MIB,
-    Place,
     PlaceName,
-    Problem,
+    PlaceProblem,
+    StoragePlace,
     places_of,
 )
 from asterisk_compliance.config.consistency import SERVICE_NODE
@@ -30,9 +30,9 @@ from asterisk_compliance.domain.call.decision import Reason
 from asterisk_compliance.errors import ConfigError, StoreUnavailable
 
 
-def place(directory: Path, free_mib: int = 0, *, store: bool = False) -> Place:
+def place(directory: Path, free_mib: int = 0, *, store: bool = False) -> StoragePlace:
     name = PlaceName.STORE if store else PlaceName.SPOOL
-    return Place(name, "pbx1", directory, free_mib * MIB, must_be_writable=not store)
+    return StoragePlace(name, "pbx1", directory, free_mib * MIB, must_be_writable=not store)
 
 
 class FileSystem:
@@ -67,8 +67,8 @@ async def test_so_much_must_be_free_and_a_little_more_before_it_is_enough_again(
     here = place(tmp_path, 100)
     for free, problem in [
         (100.0, None),
-        (99.9, Problem.LOW),
-        (105.0, Problem.LOW),
+        (99.9, PlaceProblem.LOW),
+        (105.0, PlaceProblem.LOW),
         (110.5, None),
         (105.0, None),
     ]:
@@ -87,12 +87,12 @@ def test_without_a_watermark_a_full_disk_is_none_of_our_business(
 
 def test_what_cannot_be_written_is_worse_than_what_is_low(tmp_path: Path, disk: FileSystem) -> None:
     disk.free_mib, disk.flags = 1, os.ST_RDONLY
-    assert place(tmp_path, 100).look()[0] is Problem.NOT_WRITABLE
-    assert place(tmp_path, 100, store=True).look()[0] is Problem.LOW, "its writer tells"
+    assert place(tmp_path, 100).look()[0] is PlaceProblem.NOT_WRITABLE
+    assert place(tmp_path, 100, store=True).look()[0] is PlaceProblem.LOW, "its writer tells"
 
 
 def test_a_directory_that_is_gone(tmp_path: Path) -> None:
-    assert place(tmp_path / "gone").look() == (Problem.GONE, None)
+    assert place(tmp_path / "gone").look() == (PlaceProblem.GONE, None)
     assert place(tmp_path / "gone", store=True).look() == (None, None)
 
 
@@ -104,7 +104,7 @@ async def test_a_disk_that_hangs_is_asked_once_and_waited_for_no_longer_than_it_
     for _ in range(3):
         async with asyncio.timeout(2):
             await here.look_within(0.05)
-        assert (here.problem, here.free_bytes) == (Problem.HANGS, None)
+        assert (here.problem, here.free_bytes) == (PlaceProblem.HANGS, None)
         assert here.reason is Reason.STORAGE_NOT_WRITABLE
     assert disk.asked == 1, "no second thread hangs on it"
     disk.answers.set()
@@ -164,7 +164,7 @@ async def test_of_two_problems_the_worse_one_counts(serving: Serving) -> None:
     watch = serving.service._storage
     spool, vault, _ = watch.places
     for one, other in [(spool, vault), (vault, spool)]:
-        one.problem, other.problem = Problem.LOW, Problem.GONE
+        one.problem, other.problem = PlaceProblem.LOW, PlaceProblem.GONE
         assert watch._reason_for("pbx1") is Reason.STORAGE_NOT_WRITABLE
 
 
@@ -229,5 +229,5 @@ def test_check_says_what_the_service_would_find(tmp_path: Path, disk: FileSystem
 def test_check_says_that_the_spool_is_gone(tmp_path: Path) -> None:
     settings = load(write_config(tmp_path))
     (tmp_path / "spool").rmdir()
-    found: list[Finding] = storage_findings(settings)
+    found: list[OperatorFinding] = storage_findings(settings)
     assert [(one.id, one.severity) for one in found] == [("STORAGE_NOT_WRITABLE", "error")]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from asterisk_compliance.app.retention.disposal import Outcome, Run
+from asterisk_compliance.app.retention.disposal import DisposalOutcome, DisposalRun
 from asterisk_compliance.app.retention.legal_holds import place, release
 from asterisk_compliance.app.retention.plan import plan, today_of
 from asterisk_compliance.config.settings import Settings
@@ -37,7 +37,7 @@ DUE = "2026-12-24T15:00:00.000Z"
 
 def disposed(settings: Settings, when: str = DUE, shift_ms: int = 0) -> dict[str, int]:
     with StoreWriter.open(settings.audit.store) as store:
-        run = Run.begin(
+        run = DisposalRun.begin(
             settings, lambda *rows: store.commit(rows)[-1].seq, "officer", at(when) + shift_ms
         )
         run.go_on()
@@ -182,7 +182,7 @@ def test_without_a_row_nothing_is_removed(tmp_path: Path) -> None:
                 raise StoreUnavailable("the disk is full")
             return store.commit(rows)[-1].seq
 
-        run = Run.begin(settings, commit, "officer", at(DUE))
+        run = DisposalRun.begin(settings, commit, "officer", at(DUE))
         with pytest.raises(StoreUnavailable):
             run.go_on()
     assert files(tmp_path) == [f"{recording}.wav"]
@@ -194,13 +194,15 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     for number in range(1, 4):
         keep(tmp_path, BEGAN, number=number)
     with StoreWriter.open(settings.audit.store) as store:
-        run = Run.begin(settings, lambda *rows: store.commit(rows)[-1].seq, "officer", at(DUE))
+        run = DisposalRun.begin(
+            settings, lambda *rows: store.commit(rows)[-1].seq, "officer", at(DUE)
+        )
         lefts = []
         while run.left:
             run.go_on(0.0)
             lefts.append(len(run.left))
     assert lefts == [2, 1, 0]
-    assert run.done == {Outcome.DISPOSED: 3}
+    assert run.done == {DisposalOutcome.DISPOSED: 3}
     assert len(rows(settings, "recording_disposed")) == 3
 
 
@@ -323,13 +325,13 @@ def test_a_hold_that_is_placed_in_the_middle_of_a_run_is_seen(tmp_path: Path) ->
         def commit(*rows: Draft) -> int:
             return store.commit(rows)[-1].seq
 
-        run = Run.begin(settings, commit, "officer", at(DUE))
+        run = DisposalRun.begin(settings, commit, "officer", at(DUE))
         run.go_on(0.0)
         place(
             settings, commit, "officer", {"matter": "CASE-1", "since": "2026-01-01T00:00:00.000Z"}
         )
         run.go_on()
-    assert run.done == {Outcome.DISPOSED: 1, Outcome.HELD: 1}
+    assert run.done == {DisposalOutcome.DISPOSED: 1, DisposalOutcome.HELD: 1}
     assert len(files(tmp_path)) == 1
 
 
@@ -346,25 +348,29 @@ def test_what_was_begun_is_held_while_it_is_there_and_finished_when_it_is_gone(
     assert files(tmp_path) == [f"{recording}.wav"]
     (tmp_path / "vault" / f"{recording}.wav").unlink()  # as if it had died behind the removal
     with StoreWriter.open(settings.audit.store) as store:
-        run = Run.begin(settings, lambda *rows: store.commit(rows)[-1].seq, "officer", at(DUE))
+        run = DisposalRun.begin(
+            settings, lambda *rows: store.commit(rows)[-1].seq, "officer", at(DUE)
+        )
         found = plan(settings.audit.store, today_of(settings), at(DUE))
         run.left = list(found.held)
         run.go_on()
-    assert run.done == {Outcome.DISPOSED: 1}
+    assert run.done == {DisposalOutcome.DISPOSED: 1}
 
 
 def test_what_somebody_else_removed_meanwhile_gets_no_second_row(tmp_path: Path) -> None:
     settings = site(tmp_path)
     recording = keep(tmp_path, BEGAN)
     with StoreWriter.open(settings.audit.store) as store:
-        run = Run.begin(settings, lambda *rows: store.commit(rows)[-1].seq, "officer", at(DUE))
+        run = DisposalRun.begin(
+            settings, lambda *rows: store.commit(rows)[-1].seq, "officer", at(DUE)
+        )
         removed = run.left[0]
         draft = Draft(
             Kind.RECORDING_REMOVED, 0, NODE, call=removed.call, detail={"recording": recording}
         )
         store.commit([draft])
         run.go_on()
-    assert run.done == {Outcome.GONE: 1}
+    assert run.done == {DisposalOutcome.GONE: 1}
     assert rows(settings, "disposal_begun") == []
 
 

@@ -12,9 +12,20 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from asterisk_compliance.app.policy.arrivals import personal_facts
-from asterisk_compliance.app.retention.erasure import BadErasure, Erasing, NotErasable, Whom, plan
-from asterisk_compliance.app.retention.remainders import LOGS, NUMBER, Places, remainders
-from asterisk_compliance.app.shared.control_socket import Peer
+from asterisk_compliance.app.retention.erasure import (
+    BadErasure,
+    Erasing,
+    NotErasable,
+    PersonSelector,
+    plan,
+)
+from asterisk_compliance.app.retention.remainders import (
+    LOGS,
+    NUMBER,
+    PersonalDataPlaces,
+    remainders,
+)
+from asterisk_compliance.app.shared.control_socket import SocketPeer
 from asterisk_compliance.app.shared.marks import mark_draft
 from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.config.provisions import ProvisionSettings
@@ -23,13 +34,13 @@ from asterisk_compliance.domain.audit.encoding import decode
 from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.domain.retention.erasure import KeptParty
 from asterisk_compliance.ids import CallId, NodeName, PartyId, call_id, party_id
-from asterisk_compliance.storage.log.audit_log import AuditLog
+from asterisk_compliance.storage.log.audit_log import AuditLogStore
 from asterisk_compliance.storage.log.reader import RowQuery, StoreReader
 from asterisk_compliance.storage.proofs.verification import verify
 from asterisk_compliance.storage.queries import persons
 
 NUMBER_, OTHER, DID = "0312345678", "0398765432", "0120111222"
-PEER = Peer(uid=0, pid=1)
+PEER = SocketPeer(uid=0, pid=1)
 WISH = {"ground": "JP_CEASE_USE", "authority": "REQ-2026-0042"}
 
 
@@ -58,7 +69,7 @@ def ended(call: CallId) -> Draft:
 class Desk:
     """A log with calls in it, and who erases."""
 
-    def __init__(self, log: AuditLog, store: Path) -> None:
+    def __init__(self, log: AuditLogStore, store: Path) -> None:
         self.log, self.store = log, store
         settings = SimpleNamespace(
             audit=SimpleNamespace(store=store),
@@ -88,7 +99,7 @@ class Desk:
 
 @pytest.fixture
 async def desk(tmp_path: Path):
-    log = await AuditLog.open(tmp_path)
+    log = await AuditLogStore.open(tmp_path)
     yield Desk(log, tmp_path)
     await log.close()
 
@@ -184,12 +195,12 @@ async def test_many_calls_are_erased_in_turns(desk: Desk, monkeypatch: pytest.Mo
     assert (second["parties"], second["left"]) == (2, 0)
     assert len(desk.rows("person_erased")) == 5
     with StoreReader(desk.store) as reader:
-        assert plan(reader, Whom(number=NUMBER_), "JP", unix_ms()).parties == ()
+        assert plan(reader, PersonSelector(number=NUMBER_), "JP", unix_ms()).parties == ()
 
 
 # -- what remains ----------------------------------------------------------------------------
 
-PLACES = Places(store=Path("/var/lib/it's"), jsonl=Path("/var/lib/ac/audit.jsonl"))
+PLACES = PersonalDataPlaces(store=Path("/var/lib/it's"), jsonl=Path("/var/lib/ac/audit.jsonl"))
 PARTY = KeptParty(
     PartyId("y-1"),
     NodeName("lab"),
@@ -206,7 +217,7 @@ EVERYWHERE = {
 }  # fmt: skip
 
 
-def found(parties: list[KeptParty], places: Places = PLACES) -> dict[str, Any]:
+def found(parties: list[KeptParty], places: PersonalDataPlaces = PLACES) -> dict[str, Any]:
     return {one.id: one for one in remainders(parties, places)}
 
 
@@ -230,7 +241,7 @@ def test_everything_that_remains_is_named_with_how_to_find_it():
 
 
 def test_configured_files_are_named_instead_of_those_of_asterisk():
-    places = Places(
+    places = PersonalDataPlaces(
         store=PLACES.store,
         jsonl=PLACES.jsonl,
         cdr=(Path("/data/cdr.sqlite3"), Path("/data/m.csv")),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.requested_site import desk
-from asterisk_compliance.app.retention.disposal import Run
+from asterisk_compliance.app.retention.disposal import DisposalRun
 from asterisk_compliance.app.retention.person_expiry import due_persons
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.audit.encoding import decode
@@ -100,7 +100,9 @@ def test_a_run_erases_them_behind_rows_and_once(tmp_path: Path) -> None:
 
     def run(at_ms: int) -> dict[str, int]:
         with StoreWriter.open(settings.audit.store) as store:
-            one = Run.begin(settings, lambda *rows: store.commit(rows)[-1].seq, "clerk", at_ms)
+            one = DisposalRun.begin(
+                settings, lambda *rows: store.commit(rows)[-1].seq, "clerk", at_ms
+            )
             one.go_on()
             return dict(one.answer())
 
@@ -144,7 +146,9 @@ async def test_a_hold_that_is_placed_after_the_plan_saves_him(tmp_path: Path) ->
         store.commit([draft(Kind.HOLD_PLACED, CALL, detail=placed | times)])
 
     with StoreWriter.open(settings.audit.store) as store:
-        run = Run.begin(settings, lambda *rows: store.commit(rows)[-1].seq, "clerk", at(DUE))
+        run = DisposalRun.begin(
+            settings, lambda *rows: store.commit(rows)[-1].seq, "clerk", at(DUE)
+        )
         place()
         run.go_on()
     assert run.answer()["erased"] == run.answer()["left"] == 0
@@ -162,7 +166,7 @@ async def test_who_asks_after_the_plan_stays(tmp_path: Path) -> None:
         def commit(*rows: Draft) -> int:
             return asyncio.run_coroutine_threadsafe(officer.taken.append(*rows), loop).result(10)
 
-        run = await asyncio.to_thread(Run.begin, officer.settings, commit, "clerk", at(DUE))
+        run = await asyncio.to_thread(DisposalRun.begin, officer.settings, commit, "clerk", at(DUE))
         await officer.open("HEAR", calls=CALL)
         await asyncio.to_thread(run.go_on)
         assert (run.answer()["erased"], run.answer()["left"]) == (0, 0)
@@ -174,7 +178,7 @@ def test_who_was_erased_after_the_plan_is_not_erased_again(tmp_path: Path) -> No
     settings = site(tmp_path, **MONTH)
     with StoreWriter.open(settings.audit.store) as store:
         one, two = (
-            Run.begin(settings, lambda *rows: store.commit(rows)[-1].seq, "clerk", at(DUE))
+            DisposalRun.begin(settings, lambda *rows: store.commit(rows)[-1].seq, "clerk", at(DUE))
             for _ in range(2)
         )
         one.go_on()
@@ -198,7 +202,7 @@ def test_many_go_in_one_transaction_each_with_his_row(
             commits.append(len(rows))
             return store.commit(rows)[-1].seq
 
-        run = Run.begin(settings, commit, "clerk", at(DUE))
+        run = DisposalRun.begin(settings, commit, "clerk", at(DUE))
         run.go_on(0.0)
         assert (run.answer()["erased"], run.answer()["left"]) == (2, 1)
         run.go_on()

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from asterisk_compliance.app.retention.plan import OVERDUE_MS, Plan, plan, today_of
+from asterisk_compliance.app.retention.plan import OVERDUE_MS, DisposalPlan, plan, today_of
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.audit.rows import Draft, Kind
-from asterisk_compliance.domain.retention.schedule import Ground, Limits
+from asterisk_compliance.domain.retention.schedule import RetentionGround, RetentionLimits
 from asterisk_compliance.errors import LogBroken
 from asterisk_compliance.ids import CallId, recording_id
 from asterisk_compliance.storage.log.reader import StoreReader
@@ -24,7 +24,7 @@ BEGAN = "2026-11-24T01:00:00.000Z"  # ten in the morning in Tokyo
 DUE = "2026-12-24T15:00:00.000Z"  # the night after the thirtieth day there
 
 
-def planned(settings: Settings, when: str, shift_ms: int = 0) -> Plan:
+def planned(settings: Settings, when: str, shift_ms: int = 0) -> DisposalPlan:
     return plan(settings.audit.store, today_of(settings), at(when) + shift_ms)
 
 
@@ -78,7 +78,7 @@ def test_a_call_over_midnight_is_due_by_its_beginning_where_the_maximum_says_so(
     over = "2026-11-24T14:59:30.000Z"  # half a minute before midnight in Tokyo
     keep(tmp_path, over, ("QUALITY=9 days", "max=9 days"))
     (one,) = planned(settings, "2026-12-03T15:00:00.000Z").due
-    assert one.due.ground is Ground.MAXIMUM_TOLD
+    assert one.due.ground is RetentionGround.MAXIMUM_TOLD
     assert planned(settings, "2026-12-03T14:59:59.000Z").due == ()
 
 
@@ -110,7 +110,7 @@ def test_what_should_have_been_deleted_on_withdrawal_is_due(tmp_path: Path) -> N
     keep(tmp_path, BEGAN, besides=withdraws)
     assert planned(settings, BEGAN, 3_600_000).due == ()
     (one,) = planned(settings, BEGAN, 3_600_000 + 73_000).due
-    assert one.due.ground is Ground.WITHDRAWN
+    assert one.due.ground is RetentionGround.WITHDRAWN
 
 
 def test_what_was_withdrawn_shortly_before_its_maximum_goes_then(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_what_was_withdrawn_shortly_before_its_maximum_goes_then(tmp_path: Path)
     keep(tmp_path, began, ("QUALITY=9 days", "max=0 days"), besides=withdraws)
     assert planned(settings, midnight, -1).due == ()
     (one,) = planned(settings, midnight).due
-    assert one.due.ground is Ground.MAXIMUM_TOLD
+    assert one.due.ground is RetentionGround.MAXIMUM_TOLD
 
 
 @pytest.mark.parametrize("level", [Kind.RECORDING_EMPTY, Kind.RECORDING_MISSING])
@@ -166,7 +166,7 @@ def test_the_configuration_says_what_holds_today(tmp_path: Path) -> None:
     found = today.limits["inbound"]
     assert (str(found.at_least), str(found.at_most)) == ("60 days", "90 days")
     assert today.zone.key == "Asia/Tokyo"
-    assert today_of(site(tmp_path)).limits == {"inbound": Limits()}
+    assert today_of(site(tmp_path)).limits == {"inbound": RetentionLimits()}
 
 
 def test_the_lists_are_what_the_rows_say(tmp_path: Path) -> None:

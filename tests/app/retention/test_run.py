@@ -12,30 +12,30 @@ from typing import Any
 import pytest
 from prometheus_client import generate_latest
 
-from asterisk_compliance.app.retention.disposal import Run
-from asterisk_compliance.app.retention.run import Retaining, may_not_go
-from asterisk_compliance.app.shared.control_socket import Peer
+from asterisk_compliance.app.retention.disposal import DisposalRun
+from asterisk_compliance.app.retention.run import RetentionService, is_protected
+from asterisk_compliance.app.shared.control_socket import SocketPeer
 from asterisk_compliance.app.shared.metrics import Metrics
 from asterisk_compliance.domain.audit.encoding import Row, decode
 from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.ids import CallId, call_of
-from asterisk_compliance.storage.log.audit_log import AuditLog
+from asterisk_compliance.storage.log.audit_log import AuditLogStore
 from asterisk_compliance.storage.log.reader import RowQuery, StoreReader
 from retained import a_call_at, at, keep, site
 from sample_rows import draft
 
 BEGAN = "2026-11-24T01:00:00.000Z"
 DUE = "2026-12-24T15:00:00.000Z"
-OFFICER = Peer(uid=0, pid=1)
+OFFICER = SocketPeer(uid=0, pid=1)
 
 
 @asynccontextmanager
-async def retaining(home: Path) -> AsyncIterator[tuple[Retaining, Metrics]]:
+async def retaining(home: Path) -> AsyncIterator[tuple[RetentionService, Metrics]]:
     settings, metrics = site(home), Metrics()
-    rows = await AuditLog.open(settings.audit.store)
+    rows = await AuditLogStore.open(settings.audit.store)
     try:
-        yield Retaining(rows, lambda: settings, metrics, lambda: at(DUE)), metrics
+        yield RetentionService(rows, lambda: settings, metrics, lambda: at(DUE)), metrics
     finally:
         await rows.close()
 
@@ -81,14 +81,14 @@ async def test_a_long_run_is_asked_to_go_on(tmp_path: Path, monkeypatch: Any) ->
 
 async def test_who_asks_does_not_wait_for_a_long_plan(tmp_path: Path, monkeypatch: Any) -> None:
     recording = keep(tmp_path, BEGAN)
-    planned, begin = threading.Event(), Run.begin
+    planned, begin = threading.Event(), DisposalRun.begin
 
-    def slow(*of: Any) -> Run:
+    def slow(*of: Any) -> DisposalRun:
         assert planned.wait(10)
         return begin(*of)
 
     monkeypatch.setattr("asterisk_compliance.app.retention.run.PLAN_S", 0.0)
-    monkeypatch.setattr(Run, "begin", slow)
+    monkeypatch.setattr(DisposalRun, "begin", slow)
     async with retaining(tmp_path) as (one, _):
         planning = {"planning": True, "left": 1}
         assert await one.dispose(OFFICER, {"first": "yes"}) == planning
@@ -120,7 +120,9 @@ async def test_a_plan_that_fails_is_said_and_made_anew(tmp_path: Path, monkeypat
     keep(tmp_path, BEGAN)
     async with retaining(tmp_path) as (one, _):
         with monkeypatch.context() as patch:
-            patch.setattr(Run, "begin", lambda *_: (_ for _ in ()).throw(StoreUnavailable("gone")))
+            patch.setattr(
+                DisposalRun, "begin", lambda *_: (_ for _ in ()).throw(StoreUnavailable("gone"))
+            )
             with pytest.raises(StoreUnavailable):
                 await one.dispose(OFFICER, {"first": "yes"})
         assert (await one.dispose(OFFICER, {"first": "yes"}))["disposed"] == 1
@@ -131,14 +133,14 @@ async def test_who_gave_up_waiting_lets_nobody_place_a_hold_between(
 ) -> None:
     """The control socket drops a request after some seconds; its thread goes on removing."""
     recording = keep(tmp_path, BEGAN)
-    removing, removed, go_on = threading.Event(), threading.Event(), Run.go_on
+    removing, removed, go_on = threading.Event(), threading.Event(), DisposalRun.go_on
 
-    def slow(run: Run, for_s: float) -> None:
+    def slow(run: DisposalRun, for_s: float) -> None:
         removing.set()
         assert removed.wait(10)
         go_on(run, for_s)
 
-    monkeypatch.setattr(Run, "go_on", slow)
+    monkeypatch.setattr(DisposalRun, "go_on", slow)
     async with retaining(tmp_path) as (one, _), asyncio.TaskGroup() as tasks:
         given_up = tasks.create_task(one.dispose(OFFICER, {"first": "yes"}))
         assert await asyncio.to_thread(removing.wait, 10)
@@ -187,9 +189,9 @@ async def test_who_withdraws_deletes_nothing_that_is_held(tmp_path: Path) -> Non
     recording = keep(tmp_path, BEGAN)
     keep(tmp_path, BEGAN, number=2, besides=synthetic)
     store = tmp_path / "store"
-    assert not may_not_go(store, call_of(recording))
+    assert not is_protected(store, call_of(recording))
     async with retaining(tmp_path) as (one, _):
         await one.hold(OFFICER, {"matter": "CASE-1-A", "since": "2026-01-01T00:00:00.000Z"})
-        assert may_not_go(store, call_of(recording))
-        assert not may_not_go(store, a_call_at(BEGAN, 2))
-    assert may_not_go(tmp_path / "nowhere", call_of(recording)), "in doubt it is held"
+        assert is_protected(store, call_of(recording))
+        assert not is_protected(store, a_call_at(BEGAN, 2))
+    assert is_protected(tmp_path / "nowhere", call_of(recording)), "in doubt it is held"

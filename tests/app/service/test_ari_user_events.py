@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from asterisk_compliance.app.service import ari_user_events as live_facts
-from asterisk_compliance.app.service.ari_user_events import EVENT, LIVE_KINDS, LiveFacts
+from asterisk_compliance.app.service.ari_user_events import EVENT, LIVE_KINDS, AriUserEventPublisher
 from asterisk_compliance.app.shared.metrics import Metrics
 from asterisk_compliance.domain.audit.rows import Actor, Kind
 from asterisk_compliance.errors import AsteriskUnavailable, RequestRefused
@@ -71,7 +71,7 @@ class Site:
         settings = accepted(asterisk(ari=ari)).asterisk
         self.asterisk = Asterisk()
         self.metrics = Metrics()
-        self.facts = LiveFacts([self.asterisk], settings, self.metrics)  # type: ignore[list-item]
+        self.facts = AriUserEventPublisher([self.asterisk], settings, self.metrics)  # type: ignore[list-item]
 
     def number(self, name: str, application: str) -> float:
         labels = {"node": "pbx1", "application": application}

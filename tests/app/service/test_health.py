@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from app.serving import Serving, write_config, write_whole
 from asterisk_compliance.app.audit import backlog
-from asterisk_compliance.app.audit.metered_log import CountedRows
+from asterisk_compliance.app.audit.metered_log import MeteredLog
 from asterisk_compliance.app.service.health_server import CannotListen
 from asterisk_compliance.app.shared.troubles import Trouble
 from asterisk_compliance.cli.main import app
@@ -103,11 +103,11 @@ async def test_a_store_that_hangs_or_refuses_is_said(
 ) -> None:
     async with serving.running():
         node = connected(serving)
-        monkeypatch.setattr(CountedRows, "stuck_s", 60.0)
+        monkeypatch.setattr(MeteredLog, "stuck_s", 60.0)
         assert await of_the_store(port) == ["STORE_HANGS"]
         monkeypatch.undo()
         rows = node._rows
-        assert isinstance(rows, CountedRows)
+        assert isinstance(rows, MeteredLog)
 
         def full(*_drafts: object, patient: bool = False) -> None:
             raise StoreUnavailable("full")

@@ -7,10 +7,10 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from asterisk_compliance.app.calls.playing_notices import Notices
-from asterisk_compliance.app.service.live_gauges import Live
+from asterisk_compliance.app.calls.playing_notices import NoticeSlots
+from asterisk_compliance.app.service.live_gauges import LiveGauges
 from asterisk_compliance.app.shared.metrics import Metrics
-from asterisk_compliance.domain.call.state import Phase
+from asterisk_compliance.domain.call.state import CallPhase
 
 
 def scraped(**of_node: Any) -> CollectorRegistry:
@@ -20,7 +20,7 @@ def scraped(**of_node: Any) -> CollectorRegistry:
     )
     rows: Any = SimpleNamespace(size=0, waiting=0, stuck_s=0.0)
     registry = CollectorRegistry()
-    registry.register(Live(lambda: [node], rows, Notices(1, Metrics())))  # type: ignore[list-item]
+    registry.register(LiveGauges(lambda: [node], rows, NoticeSlots(1, Metrics())))  # type: ignore[list-item]
     return registry
 
 
@@ -36,7 +36,7 @@ def test_without_fastagi_nothing_is_said_of_it() -> None:
 
 def test_a_synthetic_call_is_none_of_those_that_live() -> None:
     calls = {
-        name: SimpleNamespace(call=SimpleNamespace(phase=Phase.DIALPLAN, synthetic=synthetic))
+        name: SimpleNamespace(call=SimpleNamespace(phase=CallPhase.DIALPLAN, synthetic=synthetic))
         for name, synthetic in (("1.1", False), ("1.2", False), ("uuid", True))
     }
     registry = scraped(calls=calls)

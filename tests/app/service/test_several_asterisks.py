@@ -27,7 +27,7 @@ from asterisk_compliance.clock import monotonic_ms
 from asterisk_compliance.config.settings import load
 from asterisk_compliance.domain.call.decision import Reason
 from asterisk_compliance.domain.call.events import ChannelGone
-from asterisk_compliance.domain.call.state import Phase
+from asterisk_compliance.domain.call.state import CallPhase
 from asterisk_compliance.errors import ApplicationReplaced, ConfigError
 from asterisk_compliance.ids import ChannelId, NodeName, parse_spool_name
 from asterisk_compliance.storage.log.reader import StoreReader
@@ -77,10 +77,10 @@ async def test_two_channels_of_one_name_are_two_calls_to_the_end(serving: Servin
     assert here.call.id != there.call.id
     await hear(serving, here)
     assert reason(here) is Reason.NOTICE_COMPLETED
-    assert (reason(there), there.call.phase) == (None, Phase.NOTICE)
+    assert (reason(there), there.call.phase) == (None, CallPhase.NOTICE)
     two.feed(CHANNEL, ChannelGone(monotonic_ms()))
-    await serving.until(lambda: there.call.phase is Phase.OVER)
-    assert here.call.phase is not Phase.OVER
+    await serving.until(lambda: there.call.phase is CallPhase.OVER)
+    assert here.call.phase is not CallPhase.OVER
     assert (one.live_call(here.call.id), two.live_call(here.call.id)) == (here, None)
     await serving.until(lambda: len(serving.details("call_ended")) == 1)
     rows = serving.rows()

@@ -29,14 +29,14 @@ from asterisk_compliance.app.service.watchdog import (
     GOODBYE,
     READY,
     Playing,
-    Released,
     Watchdog,
+    WatchdogRelease,
 )
 from asterisk_compliance.asterisk.ari.address import AriAddress
 from asterisk_compliance.domain.call import machine as rules
 from asterisk_compliance.domain.call.decision import Reason
-from asterisk_compliance.domain.call.events import Entry, LeftStasis
-from asterisk_compliance.domain.call.state import Call, Limits
+from asterisk_compliance.domain.call.events import EntryWire, LeftStasis
+from asterisk_compliance.domain.call.state import Call, CallLimits
 from asterisk_compliance.ids import ChannelId, NodeName, PlaybackId
 from domain.simulator import CALL, arrival
 
@@ -138,7 +138,7 @@ class Dog:
         with suppress(BlockingIOError):
             said = os.read(self.reports, 65_536)
         lines = [line for line in said.splitlines() if line != READY]
-        return [msgspec.json.decode(it, type=Released).channel for it in lines]
+        return [msgspec.json.decode(it, type=WatchdogRelease).channel for it in lines]
 
     def ended(self) -> bool:
         self.thread.join(5)
@@ -300,17 +300,17 @@ async def stopped(task: asyncio.Task[None]) -> None:
 
 
 def call(**changed: object) -> Call:
-    return rules.arrive(CALL, arrival(**changed), Limits())[0]
+    return rules.arrive(CALL, arrival(**changed), CallLimits())[0]
 
 
 async def test_what_the_watchdog_did_is_heard_and_what_it_babbles_is_not() -> None:
-    heard: list[Released] = []
+    heard: list[WatchdogRelease] = []
     heart = Heartbeat(HUNG_S, PARROT)
     task = asyncio.create_task(heart.run(heard.append))
     await until(lambda: not heart.missing)
     heart.plays(NODE, call())
     await until(lambda: heard)
-    assert heard == [Released(NODE, ChannelId("1.1"))]
+    assert heard == [WatchdogRelease(NODE, ChannelId("1.1"))]
     assert heart._dog is not None
     await stopped(task)
     assert heart._dog.returncode == 0, "it was told goodbye"
@@ -359,11 +359,11 @@ async def test_a_loop_that_stands_still_is_a_gap_for_whoever_runs_first() -> Non
 
 @pytest.mark.parametrize(
     ("entry", "expected"),
-    [(Entry.ARI, Reason.SERVICE_HUNG), (Entry.AGI, Reason.NOTICE_COMPLETED)],
+    [(EntryWire.ARI, Reason.SERVICE_HUNG), (EntryWire.AGI, Reason.NOTICE_COMPLETED)],
     ids=["may have been let go", "cannot have been"],
 )
 async def test_a_notice_that_ended_while_we_stood_still_counts_only_where_nobody_let_it_go(
-    tmp_path: Path, entry: Entry, expected: Reason
+    tmp_path: Path, entry: EntryWire, expected: Reason
 ) -> None:
     serving = Serving(write_config(tmp_path))
     async with serving.running():
@@ -388,7 +388,7 @@ async def test_without_a_watchdog_there_is_no_gap_and_nothing_is_missing() -> No
     [
         (call(), ["p"]),
         (rules.step(call(), LeftStasis())[0], ["p", None]),
-        (call(entry=Entry.AGI), ["p", None]),
+        (call(entry=EntryWire.AGI), ["p", None]),
     ],
     ids=["the same", "it left", "not ours to let go"],
 )

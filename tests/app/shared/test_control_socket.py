@@ -21,7 +21,7 @@ from asterisk_compliance.app.shared.control_socket import (
     LONGEST_REQUEST_BYTES,
     ControlSocket,
     Handed,
-    Peer,
+    SocketPeer,
     ask,
     ask_for_file,
 )
@@ -31,20 +31,20 @@ from asterisk_compliance.errors import ComplianceError, StoreUnavailable
 WITHIN_S = 5.0
 
 
-async def echo(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+async def echo(peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
     return {"uid": peer.uid, "pid": peer.pid, "user": peer.user, **arguments}
 
 
-async def refuse(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+async def refuse(peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
     raise UnknownMark("there is no such mark", hint="one of these")
 
 
-async def hang(peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+async def hang(peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
     await asyncio.Event().wait()
     return {}
 
 
-async def hand(peer: Peer, arguments: Mapping[str, str]) -> Handed:
+async def hand(peer: SocketPeer, arguments: Mapping[str, str]) -> Handed:
     file = Path(arguments["file"]).open("rb")  # noqa: ASYNC230, SIM115 - the socket closes it
     return Handed({"user": peer.user, "words": "x" * 5_000}, file)
 
@@ -265,7 +265,7 @@ def test_a_service_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_user_without_a_name_is_a_number() -> None:
-    assert Peer(uid=2**31 - 7, pid=1).user == str(2**31 - 7)
+    assert SocketPeer(uid=2**31 - 7, pid=1).user == str(2**31 - 7)
 
 
 async def test_a_directory_that_is_slow_to_name_who_asks_holds_nobody(

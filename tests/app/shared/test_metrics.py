@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
-from asterisk_compliance.app.audit.metered_log import CountedRows
+from asterisk_compliance.app.audit.metered_log import MeteredLog
 from asterisk_compliance.app.shared.counters import Latencies
 from asterisk_compliance.app.shared.metrics import SOON_S, Metrics
 from asterisk_compliance.domain.audit.rows import Detail, Draft, Kind, PersonalFact
 from asterisk_compliance.domain.call.decision import Reason
 from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.ids import NodeName, call_id, party_id, recording_id
-from asterisk_compliance.storage.log.audit_log import AuditLog
+from asterisk_compliance.storage.log.audit_log import AuditLogStore
 from asterisk_compliance.storage.log.reader import StoreReader
 
 CALL = call_id(1_700_000_000_000, b"8 bytes!")
@@ -181,8 +181,8 @@ def test_no_label_tells_a_number_a_name_a_channel_or_a_call() -> None:
 
 
 async def test_only_durable_rows_are_counted_and_all_of_them(tmp_path: Path) -> None:
-    log, metrics = await AuditLog.open(tmp_path / "store"), Metrics()
-    rows = CountedRows(log, metrics)
+    log, metrics = await AuditLogStore.open(tmp_path / "store"), Metrics()
+    rows = MeteredLog(log, metrics)
     mark = Draft(Kind.MARK, 1, NodeName("service"), detail={"code": "TEST"})
     assert await rows.append(mark, mark) == 1
     with pytest.raises(ValueError, match="detail"):
@@ -223,7 +223,7 @@ class Disk:
 
 async def test_rows_are_stuck_only_while_some_wait_and_none_moves() -> None:
     disk = Disk()
-    rows = CountedRows(disk, Metrics())
+    rows = MeteredLog(disk, Metrics())
     await asyncio.sleep(0.05)
     assert rows.stuck_s == 0.0
     waiting = [rows.append(row(Kind.MARK)) for _ in range(2)]

@@ -29,7 +29,7 @@ from asterisk_compliance.config.hearing import Directions
 from asterisk_compliance.domain.access.purpose_limitation import Action, UseReason
 from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.domain.recording.assurance_words import Recorded
-from asterisk_compliance.domain.third_parties.provisions import Item, ProvisionGround
+from asterisk_compliance.domain.third_parties.provisions import ProvidedItem, ProvisionGround
 from asterisk_compliance.errors import RecordingUnreadable
 from asterisk_compliance.storage.content_store import ContentStore
 from asterisk_compliance.storage.recordings.assembly import wav_header
@@ -247,7 +247,7 @@ async def test_a_notice_that_was_heard_in_two_calls_is_there_once(tmp_path: Path
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_item_and_ground_of_a_provision_has_its_words(language: str) -> None:
-    assert set(ITEMS[language]) == set(Item)
+    assert set(ITEMS[language]) == set(ProvidedItem)
     assert set(GROUNDS[language]) == set(ProvisionGround)
 
 

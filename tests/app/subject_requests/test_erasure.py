@@ -12,7 +12,7 @@ from asterisk_compliance.app.subject_requests.erasure import planned
 from asterisk_compliance.app.subject_requests.receipts import receipt
 from asterisk_compliance.app.subject_requests.steps import NotPossible
 from asterisk_compliance.domain.audit.rows import Draft, Kind
-from asterisk_compliance.domain.subject_requests.requests import State
+from asterisk_compliance.domain.subject_requests.requests import RequestState
 from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.ids import CallId, RecordingId, call_of, party_id, recording_id
 from asterisk_compliance.storage.log.erasure import copies_left, secrets_of
@@ -84,7 +84,7 @@ async def test_recordings_and_person_go_and_the_receipt_still_says_when(tmp_path
         with pytest.raises(NotPossible, match="nothing to carry out"):
             await officer("carry-out", request=request)
         await officer("answer", request=request, means="POST", given="LETTER")
-        assert officer.request(request).state is State.ANSWERED
+        assert officer.request(request).state is RequestState.ANSWERED
         assert page(officer, request) == text
 
 

@@ -15,7 +15,7 @@ from asterisk_compliance.app.subject_requests.steps import NoSuchRequest, NotPos
 from asterisk_compliance.app.subject_requests.views import shown
 from asterisk_compliance.domain.audit.encoding import timestamp
 from asterisk_compliance.domain.audit.rows import Kind, PersonalFact
-from asterisk_compliance.domain.subject_requests.requests import State
+from asterisk_compliance.domain.subject_requests.requests import RequestState
 from asterisk_compliance.ids import call_of, is_request_id, party_id, recording_id
 from asterisk_compliance.storage.log.reader import StoreReader
 from asterisk_compliance.storage.proofs.verification import verify
@@ -415,7 +415,7 @@ async def test_an_answer_says_what_was_given_and_only_a_true_receipt(tmp_path: P
             "package": "ab" * 32,
             "receipt": receipt_digest(page),
         }
-        assert officer.request(request).state is State.ANSWERED
+        assert officer.request(request).state is RequestState.ANSWERED
 
 
 async def test_of_a_file_it_is_said_whether_it_is_a_package_of_this_request(

@@ -282,7 +282,7 @@ async def test_the_service_refuses_as_the_command_does(site: Site, tmp_path: Pat
 async def test_the_service_hands_out_nothing_without_its_row(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from asterisk_compliance.app.audit.metered_log import CountedRows
+    from asterisk_compliance.app.audit.metered_log import MeteredLog
 
     async with served(site):
 
@@ -290,7 +290,7 @@ async def test_the_service_hands_out_nothing_without_its_row(
             raise StoreUnavailable("rows could not be made durable")
 
         with monkeypatch.context() as patch:
-            patch.setattr(CountedRows, "append", refuse)
+            patch.setattr(MeteredLog, "append", refuse)
             result = await asyncio.to_thread(site.release, site.sealed, tmp_path / "out")
     assert isinstance(result.exception, ComplianceError)
     assert not (tmp_path / "out").exists()

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from app.serving import write_config
 from asterisk_compliance.app.calls.recording_control import NoSuchCall, NotAskable
-from asterisk_compliance.app.shared.control_socket import ControlSocket, Peer
+from asterisk_compliance.app.shared.control_socket import ControlSocket, SocketPeer
 from asterisk_compliance.cli.calls import commands as calls
 from asterisk_compliance.errors import ComplianceError
 
@@ -28,7 +28,7 @@ class Desk:
         self.asked: list[dict[str, str]] = []
         self.answer: dict[str, Any] | Exception = {}
 
-    async def _ask(self, _: Peer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    async def _ask(self, _: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         self.asked.append(dict(arguments))
         if isinstance(self.answer, Exception):
             raise self.answer

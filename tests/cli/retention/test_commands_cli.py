@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from asterisk_compliance.app.install.places import Places
+from asterisk_compliance.app.install.places import InstallPaths
 from asterisk_compliance.app.install.wanted import units
-from asterisk_compliance.app.retention.disposal import Run
-from asterisk_compliance.app.retention.run import Retaining
+from asterisk_compliance.app.retention.disposal import DisposalRun
+from asterisk_compliance.app.retention.run import RetentionService
 from asterisk_compliance.app.shared.control_socket import ControlSocket
 from asterisk_compliance.app.shared.metrics import Metrics
 from asterisk_compliance.cli.main import app
 from asterisk_compliance.config.settings import load
 from asterisk_compliance.domain.audit.encoding import decode
 from asterisk_compliance.ids import RecordingId, call_of
-from asterisk_compliance.storage.log.audit_log import AuditLog
+from asterisk_compliance.storage.log.audit_log import AuditLogStore
 from asterisk_compliance.storage.log.reader import StoreReader
 from asterisk_compliance.storage.log.writer import StoreWriter
 from retained import a_call_at, keep, rows_of
@@ -173,9 +173,9 @@ def test_a_run_that_could_not_remove_something_ends_with_1(home, old, monkeypatc
 
 async def test_through_the_service_a_long_plan_is_waited_for(home, old, monkeypatch):
     """The socket answers within seconds; a plan of a million recordings does not."""
-    asked, begin = threading.Event(), Run.begin
+    asked, begin = threading.Event(), DisposalRun.begin
 
-    def slow(*of: Any) -> Run:
+    def slow(*of: Any) -> DisposalRun:
         assert asked.wait(30)
         return begin(*of)
 
@@ -184,12 +184,12 @@ async def test_through_the_service_a_long_plan_is_waited_for(home, old, monkeypa
         asked.set()
 
     heard: list[str] = []
-    monkeypatch.setattr(Run, "begin", slow)
+    monkeypatch.setattr(DisposalRun, "begin", slow)
     monkeypatch.setattr("asterisk_compliance.app.retention.run.PLAN_S", 0.01)
     monkeypatch.setattr("asterisk_compliance.cli.retention.commands.say", said)
     settings = load(home / "compliance.toml", secrets=False)
-    rows = await AuditLog.open(settings.audit.store)
-    verbs = Retaining(rows, lambda: settings, Metrics()).verbs()
+    rows = await AuditLogStore.open(settings.audit.store)
+    verbs = RetentionService(rows, lambda: settings, Metrics()).verbs()
     serving = asyncio.create_task(ControlSocket(settings.service.socket, verbs).run())
     try:
         async with asyncio.timeout(10):
@@ -216,7 +216,7 @@ def test_a_table_is_not_endless(home, monkeypatch):
 
 
 def test_the_unit_for_systemd_says_what_there_is(home, old):
-    unit = units(settings(), "asterisk", Places())["asterisk-compliance-retention.service"]
+    unit = units(settings(), "asterisk", InstallPaths())["asterisk-compliance-retention.service"]
     (line,) = [one for one in unit.splitlines() if one.startswith("ExecStart=")]
     program, *words = line.removeprefix("ExecStart=").split()
     assert Path(program).name == "asterisk-compliance"

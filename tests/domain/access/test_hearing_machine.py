@@ -20,19 +20,19 @@ from asterisk_compliance.domain.access.hearing_state import (
     Hearing,
     HearingCommand,
     HearingEvent,
+    HearingOutcome,
+    HearingPhase,
     HearingReason,
     HearingTerms,
     Leave,
-    Loan,
     LoanGone,
-    Outcome,
-    Phase,
     Said,
+    TelephoneLoan,
     Wait,
     Waited,
 )
 from asterisk_compliance.domain.audit.rows import Kind
-from asterisk_compliance.domain.call.commands import Answer, AppendRow, Play, StopPlayback
+from asterisk_compliance.domain.call.commands import AnswerCommand, AppendRow, Play, StopPlayback
 from asterisk_compliance.domain.call.events import (
     CommandFailed,
     DigitReceived,
@@ -43,7 +43,7 @@ from asterisk_compliance.domain.call.events import (
     RowsRefused,
     ServiceStopping,
 )
-from asterisk_compliance.domain.call.steps import Step
+from asterisk_compliance.domain.call.steps import CommandStep
 from asterisk_compliance.domain.policy.notice import Prompt
 from asterisk_compliance.ids import CallId, ChannelId, LoanId, PlaybackId, RecordingId
 from values import replace
@@ -54,7 +54,7 @@ CODE, WRONG = Prompt("sound:code", 3_000), Prompt("sound:wrong", 2_000)
 BEGINS, ENDS = Prompt("sound:begins", 1_000), Prompt("sound:ends", 1_500)
 SAID = Said(CODE, WRONG, BEGINS, ENDS)
 TERMS = HearingTerms(attempts=2, wait_ms=10_000, margin_ms=2_000)
-LOAN = Loan(
+LOAN = TelephoneLoan(
     LoanId(f"l-{NAME}"),
     CallId(f"c-{NAME}"),
     RecordingId(f"r-{NAME}-1"),
@@ -111,9 +111,13 @@ def _reason(row: AppendRow) -> str | None:
 
 def test_who_comes_is_asked_for_a_code() -> None:
     caller = Caller()
-    assert caller.done == [Answer(), Play(PlaybackId(f"p-{NAME}-1"), "sound:code"), Wait(13_000)]
+    assert caller.done == [
+        AnswerCommand(),
+        Play(PlaybackId(f"p-{NAME}-1"), "sound:code"),
+        Wait(13_000),
+    ]
     assert caller.hears(lasts_ms=3_000) == ()
-    assert caller.hearing.phase is Phase.CODE
+    assert caller.hearing.phase is HearingPhase.CODE
 
 
 def test_who_is_not_welcome_gets_a_row_and_goes_on() -> None:
@@ -121,7 +125,7 @@ def test_who_is_not_welcome_gets_a_row_and_goes_on() -> None:
     assert isinstance(row, AppendRow)
     assert row.kind is Kind.HEARING_REFUSED
     assert row.detail == {"attempt": 0, "channel": CHANNEL, "reason": "BUSY"}
-    assert leave == Leave(Outcome.REFUSED)
+    assert leave == Leave(HearingOutcome.REFUSED)
 
 
 def test_the_first_key_ends_what_is_said_and_the_code_is_forgotten_when_it_is_looked_at() -> None:
@@ -131,7 +135,7 @@ def test_the_first_key_ends_what_is_said_and_the_code_is_forgotten_when_it_is_lo
     assert caller.does(DigitReceived("7", 0)) == (Wait(10_000),)
     assert caller.does(DigitReceived("#", 0)) == (CheckCode("47"),)
     assert caller.hearing.entered == ""
-    assert caller.hearing.phase is Phase.CHECKING
+    assert caller.hearing.phase is HearingPhase.CHECKING
 
 
 def test_what_was_entered_is_in_no_representation() -> None:
@@ -148,7 +152,7 @@ def test_star_begins_anew_and_an_empty_code_is_none() -> None:
     caller.does(DigitReceived("4", 0))
     assert caller.does(DigitReceived("*", 0)) == ()
     assert caller.does(DigitReceived("#", 0)) == ()
-    assert caller.hearing.phase is Phase.CODE
+    assert caller.hearing.phase is HearingPhase.CODE
 
 
 def test_more_digits_than_any_code_has_are_not_kept() -> None:
@@ -171,8 +175,8 @@ def test_silence_alone_ends_the_call() -> None:
     silent = caller.does(Waited())
     assert silent[0] == StopPlayback(PlaybackId(f"p-{NAME}-1"))
     assert caller.rows() == [(Kind.HEARING_REFUSED, "NO_CODE")]
-    assert caller.done[-1] == Leave(Outcome.REFUSED)
-    assert caller.hearing.phase is Phase.OVER
+    assert caller.done[-1] == Leave(HearingOutcome.REFUSED)
+    assert caller.hearing.phase is HearingPhase.OVER
 
 
 @pytest.mark.parametrize(("locked", "reason"), [(False, "WRONG_CODE"), (True, "LOCKED")])
@@ -192,7 +196,7 @@ def test_after_so_many_wrong_codes_it_is_over() -> None:
         caller.enters()
         caller.does(CodeRefused())
         caller.hears(lasts_ms=2_000)
-    assert caller.done[-1] == Leave(Outcome.REFUSED)
+    assert caller.done[-1] == Leave(HearingOutcome.REFUSED)
     attempts = [one.detail["attempt"] for one in caller.done if isinstance(one, AppendRow)]
     assert attempts == [1, 2]
 
@@ -232,7 +236,7 @@ def test_heard_to_the_end(lasts_ms: int) -> None:
     assert row.detail["heard_ms"] == lasts_ms
     assert back == GiveBack(begun=True, heard=True)
     assert play == Play(PlaybackId(f"p-{NAME}-4"), "sound:ends")
-    assert caller.hears(lasts_ms=1_500) == (Leave(Outcome.HEARD),)
+    assert caller.hears(lasts_ms=1_500) == (Leave(HearingOutcome.HEARD),)
 
 
 @pytest.mark.parametrize(
@@ -250,7 +254,7 @@ def test_not_heard_to_the_end(lasts_ms: int, done: bool, hangs_up: bool, reason:
         caller.does(HangupRequested())
     caller.hears(lasts_ms=lasts_ms, done=done)
     assert caller.rows()[-1] == (Kind.HEARING_ENDED, reason)
-    assert caller.done[-2:] == [GiveBack(begun=True), Leave(Outcome.ENDED)]
+    assert caller.done[-2:] == [GiveBack(begun=True), Leave(HearingOutcome.ENDED)]
 
 
 def test_a_recording_of_which_no_beginning_was_told_was_not_heard() -> None:
@@ -264,7 +268,7 @@ def test_a_recording_of_which_no_beginning_was_told_was_not_heard() -> None:
     ("event", "reason", "leaves"),
     [
         (LeftStasis(), "LEFT", False),
-        (CommandFailed(Step.PLAY), "LOST", True),
+        (CommandFailed(CommandStep.PLAY), "LOST", True),
         (ServiceStopping(), "SERVICE_STOPPING", True),
         (LoanGone(), "TAKEN_BACK", True),
         (Waited(), "NOT_PLAYED", True),
@@ -276,7 +280,7 @@ def test_what_ends_a_recording_early(event: HearingEvent, reason: str, leaves: b
     commands = caller.does(event)
     assert commands[0] == StopPlayback(PlaybackId(f"p-{NAME}-3"))
     assert caller.rows()[-1] == (Kind.HEARING_ENDED, reason)
-    assert (commands[-1] == Leave(Outcome.ENDED)) is leaves
+    assert (commands[-1] == Leave(HearingOutcome.ENDED)) is leaves
     assert GiveBack(begun=True) in commands
     assert caller.does(event) == ()
 
@@ -285,7 +289,7 @@ def test_who_hangs_up_while_a_command_fails_has_left() -> None:
     caller = Caller()
     caller.begins()
     caller.does(HangupRequested())
-    caller.does(CommandFailed(Step.PLAY))
+    caller.does(CommandFailed(CommandStep.PLAY))
     assert caller.rows()[-1] == (Kind.HEARING_ENDED, "LEFT")
 
 
@@ -303,7 +307,7 @@ def test_what_was_only_announced_goes_back_unused_and_has_its_row() -> None:
     [
         (LeftStasis(), "LEFT"),
         (ServiceStopping(), "SERVICE_STOPPING"),
-        (CommandFailed(Step.PLAY), "LOST"),
+        (CommandFailed(CommandStep.PLAY), "LOST"),
     ],
 )
 def test_who_leaves_before_any_code_has_a_row(event: HearingEvent, reason: str) -> None:
@@ -312,7 +316,7 @@ def test_who_leaves_before_any_code_has_a_row(event: HearingEvent, reason: str) 
     assert caller.rows() == [(Kind.HEARING_REFUSED, reason)]
     (row,) = [one for one in caller.done if isinstance(one, AppendRow)]
     assert row.detail["attempt"] == 0
-    assert caller.hearing.phase is Phase.OVER
+    assert caller.hearing.phase is HearingPhase.OVER
 
 
 def test_who_leaves_behind_a_wrong_code_has_the_row_of_that() -> None:
@@ -322,7 +326,7 @@ def test_who_leaves_behind_a_wrong_code_has_the_row_of_that() -> None:
     caller.hears(lasts_ms=2_000)
     caller.does(LeftStasis())
     assert caller.rows() == [(Kind.HEARING_REFUSED, "WRONG_CODE")]
-    assert caller.hearing.phase is Phase.OVER
+    assert caller.hearing.phase is HearingPhase.OVER
 
 
 def test_who_has_heard_all_and_leaves_in_the_goodbye_has_heard() -> None:
@@ -331,14 +335,14 @@ def test_who_has_heard_all_and_leaves_in_the_goodbye_has_heard() -> None:
     caller.hears(lasts_ms=LOAN.length_ms)
     stop, leave = caller.does(ServiceStopping())
     assert stop == StopPlayback(PlaybackId(f"p-{NAME}-4"))
-    assert leave == Leave(Outcome.HEARD)
+    assert leave == Leave(HearingOutcome.HEARD)
 
 
 def test_where_the_row_of_the_beginning_is_not_stored_nothing_is_heard() -> None:
     caller = Caller()
     caller.begins()
-    assert caller.does(RowsRefused()) == (GiveBack(begun=False), Leave(Outcome.REFUSED))
-    assert caller.hearing.phase is Phase.OVER
+    assert caller.does(RowsRefused()) == (GiveBack(begun=False), Leave(HearingOutcome.REFUSED))
+    assert caller.hearing.phase is HearingPhase.OVER
 
 
 def test_what_was_heard_goes_also_where_its_row_is_not_stored() -> None:
@@ -346,21 +350,21 @@ def test_what_was_heard_goes_also_where_its_row_is_not_stored() -> None:
     caller.begins()
     caller.hears(lasts_ms=LOAN.length_ms)
     back = GiveBack(begun=True, heard=True)
-    assert caller.does(RowsRefused()) == (back, Leave(Outcome.HEARD))
+    assert caller.does(RowsRefused()) == (back, Leave(HearingOutcome.HEARD))
 
 
 def test_where_the_row_of_an_early_end_is_not_stored_the_copy_goes_back_as_begun() -> None:
     ended = Caller()
     ended.begins()
     ended.does(LeftStasis())
-    assert ended.does(RowsRefused()) == (GiveBack(begun=True), Leave(Outcome.ENDED))
+    assert ended.does(RowsRefused()) == (GiveBack(begun=True), Leave(HearingOutcome.ENDED))
 
 
 def test_where_the_row_of_a_refusal_is_not_stored_the_caller_goes_on() -> None:
     caller = Caller()
     caller.enters()
     caller.does(CodeRefused())
-    assert caller.does(RowsRefused()) == (Leave(Outcome.REFUSED),)
+    assert caller.does(RowsRefused()) == (Leave(HearingOutcome.REFUSED),)
 
 
 def test_what_belongs_to_no_playback_of_this_call_changes_nothing() -> None:
@@ -391,7 +395,7 @@ EVENTS = st.one_of(
             LeftStasis(),
             HangupRequested(),
             ServiceStopping(),
-            CommandFailed(Step.PLAY),
+            CommandFailed(CommandStep.PLAY),
             "started",
             "finished",
             "failed",
@@ -414,10 +418,10 @@ def test_in_any_order_nothing_is_heard_without_its_row_and_code(
     completed = [one for one in caller.done if _is_row(one, Kind.HEARING_COMPLETED)]
     assert all(one.detail["heard_ms"] >= LOAN.length_ms - 40 for one in completed)
     leaves = [one for one in caller.done if isinstance(one, Leave)]
-    assert (caller.hearing.phase is Phase.OVER) or not leaves
+    assert (caller.hearing.phase is HearingPhase.OVER) or not leaves
     refused = [one for one in caller.done if _is_row(one, Kind.HEARING_REFUSED)]
     assert len(refused) <= 7
-    if caller.hearing.phase is Phase.OVER and not any(
+    if caller.hearing.phase is HearingPhase.OVER and not any(
         isinstance(event, RowsRefused) for event, _ in story
     ):
         assert any(isinstance(one, AppendRow) for one in caller.done), "who came has a row"

@@ -21,10 +21,10 @@ from asterisk_compliance.domain.access.purpose_limitation import (
     SOURCES,
     Action,
     Facts,
-    Refusal,
     Use,
     UseGround,
     UseReason,
+    UseRefusal,
     refusal,
 )
 from asterisk_compliance.shipped.catalogue import shipped_purposes
@@ -49,7 +49,7 @@ def test_all_pairs_of_what_was_told_and_what_is_asked_for():
     permitted = 0
     for told, purpose in product(everything_told(), PLAIN):
         found = refusal(replace(QUALITY, purpose=purpose), Facts(told=(told,)))
-        assert found == (None if purpose in told else Refusal.NOT_TOLD)
+        assert found == (None if purpose in told else UseRefusal.NOT_TOLD)
         permitted += found is None
     assert permitted == len(PLAIN) * 2 ** (len(CODES) - 1)
 
@@ -57,18 +57,18 @@ def test_all_pairs_of_what_was_told_and_what_is_asked_for():
 @pytest.mark.parametrize("action", COPIES)
 def test_every_action_is_bound(action):
     assert refusal(replace(QUALITY, action=action), TOLD) is None
-    assert refusal(replace(UNTOLD, action=action), TOLD) is Refusal.NOT_TOLD
+    assert refusal(replace(UNTOLD, action=action), TOLD) is UseRefusal.NOT_TOLD
 
 
 def test_one_party_who_was_not_told_is_enough():
     both = Facts(told=(frozenset({"QUALITY"}), frozenset({"SERVICE"})))
-    assert refusal(QUALITY, both) is Refusal.NOT_TOLD
+    assert refusal(QUALITY, both) is UseRefusal.NOT_TOLD
     assert not both.is_told("QUALITY")
     assert refusal(QUALITY, Facts(told=(frozenset({"QUALITY"}),) * 2)) is None
 
 
 def test_where_nobody_is_known_to_be_heard_nothing_was_told():
-    assert refusal(QUALITY, Facts(told=())) is Refusal.NOT_TOLD
+    assert refusal(QUALITY, Facts(told=())) is UseRefusal.NOT_TOLD
     assert not Facts(told=()).is_told("QUALITY")
 
 
@@ -77,7 +77,7 @@ def test_where_nobody_s_voice_is_handed_out_what_was_told_is_not_asked():
     assert refusal(QUALITY, silent) is None
     assert not silent.is_told("QUALITY")
     assert refusal(QUALITY, replace(silent, withheld=True)) is None
-    assert refusal(QUALITY, replace(silent, stopped=True)) is Refusal.STOPPED
+    assert refusal(QUALITY, replace(silent, stopped=True)) is UseRefusal.STOPPED
 
 
 # -- grounds, and what they reach ----------------------------------------------------------------
@@ -92,8 +92,8 @@ def test_a_ground_permits_what_was_not_told(ground):
 def test_only_what_does_not_depend_on_his_will_goes_beyond_a_stop(ground):
     use = replace(QUALITY, ground=ground)
     for facts, why in (
-        (replace(TOLD, stopped=True), Refusal.STOPPED),
-        (replace(TOLD, withheld=True), Refusal.WITHDRAWN),
+        (replace(TOLD, stopped=True), UseRefusal.STOPPED),
+        (replace(TOLD, withheld=True), UseRefusal.WITHDRAWN),
     ):
         assert refusal(use, facts) is (None if ground in COMPELLING else why)
         assert refusal(QUALITY, facts) is why
@@ -114,7 +114,7 @@ def test_an_answer_needs_the_granted_request_and_nothing_else(action):
     use = Use(action, RIGHTS, request="q-1")
     untold = Facts(told=(frozenset(),), stopped=True, withheld=True)
     assert refusal(use, replace(untold, granted=True)) is None
-    assert refusal(use, replace(TOLD, provided=True)) is Refusal.NO_REQUEST
+    assert refusal(use, replace(TOLD, provided=True)) is UseRefusal.NO_REQUEST
 
 
 @pytest.mark.parametrize("action", [one for one in Action if one is not Action.PAST_CALLS])
@@ -127,24 +127,24 @@ def test_rights_are_for_answers_and_a_drill_is_a_drill(action, purpose):
     fits = (purpose == RIGHTS) == (action in ANSWERS) and (purpose == DRILL) == (
         action is Action.DRILL
     )
-    assert found == (None if fits else Refusal.PURPOSE_UNFIT)
+    assert found == (None if fits else UseRefusal.PURPOSE_UNFIT)
 
 
 @pytest.mark.parametrize("purpose", [*CODES, *sorted(OWN_CODES)])
 def test_past_calls_are_for_service_and_give_out_no_recording(purpose):
     use = Use(Action.PAST_CALLS, purpose, UseReason.CALL)
     fitting = purpose == SERVICE
-    assert refusal(use, Facts(told=None)) == (None if fitting else Refusal.PURPOSE_UNFIT)
+    assert refusal(use, Facts(told=None)) == (None if fitting else UseRefusal.PURPOSE_UNFIT)
     for told in ((), (frozenset(CODES),)):
-        assert refusal(use, Facts(told=told)) is Refusal.PURPOSE_UNFIT
+        assert refusal(use, Facts(told=told)) is UseRefusal.PURPOSE_UNFIT
 
 
 def test_what_is_handed_over_needs_its_provision_and_to_have_been_told():
     use = replace(QUALITY, action=Action.HAND_OVER, provision="7")
     given_away = replace(TOLD, provided=True)
-    assert refusal(use, TOLD) is Refusal.NO_PROVISION
+    assert refusal(use, TOLD) is UseRefusal.NO_PROVISION
     assert refusal(use, given_away) is None
-    assert refusal(replace(use, purpose="TRAINING"), given_away) is Refusal.NOT_TOLD
+    assert refusal(replace(use, purpose="TRAINING"), given_away) is UseRefusal.NOT_TOLD
 
 
 def test_a_drill_asks_nobody():
@@ -159,16 +159,16 @@ def test_a_drill_asks_nobody():
 def test_biometrics_need_the_person_s_own_consent_and_no_notice_tells_them(ground):
     use = Use(Action.EXPORT, BIOMETRICS, UseReason.INVESTIGATION, ground)
     told_all = Facts(told=(frozenset([*CODES, BIOMETRICS]),), biometrics=True)
-    assert refusal(use, told_all) is (None if ground in OWN_CONSENT else Refusal.GROUND_UNFIT)
-    assert refusal(use, replace(told_all, biometrics=False)) is Refusal.BIOMETRICS_OFF
+    assert refusal(use, told_all) is (None if ground in OWN_CONSENT else UseRefusal.GROUND_UNFIT)
+    assert refusal(use, replace(told_all, biometrics=False)) is UseRefusal.BIOMETRICS_OFF
 
 
 @pytest.mark.parametrize("purpose", PLAIN)
 def test_no_other_purpose_has_biometrics_in_it(purpose):
     facts = Facts(told=(frozenset({purpose}),), biometrics=True)
-    assert refusal(Use(Action.EXPORT, BIOMETRICS), facts) is Refusal.GROUND_UNFIT
+    assert refusal(Use(Action.EXPORT, BIOMETRICS), facts) is UseRefusal.GROUND_UNFIT
     assert refusal(Use(Action.EXPORT, purpose), Facts(told=(frozenset({BIOMETRICS}),))) is (
-        Refusal.NOT_TOLD
+        UseRefusal.NOT_TOLD
     )
 
 
@@ -217,7 +217,7 @@ def test_what_is_permitted_without_a_ground_was_told_to_everybody(use, facts):
 
 @given(uses, facts_of_any_kind)
 def test_who_has_no_role_may_nothing(use, facts):
-    assert refusal(use, replace(facts, in_role=False)) is Refusal.NOT_IN_ROLE
+    assert refusal(use, replace(facts, in_role=False)) is UseRefusal.NOT_IN_ROLE
 
 
 @given(uses, facts_of_any_kind, parties)

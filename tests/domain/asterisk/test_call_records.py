@@ -7,7 +7,7 @@ import pytest
 from asterisk_compliance.domain.asterisk.call_records import (
     Cdr,
     CelEvent,
-    Statement,
+    RoutineStatement,
     calls_of,
     created_ms,
     is_printable_id,
@@ -44,7 +44,7 @@ def test_reasons_of_the_dialplan_are_known():
     by_dialplan = [
         reason
         for reason in ("EMERGENCY", "SERVICE_UNAVAILABLE", "SERVICE_TIMED_OUT", "HANGUP_IN_NOTICE")
-        if Statement("NOT_RECORDED", reason).by_dialplan
+        if RoutineStatement("NOT_RECORDED", reason).by_dialplan
     ]
     assert by_dialplan == ["EMERGENCY", "SERVICE_UNAVAILABLE", "SERVICE_TIMED_OUT"]
 

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from asterisk_compliance.domain.audit.call_record import (
-    Decided,
     LoggedCall,
+    LoggedDecision,
     LoggedRecording,
     RowFact,
     fold,
@@ -44,7 +44,7 @@ def test_a_recorded_call_from_rows_as_they_are_stored():
         CALL,
         "1795507200.1",
         "1795507200.1",
-        [Decided("ALLOWED", "NOTICE_COMPLETED")],
+        [LoggedDecision("ALLOWED", "NOTICE_COMPLETED")],
         told=True,
         ended_ms=AT_MS + 73_000,
         recordings={RECORDING: LoggedRecording(True, "closed", "ab" * 32)},

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from asterisk_compliance.domain.audit.encoding import Row, place
-from asterisk_compliance.domain.audit.projection import Change, project
+from asterisk_compliance.domain.audit.projection import ProjectionChange, project
 from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.ids import recording_id
 from sample_rows import AT_MS, a_call, a_recorded_call, an_unrecorded_call, draft
@@ -96,7 +96,7 @@ def test_the_level_of_a_recording_is_what_was_last_seen_of_it(kind: Kind, level:
     change = project(row(draft(kind, CALL, detail={"recording": recording})))
     at = "2026-11-24T08:00:00.000Z"
     columns = {"call": CALL, "node": "pbx1", "level": level, "level_at": at}
-    assert change == Change("recordings", recording, columns)
+    assert change == ProjectionChange("recordings", recording, columns)
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ from asterisk_compliance.domain.breach.exposure import (
     Window,
     assess,
 )
-from asterisk_compliance.domain.breach.incidents import COUNTS, Place
-from asterisk_compliance.domain.breach.recording_lifecycle import KINDS, Form, Lives
+from asterisk_compliance.domain.breach.incidents import COUNTS, IncidentPlace
+from asterisk_compliance.domain.breach.recording_lifecycle import KINDS, Form, Lifecycles
 from asterisk_compliance.ids import CallId, NodeName, call_id, party_id, recording_id
 
 AT_MS = 1_795_507_200_000  # 2026-11-24T08:00:00Z
@@ -77,13 +77,13 @@ def found(
     since: int | None = None,
     until: int | None = None,
     *,
-    places: Any = tuple(Place),
+    places: Any = tuple(IncidentPlace),
     files: tuple[FileSeen, ...] | None = None,
     numbers: Mapping[str, str] | None = None,
     names: Mapping[str, str] | None = None,
     looked: int | None = None,
 ) -> Assessment:
-    lives = Lives()
+    lives = Lifecycles()
     for row in log.rows:
         lives.take(row)
     if files is None:  # the disk is as the log says
@@ -125,7 +125,7 @@ def test_a_sealed_recording_from_its_request_to_its_disposal(since, until, expec
     log.of(Kind.RECORDING_DISPOSED, 500)
     one = found(log, since, until)
     assert forms(one).get(name(1), ()) == expected
-    assert one.all_sealed is (expected == (Form.SEALED,)) or Place.STORE in one.places
+    assert one.all_sealed is (expected == (Form.SEALED,)) or IncidentPlace.STORE in one.places
 
 
 @pytest.mark.parametrize("begun", [1, 99, 100])
@@ -149,7 +149,7 @@ def test_an_earlier_version_did_not_say_how_it_was_kept():
 
 
 def test_the_keys_are_those_to_which_it_was_sealed():
-    one = found(Log().arrived(1).recorded(), 300, places=[Place.VAULT])
+    one = found(Log().arrived(1).recorded(), 300, places=[IncidentPlace.VAULT])
     assert one.recipients == KEYS
     assert one.all_sealed
     assert one.reached[0].as_json() == {
@@ -161,7 +161,7 @@ def test_the_keys_are_those_to_which_it_was_sealed():
 
 
 def test_nothing_reached_is_not_sealed():
-    assert not found(Log(), places=[Place.VAULT]).all_sealed
+    assert not found(Log(), places=[IncidentPlace.VAULT]).all_sealed
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_a_loan_is_plain_until_it_is_removed():
     log = Log().arrived(1).recorded()
     log.of(Kind.HEARING_LENT, 300, loan="l-1").say(Kind.HEARING_REMOVED, 400, loan="l-1")
     log.say(Kind.HEARING_REMOVED, 410, loan="l-2")
-    hearing = [Place.HEARING]
+    hearing = [IncidentPlace.HEARING]
     assert forms(found(log, 399, 400, places=hearing)) == {name(1): (Form.LENT,)}
     assert not found(log, 400, places=hearing).reached
     assert found(log, 399).counts()["lent"] == 1
@@ -222,10 +222,10 @@ def test_a_release_in_the_window_is_plain_and_says_to_whom():
 
 def test_only_the_places_where_somebody_was():
     log = Log().arrived(1).recorded().of(Kind.RECORDING_RELEASED, 300, purpose="QUALITY")
-    assert forms(found(log, places=[Place.SPOOL])) == {name(1): (Form.SPOOLED,)}
-    assert forms(found(log, places=[Place.VAULT])) == {name(1): (Form.SEALED,)}
-    assert forms(found(log, places=[Place.RELEASES])) == {name(1): (Form.RELEASED,)}
-    assert forms(found(log, places=[Place.STORE])) == {}
+    assert forms(found(log, places=[IncidentPlace.SPOOL])) == {name(1): (Form.SPOOLED,)}
+    assert forms(found(log, places=[IncidentPlace.VAULT])) == {name(1): (Form.SEALED,)}
+    assert forms(found(log, places=[IncidentPlace.RELEASES])) == {name(1): (Form.RELEASED,)}
+    assert forms(found(log, places=[IncidentPlace.STORE])) == {}
 
 
 # -- files ---------------------------------------------------------------------------------------
@@ -305,8 +305,8 @@ def test_what_is_not_there_any_more_is_lost(rows, looked, lost):
         log.of(kind, after)
     one = found(log, 290, 295, files=(), looked=looked)
     assert one.lost == ((name(1),) if lost else ())
-    assert found(log, 290, files=(), looked=looked, places=[Place.SPOOL]).lost == ()
-    sealed = found(log, 290, 295, files=(), looked=looked, places=[Place.VAULT])
+    assert found(log, 290, files=(), looked=looked, places=[IncidentPlace.SPOOL]).lost == ()
+    sealed = found(log, 290, 295, files=(), looked=looked, places=[IncidentPlace.VAULT])
     assert sealed.all_sealed is not lost
 
 
@@ -314,15 +314,15 @@ def test_of_a_stranger_nobody_knows_whether_it_is_encrypted():
     log = Log().arrived(1).recorded()
     ours = a_file(1, OnDisk.SEALED, ".wav.age")
     other = FileSeen("copy.age", "", OnDisk.SEALED, AT_MS)
-    assert found(log, 300, places=[Place.VAULT], files=(ours,)).all_sealed
-    assert not found(log, 300, places=[Place.VAULT], files=(ours, other)).all_sealed
+    assert found(log, 300, places=[IncidentPlace.VAULT], files=(ours,)).all_sealed
+    assert not found(log, 300, places=[IncidentPlace.VAULT], files=(ours, other)).all_sealed
 
 
 @pytest.mark.parametrize("kind", [Kind.CALL_EXPORTED, Kind.EVIDENCE_EXPORTED])
 def test_a_document_that_was_handed_out_in_the_window_reached_its_call(kind):
     log = Log().arrived(1).arrived(2, synthetic=True).recorded()
     log.say(kind, 300, a_call(1)).say(kind, 300, a_call(2))
-    released = [Place.RELEASES]
+    released = [IncidentPlace.RELEASES]
     one = found(log, 300, 301, places=released)
     assert [(each.call, each.what, each.actor) for each in one.documents] == [
         (a_call(1), str(kind), "y-staff")
@@ -330,15 +330,15 @@ def test_a_document_that_was_handed_out_in_the_window_reached_its_call(kind):
     assert (one.counts()["documents"], persons(one)) == (1, (1, 1, 1))
     for since, until in ((0, 300), (301, 400)):
         assert found(log, since, until, places=released).documents == ()
-    assert found(log, 300, 301, places=[Place.VAULT]).documents == ()
-    both = found(log, 300, 301, places=[Place.VAULT, Place.RELEASES])
+    assert found(log, 300, 301, places=[IncidentPlace.VAULT]).documents == ()
+    both = found(log, 300, 301, places=[IncidentPlace.VAULT, IncidentPlace.RELEASES])
     assert [one.forms for one in both.reached] == [(Form.SEALED,)]
     assert not both.all_sealed
 
 
 # -- persons -------------------------------------------------------------------------------------
 
-RELEASES = [Place.VAULT]
+RELEASES = [IncidentPlace.VAULT]
 
 
 def numbers(**known: str) -> dict[str, str]:
@@ -397,9 +397,9 @@ def test_numbers_and_names_lie_in_the_store_until_they_are_erased(since, until, 
     log = Log().arrived(1, 10)
     log.say(Kind.CALL_ARRIVED, 10, a_call(2), party=party_id(a_call(2), 1))  # nobody knows who
     log.say(Kind.PERSON_ERASED, 500, erased=party_id(a_call(1), 1))
-    one = found(log, since, until, places=[Place.STORE])
+    one = found(log, since, until, places=[IncidentPlace.STORE])
     assert (one.named, one.persons) == (named, named)
-    assert found(log, since, until, places=[Place.VAULT]).named == 0
+    assert found(log, since, until, places=[IncidentPlace.VAULT]).named == 0
 
 
 def test_whom_we_called_is_named_by_what_was_dialled():
@@ -408,7 +408,7 @@ def test_whom_we_called_is_named_by_what_was_dialled():
         party = party_id(a_call(number), 1)
         said = {"party": party, "commit.dialled": "x", "leg": leg}
         log.say(Kind.CALL_ARRIVED, 10, a_call(number), **said)
-    one = found(log, places=[Place.STORE])
+    one = found(log, places=[IncidentPlace.STORE])
     assert (one.named, one.persons) == (1, 1), "what a caller dialled is our own number"
 
 
@@ -419,7 +419,7 @@ def test_who_asks_and_who_receives_is_named_too_and_known_by_his_name():
     for party in asks:
         log.say(Kind.REQUEST_REQUESTER, 20, party=party, **{"commit.contact": "x"})
     log.say(Kind.PROVISION_RECIPIENT, 20, a_call(1), party=gets, **{"commit.name": "x"})
-    store = [Place.STORE]
+    store = [IncidentPlace.STORE]
     one = found(log, places=store, numbers=numbers(n1="a"), names=dict.fromkeys(asks, "yamada"))
     assert (one.named, persons(one)) == (4, (1, 3, 4))
     assert persons(found(log, 0, 20, places=store)) == (1, 1, 1)

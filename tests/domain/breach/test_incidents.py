@@ -11,9 +11,9 @@ from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.breach.incidents import (
     COUNTS,
     Incident,
-    Item,
-    Outcome,
-    Place,
+    IncidentOutcome,
+    IncidentPlace,
+    ReportItem,
     counts_by_standing,
     hinders,
     incidents_of,
@@ -23,9 +23,9 @@ from asterisk_compliance.domain.breach.incidents import (
 from asterisk_compliance.domain.breach.notification_duties import (
     HOUR_MS,
     Category,
-    Duty,
+    NotificationDuty,
+    ReportStep,
     Standing,
-    Step,
 )
 from asterisk_compliance.domain.deadlines import Regime
 from asterisk_compliance.ids import NodeName
@@ -114,7 +114,7 @@ def test_the_last_assessment_holds():
     one, two = folded(first), folded(first, second)
     assert one.assessed is not None
     assert (one.assessed.seq, one.assessed.since_ms, one.assessed.until_ms) == (1, AT_MS - 5, None)
-    assert (one.assessed.size, one.assessed.places) == (7, (Place.VAULT,))
+    assert (one.assessed.size, one.assessed.places) == (7, (IncidentPlace.VAULT,))
     assert one.assessed.recipients == ("cd" * 32,)
     assert one.categories == {Category.OTHER}
     assert two.assessed is not None
@@ -142,10 +142,14 @@ def test_the_persons_are_those_of_the_assessment():
 def test_who_was_told_first_counts():
     again = row(2, Kind.INCIDENT_REPORTED, **(REPORTED | {"sent_at": timestamp(AT_MS + 9)}))
     one = folded(row(1, Kind.INCIDENT_REPORTED, **REPORTED), again)
-    assert one.facts().told == {Step.PRELIMINARY: AT_MS + 3}
+    assert one.facts().told == {ReportStep.PRELIMINARY: AT_MS + 3}
     assert [told.reference for told in one.reported] == ["PPC-1", "PPC-1"]
     done = {duty.step: duty.done_ms for duty in one.duties(RULES)}
-    assert done == {Step.PRELIMINARY: AT_MS + 3, Step.FINAL: None, Step.PERSONS: None}
+    assert done == {
+        ReportStep.PRELIMINARY: AT_MS + 3,
+        ReportStep.FINAL: None,
+        ReportStep.PERSONS: None,
+    }
 
 
 def test_notes_and_the_end():
@@ -154,15 +158,18 @@ def test_notes_and_the_end():
         row(2, Kind.INCIDENT_NOTED, AT_MS + 1, incident=0, item="OTHER"),
         row(3, Kind.INCIDENT_CLOSED, incident=0, outcome="NO_LEAK"),
     )
-    assert [(note.seq, note.item) for note in one.notes] == [(1, Item.CAUSE), (2, Item.OTHER)]
+    assert [(note.seq, note.item) for note in one.notes] == [
+        (1, ReportItem.CAUSE),
+        (2, ReportItem.OTHER),
+    ]
     assert one.notes[1].at_ms == AT_MS + 1
-    assert one.closed is Outcome.NO_LEAK
+    assert one.closed is IncidentOutcome.NO_LEAK
 
 
 # -- what is due ---------------------------------------------------------------------------------
 
 
-def due_ms(one: Incident, step: Step) -> int:
+def due_ms(one: Incident, step: ReportStep) -> int:
     (found,) = [duty.due_ms for duty in one.duties(RULES) if duty.step is step]
     assert found is not None
     return found
@@ -171,19 +178,22 @@ def due_ms(one: Incident, step: Step) -> int:
 @pytest.mark.parametrize(("after_ms", "said"), [(-1_000, 0), (-1, 0), (0, 1), (1_000, 1)])
 def test_what_became_overdue_is_to_be_said(after_ms, said):
     one = folded()
-    at_ms = due_ms(one, Step.PRELIMINARY) + after_ms
-    assert [duty.step for duty in unsaid(one, RULES, at_ms)] == [Step.PRELIMINARY] * said
+    at_ms = due_ms(one, ReportStep.PRELIMINARY) + after_ms
+    assert [duty.step for duty in unsaid(one, RULES, at_ms)] == [ReportStep.PRELIMINARY] * said
 
 
-def said(rule: str, step: Step, due_at_ms: int | None) -> dict[str, Any]:
+def said(rule: str, step: ReportStep, due_at_ms: int | None) -> dict[str, Any]:
     assert due_at_ms is not None
     return {"incident": 0, "rule": rule, "step": str(step), "due_at": timestamp(due_at_ms)}
 
 
 def test_it_is_said_once():
     one = folded()
-    late = due_ms(one, Step.FINAL)
-    assert {duty.step for duty in unsaid(one, RULES, late)} == {Step.PRELIMINARY, Step.FINAL}
+    late = due_ms(one, ReportStep.FINAL)
+    assert {duty.step for duty in unsaid(one, RULES, late)} == {
+        ReportStep.PRELIMINARY,
+        ReportStep.FINAL,
+    }
     for number, duty in enumerate(unsaid(one, RULES, late), 1):
         one = incidents_of(
             [
@@ -199,14 +209,14 @@ def test_it_is_said_once():
 
 
 def test_nothing_is_said_of_what_is_closed():
-    one = replace(folded(), closed=Outcome.NO_LEAK)
+    one = replace(folded(), closed=IncidentOutcome.NO_LEAK)
     assert unsaid(one, RULES, AT_MS + 400 * DAY_MS) == ()
 
 
 def test_incidents_are_counted_by_their_most_urgent_duty():
     one = folded()
-    preliminary, final = due_ms(one, Step.PRELIMINARY), due_ms(one, Step.FINAL)
-    others = [folded(categories=("OTHER",)), replace(one, closed=Outcome.REPORTED)]
+    preliminary, final = due_ms(one, ReportStep.PRELIMINARY), due_ms(one, ReportStep.FINAL)
+    others = [folded(categories=("OTHER",)), replace(one, closed=IncidentOutcome.REPORTED)]
     enough = row(1, Kind.INCIDENT_ASSESSED, **ASSESSED)
     nothing_due = [folded(enough)]
 
@@ -228,31 +238,31 @@ def test_the_worst_of_nothing_is_done():
 
 # -- the end -------------------------------------------------------------------------------------
 
-LEFT = Duty("own", Regime.JP, Step.FINAL, AT_MS)
-EUROPE = replace(LEFT, regime=Regime.EU, step=Step.NOTIFICATION)
-THEM = replace(EUROPE, step=Step.PERSONS)
-CLIENT = replace(EUROPE, step=Step.CLIENT)
+LEFT = NotificationDuty("own", Regime.JP, ReportStep.FINAL, AT_MS)
+EUROPE = replace(LEFT, regime=Regime.EU, step=ReportStep.NOTIFICATION)
+THEM = replace(EUROPE, step=ReportStep.PERSONS)
+CLIENT = replace(EUROPE, step=ReportStep.CLIENT)
 DONE = replace(LEFT, done_ms=AT_MS)
 
 
 @pytest.mark.parametrize(
     ("outcome", "found", "in_the_way"),
     [
-        (Outcome.REPORTED, [LEFT, DONE], [LEFT]),
-        (Outcome.REPORTED, [DONE], []),
-        (Outcome.NOT_REPORTABLE, [LEFT], [LEFT]),
-        (Outcome.NOT_REPORTABLE, [], []),
-        (Outcome.NO_RISK, [LEFT, EUROPE], [LEFT]),
-        (Outcome.NO_RISK, [EUROPE, THEM], []),
-        (Outcome.NO_RISK, [CLIENT], [CLIENT]),
-        (Outcome.NO_HIGH_RISK, [THEM, DONE], []),
-        (Outcome.NO_HIGH_RISK, [THEM, EUROPE], [EUROPE]),
+        (IncidentOutcome.REPORTED, [LEFT, DONE], [LEFT]),
+        (IncidentOutcome.REPORTED, [DONE], []),
+        (IncidentOutcome.NOT_REPORTABLE, [LEFT], [LEFT]),
+        (IncidentOutcome.NOT_REPORTABLE, [], []),
+        (IncidentOutcome.NO_RISK, [LEFT, EUROPE], [LEFT]),
+        (IncidentOutcome.NO_RISK, [EUROPE, THEM], []),
+        (IncidentOutcome.NO_RISK, [CLIENT], [CLIENT]),
+        (IncidentOutcome.NO_HIGH_RISK, [THEM, DONE], []),
+        (IncidentOutcome.NO_HIGH_RISK, [THEM, EUROPE], [EUROPE]),
         (
-            Outcome.NO_HIGH_RISK,
-            [replace(LEFT, step=Step.PERSONS)],
-            [replace(LEFT, step=Step.PERSONS)],
+            IncidentOutcome.NO_HIGH_RISK,
+            [replace(LEFT, step=ReportStep.PERSONS)],
+            [replace(LEFT, step=ReportStep.PERSONS)],
         ),
-        (Outcome.NO_LEAK, [LEFT, EUROPE], []),
+        (IncidentOutcome.NO_LEAK, [LEFT, EUROPE], []),
     ],
 )
 def test_what_stands_in_the_way_of_an_end(outcome, found, in_the_way):
@@ -277,25 +287,27 @@ def test_what_was_said_otherwise_holds_from_then_on():
     assert (one.known_ms, one.contractor, one.key_affected) == (AT_MS - DAY_MS, True, True)
     assert one.categories == {Category.WRONGFUL}
     assert one.regimes == {Regime.JP, Regime.EU}
-    assert due_ms(one, Step.PRELIMINARY) == due_ms(folded(), Step.PRELIMINARY) - DAY_MS
+    assert due_ms(one, ReportStep.PRELIMINARY) == due_ms(folded(), ReportStep.PRELIMINARY) - DAY_MS
 
 
 def test_a_step_that_was_not_taken_after_all_is_open_again():
     sent = row(1, Kind.INCIDENT_REPORTED, **REPORTED)
     told = row(2, Kind.INCIDENT_REPORTED, **(REPORTED | {"step": "PERSONS"}))
     undone = row(3, Kind.INCIDENT_AMENDED, **(AMENDED | {"not_sent": "PRELIMINARY"}))
-    assert set(folded(sent, told, undone).facts().told or {}) == {Step.PERSONS}
+    assert set(folded(sent, told, undone).facts().told or {}) == {ReportStep.PERSONS}
     again = row(4, Kind.INCIDENT_REPORTED, **(REPORTED | {"sent_at": timestamp(AT_MS + 9)}))
-    assert (folded(sent, undone, again).facts().told or {})[Step.PRELIMINARY] == AT_MS + 9
+    assert (folded(sent, undone, again).facts().told or {})[ReportStep.PRELIMINARY] == AT_MS + 9
 
 
 def test_another_time_is_overdue_anew():
     one = folded()
-    first = due_ms(one, Step.PRELIMINARY)
-    early = row(1, Kind.INCIDENT_OVERDUE, **said("jp-appi-26.20240401", Step.PRELIMINARY, first))
+    first = due_ms(one, ReportStep.PRELIMINARY)
+    early = row(
+        1, Kind.INCIDENT_OVERDUE, **said("jp-appi-26.20240401", ReportStep.PRELIMINARY, first)
+    )
     later = AMENDED | {"known_at": timestamp(AT_MS + DAY_MS), "regimes": ("jp",)}
     two = folded(early, row(2, Kind.INCIDENT_AMENDED, **later))
-    second = due_ms(two, Step.PRELIMINARY)
+    second = due_ms(two, ReportStep.PRELIMINARY)
     assert second > first
     assert unsaid(two, RULES, second - 1) == ()
-    assert Step.PRELIMINARY in {duty.step for duty in unsaid(two, RULES, second)}
+    assert ReportStep.PRELIMINARY in {duty.step for duty in unsaid(two, RULES, second)}

@@ -13,12 +13,12 @@ from asterisk_compliance.domain.breach.notification_duties import (
     HOUR_MS,
     Bound,
     Category,
-    Duty,
     Freed,
     LeakFacts,
     LeakRule,
+    NotificationDuty,
+    ReportStep,
     Standing,
-    Step,
     StepRule,
     duties,
     standing,
@@ -61,8 +61,8 @@ def dates(found: LeakFacts) -> dict[str, str | None]:
 
 
 FIVE, THIRTY, SIXTY = (f"{day}T00:00+09:00" for day in ("2026-11-29", "2026-12-24", "2027-01-23"))
-ORDINARY = {Step.PRELIMINARY: FIVE, Step.FINAL: THIRTY, Step.PERSONS: None}
-WRONGFUL = {Step.PRELIMINARY: FIVE, Step.FINAL: SIXTY, Step.PERSONS: None}
+ORDINARY = {ReportStep.PRELIMINARY: FIVE, ReportStep.FINAL: THIRTY, ReportStep.PERSONS: None}
+WRONGFUL = {ReportStep.PRELIMINARY: FIVE, ReportStep.FINAL: SIXTY, ReportStep.PERSONS: None}
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_which_leak_is_reported_in_japan_and_until_when(found, expected):
 
 def test_in_japan_a_guideline_gives_a_range_and_the_law_a_number():
     preliminary, final, persons = duties(facts(Category.SENSITIVE), RULES)
-    assert (preliminary.step, preliminary.guideline) == (Step.PRELIMINARY, True)
+    assert (preliminary.step, preliminary.guideline) == (ReportStep.PRELIMINARY, True)
     assert preliminary.aim_ms == ms("2026-11-27T00:00:00+09:00")
     assert (final.guideline, final.aim_ms) == (False, None)
     assert persons.due_ms is None
@@ -98,8 +98,8 @@ def test_in_japan_a_guideline_gives_a_range_and_the_law_a_number():
 def test_in_europe_it_is_72_hours_for_anybody():
     found = facts(Category.OTHER, regimes=EU, encrypted=True)
     told, persons = duties(found, RULES)
-    assert (told.step, told.due_ms) == (Step.NOTIFICATION, ms(KNOWN) + 72 * HOUR_MS)
-    assert (persons.step, persons.due_ms) == (Step.PERSONS, None)
+    assert (told.step, told.due_ms) == (ReportStep.NOTIFICATION, ms(KNOWN) + 72 * HOUR_MS)
+    assert (persons.step, persons.due_ms) == (ReportStep.PERSONS, None)
     assert told.is_open, "whether sealed data are a risk, a person says"
     assert duties(facts(regimes=EU, persons=0), RULES) == ()
 
@@ -132,7 +132,7 @@ def test_hours_are_hours_when_clocks_are_set(zone, day):
 def test_thirty_days_from_ends_of_months_and_in_a_leap_year(known, last):
     """The day on which it became known is the first, so the last is the twenty-ninth after it."""
     end = date.fromisoformat(last) + timedelta(days=1)
-    assert dates(facts(Category.SENSITIVE, known=known))[Step.FINAL] == f"{end}T00:00+09:00"
+    assert dates(facts(Category.SENSITIVE, known=known))[ReportStep.FINAL] == f"{end}T00:00+09:00"
 
 
 def rule(**more: object) -> LeakRule:
@@ -143,7 +143,7 @@ def rule(**more: object) -> LeakRule:
         "text": "",
         "source": source,
         "time_zone": ZoneInfo("Europe/Berlin"),
-        "step": (StepRule(step=Step.FINAL, within="3 days"),),
+        "step": (StepRule(step=ReportStep.FINAL, within="3 days"),),
         "more_than": 0,
     }
     return LeakRule(**(given | more))  # type: ignore[arg-type]
@@ -195,30 +195,35 @@ def test_exactly_one_revision_of_a_law_is_in_force(day, regime):
 def test_a_contractor_tells_his_client_and_is_freed_by_that():
     working = facts(Category.SENSITIVE, contractor=True)
     before = {duty.step: duty for duty in duties(working, RULES)}
-    assert set(before) == {Step.CLIENT, Step.PRELIMINARY, Step.FINAL, Step.PERSONS}
+    assert set(before) == {
+        ReportStep.CLIENT,
+        ReportStep.PRELIMINARY,
+        ReportStep.FINAL,
+        ReportStep.PERSONS,
+    }
     assert all(duty.is_open for duty in before.values())
-    assert before[Step.CLIENT].due_ms == before[Step.PRELIMINARY].due_ms
-    told = replace(working, told={Step.CLIENT: working.known_ms + 1})
+    assert before[ReportStep.CLIENT].due_ms == before[ReportStep.PRELIMINARY].due_ms
+    told = replace(working, told={ReportStep.CLIENT: working.known_ms + 1})
     after = {duty.step: duty for duty in duties(told, RULES)}
-    assert after.pop(Step.CLIENT).done_ms == working.known_ms + 1
+    assert after.pop(ReportStep.CLIENT).done_ms == working.known_ms + 1
     assert {duty.freed for duty in after.values()} == {Freed.CLIENT_TOLD}
 
 
 def test_who_has_no_client_is_not_freed_by_telling_one():
-    told = facts(Category.SENSITIVE, told={Step.CLIENT: ms(KNOWN)})
+    told = facts(Category.SENSITIVE, told={ReportStep.CLIENT: ms(KNOWN)})
     found = duties(told, RULES)
-    assert Step.CLIENT not in {duty.step for duty in found}
+    assert ReportStep.CLIENT not in {duty.step for duty in found}
     assert all(duty.is_open for duty in found)
 
 
 def test_a_processor_in_europe_tells_the_controller_and_nobody_else():
     (only,) = duties(facts(regimes=EU, contractor=True), RULES)
-    assert (only.step, only.due_ms, only.freed) == (Step.CLIENT, None, None)
+    assert (only.step, only.due_ms, only.freed) == (ReportStep.CLIENT, None, None)
 
 
 def test_what_was_done_is_not_open_any_more():
-    found = duties(facts(Category.SENSITIVE, told={Step.PRELIMINARY: ms(KNOWN)}), RULES)
-    assert {duty.step for duty in found if not duty.is_open} == {Step.PRELIMINARY}
+    found = duties(facts(Category.SENSITIVE, told={ReportStep.PRELIMINARY: ms(KNOWN)}), RULES)
+    assert {duty.step for duty in found if not duty.is_open} == {ReportStep.PRELIMINARY}
 
 
 # -- doubt ---------------------------------------------------------------------------------------
@@ -242,7 +247,7 @@ def test_a_category_leaves_no_doubt():
 # -- standing ------------------------------------------------------------------------------------
 
 DUE_MS = ms("2026-12-24T00:00:00+09:00")
-DUTY = Duty("own", Regime.JP, Step.FINAL, DUE_MS)
+DUTY = NotificationDuty("own", Regime.JP, ReportStep.FINAL, DUE_MS)
 
 
 @pytest.mark.parametrize(
@@ -274,9 +279,9 @@ def test_from_its_aim_on_it_is_due_soon():
 
 def test_a_step_that_fits_first_holds_and_binds_whom_it_says():
     steps = (
-        StepRule(step=Step.FINAL, within="1 hour", where=(Category.PROPERTY,)),
-        StepRule(step=Step.FINAL, within="1 day"),
-        StepRule(step=Step.PERSONS, binds=Bound.CONTRACTOR),
+        StepRule(step=ReportStep.FINAL, within="1 hour", where=(Category.PROPERTY,)),
+        StepRule(step=ReportStep.FINAL, within="1 day"),
+        StepRule(step=ReportStep.PERSONS, binds=Bound.CONTRACTOR),
     )
     one = rule(step=steps, cases=(Category.PROPERTY, Category.SENSITIVE))
     own = frozenset({Regime.OWN})
@@ -289,9 +294,9 @@ def test_a_step_that_fits_first_holds_and_binds_whom_it_says():
 @pytest.mark.parametrize("within", ["0 days", "5", "five days", "1 month", "-1 day"])
 def test_a_time_that_is_none_is_refused(within):
     with pytest.raises(ValueError, match="is no time"):
-        StepRule(step=Step.FINAL, within=within)
+        StepRule(step=ReportStep.FINAL, within=within)
     with pytest.raises(ValueError, match="is no time"):
-        StepRule(step=Step.FINAL, aim=within)
+        StepRule(step=ReportStep.FINAL, aim=within)
 
 
 def test_every_shipped_rule_names_its_sources():

@@ -17,16 +17,16 @@ from asterisk_compliance.domain.call import machine as rules
 from asterisk_compliance.domain.call.commands import (
     AppendRow,
     Command,
-    Commit,
+    CommitCommand,
     HandOver,
     Play,
     StartSegment,
 )
 from asterisk_compliance.domain.call.events import (
     Bridged,
+    CallEvent,
     Continued,
     DeadlinePassed,
-    Event,
     LeftStasis,
     MixMonitorStarted,
     PlaybackFinished,
@@ -119,7 +119,7 @@ class Trace:
         call, commands = rules.arrive(CALL, arrival(policy=terms), LONG_ENOUGH)
         return cls(call, done=list(commands))
 
-    def see(self, *events: Event) -> None:
+    def see(self, *events: CallEvent) -> None:
         for event in events:
             self.call, commands = rules.step(self.call, event)
             self.done += commands
@@ -228,6 +228,6 @@ def test_there_is_one_decision_and_no_capture_before_its_row(
     assert len(starts) == 1
     if recorded:
         before = done[: starts[0]]
-        assert before[-1] == Commit()
+        assert before[-1] == CommitCommand()
         kinds = [command.kind for command in before if isinstance(command, AppendRow)]
         assert kinds[-2:] == [Kind.DECISION, Kind.RECORDING_REQUESTED]

@@ -21,14 +21,14 @@ from asterisk_compliance.domain.call.dialplan_fallback import (
     read_promise,
     unfit,
 )
-from asterisk_compliance.domain.call.events import Entry, Leg
+from asterisk_compliance.domain.call.events import EntryWire, Leg
 from asterisk_compliance.domain.call.recovery import Clock, finish
-from asterisk_compliance.domain.call.replay import Left, Remembered, remember
-from asterisk_compliance.domain.policy.matching import Direction, Match
+from asterisk_compliance.domain.call.replay import Left, ReplayedCall, replay_call
+from asterisk_compliance.domain.policy.matching import CallDirection, Match
 from asterisk_compliance.domain.policy.notice import CaptureFrom, Consent, OnJoin, Withdrawal
 from asterisk_compliance.domain.policy.reachability import reachable
-from asterisk_compliance.domain.policy.rules import Rule
-from asterisk_compliance.domain.policy.terms import Terms
+from asterisk_compliance.domain.policy.rules import PolicyRule
+from asterisk_compliance.domain.policy.terms import PolicyTerms
 from asterisk_compliance.domain.purposes import PurposeCode
 from asterisk_compliance.domain.recording.verdict import Expected
 from asterisk_compliance.ids import (
@@ -51,7 +51,7 @@ OWN = fallback_call_id(NODE, CHANNEL)
 ALLOWED = Decision(
     Status.ALLOWED, Reason.FALLBACK_NOTICE, (PurposeCode("SERVICE"),), notice="standard/1/ja"
 )
-SEEN = Remembered(CALL, CHANNEL, Entry.ARI, linkedid=CHANNEL, policy="inbound")
+SEEN = ReplayedCall(CALL, CHANNEL, EntryWire.ARI, linkedid=CHANNEL, policy="inbound")
 TAKEN_BACK = replace(SEEN, decision=Decision(Status.NOT_RECORDED, Reason.TAKEN_BACK))
 
 
@@ -105,21 +105,21 @@ def test_a_name_means_the_one_promise_that_held() -> None:
 
 # -- which policies ----------------------------------------------------------------------------
 
-OUTBOUND = Match(direction=frozenset({Direction.OUTBOUND}))
+OUTBOUND = Match(direction=frozenset({CallDirection.OUTBOUND}))
 
 
-def can(site: Terms, *rules: Rule) -> list[tuple[str, Any]]:
+def can(site: PolicyTerms, *rules: PolicyRule) -> list[tuple[str, Any]]:
     return [(field, value) for field, value, _ in unfit(reachable(rules, site))]
 
 
-def sometimes(**asked: Any) -> Rule:
-    return Rule(id="own", match=OUTBOUND, terms=Terms(**asked))
+def sometimes(**asked: Any) -> PolicyRule:
+    return PolicyRule(id="own", match=OUTBOUND, terms=PolicyTerms(**asked))
 
 
 def test_a_notice_that_asks_nothing_can_be_played_by_the_dialplan() -> None:
-    assert can(Terms()) == []
-    assert can(Terms(capture=CaptureFrom.NOTICE, beep_s=15, on_join=OnJoin.CONTINUE)) == []
-    assert can(Terms(), sometimes(retention_max_days=30, on_join=OnJoin.RENOTIFY)) == []
+    assert can(PolicyTerms()) == []
+    assert can(PolicyTerms(capture=CaptureFrom.NOTICE, beep_s=15, on_join=OnJoin.CONTINUE)) == []
+    assert can(PolicyTerms(), sometimes(retention_max_days=30, on_join=OnJoin.RENOTIFY)) == []
 
 
 @pytest.mark.parametrize(
@@ -133,15 +133,15 @@ def test_a_notice_that_asks_nothing_can_be_played_by_the_dialplan() -> None:
     ],
 )
 def test_what_needs_somebody_who_looks_is_left_to_the_service(field: str, value: Any) -> None:
-    assert can(Terms(**{field: value})) == [(field, value)]
-    assert can(Terms(), sometimes(**{field: value})) == [(field, value)]
+    assert can(PolicyTerms(**{field: value})) == [(field, value)]
+    assert can(PolicyTerms(), sometimes(**{field: value})) == [(field, value)]
 
 
 def test_what_mixmonitor_is_told_must_be_the_same_for_every_call() -> None:
-    assert can(Terms(), sometimes(beep_s=15)) == [("beep_s", 15)]
-    site = Terms(capture=CaptureFrom.NOTICE)
+    assert can(PolicyTerms(), sometimes(beep_s=15)) == [("beep_s", 15)]
+    site = PolicyTerms(capture=CaptureFrom.NOTICE)
     assert can(site, sometimes(capture=CaptureFrom.BRIDGED)) == [("capture", CaptureFrom.BRIDGED)]
-    (found,) = unfit(reachable([sometimes(beep_s=15)], Terms()))
+    (found,) = unfit(reachable([sometimes(beep_s=15)], PolicyTerms()))
     assert found[2] == ("own",)
 
 
@@ -207,10 +207,10 @@ def test_what_it_belongs_to() -> None:
 # -- what the log makes of it ------------------------------------------------------------------
 
 
-def logged(known: Remembered | None) -> Remembered:
+def logged(known: ReplayedCall | None) -> ReplayedCall:
     rows = adopt(JA, FILE, CHANNEL, known).rows
     before = () if known is None else (AppendRow(Kind.CALL_ARRIVED, ARRIVED),)
-    found = remember(stored(row, 0, seq) for seq, row in enumerate((*before, *rows)))
+    found = replay_call(stored(row, 0, seq) for seq, row in enumerate((*before, *rows)))
     assert found is not None
     return found
 
@@ -219,7 +219,7 @@ ARRIVED = {"channel": CHANNEL, "entry": "ari", "leg": "caller", "linkedid": CHAN
 
 
 @pytest.mark.parametrize("known", [None, SEEN, TAKEN_BACK])
-def test_it_is_taken_in_under_the_purposes_that_were_told(known: Remembered | None) -> None:
+def test_it_is_taken_in_under_the_purposes_that_were_told(known: ReplayedCall | None) -> None:
     left = logged(known)
     assert left.decision == ALLOWED
     (recording,) = left.recordings

@@ -24,10 +24,10 @@ from hypothesis.stateful import (
 from asterisk_compliance.domain.audit.rows import Actor, Kind
 from asterisk_compliance.domain.call.commands import Forget
 from asterisk_compliance.domain.call.events import (
-    By,
+    AskedBy,
+    CallEvent,
     Deadline,
     DigitReceived,
-    Event,
     EventsOverflowed,
     FileGrew,
     PauseAsked,
@@ -39,8 +39,8 @@ from asterisk_compliance.domain.call.events import (
     TransferSeen,
     WithdrawalAsked,
 )
-from asterisk_compliance.domain.call.participants import Peer
-from asterisk_compliance.domain.call.state import Phase
+from asterisk_compliance.domain.call.participants import Participant
+from asterisk_compliance.domain.call.state import CallPhase
 from asterisk_compliance.domain.policy.notice import Policy
 from asterisk_compliance.domain.recording.interruption_reasons import PauseReason
 from domain.simulated_choices import ACTORS, AFTER, REFUSABLE, After, Peril, anybody, policies
@@ -123,7 +123,7 @@ class AnyLegs(RuleBasedStateMachine):
 
     # -- who comes and leaves ------------------------------------------------------------
 
-    def anybody(self) -> st.SearchStrategy[Peer]:
+    def anybody(self) -> st.SearchStrategy[Participant]:
         return anybody(staff_known=self.world.staff_known, refusal=Peril.REFUSAL in self.perils)
 
     @precondition(lambda self: self.live)
@@ -203,14 +203,14 @@ class AnyLegs(RuleBasedStateMachine):
 
     # -- what people ask for -------------------------------------------------------------
 
-    def asked(self, event: Event, after: After) -> None:
+    def asked(self, event: CallEvent, after: After) -> None:
         self.world.post(event)
         self.then(after)
 
     @precondition(lambda self: self.live)
     @rule(actor=st.sampled_from(ACTORS), after=AFTER)
     def somebody_pauses(self, actor: Actor, after: After) -> None:
-        self.asked(PauseAsked(PauseReason.CARD, self.world.now_ms, By(actor)), after)
+        self.asked(PauseAsked(PauseReason.CARD, self.world.now_ms, AskedBy(actor)), after)
 
     @precondition(lambda self: self.live and self.world.pausers)
     @rule(
@@ -219,12 +219,12 @@ class AnyLegs(RuleBasedStateMachine):
         after=AFTER,
     )
     def somebody_resumes(self, actor: Actor, everybody: bool, after: After) -> None:
-        self.asked(ResumeAsked(self.world.now_ms, By(actor), everybody), after)
+        self.asked(ResumeAsked(self.world.now_ms, AskedBy(actor), everybody), after)
 
     @precondition(lambda self: self.live and Peril.WITHDRAWAL in self.perils)
     @rule(actor=st.sampled_from(ACTORS), after=AFTER)
     def somebody_withdraws(self, actor: Actor, after: After) -> None:
-        self.asked(WithdrawalAsked(self.world.now_ms, By(actor)), after)
+        self.asked(WithdrawalAsked(self.world.now_ms, AskedBy(actor)), after)
 
     @precondition(lambda self: self.live and self.world.recorder.running is None)
     @rule(after=AFTER)
@@ -277,7 +277,7 @@ class AnyLegs(RuleBasedStateMachine):
 
     @precondition(lambda self: self.live)
     @rule(event=st.sampled_from([Reentered(), ServiceStopping(), DigitReceived("9", 0)]))
-    def anything_else(self, event: Event) -> None:
+    def anything_else(self, event: CallEvent) -> None:
         self.world.post(event)
 
     # -- what must hold ------------------------------------------------------------------
@@ -312,7 +312,7 @@ class AnyLegs(RuleBasedStateMachine):
             world.tell_all()
             world.late_rows_settle()
         self.no_rule_is_broken()
-        assert world.call.phase is Phase.OVER, "a call that never ends"
+        assert world.call.phase is CallPhase.OVER, "a call that never ends"
         assert world.done.count(Forget()) == 1, "forgotten twice"
         assert len(world.decisions()) == 1, "a call with another number of decisions than one"
         judged = world.recorder.judged

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
 from asterisk_compliance.domain.call import machine as rules
-from asterisk_compliance.domain.call.commands import Commit
-from asterisk_compliance.domain.call.participants import Peer
+from asterisk_compliance.domain.call.commands import CommitCommand
+from asterisk_compliance.domain.call.participants import Participant
 from asterisk_compliance.domain.call.state import Call
 from asterisk_compliance.domain.call.transitions import capture
 from asterisk_compliance.domain.call.transitions import participants as company
@@ -41,9 +41,9 @@ def _told_at_its_start(original):
         begun, _ = original(call, event)
         if begun.whispering.wording is None:
             return begun, ()
-        peer = Peer(begun.whispering.channel)
+        peer = Participant(begun.whispering.channel)
         told = begun.company.accept(peer, as_controller=not begun.wiring.staff_known)
-        return company.admitted(replace(begun, company=told), event.at_ms)
+        return company.apply_participants(replace(begun, company=told), event.at_ms)
 
     return started
 
@@ -96,7 +96,9 @@ def _without_pauses(original):
 def _without_commit(original):
     def hasty(*args, **kwargs):
         call, commands = original(*args, **kwargs)
-        return call, tuple(command for command in commands if not isinstance(command, Commit))
+        return call, tuple(
+            command for command in commands if not isinstance(command, CommitCommand)
+        )
 
     return hasty
 

@@ -6,7 +6,7 @@ import pytest
 
 from asterisk_compliance.domain.call.commands import StopCapture
 from asterisk_compliance.domain.call.events import EventsOverflowed, PauseAsked, WithdrawalAsked
-from asterisk_compliance.domain.call.participants import Cover, Peer
+from asterisk_compliance.domain.call.participants import CoverageBasis, Participant
 from asterisk_compliance.domain.policy.notice import OnJoin
 from asterisk_compliance.domain.recording.interruption_reasons import PauseReason
 from asterisk_compliance.ids import ChannelId, recording_id
@@ -16,7 +16,8 @@ from domain.simulator import CALL, policy
 from values import replace
 
 ONE, TWO, THREE = (
-    Peer(ChannelId(f"1700000000.{n}"), Cover.UNKNOWN, consenting=True) for n in (2, 3, 4)
+    Participant(ChannelId(f"1700000000.{n}"), CoverageBasis.UNKNOWN, consenting=True)
+    for n in (2, 3, 4)
 )
 
 

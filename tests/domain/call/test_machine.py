@@ -11,10 +11,10 @@ import pytest
 from asterisk_compliance.domain.audit.rows import Actor, Kind, PersonalFact
 from asterisk_compliance.domain.call import machine as rules
 from asterisk_compliance.domain.call.commands import (
-    Answer,
+    AnswerCommand,
     AppendRow,
     ClearDeadline,
-    Commit,
+    CommitCommand,
     Continue,
     Forget,
     HandOver,
@@ -24,8 +24,8 @@ from asterisk_compliance.domain.call.commands import (
 )
 from asterisk_compliance.domain.call.decision import Reason, Status
 from asterisk_compliance.domain.call.events import (
+    CallEvent,
     CommandFailed,
-    Event,
     EventsOverflowed,
     HangupRequested,
     LeftStasis,
@@ -35,8 +35,8 @@ from asterisk_compliance.domain.call.events import (
     RowsRefused,
     ServiceStopping,
 )
-from asterisk_compliance.domain.call.state import Phase
-from asterisk_compliance.domain.call.steps import Deadline, Step
+from asterisk_compliance.domain.call.state import CallPhase
+from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.policy.notice import CaptureFrom
 from asterisk_compliance.domain.recording.verdict import Capture
 from asterisk_compliance.ids import playback_id
@@ -69,7 +69,7 @@ from domain.traces import (
 def test_a_call_arrives_and_hears_the_notice() -> None:
     facts = (PersonalFact("number", "0312345678", "0312345678"),)
     call, commands = rules.arrive(CALL, arrival(facts=facts), LIMITS)
-    assert call.phase is Phase.NOTICE
+    assert call.phase is CallPhase.NOTICE
     assert commands == (
         AppendRow(
             Kind.CALL_ARRIVED,
@@ -88,7 +88,7 @@ def test_a_call_arrives_and_hears_the_notice() -> None:
             party=PARTY,
             facts=facts,
         ),
-        Answer(),
+        AnswerCommand(),
         Play(PLAYBACK, "sound:/prompts/ja/notice"),
         SetDeadline(Deadline.NOTICE, NOTICE_MS + LIMITS.notice_margin_ms),
     )
@@ -116,7 +116,7 @@ def test_a_call_without_a_policy_goes_back_at_once(reason: Reason) -> None:
     assert isinstance(row, AppendRow)
     assert row.detail["policy_digest"] == ""
     assert tuple(rest) == refused(reason)
-    assert call.phase is Phase.CONTINUING
+    assert call.phase is CallPhase.CONTINUING
 
 
 def test_a_stopping_service_takes_no_call() -> None:
@@ -125,13 +125,13 @@ def test_a_stopping_service_takes_no_call() -> None:
 
 
 def test_a_stranded_call_is_decided_if_it_was_not() -> None:
-    call, commands = rules.strand(CALL, arrival(), LIMITS, decided=False)
+    call, commands = rules.resume_stranded_call(CALL, arrival(), LIMITS, decided=False)
     assert commands == refused(Reason.SERVICE_RESTARTED)
-    assert call.phase is Phase.CONTINUING
+    assert call.phase is CallPhase.CONTINUING
 
 
 def test_a_stranded_call_is_not_decided_twice() -> None:
-    _, commands = rules.strand(CALL, arrival(), LIMITS, decided=True)
+    _, commands = rules.resume_stranded_call(CALL, arrival(), LIMITS, decided=True)
     result = HandOver(CALL, Status.NOT_RECORDED, Reason.SERVICE_RESTARTED)
     assert commands == (anomaly("STRANDED"), result, Continue())
 
@@ -174,7 +174,7 @@ def test_a_completed_notice_allows_the_recording_behind_a_commit() -> None:
             policy="inbound",
             retention=(),
         ),
-        Commit(),
+        CommitCommand(),
         ALLOWED,
         Continue(),
     )
@@ -242,7 +242,7 @@ def test_other_playbacks_say_nothing() -> None:
     ("deadline", "reason"),
     [(NOTICE_IS_LATE, Reason.NOTICE_TIMED_OUT), (STOP_IS_LATE, Reason.SERVICE_STOPPING)],
 )
-def test_a_notice_that_takes_too_long_is_stopped(deadline: Event, reason: Reason) -> None:
+def test_a_notice_that_takes_too_long_is_stopped(deadline: CallEvent, reason: Reason) -> None:
     _, commands = told(arrived(), STARTED, deadline)
     assert commands == (StopPlayback(PLAYBACK), *incomplete(reason), *refused(reason))
 
@@ -266,7 +266,7 @@ def test_who_hangs_up_in_the_notice_gets_no_result() -> None:
 
 
 @pytest.mark.parametrize("finished", [FAILED, CUT])
-def test_a_playback_ends_because_the_caller_hangs_up(finished: Event) -> None:
+def test_a_playback_ends_because_the_caller_hangs_up(finished: CallEvent) -> None:
     _, commands = told(arrived(), STARTED, HangupRequested(), finished)
     assert commands[-3:] == refused(Reason.HANGUP_IN_NOTICE)
 
@@ -281,7 +281,7 @@ def test_the_channel_is_gone_in_the_notice() -> None:
         ClearDeadline(Deadline.GROWTH),
         Forget(),
     )
-    assert call.phase is Phase.OVER
+    assert call.phase is CallPhase.OVER
 
 
 def test_the_dialplan_takes_the_call_back() -> None:
@@ -289,8 +289,8 @@ def test_the_dialplan_takes_the_call_back() -> None:
     assert commands == (*incomplete(Reason.TAKEN_BACK), refused_row(Reason.TAKEN_BACK))
 
 
-@pytest.mark.parametrize("step", [Step.ANSWER, Step.PLAY])
-def test_asterisk_refuses_a_command(step: Step) -> None:
+@pytest.mark.parametrize("step", [CommandStep.ANSWER, CommandStep.PLAY])
+def test_asterisk_refuses_a_command(step: CommandStep) -> None:
     _, commands = told(arrived(), CommandFailed(step))
     assert commands[-3:] == refused(Reason.ASTERISK_REFUSED)
     _, commands = told(arrived(), CommandFailed(step, reachable=False))

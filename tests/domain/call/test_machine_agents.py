@@ -8,7 +8,7 @@ from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.call.commands import (
     AppendRow,
     CaptureOptions,
-    Commit,
+    CommitCommand,
     HandOver,
     Judge,
     Mute,
@@ -25,8 +25,8 @@ from asterisk_compliance.domain.call.events import (
     StopAsked,
     TransferSeen,
 )
-from asterisk_compliance.domain.call.participants import Cover
-from asterisk_compliance.domain.call.state import Wiring
+from asterisk_compliance.domain.call.participants import CoverageBasis
+from asterisk_compliance.domain.call.state import DialplanWiring
 from asterisk_compliance.domain.policy.notice import AgentConsent, CaptureFrom, OnJoin
 from asterisk_compliance.domain.recording.verdict import Expected
 from domain.leg_traces import (
@@ -102,7 +102,7 @@ def test_an_agent_without_consent_who_comes_later_is_muted_for_as_long_as_he_is_
     )
     call, commands = told(call, MuteChanged(Mute.OTHERS, 3_010), company(5_000, CONSENTING))
     assert isinstance(commands[-2], StartSegment), "and then the others are captured anew"
-    assert Commit() in commands
+    assert CommitCommand() in commands
 
 
 def test_where_no_segment_can_be_begun_nobody_but_the_caller_is_ever_captured() -> None:
@@ -122,11 +122,11 @@ def test_a_company_of_a_time_before_the_notice_is_nobodys() -> None:
     assert commands == (joined(AGENT, "assumed", 2),)
 
 
-@pytest.mark.parametrize("peer", [AGENT, replace(OTHER, cover=Cover.REFUSED)])
+@pytest.mark.parametrize("peer", [AGENT, replace(OTHER, cover=CoverageBasis.REFUSED)])
 def test_a_company_that_is_there_when_the_call_goes_on_counts_then(peer) -> None:
     call, _ = told(arrived(), STARTED, company(300, peer), *TOLD[1:])
     call, commands = told(call, IN_DIALPLAN[2])
-    how = "refused" if peer.cover is Cover.REFUSED else "assumed"
+    how = "refused" if peer.cover is CoverageBasis.REFUSED else "assumed"
     assert commands[:2] == (AppendRow(Kind.CALL_CONTINUED), joined(peer, how, 2))
     assert call.stopping == (how == "refused")
 
@@ -160,7 +160,7 @@ def test_where_nobody_came_nothing_is_blanked(seen: CompanyChanged) -> None:
 
 # -- what an agent is shown ------------------------------------------------------------------------
 
-SHOWS = Wiring(shows=True)
+SHOWS = DialplanWiring(shows=True)
 
 
 def test_an_agent_who_comes_is_shown_what_the_call_is() -> None:
@@ -189,10 +189,11 @@ def test_where_no_staff_is_listed_who_was_told_is_shown_it_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cover", "shown"), [(Cover.UNKNOWN, True), (Cover.TOLD, False), (Cover.REFUSED, False)]
+    ("cover", "shown"),
+    [(CoverageBasis.UNKNOWN, True), (CoverageBasis.TOLD, False), (CoverageBasis.REFUSED, False)],
 )
 def test_of_a_call_that_is_not_recorded_whoever_did_not_come_through_us_is_shown_it(
-    cover: Cover, shown: bool
+    cover: CoverageBasis, shown: bool
 ) -> None:
     call = arrived(policy=Reason.POLICY_MISSING, wiring=SHOWS)
     peer = replace(AGENT, cover=cover)

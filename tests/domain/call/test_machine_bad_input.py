@@ -10,7 +10,7 @@ from asterisk_compliance.domain.call.commands import (
     Announce,
     AppendRow,
     Command,
-    Commit,
+    CommitCommand,
     Forget,
     HandOver,
     Judge,
@@ -24,17 +24,17 @@ from asterisk_compliance.domain.call.commands import (
 )
 from asterisk_compliance.domain.call.decision import Status
 from asterisk_compliance.domain.call.events import (
+    CallEvent,
     CaptureStopped,
     ChannelGone,
-    Event,
     EventsOverflowed,
     FileAppeared,
     HangupRequested,
-    Judged,
     LeftStasis,
     MixMonitorStarted,
     MuteChanged,
     PauseAsked,
+    RecordingJudged,
     RecordingRemoved,
     ResumeAsked,
     RowsRefused,
@@ -44,8 +44,8 @@ from asterisk_compliance.domain.call.events import (
     TransferSeen,
     WithdrawalAsked,
 )
-from asterisk_compliance.domain.call.participants import Cover
-from asterisk_compliance.domain.call.state import Call, Phase
+from asterisk_compliance.domain.call.participants import CoverageBasis
+from asterisk_compliance.domain.call.state import Call, CallPhase
 from asterisk_compliance.domain.policy.notice import CaptureFrom, Consent, OnProblem, OnWithdrawal
 from domain.leg_traces import (
     AGENT,
@@ -89,7 +89,7 @@ def test_a_flood_of_digits_decides_once_and_plays_no_more_than_allowed(consent: 
         call, commands = rules.step(call, key(digit, at))
         done += commands
     assert len([command for command in done if isinstance(command, Play)]) == 1, "repeats_max"
-    assert call.phase is Phase.NOTICE
+    assert call.phase is CallPhase.NOTICE
     for at, digit in enumerate("9" * 1_000):
         call, commands = rules.step(call, key(digit, 2_000 + at))
         done += commands
@@ -119,7 +119,7 @@ def test_two_digits_in_the_same_moment_of_the_prompt(digits: str, status: Status
 def test_a_digit_after_the_hang_up_records_nobody(consent: Consent, digit: str) -> None:
     hung_up = (*TOLD, HangupRequested(), key(digit, 1_100))
     call, _ = told(asked(consent), *hung_up, LeftStasis(), GONE)
-    assert call.phase is Phase.OVER
+    assert call.phase is CallPhase.OVER
     assert call.decision is not None
     assert not call.decision.allowed
     assert not call.capture_is_open
@@ -128,8 +128,8 @@ def test_a_digit_after_the_hang_up_records_nobody(consent: Consent, digit: str) 
 
 # -- every moment of a long call -----------------------------------------------------------------
 
-REFUSED = replace(OTHER, cover=Cover.REFUSED)
-LIVES: dict[str, tuple[Call, tuple[Event, ...]]] = {
+REFUSED = replace(OTHER, cover=CoverageBasis.REFUSED)
+LIVES: dict[str, tuple[Call, tuple[CallEvent, ...]]] = {
     "transferred, told, withdrawn": (
         arrived(policy=replace(policy(), on_withdrawal=OnWithdrawal.DELETE)),
         (
@@ -142,7 +142,7 @@ LIVES: dict[str, tuple[Call, tuple[Event, ...]]] = {
             company(2_700, OTHER),
             *whispered(2, 2_800, 3_800),
             MixMonitorStarted(3_900),
-            Judged(RECORDING, WHOLE),
+            RecordingJudged(RECORDING, WHOLE),
             SpoolRemoved(RECORDING, 2),
             PauseAsked("CARD", 4_000),
             MuteChanged(Mute.ALL, 4_010),
@@ -151,7 +151,7 @@ LIVES: dict[str, tuple[Call, tuple[Event, ...]]] = {
             WithdrawalAsked(5_000, CALLER),
             CaptureStopped(NEXT_RECORDING, 5_020),
             RecordingRemoved(RECORDING, gone=True),
-            Judged(NEXT_RECORDING, WHOLE),
+            RecordingJudged(NEXT_RECORDING, WHOLE),
             SpoolRemoved(NEXT_RECORDING, 2),
             RecordingRemoved(NEXT_RECORDING, gone=True),
         ),
@@ -170,7 +170,7 @@ LIVES: dict[str, tuple[Call, tuple[Event, ...]]] = {
             ResumeAsked(3_500),
             StopAsked(4_000),
             CaptureStopped(RECORDING, 4_020),
-            Judged(RECORDING, UNJUDGED),
+            RecordingJudged(RECORDING, UNJUDGED),
         ),
     ),
     "staff among staff": (
@@ -184,7 +184,7 @@ LIVES: dict[str, tuple[Call, tuple[Event, ...]]] = {
             MixMonitorStarted(1_100),
             company(2_000, STAFF),
             grew(RECORDING, 2_500),
-            company(3_000, replace(THIRD, cover=Cover.STAFF)),
+            company(3_000, replace(THIRD, cover=CoverageBasis.STAFF)),
             MixMonitorStarted(3_100),
             company(4_000, OTHER),
             CaptureStopped(NEXT_RECORDING, 4_020),
@@ -212,7 +212,7 @@ def lived(life: str, at: int) -> tuple[Call, list[tuple[Command, ...]]]:
 
 def ended(call: Call, done: list[tuple[Command, ...]]) -> Call:
     """Whatever was asked for is answered, and the call comes to its end."""
-    waiting: list[Event] = [HangupRequested(), LeftStasis(), ChannelGone(9_000)]
+    waiting: list[CallEvent] = [HangupRequested(), LeftStasis(), ChannelGone(9_000)]
     for steps in done:
         waiting += _answers(steps, only=call.closing)
     while waiting:
@@ -222,12 +222,12 @@ def ended(call: Call, done: list[tuple[Command, ...]]) -> Call:
     return call
 
 
-def _answers(commands: tuple[Command, ...], only: frozenset[str] | None = None) -> list[Event]:
-    found: list[Event] = []
+def _answers(commands: tuple[Command, ...], only: frozenset[str] | None = None) -> list[CallEvent]:
+    found: list[CallEvent] = []
     for command in commands:
         match command:
             case Judge(recording=recording):
-                found.append(Judged(recording, WHOLE))
+                found.append(RecordingJudged(recording, WHOLE))
             case RemoveSpooled(recording=recording):
                 found.append(SpoolRemoved(recording, 2))
             case RemoveRecording(recording=recording):
@@ -243,7 +243,7 @@ def check(call: Call, done: list[tuple[Command, ...]]) -> None:
     """What holds of every life, however it ended."""
     flat = [command for commands in done for command in commands]
     rows = [command for command in flat if isinstance(command, AppendRow)]
-    assert call.phase is Phase.OVER
+    assert call.phase is CallPhase.OVER
     assert [command for command in flat if isinstance(command, Forget)] == [Forget()]
     assert flat[-1] == Forget(), "nothing is done after the end"
     assert [row.kind for row in rows].count(Kind.DECISION) == 1
@@ -255,9 +255,9 @@ def check(call: Call, done: list[tuple[Command, ...]]) -> None:
         for at, command in enumerate(commands):
             starts = isinstance(command, HandOver) and command.start
             if starts or isinstance(command, StartSegment | RemoveSpooled | RemoveRecording):
-                assert Commit() in commands[:at], f"{command} without a durable row"
+                assert CommitCommand() in commands[:at], f"{command} without a durable row"
             if isinstance(command, SetMute) and command.mute is Mute.NONE:
-                assert Commit() in commands[:at]
+                assert CommitCommand() in commands[:at]
 
 
 @pytest.mark.parametrize(("life", "at"), MOMENTS)
@@ -276,7 +276,7 @@ def test_a_channel_that_is_gone_without_a_word_at_every_moment(life: str, at: in
 
 @pytest.mark.parametrize(("life", "at"), MOMENTS)
 @pytest.mark.parametrize("what", [RowsRefused(), EventsOverflowed(), StopAsked(8_000)])
-def test_nothing_is_captured_after_a_failure_or_a_stop(life: str, at: int, what: Event) -> None:
+def test_nothing_is_captured_after_a_failure_or_a_stop(life: str, at: int, what: CallEvent) -> None:
     """Events that come late included: what begins all the same is told to stop at once."""
     call, _ = lived(life, at)
     recorded = call.is_recorded
@@ -303,7 +303,7 @@ def test_rows_that_are_refused_at_every_commit(life: str) -> None:
     tried = 0
     for at, commands in enumerate(steps):
         for place, command in enumerate(commands):
-            if command != Commit():
+            if command != CommitCommand():
                 continue
             tried += 1
             call, done = lived(life, at + 1)
@@ -361,8 +361,8 @@ def test_what_asterisk_says_twice_is_done_once() -> None:
 def test_what_was_never_begun_is_not_taken_in() -> None:
     call, _ = with_agent()
     for event in (
-        Judged(RECORDING, WHOLE),
-        Judged(NEXT_RECORDING, WHOLE),
+        RecordingJudged(RECORDING, WHOLE),
+        RecordingJudged(NEXT_RECORDING, WHOLE),
         SpoolRemoved(RECORDING, 2),
         RecordingRemoved(RECORDING, gone=True),
     ):

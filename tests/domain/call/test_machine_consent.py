@@ -12,7 +12,7 @@ from asterisk_compliance.domain.call.commands import (
     AppendRow,
     ClearDeadline,
     Command,
-    Commit,
+    CommitCommand,
     Continue,
     Forget,
     Play,
@@ -22,9 +22,9 @@ from asterisk_compliance.domain.call.commands import (
 from asterisk_compliance.domain.call.decision import Reason, Status
 from asterisk_compliance.domain.call.events import (
     Bridged,
+    CallEvent,
     CommandFailed,
     DeadlinePassed,
-    Event,
     EventsOverflowed,
     HangupRequested,
     LeftStasis,
@@ -33,9 +33,9 @@ from asterisk_compliance.domain.call.events import (
     RowsRefused,
     ServiceStopping,
 )
-from asterisk_compliance.domain.call.state import Phase
-from asterisk_compliance.domain.call.steps import Deadline, Step
-from asterisk_compliance.domain.policy.notice import Consent, Keys, OnProblem
+from asterisk_compliance.domain.call.state import CallPhase
+from asterisk_compliance.domain.call.steps import CommandStep, Deadline
+from asterisk_compliance.domain.policy.notice import Consent, ConsentKeys, OnProblem
 from asterisk_compliance.domain.recording.verdict import Capture
 from domain.simulator import LIMITS, NOTICE_MS
 from domain.traces import (
@@ -79,7 +79,7 @@ def test_a_no_during_the_notice_counts_at_once(consent: Consent, on_problem: OnP
         *NO_MORE_WAITING,
         *ended_with(Reason.CONSENT_REFUSED, on_problem, said),
     )
-    assert call.phase is (Phase.TELLING if said else Phase.CONTINUING)
+    assert call.phase is (CallPhase.TELLING if said else CallPhase.CONTINUING)
     assert call.capture is Capture.NONE
 
 
@@ -115,13 +115,13 @@ def test_the_end_of_a_notice_that_was_refused_changes_nothing() -> None:
 
 def allowed(reason: Reason, commands: tuple[Command, ...], language: str = "ja") -> bool:
     result = replace(ALLOWED, reason=reason, notice=f"standard/1/{language}")
-    return commands[-3:] == (Commit(), result, Continue())
+    return commands[-3:] == (CommitCommand(), result, Continue())
 
 
 def test_a_yes_during_the_notice_counts_when_the_notice_is_completed() -> None:
     call, commands = told(asked(Consent.OPT_IN), STARTED, key("1"))
     assert commands == ()
-    assert call.phase is Phase.NOTICE
+    assert call.phase is CallPhase.NOTICE
     call, commands = told(call, HEARD)
     assert [c.kind for c in commands if isinstance(c, AppendRow)] == [
         Kind.NOTICE_COMPLETED,
@@ -135,16 +135,16 @@ def test_a_yes_during_the_notice_counts_when_the_notice_is_completed() -> None:
 
 
 @pytest.mark.parametrize("finished", [CUT, FAILED])
-def test_a_yes_to_a_notice_that_was_not_completed_is_worth_nothing(finished: Event) -> None:
+def test_a_yes_to_a_notice_that_was_not_completed_is_worth_nothing(finished: CallEvent) -> None:
     call, commands = told(asked(Consent.OPT_IN), STARTED, key("1"), finished)
     assert call.decision is not None
     assert call.decision.status is Status.NOT_RECORDED
-    assert Commit() not in commands
+    assert CommitCommand() not in commands
 
 
 def test_a_yes_in_the_grace() -> None:
     call, commands = told(asked(Consent.OPT_IN), *ASKED)
-    assert call.phase is Phase.ASKING
+    assert call.phase is CallPhase.ASKING
     assert commands[1:] == (
         ClearDeadline(Deadline.NOTICE),
         SetDeadline(Deadline.GRACE, 200),
@@ -155,7 +155,7 @@ def test_a_yes_in_the_grace() -> None:
 
 
 @pytest.mark.parametrize("before", [(STARTED,), ASKED])
-def test_there_is_no_yes_where_only_a_no_is_asked_for(before: tuple[Event, ...]) -> None:
+def test_there_is_no_yes_where_only_a_no_is_asked_for(before: tuple[CallEvent, ...]) -> None:
     call, _ = told(asked(Consent.OPT_OUT), *before)
     assert told(call, key("1", 1_100)) == (call, ())
 
@@ -198,10 +198,10 @@ def test_a_policy_that_does_not_ask_hears_no_key(digit: str) -> None:
 
 @pytest.mark.parametrize("before", [(STARTED,), ASKED])
 @pytest.mark.parametrize("consent", ASKING)
-def test_any_other_key_means_nothing(consent: Consent, before: tuple[Event, ...]) -> None:
+def test_any_other_key_means_nothing(consent: Consent, before: tuple[CallEvent, ...]) -> None:
     call, _ = told(asked(consent), *before)
     assert told(call, key("5", 1_100)) == (call, ())
-    call, _ = told(asked(consent, keys=Keys(accept="1", refuse="9")), *before)
+    call, _ = told(asked(consent, keys=ConsentKeys(accept="1", refuse="9")), *before)
     for digit in "*#":
         assert told(call, key(digit, 1_100)) == (call, ())
 
@@ -231,7 +231,7 @@ def test_the_notice_again_after_it(digit: str, language: str) -> None:
         Play(SECOND, f"sound:/prompts/{language}/notice"),
         SetDeadline(Deadline.NOTICE, NOTICE_MS + LIMITS.notice_margin_ms),
     )
-    assert call.phase is Phase.NOTICE
+    assert call.phase is CallPhase.NOTICE
     started, heard = PlaybackStarted(SECOND, 1_150), PlaybackFinished(SECOND, True, 2_150)
     call, commands = told(call, started)
     detail = {"notice": f"standard/1/{language}", "playback": SECOND}
@@ -287,7 +287,7 @@ LATE = LIMITS.dialplan_ms
     ],
 )
 def test_nothing_is_decided_for_a_dialplan_that_waits_no_longer(
-    consent: Consent, event: Event
+    consent: Consent, event: CallEvent
 ) -> None:
     _, commands = told(asked(consent), *ASKED, event)
     late = ended_with(Reason.NOTICE_TIMED_OUT, OnProblem.CONTINUE, None)
@@ -305,7 +305,7 @@ def test_nothing_is_decided_for_a_dialplan_that_waits_no_longer(
         ),
     ],
 )
-def test_just_in_time(consent: Consent, event: Event, reason: Reason) -> None:
+def test_just_in_time(consent: Consent, event: CallEvent, reason: Reason) -> None:
     assert allowed(reason, told(asked(consent), *ASKED, event)[1])
 
 
@@ -353,12 +353,12 @@ def test_who_hangs_up_in_the_grace_has_heard_the_notice(consent: Consent) -> Non
 @pytest.mark.parametrize(
     ("event", "reason"),
     [
-        (CommandFailed(Step.PLAY), Reason.ASTERISK_REFUSED),
-        (CommandFailed(Step.PLAY, reachable=False), Reason.CONNECTION_LOST),
+        (CommandFailed(CommandStep.PLAY), Reason.ASTERISK_REFUSED),
+        (CommandFailed(CommandStep.PLAY, reachable=False), Reason.CONNECTION_LOST),
         (EventsOverflowed(), Reason.EVENTS_OVERFLOWED),
     ],
 )
-def test_what_goes_wrong_in_the_grace(event: Event, reason: Reason) -> None:
+def test_what_goes_wrong_in_the_grace(event: CallEvent, reason: Reason) -> None:
     _, commands = told(asked(Consent.OPT_OUT), *ASKED, event)
     assert commands == (*NO_MORE_WAITING, *ended_with(reason, OnProblem.CONTINUE, None))
 

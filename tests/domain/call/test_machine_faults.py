@@ -8,7 +8,7 @@ from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.call import machine as rules
 from asterisk_compliance.domain.call.commands import (
     Announce,
-    Answer,
+    AnswerCommand,
     AppendRow,
     Continue,
     HandOver,
@@ -18,13 +18,13 @@ from asterisk_compliance.domain.call.commands import (
 from asterisk_compliance.domain.call.decision import Next, Reason, Status
 from asterisk_compliance.domain.call.events import (
     Bridged,
-    Event,
+    CallEvent,
     FileGrew,
     MixMonitorStarted,
     Unbridged,
 )
 from asterisk_compliance.domain.call.fault_events import FileStopped, ServiceHung, StorageChanged
-from asterisk_compliance.domain.call.state import Call, Phase
+from asterisk_compliance.domain.call.state import Call, CallPhase
 from asterisk_compliance.domain.policy.notice import CaptureFrom, Consent, OnProblem
 from asterisk_compliance.domain.recording.interruption_reasons import StopReason
 from domain.call.transitions.test_failures import said
@@ -71,7 +71,7 @@ def test_who_comes_while_there_is_no_place_hears_no_notice_and_goes_on(
     short: StorageChanged,
 ) -> None:
     call = arrived(no_storage=short.reason)
-    assert (why(call), call.phase) == (short.reason, Phase.CONTINUING)
+    assert (why(call), call.phase) == (short.reason, CallPhase.CONTINUING)
     assert call.decision is not None
     assert (call.decision.status, call.decision.next) == (Status.NOT_RECORDED, Next.CONTINUE)
 
@@ -81,8 +81,8 @@ def test_who_is_told_that_there_is_no_recording_is_answered_first(answered: bool
     terms = replace(policy(), on_recording_failure=OnProblem.TELL)
     coming = arrival(policy=terms, no_storage=Reason.DISK_LOW, answered=answered)
     call, commands = rules.arrive(CALL, coming, LIMITS)
-    assert call.phase is Phase.TELLING
-    answers = () if answered else (Answer(),)
+    assert call.phase is CallPhase.TELLING
+    answers = () if answered else (AnswerCommand(),)
     handed = HandOver(CALL, Status.NOT_RECORDED, Reason.DISK_LOW)
     assert commands[1:-2] == (*answers, refused_row(Reason.DISK_LOW), handed)
     assert commands[-2] == Play(call.playback, "sound:/prompts/ja/not-recorded")
@@ -119,7 +119,7 @@ def test_a_notice_of_a_recording_that_cannot_be_is_stopped(short: StorageChanged
         *incomplete(short.reason),
         *refused(short.reason),
     )
-    assert call.phase is Phase.CONTINUING
+    assert call.phase is CallPhase.CONTINUING
 
 
 def test_who_is_asked_is_asked_no_more() -> None:
@@ -130,7 +130,7 @@ def test_who_is_asked_is_asked_no_more() -> None:
 def test_a_notice_of_a_call_that_needs_no_place_goes_on() -> None:
     call = arrived(policy=policy(CaptureFrom.ON_DEMAND))
     short, commands = told(call, STARTED, LOW)
-    assert (short.phase, commands) == (Phase.NOTICE, ())
+    assert (short.phase, commands) == (CallPhase.NOTICE, ())
 
 
 # -- no place, in mid-call ---------------------------------------------------------------------
@@ -159,7 +159,7 @@ def test_files_that_are_open_are_written_to_though_the_directory_cannot_be(
 
 
 @pytest.mark.parametrize("so_far", [CLOSING, (STARTED, ServiceHung(), CONTINUED)])
-def test_what_is_not_recorded_is_not_stopped(so_far: tuple[Event, ...]) -> None:
+def test_what_is_not_recorded_is_not_stopped(so_far: tuple[CallEvent, ...]) -> None:
     terms = replace(policy(), on_recording_failure=OnProblem.END)
     call, _ = told(arrived(policy=terms), *so_far)
     assert told(call, LOW)[1] == ()
@@ -205,7 +205,7 @@ def test_it_is_a_failure_where_the_policy_wants_more(on_failure: OnProblem) -> N
     ids=["bridged too late", "not bridged", "bridged again", "never grew", "over"],
 )
 def test_who_is_not_heard_for_so_long_need_not_be_kept(
-    so_far: tuple[Event, ...], at_ms: int
+    so_far: tuple[CallEvent, ...], at_ms: int
 ) -> None:
     call, _ = told(arrived(), *so_far)
     assert told(call, FileStopped(RECORDING, at_ms)) == (call, ())

@@ -9,7 +9,7 @@ from asterisk_compliance.domain.call.commands import (
     Announce,
     AppendRow,
     ClearDeadline,
-    Commit,
+    CommitCommand,
     Continue,
     Forget,
     HandOver,
@@ -20,15 +20,15 @@ from asterisk_compliance.domain.call.commands import (
 from asterisk_compliance.domain.call.decision import Status
 from asterisk_compliance.domain.call.events import (
     Bridged,
+    CallEvent,
     CaptureGoesOn,
     CommandFailed,
     Continued,
-    Event,
     EventsOverflowed,
     HangupRequested,
-    Judged,
     LeftStasis,
     MixMonitorStarted,
+    RecordingJudged,
     Reentered,
     RowsRefused,
     ServiceStopping,
@@ -37,19 +37,19 @@ from asterisk_compliance.domain.call.events import (
     Unbridged,
 )
 from asterisk_compliance.domain.call.recovery import expected_of
-from asterisk_compliance.domain.call.state import Phase
-from asterisk_compliance.domain.call.steps import Deadline, Step
+from asterisk_compliance.domain.call.state import CallPhase
+from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.policy.notice import CaptureFrom
 from asterisk_compliance.domain.recording.interruption_reasons import StopReason
 from asterisk_compliance.domain.recording.verdict import (
+    AudioDirection,
     Blank,
-    Direction,
+    CaptureOutcome,
     Doubt,
     Expected,
     Length,
-    Outcome,
+    RecordingVerdict,
     Tracks,
-    Verdict,
 )
 from domain.simulator import LIMITS, policy
 from domain.traces import (
@@ -106,22 +106,22 @@ def test_an_unrecorded_call_waits_for_no_audio() -> None:
     assert told(call, EventsOverflowed())[1] == ()
 
 
-@pytest.mark.parametrize("step", [Step.HAND_OVER, Step.CONTINUE])
-def test_a_release_that_asterisk_refuses(step: Step) -> None:
+@pytest.mark.parametrize("step", [CommandStep.HAND_OVER, CommandStep.CONTINUE])
+def test_a_release_that_asterisk_refuses(step: CommandStep) -> None:
     call, commands = told(arrived(), *TOLD, CommandFailed(step))
     assert commands == (anomaly("CONTINUE_REFUSED", step=step),)
-    assert call.phase is Phase.DIALPLAN
+    assert call.phase is CallPhase.DIALPLAN
 
 
 def test_a_release_that_came_too_late_for_a_caller_who_hangs_up_is_no_anomaly() -> None:
-    call, commands = told(arrived(), *TOLD, HangupRequested(), CommandFailed(Step.CONTINUE))
+    call, commands = told(arrived(), *TOLD, HangupRequested(), CommandFailed(CommandStep.CONTINUE))
     assert commands == ()
-    assert call.phase is Phase.DIALPLAN
+    assert call.phase is CallPhase.DIALPLAN
 
 
 def test_an_answer_that_failed_late_means_nothing() -> None:
     call, _ = told(arrived(), *TOLD)
-    assert told(call, CommandFailed(Step.ANSWER)) == (call, ())
+    assert told(call, CommandFailed(CommandStep.ANSWER)) == (call, ())
 
 
 def test_a_channel_that_comes_back_before_it_left_is_told_again() -> None:
@@ -144,7 +144,7 @@ def test_a_recording_that_was_stopped_meanwhile_is_not_started_by_coming_back() 
     ],
 )
 def test_the_standing_decision_starts_no_second_capture(
-    so_far: tuple[Event, ...], status: Status
+    so_far: tuple[CallEvent, ...], status: Status
 ) -> None:
     _, commands = told(arrived(), *so_far, Reentered())
     standing = replace(ALLOWED, status=status, start=False, options=None)
@@ -204,7 +204,7 @@ def test_a_notice_that_ended_long_ago_means_nothing() -> None:
 def test_the_end_of_an_unrecorded_call() -> None:
     call, commands = told(arrived(), STARTED, FAILED, CONTINUED, LeftStasis(), GONE)
     assert commands == (*ended(0), Forget())
-    assert call.phase is Phase.OVER
+    assert call.phase is CallPhase.OVER
     assert told(call, GONE, GREW, JUDGED, RowsRefused()) == (call, ())
 
 
@@ -234,7 +234,7 @@ def test_nobody_told_of_bridges() -> None:
     ids=["never released", "released", "came a second time"],
 )
 def test_capture_from_the_notice_on_lasts_from_the_release(
-    so_far: tuple[Event, ...], expected_ms: int | None
+    so_far: tuple[CallEvent, ...], expected_ms: int | None
 ) -> None:
     _, commands = told(arrived(policy=policy(CaptureFrom.NOTICE)), *so_far, GONE)
     assert commands[-1] == Judge(RECORDING, Expected(expected_ms))
@@ -253,38 +253,38 @@ def test_a_closed_recording_leaves_the_spool_behind_its_row() -> None:
             length_ms=6_100,
             lost_ms=0,
             purposes=("SERVICE",),
-            rx=Direction.HEARD,
+            rx=AudioDirection.HEARD,
             rx_sha256="r" * 64,
             sha256="5" * 64,
-            tx=Direction.HEARD,
+            tx=AudioDirection.HEARD,
             tx_sha256="t" * 64,
             whole=True,
         ),
-        Commit(),
+        CommitCommand(),
         RemoveSpooled(RECORDING),
     )
     call, commands = told(call, SpoolRemoved(RECORDING, 2))
     assert commands == (of_recording(Kind.SPOOL_REMOVED, files=2), Forget())
-    assert call.phase is Phase.OVER
+    assert call.phase is CallPhase.OVER
 
 
 def test_an_empty_recording_leaves_the_spool_too() -> None:
-    _, commands = told(arrived(), *CLOSING, Judged(RECORDING, EMPTY))
+    _, commands = told(arrived(), *CLOSING, RecordingJudged(RECORDING, EMPTY))
     row = of_recording(Kind.RECORDING_EMPTY, expected_ms=None, length=Length.UNKNOWN)
-    assert commands == (row, Commit(), RemoveSpooled(RECORDING))
+    assert commands == (row, CommitCommand(), RemoveSpooled(RECORDING))
 
 
 def test_a_missing_recording_is_said() -> None:
-    call, commands = told(arrived(), *CLOSING, Judged(RECORDING, MISSING))
+    call, commands = told(arrived(), *CLOSING, RecordingJudged(RECORDING, MISSING))
     assert commands == (of_recording(Kind.RECORDING_MISSING, expected_ms=6_000), Forget())
-    assert call.phase is Phase.OVER
+    assert call.phase is CallPhase.OVER
 
 
 def test_what_cannot_be_judged_stays_where_it_is() -> None:
-    call, commands = told(arrived(), *CLOSING, Judged(RECORDING, UNJUDGED))
+    call, commands = told(arrived(), *CLOSING, RecordingJudged(RECORDING, UNJUDGED))
     unjudged = of_recording(Kind.RECORDING_UNJUDGED, expected=None, problem="NOT_PCM")
     assert commands == (unjudged, Forget())
-    assert call.phase is Phase.OVER
+    assert call.phase is CallPhase.OVER
 
 
 def test_what_it_is_to_be_judged_by_again_stands_in_its_row() -> None:
@@ -292,8 +292,8 @@ def test_what_it_is_to_be_judged_by_again_stands_in_its_row() -> None:
     expected = Expected(
         9_000, blanks=(Blank(700, 200, Tracks.OTHERS),), doubts=(Doubt(50, 0),), asked_unix_ms=7
     )
-    verdict = Verdict(Outcome.UNJUDGED, problem="DISK", again=expected)
-    _, commands = told(arrived(), *CLOSING, Judged(RECORDING, verdict))
+    verdict = RecordingVerdict(CaptureOutcome.UNJUDGED, problem="DISK", again=expected)
+    _, commands = told(arrived(), *CLOSING, RecordingJudged(RECORDING, verdict))
     (row,) = (one for one in commands if isinstance(one, AppendRow))
     assert row.kind is Kind.RECORDING_UNJUDGED
     assert expected_of(row.detail) == expected
@@ -302,7 +302,7 @@ def test_what_it_is_to_be_judged_by_again_stands_in_its_row() -> None:
 def test_a_spool_that_cannot_be_emptied_is_said() -> None:
     call, commands = told(arrived(), *CLOSING, JUDGED, SpoolKept(RECORDING))
     assert commands == (anomaly("SPOOL_NOT_REMOVED", recording=RECORDING), Forget())
-    assert call.phase is Phase.OVER
+    assert call.phase is CallPhase.OVER
 
 
 def test_a_channel_ends_once() -> None:
@@ -312,11 +312,11 @@ def test_a_channel_ends_once() -> None:
 
 
 @pytest.mark.parametrize("so_far", [CLOSING, (*RECORDED, RowsRefused(), GONE)])
-def test_files_stay_when_their_row_cannot_be_stored(so_far: tuple[Event, ...]) -> None:
+def test_files_stay_when_their_row_cannot_be_stored(so_far: tuple[CallEvent, ...]) -> None:
     """Also when the store failed before: the call must come to its end."""
     call, commands = told(arrived(), *so_far, JUDGED, UNREMOVED)
     assert commands == (anomaly("STORE_FAILED"), Forget())
-    assert call.phase is Phase.OVER
+    assert call.phase is CallPhase.OVER
 
 
 def test_a_row_lost_while_the_recording_closes_is_said_and_the_judgement_waited_for() -> None:
@@ -324,7 +324,7 @@ def test_a_row_lost_while_the_recording_closes_is_said_and_the_judgement_waited_
     assert commands == (anomaly("STORE_FAILED"),)
     assert told(call, RowsRefused()) == (call, ())
     _, commands = told(call, JUDGED)
-    assert commands[1:] == (Commit(), RemoveSpooled(RECORDING))
+    assert commands[1:] == (CommitCommand(), RemoveSpooled(RECORDING))
 
 
 def test_what_was_stopped_is_not_called_a_recording() -> None:

@@ -6,41 +6,41 @@ import pytest
 
 from asterisk_compliance.domain.call.commands import StopCapture, Whisper
 from asterisk_compliance.domain.call.events import DeadlinePassed, StopAsked
-from asterisk_compliance.domain.call.participants import Cover, Peer
-from asterisk_compliance.domain.call.state import Then
+from asterisk_compliance.domain.call.participants import CoverageBasis, Participant
+from asterisk_compliance.domain.call.state import AfterWhisper
 from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.call.transitions.participants import LEFT_MS
-from asterisk_compliance.domain.policy.notice import Duty, OnJoin, OnProblem
+from asterisk_compliance.domain.policy.notice import OnJoin, OnProblem, RecordingDuty
 from domain.leg_traces import LISTED, OTHER, company, with_agent
 from domain.traces import anomaly, told
 
-MUST = {"duty": Duty.MANDATORY, "on_recording_failure": OnProblem.END}
+MUST = {"duty": RecordingDuty.MANDATORY, "on_recording_failure": OnProblem.END}
 
 
 def said_why(commands):
     return any(isinstance(one, Whisper) and one.media.endswith("required") for one in commands)
 
 
-@pytest.mark.parametrize("cover", [Cover.UNKNOWN, Cover.REFUSED])
+@pytest.mark.parametrize("cover", [CoverageBasis.UNKNOWN, CoverageBasis.REFUSED])
 def test_who_may_not_be_kept_ends_the_call(cover):
     call, _ = with_agent(on_join=OnJoin.STOP, **MUST)
-    ended, commands = told(call, company(5_000, Peer(OTHER.channel, cover)))
+    ended, commands = told(call, company(5_000, Participant(OTHER.channel, cover)))
     assert any(isinstance(one, StopCapture) for one in commands)
     assert said_why(commands)
-    assert ended.whispering.then is Then.HANG_UP
+    assert ended.whispering.then is AfterWhisper.HANG_UP
 
 
 def test_who_could_not_be_told_ends_the_call():
     call, _ = with_agent(**MUST)
     late = DeadlinePassed(Deadline.WHISPER, 5_000 + LEFT_MS)
-    ended, commands = told(call, company(5_000, Peer(OTHER.channel)), late)
+    ended, commands = told(call, company(5_000, Participant(OTHER.channel)), late)
     assert said_why(commands)
-    assert ended.whispering.then is Then.HANG_UP
+    assert ended.whispering.then is AfterWhisper.HANG_UP
 
 
 def test_where_it_is_no_duty_the_call_goes_on():
     call, _ = with_agent(on_join=OnJoin.STOP, on_recording_failure=OnProblem.END)
-    ended, commands = told(call, company(5_000, Peer(OTHER.channel)))
+    ended, commands = told(call, company(5_000, Participant(OTHER.channel)))
     assert not said_why(commands)
     assert ended.whispering is None
 

@@ -13,7 +13,7 @@ from asterisk_compliance.domain.call.commands import (
 )
 from asterisk_compliance.domain.call.decision import Reason, Status
 from asterisk_compliance.domain.call.events import (
-    By,
+    AskedBy,
     DeadlinePassed,
     DoNotCallAsked,
     HangupRequested,
@@ -163,7 +163,7 @@ def test_a_policy_that_keeps_no_list_adds_to_none() -> None:
 def test_who_says_so_to_the_agent_is_listed_once(allowed: bool) -> None:
     events = IN_DIALPLAN if allowed else (DeadlinePassed(Deadline.NOTICE),)
     call, _ = told(arrived(outside=NUMBER), *events)
-    asked = DoNotCallAsked(3_000, By(Actor.AGENT))
+    asked = DoNotCallAsked(3_000, AskedBy(Actor.AGENT))
     call, commands = told(call, asked)
     row = AppendRow(Kind.DO_NOT_CALL_ADDED, {"by": "asked"}, actor=Actor.AGENT, listed=NUMBER)
     assert commands == (row,)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 
 from asterisk_compliance.domain.audit.encoding import Row
-from asterisk_compliance.domain.audit.projection import Change, project
+from asterisk_compliance.domain.audit.projection import ProjectionChange, project
 from asterisk_compliance.domain.audit.rows import Detail, Kind
 from asterisk_compliance.domain.call.audit_rows import verdict_rows
 from asterisk_compliance.domain.call.commands import AppendRow
 from asterisk_compliance.domain.recording.verdict import (
+    CaptureOutcome,
     Expected,
     Measured,
-    Outcome,
-    Sealed,
+    RecordingVerdict,
+    SealedRecording,
     Track,
-    Verdict,
     judge,
 )
 from domain.audit.test_projection import CALL, row
@@ -23,10 +23,10 @@ from domain.traces import RECORDING, WHOLE, arrived
 from sample_rows import draft
 from values import replace
 
-SEALED = Sealed("5e" * 32, 97_000, ("fa" * 32, "fb" * 32))
+SEALED = SealedRecording("5e" * 32, 97_000, ("fa" * 32, "fb" * 32))
 
 
-def rows_of(verdict: Verdict) -> tuple[AppendRow, ...]:
+def rows_of(verdict: RecordingVerdict) -> tuple[AppendRow, ...]:
     return verdict_rows(arrived(), RECORDING, verdict)
 
 
@@ -59,13 +59,13 @@ def test_the_verdict_keeps_how_it_was_sealed() -> None:
     track = Track(1_000, 1_000, "ab" * 32, closed=True)
     verdict = judge(Measured(track, track, "cd" * 32, 32_044, sealed=SEALED), Expected(1_000))
     assert (verdict.outcome, verdict.sha256, verdict.sealed) == (
-        Outcome.CLOSED,
+        CaptureOutcome.CLOSED,
         "cd" * 32,
         SEALED,
     )
 
 
-def changed(kind: Kind, **detail: Detail) -> Change | None:
+def changed(kind: Kind, **detail: Detail) -> ProjectionChange | None:
     told: Row = row(draft(kind, CALL, detail={"recording": RECORDING, **detail}))
     return project(told)
 

@@ -15,8 +15,8 @@ from asterisk_compliance.domain.call.events import (
     PlaybackFinished,
     PlaybackStarted,
 )
-from asterisk_compliance.domain.call.participants import Cover
-from asterisk_compliance.domain.call.state import Wiring
+from asterisk_compliance.domain.call.participants import CoverageBasis
+from asterisk_compliance.domain.call.state import DialplanWiring
 from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.policy.notice import CaptureFrom, Consent
 from asterisk_compliance.ids import playback_id
@@ -25,7 +25,7 @@ from domain.simulator import CALL, policy
 from domain.traces import IN_DIALPLAN, arrived, key, told
 from values import replace
 
-SHOWS, LISTED = Wiring(shows=True), Wiring(staff_known=True, shows=True)
+SHOWS, LISTED = DialplanWiring(shows=True), DialplanWiring(staff_known=True, shows=True)
 CAME = CompanyChanged(4_000, (AGENT, OTHER))
 NOT_RECORDED = (DeadlinePassed(Deadline.NOTICE), Continued(20), LeftStasis())
 
@@ -35,7 +35,7 @@ def shown(commands) -> list[Show]:
 
 
 @pytest.mark.parametrize("wiring", [SHOWS, LISTED])
-def test_the_first_agent_is_shown_that_he_will_be_recorded(wiring: Wiring) -> None:
+def test_the_first_agent_is_shown_that_he_will_be_recorded(wiring: DialplanWiring) -> None:
     met = CompanyChanged(2_000, (STAFF,))
     _, commands = told(arrived(wiring=wiring), *IN_DIALPLAN, met)
     assert shown(commands) == [Show(Status.ALLOWED, (STAFF.channel,))]
@@ -46,7 +46,7 @@ def test_the_first_agent_is_shown_that_he_will_be_recorded(wiring: Wiring) -> No
     [((), Status.RECORDING), ((PauseAsked("CARD", 3_000),), Status.PAUSED)],
 )
 def test_a_colleague_who_comes_is_shown_what_it_is_now(events, status) -> None:
-    colleague = replace(OTHER, cover=Cover.STAFF)
+    colleague = replace(OTHER, cover=CoverageBasis.STAFF)
     came = CompanyChanged(4_000, (AGENT, colleague))
     _, commands = told(arrived(wiring=SHOWS), *WITH_AGENT, *events, came)
     assert shown(commands) == [Show(status, (OTHER.channel,))]
@@ -89,8 +89,8 @@ def test_a_refusal_is_shown_to_the_listed_staff_alone() -> None:
     assert shown(commands) == [Show(Status.REFUSED, (STAFF.channel,))]
 
 
-@pytest.mark.parametrize("cover", [Cover.TOLD, Cover.REFUSED])
-def test_who_came_through_us_himself_is_no_agent(cover: Cover) -> None:
+@pytest.mark.parametrize("cover", [CoverageBasis.TOLD, CoverageBasis.REFUSED])
+def test_who_came_through_us_himself_is_no_agent(cover: CoverageBasis) -> None:
     other = CompanyChanged(2_000, (replace(OTHER, cover=cover),))
     for events in (IN_DIALPLAN, NOT_RECORDED):
         _, commands = told(arrived(wiring=SHOWS), *events, other)

@@ -9,7 +9,7 @@ from asterisk_compliance.domain.call.commands import (
     AppendRow,
     AwaitRows,
     Command,
-    Commit,
+    CommitCommand,
     Continue,
     Forget,
     HandOver,
@@ -20,8 +20,8 @@ from asterisk_compliance.domain.call.commands import (
 )
 from asterisk_compliance.domain.call.decision import Next, Reason, Status
 from asterisk_compliance.domain.call.events import (
+    CallEvent,
     CaptureStopped,
-    Event,
     LateRowsSettled,
     PauseAsked,
     ResumeAsked,
@@ -29,7 +29,7 @@ from asterisk_compliance.domain.call.events import (
     StopAsked,
     TransferSeen,
 )
-from asterisk_compliance.domain.call.state import Call, Phase
+from asterisk_compliance.domain.call.state import Call, CallPhase
 from asterisk_compliance.domain.policy.notice import CaptureFrom, Consent, OnProblem
 from asterisk_compliance.domain.recording.interruption_reasons import StopReason
 from asterisk_compliance.domain.recording.verdict import Capture
@@ -54,10 +54,10 @@ STOPPED = (StopAsked(3_000), CaptureStopped(RECORDING, 3_100))
 MISSING_ROW = AppendRow(Kind.RECORDING_MISSING, {"recording": RECORDING, "expected_ms": 0})
 
 
-def behind_commit(call: Call, *events: Event) -> tuple[Call, tuple[Command, ...]]:
+def behind_commit(call: Call, *events: CallEvent) -> tuple[Call, tuple[Command, ...]]:
     """The call, and what stands behind the commit of its last step."""
     call, commands = told(call, *events)
-    return call, commands[commands.index(Commit()) + 1 :]
+    return call, commands[commands.index(CommitCommand()) + 1 :]
 
 
 def test_a_caller_does_not_wait_for_a_slow_store() -> None:
@@ -100,7 +100,7 @@ def test_a_late_decision_that_is_not_stored_is_made_again() -> None:
 
 
 @pytest.mark.parametrize("so_far", [CLOSING, (*RECORDED, *STOPPED)])
-def test_files_wait_for_a_slow_store_as_long_as_it_takes(so_far: tuple[Event, ...]) -> None:
+def test_files_wait_for_a_slow_store_as_long_as_it_takes(so_far: tuple[CallEvent, ...]) -> None:
     """When the call is over, and when it goes on."""
     call, undone = behind_commit(arrived(), *so_far, JUDGED)
     assert undone == (RemoveSpooled(RECORDING),)
@@ -147,7 +147,7 @@ def test_a_call_that_comes_while_too_many_are_told_goes_on_at_once() -> None:
         Status.NOT_RECORDED,
         Reason.OVERLOADED,
     )
-    assert call.phase is Phase.CONTINUING
+    assert call.phase is CallPhase.CONTINUING
 
 
 @pytest.mark.parametrize("on_problem", [OnProblem.ALTERNATIVE, OnProblem.END])

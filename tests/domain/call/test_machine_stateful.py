@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 from asterisk_compliance.domain.call import machine as rules
 from asterisk_compliance.domain.call.commands import (
     Announce,
-    Commit,
+    CommitCommand,
     Forget,
     HandOver,
     SetDeadline,
@@ -34,8 +34,8 @@ from asterisk_compliance.domain.call.commands import (
 from asterisk_compliance.domain.call.decision import Reason, Status
 from asterisk_compliance.domain.call.events import (
     Bridged,
+    CallEvent,
     Deadline,
-    Event,
     EventsOverflowed,
     FileAppeared,
     FileGrew,
@@ -44,7 +44,7 @@ from asterisk_compliance.domain.call.events import (
     ServiceStopping,
     Unbridged,
 )
-from asterisk_compliance.domain.call.state import Phase
+from asterisk_compliance.domain.call.state import CallPhase
 from asterisk_compliance.domain.call.transitions import decision as call_decision
 from asterisk_compliance.domain.call.transitions import notice
 from asterisk_compliance.domain.policy.notice import CaptureFrom, Consent, OnProblem, ToldBy
@@ -225,7 +225,7 @@ class AnyCall(RuleBasedStateMachine):
             ]
         )
     )
-    def anything_else(self, event: Event) -> None:
+    def anything_else(self, event: CallEvent) -> None:
         if PERILS.get(event) in {None, *self.perils}:
             self.world.feed(event)
 
@@ -272,12 +272,12 @@ class AnyCall(RuleBasedStateMachine):
     def a_result_that_starts_a_recording_follows_a_commit(self) -> None:
         done = self.world.done
         starts = [i for i, c in enumerate(done) if isinstance(c, HandOver) and c.start]
-        assert all(Commit() in done[:i] for i in starts)
+        assert all(CommitCommand() in done[:i] for i in starts)
 
     @invariant()
     def a_waiting_notice_has_an_end(self) -> None:
         call = self.world.call
-        if call is not None and call.phase is Phase.NOTICE:
+        if call is not None and call.phase is CallPhase.NOTICE:
             assert any(isinstance(command, SetDeadline) for command in self.world.done)
 
     def teardown(self) -> None:
@@ -291,7 +291,7 @@ class AnyCall(RuleBasedStateMachine):
         while world.inbox or world.store.late:
             world.tell_all()
             world.late_rows_settle()
-        assert world.call.phase is Phase.OVER
+        assert world.call.phase is CallPhase.OVER
         assert world.done.count(Forget()) == 1
         if not world.store.lost:
             assert len(world.decisions()) == 1, "a call without a decision"
@@ -310,7 +310,7 @@ def _without_length(call, finished):
 def _without_commit(original):
     def decide(*args, **kwargs):
         call, commands = original(*args, **kwargs)
-        return call, tuple(c for c in commands if not isinstance(c, Commit))
+        return call, tuple(c for c in commands if not isinstance(c, CommitCommand))
 
     return decide
 

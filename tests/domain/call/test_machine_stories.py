@@ -13,17 +13,17 @@ from asterisk_compliance.domain.call.commands import AppendRow, Mute
 from asterisk_compliance.domain.call.decision import Reason
 from asterisk_compliance.domain.call.events import (
     Bridged,
+    CallEvent,
     CaptureGoesOn,
     CommandFailed,
     DiallerGone,
-    Entry,
-    Event,
+    EntryWire,
     EventsOverflowed,
     HangupRequested,
-    Judged,
     LeftStasis,
     MixMonitorStarted,
     MuteChanged,
+    RecordingJudged,
     RecordingRemoved,
     Reentered,
     RowsRefused,
@@ -34,7 +34,7 @@ from asterisk_compliance.domain.call.events import (
     WithdrawalAsked,
 )
 from asterisk_compliance.domain.call.fault_events import ServiceHung, StorageChanged
-from asterisk_compliance.domain.call.steps import Step
+from asterisk_compliance.domain.call.steps import CommandStep
 from asterisk_compliance.domain.policy.notice import Consent, OnProblem, OnWithdrawal, ToldBy
 from domain.leg_traces import AGENT, OTHER, PAUSE, RESUME, WITH_AGENT, company, whispered
 from domain.simulator import CALL, LIMITS, arrival, policy
@@ -68,7 +68,7 @@ POINTING = replace(policy().notice, told_by=ToldBy.PUBLICATION)
 
 @dataclass(frozen=True)
 class Story:
-    events: tuple[Event, ...]
+    events: tuple[CallEvent, ...]
     given: dict[str, object] = field(default_factory=dict)
 
     def rows(self) -> list[AppendRow]:
@@ -83,15 +83,15 @@ class Story:
 STORIES = {
     "recorded": Story((*CLOSING, JUDGED, SpoolRemoved(RECORDING, 2))),
     "gave up in the queue": Story(
-        (*IN_DIALPLAN, GONE, Judged(RECORDING, EMPTY), SpoolKept(RECORDING))
+        (*IN_DIALPLAN, GONE, RecordingJudged(RECORDING, EMPTY), SpoolKept(RECORDING))
     ),
     "nothing on disk": Story(
-        (*IN_DIALPLAN, Bridged(2_000), GROWTH_IS_LATE, GONE, Judged(RECORDING, MISSING))
+        (*IN_DIALPLAN, Bridged(2_000), GROWTH_IS_LATE, GONE, RecordingJudged(RECORDING, MISSING))
     ),
-    "unreadable": Story((*CLOSING, Judged(RECORDING, UNJUDGED))),
+    "unreadable": Story((*CLOSING, RecordingJudged(RECORDING, UNJUDGED))),
     "came again": Story((*IN_DIALPLAN, Reentered(), GONE)),
     "prompt missing": Story((STARTED, FAILED, CONTINUED, GONE)),
-    "cut short": Story((STARTED, CUT, CommandFailed(Step.CONTINUE), GONE)),
+    "cut short": Story((STARTED, CUT, CommandFailed(CommandStep.CONTINUE), GONE)),
     "timed out": Story((STARTED, NOTICE_IS_LATE)),
     "hung up": Story((STARTED, HangupRequested(), LeftStasis(), GONE)),
     "taken back": Story((Reentered(), LeftStasis())),
@@ -100,8 +100,8 @@ STORIES = {
     "rules conflict": Story((), {"policy": Reason.RULES_CONFLICT}),
     "garbled": Story((), {"policy": Reason.ARGUMENTS_INVALID}),
     "stranded": Story((), {"policy": Reason.SERVICE_RESTARTED}),
-    "refused": Story((CommandFailed(Step.PLAY),)),
-    "lost": Story((CommandFailed(Step.PLAY, reachable=False),)),
+    "refused": Story((CommandFailed(CommandStep.PLAY),)),
+    "lost": Story((CommandFailed(CommandStep.PLAY, reachable=False),)),
     "stopping": Story((ServiceStopping(), STOP_IS_LATE)),
     "store failed": Story((RowsRefused(),)),
     "overflowed": Story((EventsOverflowed(),)),
@@ -110,7 +110,8 @@ STORIES = {
     "said yes": Story((*ASKED, key("1", 1_100)), {"policy": policy(consent=Consent.OPT_IN)}),
     "did not say yes": Story((*ASKED, GRACE_IS_OVER), {"policy": policy(consent=Consent.OPT_IN)}),
     "said yes over FastAGI": Story(
-        (*ASKED, key("1", 1_100)), {"policy": policy(consent=Consent.OPT_IN), "entry": Entry.AGI}
+        (*ASKED, key("1", 1_100)),
+        {"policy": policy(consent=Consent.OPT_IN), "entry": EntryWire.AGI},
     ),
     "was told": Story(
         (STARTED, key("#"), key("9"), TELL_IS_LATE, CONTINUED, GONE),
@@ -134,7 +135,7 @@ STORIES = {
             company(7_000, AGENT, OTHER),
             *whispered(2, 7_100, 8_100),
             MixMonitorStarted(8_200),
-            Judged(RECORDING, replace(WHOLE, lost=((0, 1_500),))),
+            RecordingJudged(RECORDING, replace(WHOLE, lost=((0, 1_500),))),
             SpoolRemoved(RECORDING, 2),
             StopAsked(8_500),
             WithdrawalAsked(8_600),

@@ -18,12 +18,12 @@ from asterisk_compliance.domain.call.commands import (
 )
 from asterisk_compliance.domain.call.decision import Reason
 from asterisk_compliance.domain.call.events import (
+    CallEvent,
     ChannelGone,
     CommandFailed,
     Continued,
     DeadlinePassed,
-    Entry,
-    Event,
+    EntryWire,
     EventsOverflowed,
     HangupRequested,
     LeftStasis,
@@ -33,8 +33,8 @@ from asterisk_compliance.domain.call.events import (
     RowsRefused,
     ServiceStopping,
 )
-from asterisk_compliance.domain.call.state import Call, Phase
-from asterisk_compliance.domain.call.steps import Deadline, Step
+from asterisk_compliance.domain.call.state import Call, CallPhase
+from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.policy.notice import Consent, OnProblem
 from domain.simulator import CALL, LIMITS, arrival, policy
 from domain.traces import (
@@ -62,29 +62,29 @@ NO_MORE_TELLING = (ClearDeadline(Deadline.TELL), ClearDeadline(Deadline.STOP))
 
 def telling(consent: Consent = Consent.OPT_OUT) -> Call:
     call, _ = told(asked(consent, OnProblem.TELL), STARTED, key("9"))
-    assert call.phase is Phase.TELLING
+    assert call.phase is CallPhase.TELLING
     return call
 
 
 def test_the_call_goes_on_after_the_announcement() -> None:
     call, commands = told(telling(), PlaybackFinished(SECOND, True, 1_000))
     assert commands == (*NO_MORE_TELLING, Continue())
-    assert call.phase is Phase.CONTINUING
+    assert call.phase is CallPhase.CONTINUING
 
 
 @pytest.mark.parametrize("late", [TELL_IS_LATE, STOP_IS_LATE])
-def test_an_announcement_that_takes_too_long_is_stopped(late: Event) -> None:
+def test_an_announcement_that_takes_too_long_is_stopped(late: CallEvent) -> None:
     call, commands = told(telling(), late)
     assert commands == (StopPlayback(SECOND), *NO_MORE_TELLING, Continue())
-    assert call.phase is Phase.CONTINUING
+    assert call.phase is CallPhase.CONTINUING
 
 
 def test_a_stopping_service_waits_for_an_announcement() -> None:
     assert told(telling(), ServiceStopping())[1] == (SetDeadline(Deadline.STOP, LIMITS.stop_ms),)
 
 
-@pytest.mark.parametrize("step", [Step.HAND_OVER, Step.PLAY])
-def test_asterisk_refuses_the_result_or_the_announcement(step: Step) -> None:
+@pytest.mark.parametrize("step", [CommandStep.HAND_OVER, CommandStep.PLAY])
+def test_asterisk_refuses_the_result_or_the_announcement(step: CommandStep) -> None:
     commands = told(telling(), CommandFailed(step))[1]
     assert commands == (anomaly("CONTINUE_REFUSED", step=step), *NO_MORE_TELLING, Continue())
     commands = told(telling(), HangupRequested(), CommandFailed(step))[1]
@@ -99,7 +99,7 @@ def test_the_dialplan_takes_the_call_back_in_the_announcement() -> None:
     """The result is there already, so the dialplan knows; nothing is released twice."""
     call, commands = told(telling(), LeftStasis())
     assert commands == (ClearDeadline(Deadline.TELL),)
-    assert call.phase is Phase.DIALPLAN
+    assert call.phase is CallPhase.DIALPLAN
 
 
 def test_who_hangs_up_in_the_announcement_is_decided_already() -> None:
@@ -109,7 +109,7 @@ def test_who_hangs_up_in_the_announcement_is_decided_already() -> None:
         ClearDeadline(Deadline.GROWTH),
         Forget(),
     )
-    assert call.phase is Phase.OVER
+    assert call.phase is CallPhase.OVER
 
 
 @pytest.mark.parametrize(
@@ -120,12 +120,12 @@ def test_who_hangs_up_in_the_announcement_is_decided_already() -> None:
         PlaybackFinished(PLAYBACK, True, 600),
         key("1", 600),
         Reentered(),
-        CommandFailed(Step.ANSWER),
+        CommandFailed(CommandStep.ANSWER),
         DeadlinePassed(Deadline.NOTICE, 600),
         Continued(600),
     ],
 )
-def test_nothing_else_ends_the_announcement(event: Event) -> None:
+def test_nothing_else_ends_the_announcement(event: CallEvent) -> None:
     call = telling()
     assert told(call, event) == (call, ())
 
@@ -133,7 +133,7 @@ def test_nothing_else_ends_the_announcement(event: Event) -> None:
 def test_a_store_that_fails_in_the_announcement() -> None:
     call, commands = told(telling(), RowsRefused())
     assert commands == (anomaly("STORE_FAILED"),)
-    assert call.phase is Phase.TELLING
+    assert call.phase is CallPhase.TELLING
 
 
 # -- a notice that fails -----------------------------------------------------------------------
@@ -167,12 +167,12 @@ def test_a_notice_that_fails_leads_where_the_policy_wants(
 @pytest.mark.parametrize(
     ("event", "reason"),
     [
-        (CommandFailed(Step.PLAY), Reason.ASTERISK_REFUSED),
+        (CommandFailed(CommandStep.PLAY), Reason.ASTERISK_REFUSED),
         (STOP_IS_LATE, Reason.SERVICE_STOPPING),
         (EventsOverflowed(), Reason.EVENTS_OVERFLOWED),
     ],
 )
-def test_nothing_is_announced_where_nothing_can_be(event: Event, reason: Reason) -> None:
+def test_nothing_is_announced_where_nothing_can_be(event: CallEvent, reason: Reason) -> None:
     _, commands = told(asked(Consent.NOTICE, OnProblem.END), STARTED, event)
     assert commands[-3:] == ended_with(reason, OnProblem.END, None)
 
@@ -180,11 +180,11 @@ def test_nothing_is_announced_where_nothing_can_be(event: Event, reason: Reason)
 def test_who_has_hung_up_is_told_nothing() -> None:
     call, commands = told(asked(Consent.OPT_OUT, OnProblem.END), STARTED, ChannelGone(500))
     assert not [c for c in commands if isinstance(c, Play | HandOver | Continue)]
-    assert call.phase is Phase.OVER
+    assert call.phase is CallPhase.OVER
 
 
 @pytest.mark.parametrize("consent", Consent)
 def test_fastagi_plays_and_asks_like_ari(consent: Consent) -> None:
-    value = arrival(policy=policy(consent=consent), entry=Entry.AGI)
+    value = arrival(policy=policy(consent=consent), entry=EntryWire.AGI)
     _, commands = rules.arrive(CALL, value, LIMITS)
     assert Play(PLAYBACK, "sound:/prompts/ja/notice") in commands

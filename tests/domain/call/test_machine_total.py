@@ -13,7 +13,7 @@ from asterisk_compliance.domain.call import machine as rules
 from asterisk_compliance.domain.call.commands import (
     AppendRow,
     Command,
-    Commit,
+    CommitCommand,
     Forget,
     HandOver,
     Mute,
@@ -23,8 +23,9 @@ from asterisk_compliance.domain.call.commands import (
 )
 from asterisk_compliance.domain.call.decision import UNSTORABLE
 from asterisk_compliance.domain.call.events import (
+    AskedBy,
     Bridged,
-    By,
+    CallEvent,
     CaptureGoesOn,
     CaptureStopped,
     ChannelGone,
@@ -35,12 +36,10 @@ from asterisk_compliance.domain.call.events import (
     DiallerGone,
     DigitReceived,
     DoNotCallAsked,
-    Event,
     EventsOverflowed,
     FileAppeared,
     FileGrew,
     HangupRequested,
-    Judged,
     LateRowsSettled,
     LeftStasis,
     LookedAway,
@@ -50,6 +49,7 @@ from asterisk_compliance.domain.call.events import (
     PauseAsked,
     PlaybackFinished,
     PlaybackStarted,
+    RecordingJudged,
     RecordingRemoved,
     Reentered,
     ResumeAsked,
@@ -66,9 +66,9 @@ from asterisk_compliance.domain.call.events import (
     WithdrawalAsked,
 )
 from asterisk_compliance.domain.call.fault_events import FileStopped, ServiceHung, StorageChanged
-from asterisk_compliance.domain.call.participants import Cover, Peer
-from asterisk_compliance.domain.call.state import Phase, Wiring
-from asterisk_compliance.domain.call.steps import Deadline, Step
+from asterisk_compliance.domain.call.participants import CoverageBasis, Participant
+from asterisk_compliance.domain.call.state import CallPhase, DialplanWiring
+from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.policy.notice import (
     AgentConsent,
     CaptureFrom,
@@ -78,7 +78,7 @@ from asterisk_compliance.domain.policy.notice import (
     OnProblem,
     OnWithdrawal,
 )
-from asterisk_compliance.domain.recording.verdict import Length, Outcome, Verdict
+from asterisk_compliance.domain.recording.verdict import CaptureOutcome, Length, RecordingVerdict
 from asterisk_compliance.ids import playback_id, recording_id
 from domain.leg_traces import AGENT, OTHER, THIRD
 from domain.simulator import CALL, policy
@@ -100,17 +100,21 @@ times = st.integers(0, 100_000)
 playbacks = st.sampled_from([playback_id(CALL, number) for number in (1, 2, 3)])
 recordings = st.sampled_from([recording_id(CALL, number) for number in (0, 1, 2, 3)])
 verdicts = st.builds(
-    Verdict, st.sampled_from(Outcome), st.none() | times, times, st.sampled_from(Length)
+    RecordingVerdict,
+    st.sampled_from(CaptureOutcome),
+    st.none() | times,
+    times,
+    st.sampled_from(Length),
 )
-who = st.builds(By, st.sampled_from([Actor.AGENT, Actor.CALLER, Actor.DIALPLAN]))
+who = st.builds(AskedBy, st.sampled_from([Actor.AGENT, Actor.CALLER, Actor.DIALPLAN]))
 undone = st.lists(
     st.builds(RemoveSpooled, recordings) | st.builds(RemoveRecording, recordings), max_size=2
 ).map(tuple)
 peers = st.lists(
     st.builds(
-        Peer,
+        Participant,
         st.sampled_from([AGENT.channel, OTHER.channel, THIRD.channel]),
-        st.sampled_from(Cover),
+        st.sampled_from(CoverageBasis),
         st.booleans(),
     ),
     max_size=3,
@@ -156,30 +160,30 @@ events = st.one_of(
     st.builds(CompanyChanged, times, peers, st.booleans()),
     st.builds(PlaybackStarted, playbacks, times, st.none() | times),
     st.builds(PlaybackFinished, playbacks, st.booleans(), times, st.none() | times),
-    st.builds(CommandFailed, st.sampled_from(Step), st.booleans()),
+    st.builds(CommandFailed, st.sampled_from(CommandStep), st.booleans()),
     st.builds(RowsRefused, st.booleans(), undone),
     st.builds(StorageChanged, st.sampled_from([*sorted(UNSTORABLE), None])),
     st.builds(RowsLate, undone),
     st.builds(LateRowsSettled, st.booleans(), undone),
     st.builds(DeadlinePassed, st.sampled_from(Deadline), times),
     st.builds(DigitReceived, st.sampled_from("159*#"), times),
-    st.builds(Judged, recordings, verdicts),
+    st.builds(RecordingJudged, recordings, verdicts),
     st.builds(SpoolRemoved, recordings, st.integers(0, 2)),
     st.builds(RecordingRemoved, recordings, st.booleans()),
 )
 PREFIXES = {
-    Phase.NOTICE: (STARTED,),
-    Phase.ASKING: ASKED,
-    Phase.TELLING: (STARTED, key("9")),
-    Phase.CONTINUING: TOLD,
-    Phase.DIALPLAN: RECORDED,
-    Phase.CLOSING: CLOSING,
-    Phase.OVER: (*CLOSING, Judged(RECORDING, MISSING)),
+    CallPhase.NOTICE: (STARTED,),
+    CallPhase.ASKING: ASKED,
+    CallPhase.TELLING: (STARTED, key("9")),
+    CallPhase.CONTINUING: TOLD,
+    CallPhase.DIALPLAN: RECORDED,
+    CallPhase.CLOSING: CLOSING,
+    CallPhase.OVER: (*CLOSING, RecordingJudged(RECORDING, MISSING)),
 }
 CONSENTS = {
-    Phase.NOTICE: list(Consent),
-    Phase.ASKING: [Consent.OPT_OUT, Consent.OPT_IN],
-    Phase.TELLING: [Consent.OPT_OUT, Consent.OPT_IN],
+    CallPhase.NOTICE: list(Consent),
+    CallPhase.ASKING: [Consent.OPT_OUT, Consent.OPT_IN],
+    CallPhase.TELLING: [Consent.OPT_OUT, Consent.OPT_IN],
 }
 """Which policies lead to a phase by its prefix; the others do it by notice alone."""
 
@@ -189,15 +193,15 @@ def test_every_event_is_among_those_that_may_come() -> None:
 
     @settings(max_examples=500, database=None, derandomize=True)
     @given(events)
-    def draw(event: Event) -> None:
+    def draw(event: CallEvent) -> None:
         examples.add(type(event))
 
     draw()
-    assert examples == set(get_args(Event))
+    assert examples == set(get_args(CallEvent))
 
 
-@pytest.mark.parametrize("phase", Phase)
-def test_the_phases_are_reached(phase: Phase) -> None:
+@pytest.mark.parametrize("phase", CallPhase)
+def test_the_phases_are_reached(phase: CallPhase) -> None:
     for consent in CONSENTS.get(phase, [Consent.NOTICE]):
         asked = policy(consent=consent, on_problem=OnProblem.TELL)
         assert told(arrived(policy=asked), *PREFIXES[phase])[0].phase is phase
@@ -220,24 +224,24 @@ def policies(draw: st.DrawFn, consents: list[Consent], on_problem: OnProblem | N
     return replace(terms, **{name: draw(st.sampled_from(kind)) for name, kind in values.items()})
 
 
-@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("phase", CallPhase)
 @given(coming=st.lists(events, max_size=25), data=st.data())
 @settings(max_examples=200, deadline=None)
 def test_every_event_is_possible_in_every_phase(
-    phase: Phase, coming: list[Event], data: st.DataObject
+    phase: CallPhase, coming: list[CallEvent], data: st.DataObject
 ) -> None:
     consents = CONSENTS.get(phase, [Consent.NOTICE])
-    on_problem = OnProblem.TELL if phase is Phase.TELLING else None
+    on_problem = OnProblem.TELL if phase is CallPhase.TELLING else None
     terms = data.draw(policies(consents, on_problem))
-    wiring = data.draw(st.builds(Wiring, st.booleans(), st.booleans(), st.booleans()))
+    wiring = data.draw(st.builds(DialplanWiring, st.booleans(), st.booleans(), st.booleans()))
     call, _ = told(arrived(policy=terms, wiring=wiring), *PREFIXES[phase])
     for event in coming:
         before = call
         call, commands = rules.step(call, event)
         assert all(isinstance(command, get_args(Command)) for command in commands)
-        ends = call.phase is Phase.OVER and before.phase is not Phase.OVER
+        ends = call.phase is CallPhase.OVER and before.phase is not CallPhase.OVER
         assert (Forget() in commands) == ends
-        if before.phase is Phase.OVER:
+        if before.phase is CallPhase.OVER:
             assert (call, commands) == (before, ())
         _nothing_begins_where_it_may_not(before, commands)
 
@@ -245,10 +249,10 @@ def test_every_event_is_possible_in_every_phase(
 def _nothing_begins_where_it_may_not(before, commands: tuple[Command, ...]) -> None:
     for at, command in enumerate(commands):
         if isinstance(command, StartSegment):
-            assert Commit() in commands[:at]
+            assert CommitCommand() in commands[:at]
             assert not before.withdrawn
             assert not before.stopping
         if isinstance(command, HandOver) and command.start and not before.decision:
-            assert Commit() in commands[:at]
+            assert CommitCommand() in commands[:at]
     decisions = [c for c in commands if isinstance(c, AppendRow) and c.kind is Kind.DECISION]
     assert len(decisions) <= (before.decision is None)

@@ -9,7 +9,7 @@ from asterisk_compliance.domain.call.commands import (
     Announce,
     AppendRow,
     ClearDeadline,
-    Commit,
+    CommitCommand,
     HandOver,
     Judge,
     Mute,
@@ -18,12 +18,12 @@ from asterisk_compliance.domain.call.commands import (
 )
 from asterisk_compliance.domain.call.decision import Status
 from asterisk_compliance.domain.call.events import (
-    By,
+    AskedBy,
+    CallEvent,
     CaptureStopped,
-    Event,
-    Judged,
     MixMonitorStarted,
     MuteChanged,
+    RecordingJudged,
     RecordingRemoved,
     Reentered,
     RowsRefused,
@@ -104,7 +104,7 @@ def test_who_withdrew_is_told_what_follows(on_refusal: OnProblem, said: str) -> 
 
 @pytest.mark.parametrize("actor", [Actor.AGENT, Actor.DIALPLAN])
 def test_somebody_else_can_withdraw_for_the_caller_in_a_pause(actor: Actor) -> None:
-    _, commands = with_agent(PAUSE, MUTED, replace(WITHDRAW, by=By(actor)))
+    _, commands = with_agent(PAUSE, MUTED, replace(WITHDRAW, by=AskedBy(actor)))
     assert withdrew(actor=actor) in commands
 
 
@@ -141,10 +141,10 @@ def test_a_start_that_waits_for_somebody_to_be_told_is_withdrawn_as_well() -> No
 
 
 DELETE = {"on_withdrawal": OnWithdrawal.DELETE, "on_join": OnJoin.CONTINUE}
-TWO_SEGMENTS: tuple[Event, ...] = (
+TWO_SEGMENTS: tuple[CallEvent, ...] = (
     company(2_700, OTHER),
     MixMonitorStarted(2_800),
-    Judged(RECORDING, WHOLE),
+    RecordingJudged(RECORDING, WHOLE),
 )
 REMOVED = SpoolRemoved(RECORDING, 2)
 REMOVED_ROW = row(Kind.SPOOL_REMOVED, files=2)
@@ -152,33 +152,37 @@ REMOVED_ROW = row(Kind.SPOOL_REMOVED, files=2)
 
 def test_what_is_in_the_vault_is_deleted_behind_the_row() -> None:
     call, commands = with_agent(*TWO_SEGMENTS, REMOVED, WITHDRAW, **DELETE)
-    removing = (Commit(), RemoveRecording(RECORDING))
+    removing = (CommitCommand(), RemoveRecording(RECORDING))
     end = stopped(StopReason.WITHDRAWN, Status.REFUSED, NEXT_RECORDING)
     assert commands == (*end, withdrew("delete"), *removing)
     call, commands = told(call, RecordingRemoved(RECORDING, gone=True))
     assert commands == (row(Kind.RECORDING_REMOVED),)
     assert told(call, RecordingRemoved(RECORDING, gone=True)) == (call, ())
-    call, _ = told(call, CaptureStopped(NEXT_RECORDING, 3_020), Judged(NEXT_RECORDING, WHOLE))
+    call, _ = told(
+        call, CaptureStopped(NEXT_RECORDING, 3_020), RecordingJudged(NEXT_RECORDING, WHOLE)
+    )
     call, commands = told(call, SpoolRemoved(NEXT_RECORDING, 2))
-    assert commands[1:] == (Commit(), RemoveRecording(NEXT_RECORDING))
+    assert commands[1:] == (CommitCommand(), RemoveRecording(NEXT_RECORDING))
     _, commands = told(call, GONE, RecordingRemoved(NEXT_RECORDING, gone=False))
     assert commands[0] == anomaly("RECORDING_NOT_REMOVED", recording=NEXT_RECORDING)
 
 
 @pytest.mark.parametrize("taken_in", [REMOVED, SpoolKept(RECORDING)])
-def test_what_is_being_taken_in_is_deleted_once_when_it_has_been(taken_in: Event) -> None:
+def test_what_is_being_taken_in_is_deleted_once_when_it_has_been(taken_in: CallEvent) -> None:
     call, commands = with_agent(*TWO_SEGMENTS, WITHDRAW, **DELETE)
     assert not [command for command in commands if isinstance(command, RemoveRecording)]
     _, (_, *rest) = told(call, taken_in)
-    assert rest == [Commit(), RemoveRecording(RECORDING)]
+    assert rest == [CommitCommand(), RemoveRecording(RECORDING)]
 
 
 @pytest.mark.parametrize(("earlier", "stays"), [("keep", True), ("hold", True), ("delete", False)])
 def test_what_cannot_be_judged_stays_unless_it_must_go(earlier: str, stays: bool) -> None:
     call, _ = with_agent(WITHDRAW, CONFIRMED, on_withdrawal=OnWithdrawal(earlier))
-    _, commands = told(call, Judged(RECORDING, UNJUDGED))
+    _, commands = told(call, RecordingJudged(RECORDING, UNJUDGED))
     unjudged = row(Kind.RECORDING_UNJUDGED, expected=None, problem="NOT_PCM")
-    assert commands == ((unjudged,) if stays else (unjudged, Commit(), RemoveSpooled(RECORDING)))
+    assert commands == (
+        (unjudged,) if stays else (unjudged, CommitCommand(), RemoveSpooled(RECORDING))
+    )
 
 
 def test_what_cannot_be_deleted_because_its_row_was_refused_stays() -> None:

@@ -12,7 +12,7 @@ from asterisk_compliance.domain.call.commands import (
     AppendRow,
     CancelSegment,
     Command,
-    Commit,
+    CommitCommand,
     FollowAgain,
     Forget,
     Judge,
@@ -29,20 +29,33 @@ from asterisk_compliance.domain.call.events import (
     CaptureGoesOn,
     CaptureStopped,
     ChannelGone,
-    Entry,
+    EntryWire,
     FileAppeared,
     FileGrew,
-    Judged,
     Leg,
     LookedAway,
     MuteChanged,
+    RecordingJudged,
     SpoolRemoved,
     Unbridged,
 )
-from asterisk_compliance.domain.call.participants import Cover, Peer
-from asterisk_compliance.domain.call.recovery import NOT_SEEN, Clock, SetBack, finish, follow_again
-from asterisk_compliance.domain.call.replay import Left, Remembered
-from asterisk_compliance.domain.call.state import SLIP_BEFORE_MS, Call, Phase, Segment, Slip, Wiring
+from asterisk_compliance.domain.call.participants import CoverageBasis, Participant
+from asterisk_compliance.domain.call.recovery import (
+    NOT_SEEN,
+    Clock,
+    ClockSetBack,
+    finish,
+    follow_again,
+)
+from asterisk_compliance.domain.call.replay import Left, ReplayedCall
+from asterisk_compliance.domain.call.state import (
+    SLIP_BEFORE_MS,
+    Call,
+    CallPhase,
+    DialplanWiring,
+    Segment,
+    UnmutedSpan,
+)
 from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.call.transitions.capture import SLIP_AFTER_MS
 from asterisk_compliance.domain.policy.notice import AgentConsent, CaptureFrom, OnJoin, Policy
@@ -50,10 +63,10 @@ from asterisk_compliance.domain.purposes import PurposeCode
 from asterisk_compliance.domain.recording.verdict import (
     Blank,
     Capture,
+    CaptureOutcome,
     Expected,
-    Outcome,
+    RecordingVerdict,
     Tracks,
-    Verdict,
 )
 from asterisk_compliance.ids import ChannelId, party_id, playback_id, recording_id
 from domain.leg_traces import company, with_agent
@@ -66,7 +79,7 @@ AGENT, FRIEND = ChannelId("1700000001.1"), ChannelId("1700000001.2")
 ALLOWED = Decision(
     Status.ALLOWED, Reason.NOTICE_COMPLETED, (PurposeCode("SERVICE"),), "standard/1/en"
 )
-TERMS, WIRED = policy(), Wiring()
+TERMS, WIRED = policy(), DialplanWiring()
 NOW = Clock(at_ms=50_000, unix_ms=1_700_000_100_000)
 UNSEEN_MS = 4_000
 EVER_MS = 10_000_000_000
@@ -77,12 +90,12 @@ LATE = AppendRow(
 BOTH_FILES = 2
 
 
-def known(**changed: object) -> Remembered:
+def known(**changed: object) -> ReplayedCall:
     """A call that was recorded, in company with its agent."""
     values: dict[str, object] = {
         "id": CALL,
         "channel": CHANNEL,
-        "entry": Entry.ARI,
+        "entry": EntryWire.ARI,
         "linkedid": CHANNEL,
         "decision": ALLOWED,
         "recordings": {ONE: Left.RUNNING},
@@ -91,11 +104,11 @@ def known(**changed: object) -> Remembered:
         "controller": frozenset({AGENT}),
         "parties": 2,
     }
-    return Remembered(**{**values, **changed})  # type: ignore[arg-type]
+    return ReplayedCall(**{**values, **changed})  # type: ignore[arg-type]
 
 
 def followed(
-    left: Remembered, terms: Policy | None = TERMS, wiring: Wiring = WIRED
+    left: ReplayedCall, terms: Policy | None = TERMS, wiring: DialplanWiring = WIRED
 ) -> tuple[Call, tuple[Command, ...]]:
     return follow_again(left, terms, limits=LIMITS, wiring=wiring, now=NOW, unseen_ms=UNSEEN_MS)
 
@@ -110,16 +123,18 @@ def unseen_end(*blanks: Blank, since_ms: int = UNSEEN_MS) -> Expected:
     return Expected(None, blanks=(others, *blanks), asked_unix_ms=NOW.unix_ms)
 
 
-def gap(until_ms: int = 0, ago_ms: int = UNSEEN_MS) -> Slip:
+def gap(until_ms: int = 0, ago_ms: int = UNSEEN_MS) -> UnmutedSpan:
     """What nobody saw who is there, on the clock of the file."""
-    return Slip(until_ms - ago_ms - SLIP_BEFORE_MS, until_ms + SLIP_AFTER_MS, Tracks.OTHERS)
+    return UnmutedSpan(until_ms - ago_ms - SLIP_BEFORE_MS, until_ms + SLIP_AFTER_MS, Tracks.OTHERS)
 
 
 def kinds(commands: tuple[Command, ...]) -> list[Kind]:
     return [one.kind for one in commands if isinstance(one, AppendRow)]
 
 
-def looked(call: Call, *peers: Peer, at_ms: int = NOW.at_ms) -> tuple[Call, tuple[Command, ...]]:
+def looked(
+    call: Call, *peers: Participant, at_ms: int = NOW.at_ms
+) -> tuple[Call, tuple[Command, ...]]:
     """ARI says who is there."""
     return told(call, Bridged(at_ms), company(at_ms, *peers))
 
@@ -134,7 +149,7 @@ def ago(ms: int) -> int:
 def test_a_recording_that_runs_goes_on() -> None:
     call, commands = followed(known())
     assert commands == (FOLLOWED, FollowAgain(), SetMute(Mute.NONE))
-    assert (call.phase, call.capture, call.recording) == (Phase.DIALPLAN, Capture.STARTED, ONE)
+    assert (call.phase, call.capture, call.recording) == (CallPhase.DIALPLAN, Capture.STARTED, ONE)
     assert (call.decision, call.capture_runs, call.parties) == (ALLOWED, True, 2)
     assert call.wording is not None
     assert call.wording.language == "en"
@@ -146,21 +161,21 @@ def test_no_life_uses_the_playbacks_of_another() -> None:
 
 
 def test_whom_the_log_knows_is_no_newcomer() -> None:
-    call, commands = looked(followed(known())[0], Peer(AGENT))
+    call, commands = looked(followed(known())[0], Participant(AGENT))
     assert commands == ()
     assert call.company.uncovered == ()
     assert call.company.has_controller
 
 
 def test_how_long_it_must_be_is_not_known_any_more() -> None:
-    call, _ = looked(followed(known())[0], Peer(AGENT))
+    call, _ = looked(followed(known())[0], Participant(AGENT))
     _, commands = told(call, ChannelGone(60_000))
     blank = Blank(10_000 + UNSEEN_MS + SLIP_BEFORE_MS, 10_000 - SLIP_AFTER_MS, Tracks.OTHERS)
     assert commands[-1] == Judge(ONE, Expected(None, blanks=(blank,)))
 
 
 def test_where_staff_is_listed_only_staff_is_the_controller() -> None:
-    listed = Wiring(staff_known=True)
+    listed = DialplanWiring(staff_known=True)
     both = {"covered": frozenset({AGENT, FRIEND})}
     assert followed(known(**both), wiring=listed)[0].company.controller == {AGENT}
     assert followed(known(**both))[0].company.controller == {AGENT, FRIEND}
@@ -177,8 +192,8 @@ def test_what_was_muted_stays_so_until_it_is_known_who_is_there() -> None:
     call, commands = followed(known(mute=Mute.OTHERS))
     assert commands[-1] == SetMute(Mute.OTHERS)
     assert call.transfer_seen
-    _, commands = looked(call, Peer(AGENT))
-    assert [type(one) for one in commands] == [AppendRow, Commit, SetMute]
+    _, commands = looked(call, Participant(AGENT))
+    assert [type(one) for one in commands] == [AppendRow, CommitCommand, SetMute]
 
 
 def test_what_was_told_to_stop_is_told_again_and_keeps_nothing_since() -> None:
@@ -205,7 +220,7 @@ def test_what_was_asked_for_begins_yet() -> None:
 
 def test_what_began_unseen_while_it_must_not_is_blanked_from_its_beginning() -> None:
     call, _ = followed(known(recordings={ONE: Left.REQUESTED}))
-    call, _ = looked(call, Peer(AGENT), Peer(FRIEND))
+    call, _ = looked(call, Participant(AGENT), Participant(FRIEND))
     call, _ = told(call, FileAppeared(ONE, 50_000), MuteChanged(Mute.OTHERS, 50_100))
     (slip,) = call.segment.slips
     assert slip.from_ms == -UNSEEN_MS - SLIP_BEFORE_MS
@@ -215,7 +230,7 @@ def test_what_began_unseen_while_it_must_not_is_blanked_from_its_beginning() -> 
 def test_a_tainted_recording_keeps_nothing_of_the_others_until_now(capture: CaptureFrom) -> None:
     call, _ = followed(known(tainted={ONE: ago(9_000)}), policy(capture))
     file_ms = 50_000 if capture is CaptureFrom.NOTICE else 0
-    slip = Slip(file_ms - 9_000 - SLIP_BEFORE_MS, file_ms + SLIP_AFTER_MS, Tracks.OTHERS)
+    slip = UnmutedSpan(file_ms - 9_000 - SLIP_BEFORE_MS, file_ms + SLIP_AFTER_MS, Tracks.OTHERS)
     assert call.segment.slips == (slip,)
 
 
@@ -231,14 +246,14 @@ def test_a_recording_of_the_told_party_alone_stays_one() -> None:
 def test_a_company_that_changed_begins_anew_or_is_doubted() -> None:
     changed = {"changed_at_ms": ago(3_000)}
     call, _ = followed(known(**changed))
-    _, commands = looked(call, Peer(AGENT))
+    _, commands = looked(call, Participant(AGENT))
     assert [type(one).__name__ for one in commands] == [
         "AppendRow",
         "Commit",
         "StartSegment",
         "SetDeadline",
     ]
-    call, _ = followed(known(**changed), wiring=Wiring(segments=False))
+    call, _ = followed(known(**changed), wiring=DialplanWiring(segments=False))
     assert (call.heal_due, call.segment.doubtful_since_ms) == (False, -3_000)
 
 
@@ -290,7 +305,7 @@ def test_nothing_is_kept_of_a_segment_that_nobody_could_mute(
 ) -> None:
     call, _ = followed(known(**COMING, **changed))
     assert call.coming is not None
-    assert call.coming.slips == (Slip(-EVER_MS - SLIP_BEFORE_MS, SLIP_AFTER_MS, tracks),)
+    assert call.coming.slips == (UnmutedSpan(-EVER_MS - SLIP_BEFORE_MS, SLIP_AFTER_MS, tracks),)
 
 
 def test_agents_without_consent_may_have_been_in_a_segment_that_nobody_muted() -> None:
@@ -304,7 +319,9 @@ def test_a_segment_that_comes_is_tainted_like_the_one_that_runs() -> None:
     call, _ = followed(known(**COMING, tainted={TWO: ago(2_000)}))
     assert call.coming is not None
     assert call.segment.slips == ()
-    assert call.coming.slips == (Slip(-2_000 - SLIP_BEFORE_MS, SLIP_AFTER_MS, Tracks.OTHERS),)
+    assert call.coming.slips == (
+        UnmutedSpan(-2_000 - SLIP_BEFORE_MS, SLIP_AFTER_MS, Tracks.OTHERS),
+    )
 
 
 def test_a_segment_that_was_taken_back_is_taken_back_again() -> None:
@@ -324,7 +341,11 @@ def test_every_other_recording_is_dealt_with_where_it_was_left() -> None:
     call, commands = followed(known(recordings=left, running=THREE))
     assert commands[1:4] == (FollowAgain(), RemoveSpooled(ONE), Judge(TWO, unseen_end()))
     assert call.closing == {ONE, TWO}
-    call, _ = told(call, SpoolRemoved(ONE, BOTH_FILES), Judged(TWO, Verdict(Outcome.CLOSED)))
+    call, _ = told(
+        call,
+        SpoolRemoved(ONE, BOTH_FILES),
+        RecordingJudged(TWO, RecordingVerdict(CaptureOutcome.CLOSED)),
+    )
     assert call.closing == {TWO}
 
 
@@ -341,7 +362,7 @@ def test_a_withdrawal_removes_what_is_left_of_what_it_should() -> None:
 
 def test_a_clock_that_was_set_back_taints_no_recording() -> None:
     """Whoever was told all the time is kept, also in the hour that the clock shows twice."""
-    now = replace(NOW, set_back=(SetBack(NOW.unix_ms, 3_600_000),))
+    now = replace(NOW, set_back=(ClockSetBack(NOW.unix_ms, 3_600_000),))
     _, commands = finish(known(), limits=LIMITS, now=now, unseen_ms=0)
     (judge,) = (one for one in commands if isinstance(one, Judge))
     assert [blank.from_end_ms for blank in judge.expected.blanks] == [SLIP_BEFORE_MS]
@@ -395,12 +416,12 @@ def test_without_its_policy_a_recording_ends() -> None:
         FollowAgain(),
         StopCapture(ONE),
     )
-    call, commands = looked(call, Peer(AGENT), Peer(FRIEND))
+    call, commands = looked(call, Participant(AGENT), Participant(FRIEND))
     assert commands == ()
     call, commands = told(call, CaptureStopped(ONE, 50_300))
     blank = Blank(UNSEEN_MS + 300 + SLIP_BEFORE_MS, 0, Tracks.OTHERS)
     assert commands == (Judge(ONE, Expected(None, blanks=(blank,))),)
-    _, (closed, *_) = told(call, Judged(ONE, Verdict(Outcome.CLOSED)))
+    _, (closed, *_) = told(call, RecordingJudged(ONE, RecordingVerdict(CaptureOutcome.CLOSED)))
     assert isinstance(closed, AppendRow)
     assert closed.detail["purposes"] == ("SERVICE",)
 
@@ -445,7 +466,7 @@ def test_a_recording_without_its_policy_that_does_not_stop_is_blanked_by_the_wal
 
 
 def test_who_is_there_uncovered_may_have_been_there_all_the_time() -> None:
-    call, commands = looked(followed(known())[0], Peer(AGENT), Peer(FRIEND))
+    call, commands = looked(followed(known())[0], Participant(AGENT), Participant(FRIEND))
     assert call.segment.slipping_since_ms == -UNSEEN_MS
     joined, mute, paused, *_ = commands
     detail = {
@@ -463,19 +484,21 @@ def test_who_is_there_uncovered_may_have_been_there_all_the_time() -> None:
 
 def test_an_agent_without_consent_may_have_been_there_all_the_time() -> None:
     terms = replace(policy(), agent_consent=AgentConsent.REQUIRED)
-    call, _ = looked(followed(known(), terms)[0], Peer(AGENT))
+    call, _ = looked(followed(known(), terms)[0], Participant(AGENT))
     assert call.segment.slipping_since_ms == -UNSEEN_MS
 
 
 def test_nothing_of_the_others_is_blanked_where_it_is_not_captured() -> None:
     terms = replace(policy(), agent_consent=AgentConsent.REQUIRED)
     left = known(told_only=frozenset({ONE}))
-    call, _ = looked(followed(left, terms)[0], Peer(AGENT))
+    call, _ = looked(followed(left, terms)[0], Participant(AGENT))
     assert call.segment.slipping_since_ms is None
 
 
 def test_whoever_is_there_now_somebody_else_may_have_come_and_left() -> None:
-    call, commands = looked(followed(known())[0], Peer(AGENT), Peer(FRIEND, Cover.TOLD))
+    call, commands = looked(
+        followed(known())[0], Participant(AGENT), Participant(FRIEND, CoverageBasis.TOLD)
+    )
     assert call.segment.slipping_since_ms is None
     assert call.segment.slips == (gap(),)
     assert Kind.CALL_FOLLOWED not in kinds(commands), "that has its row already"
@@ -485,9 +508,11 @@ def test_who_was_told_late_was_told_all() -> None:
     """A process that stood still: nobody came and left without its being told."""
     call, _ = with_agent(LookedAway(6_000))
     assert (call.unseen_since_ms, call.blind_since_ms) == (6_000, None)
-    call, commands = told(call, company(9_000, Peer(AGENT)))
+    call, commands = told(call, company(9_000, Participant(AGENT)))
     assert (call.segment.slips, call.unseen_since_ms, commands) == ((), None, ())
-    call, _ = told(call, LookedAway(10_000), company(12_000, Peer(AGENT), Peer(FRIEND)))
+    call, _ = told(
+        call, LookedAway(10_000), company(12_000, Participant(AGENT), Participant(FRIEND))
+    )
     assert call.segment.slipping_since_ms == 8_000, "the call was bridged at 2,000"
 
 
@@ -498,21 +523,21 @@ def test_what_lies_before_is_blanked_wider_where_the_file_may_have_stood_still(
     capture: CaptureFrom, wider_ms: int
 ) -> None:
     call, _ = with_agent(capture=capture)
-    slip = Slip(1_000, 1_500, Tracks.OTHERS)
+    slip = UnmutedSpan(1_000, 1_500, Tracks.OTHERS)
     call = replace(call, segment=replace(call.segment, slips=(slip,), slipping_since_ms=2_000))
-    call, _ = told(call, LookedAway(6_000), company(9_000, Peer(AGENT)))
+    call, _ = told(call, LookedAway(6_000), company(9_000, Participant(AGENT)))
     segment: Segment = call.segment
-    assert segment.slips[0] == Slip(1_000, 1_500 + wider_ms, Tracks.OTHERS)
+    assert segment.slips[0] == UnmutedSpan(1_000, 1_500 + wider_ms, Tracks.OTHERS)
     assert segment.partly_seen == (wider_ms > 0), "how long the file must be"
 
 
 def test_a_file_that_was_not_seen_to_go_on_may_have_gone_on() -> None:
     call, _ = with_agent(Unbridged(5_000))
-    slip = Slip(1_000, 1_500, Tracks.OTHERS)
+    slip = UnmutedSpan(1_000, 1_500, Tracks.OTHERS)
     call = replace(call, segment=replace(call.segment, slips=(slip,), slipping_since_ms=2_000))
-    call, _ = told(call, LookedAway(6_000), Bridged(9_000), company(9_000, Peer(AGENT)))
+    call, _ = told(call, LookedAway(6_000), Bridged(9_000), company(9_000, Participant(AGENT)))
     segment: Segment = call.segment
-    assert segment.slips[0] == Slip(1_000 - 3_000, 1_500 + 3_000, Tracks.OTHERS)
+    assert segment.slips[0] == UnmutedSpan(1_000 - 3_000, 1_500 + 3_000, Tracks.OTHERS)
     assert segment.slipping_since_ms == 2_000 - 3_000
 
 
@@ -521,40 +546,40 @@ def test_what_was_heard_of_late_may_have_been_so_since_we_looked_away(
     open_since_ms: int | None,
 ) -> None:
     call, _ = with_agent(capture=CaptureFrom.NOTICE)
-    slip = Slip(7_000, 7_500, Tracks.OTHERS)
+    slip = UnmutedSpan(7_000, 7_500, Tracks.OTHERS)
     segment = replace(call.segment, slips=(slip,), slipping_since_ms=open_since_ms)
     call = replace(call, segment=segment)
-    call, _ = told(call, LookedAway(6_000), company(9_000, Peer(AGENT)))
-    assert call.segment.slips[0] == Slip(6_000, 7_500, Tracks.OTHERS)
+    call, _ = told(call, LookedAway(6_000), company(9_000, Participant(AGENT)))
+    assert call.segment.slips[0] == UnmutedSpan(6_000, 7_500, Tracks.OTHERS)
     assert call.segment.slipping_since_ms == (open_since_ms and 6_000)
 
 
 def test_of_a_call_that_nobody_told_of_all_others_are_lost_for_that_time() -> None:
     call, _ = with_agent(LookedAway(6_000, blind=True), LookedAway(7_000, blind=True))
-    call, commands = told(call, company(9_000, Peer(AGENT)))
+    call, commands = told(call, company(9_000, Participant(AGENT)))
     assert call.segment.slips == (gap(7_000, 3_000),), "the call was bridged at 2,000"
     assert commands == (AppendRow(Kind.CALL_FOLLOWED, {"unseen_ms": 3_000}),)
     assert (call.unseen_since_ms, call.blind_since_ms) == (None, None)
-    _, commands = told(call, company(9_500, Peer(AGENT)))
+    _, commands = told(call, company(9_500, Participant(AGENT)))
     assert commands == ()
 
 
 def test_what_was_told_late_may_be_longer_ago_than_what_was_not_told() -> None:
     call, _ = with_agent(LookedAway(5_000), LookedAway(8_000, blind=True))
     assert (call.unseen_since_ms, call.blind_since_ms) == (5_000, 8_000)
-    call, _ = told(call, company(9_000, Peer(AGENT)))
+    call, _ = told(call, company(9_000, Participant(AGENT)))
     assert call.segment.slips == (gap(7_000, 1_000),)
 
 
 def test_who_was_there_before_does_not_tell_who_came_since() -> None:
     call, _ = with_agent(LookedAway(6_000, blind=True))
-    call, commands = told(call, company(5_900, Peer(AGENT)))
+    call, commands = told(call, company(5_900, Participant(AGENT)))
     assert (call.segment.slips, call.blind_since_ms, commands) == ((), 6_000, ())
 
 
 def test_who_is_there_uncovered_after_nobody_told_is_not_kept_on() -> None:
     call, _ = with_agent(LookedAway(6_000, blind=True))
-    call, commands = told(call, company(9_000, Peer(AGENT), Peer(FRIEND)))
+    call, commands = told(call, company(9_000, Participant(AGENT), Participant(FRIEND)))
     assert call.segment.slipping_since_ms == 4_000
     assert kinds(commands)[:2] == [Kind.CALL_FOLLOWED, Kind.PARTY_JOINED]
 
@@ -564,7 +589,7 @@ def test_a_recording_that_ends_while_nobody_tells_keeps_no_others_of_that_time(
     others: bool,
 ) -> None:
     call, _ = with_agent(capture=CaptureFrom.NOTICE)
-    slip = Slip(3_000, 3_500, Tracks.BOTH)
+    slip = UnmutedSpan(3_000, 3_500, Tracks.BOTH)
     call = replace(call, segment=replace(call.segment, others=others, slips=(slip,)))
     _, commands = told(call, LookedAway(6_000, blind=True), ChannelGone(9_000))
     (ended,) = (one for one in commands if isinstance(one, AppendRow))
@@ -585,19 +610,19 @@ def test_a_segment_that_is_followed_by_another_keeps_no_others_of_that_time() ->
 def test_a_notice_that_nobody_told_of_ends_in_a_call_that_is_seen() -> None:
     call, _ = told(arrived(), LookedAway(500, blind=True), company(900))
     assert (call.unseen_since_ms, call.blind_since_ms, call.early) == (None, None, None)
-    call, _ = told(call, LookedAway(1_500, blind=True), company(1_200, Peer(AGENT)))
+    call, _ = told(call, LookedAway(1_500, blind=True), company(1_200, Participant(AGENT)))
     assert call.blind_since_ms == 1_500
 
 
 def test_a_call_without_a_capture_has_nothing_to_blank() -> None:
     call, _ = followed(known(**NOTHING))
-    call, _ = looked(call, Peer(AGENT), Peer(FRIEND))
+    call, _ = looked(call, Participant(AGENT), Participant(FRIEND))
     assert (call.segment.slips, call.segment.slipping_since_ms) == ((), None)
 
 
 def test_who_joins_a_call_whose_policy_changed_ends_the_recording() -> None:
     terms = replace(policy(), on_join=OnJoin.STOP)
-    _, commands = looked(followed(known(), terms)[0], Peer(AGENT), Peer(FRIEND))
+    _, commands = looked(followed(known(), terms)[0], Participant(AGENT), Participant(FRIEND))
     assert StopCapture(ONE) in commands
 
 
@@ -607,7 +632,7 @@ def test_who_joins_a_call_whose_policy_changed_ends_the_recording() -> None:
 def test_a_call_that_left_nothing_is_over() -> None:
     call, commands = finished(**NOTHING)
     assert commands == (LATE, Forget())
-    assert call.phase is Phase.OVER
+    assert call.phase is CallPhase.OVER
 
 
 def test_a_call_that_nobody_decided_was_not_recorded() -> None:
@@ -628,10 +653,14 @@ def test_what_it_left_is_taken_in_and_then_it_is_over() -> None:
         Judge(TWO, unseen_end()),
         Judge(THREE, unseen_end()),
     )
-    assert (call.phase, call.closing) == (Phase.CLOSING, {ONE, TWO, THREE})
-    call, _ = told(call, SpoolRemoved(ONE, BOTH_FILES), Judged(TWO, Verdict(Outcome.MISSING)))
-    call, commands = told(call, Judged(THREE, Verdict(Outcome.MISSING)))
-    assert (call.phase, commands[-1]) == (Phase.OVER, Forget())
+    assert (call.phase, call.closing) == (CallPhase.CLOSING, {ONE, TWO, THREE})
+    call, _ = told(
+        call,
+        SpoolRemoved(ONE, BOTH_FILES),
+        RecordingJudged(TWO, RecordingVerdict(CaptureOutcome.MISSING)),
+    )
+    call, commands = told(call, RecordingJudged(THREE, RecordingVerdict(CaptureOutcome.MISSING)))
+    assert (call.phase, commands[-1]) == (CallPhase.OVER, Forget())
 
 
 def test_nothing_is_kept_of_whom_it_should_not_keep() -> None:

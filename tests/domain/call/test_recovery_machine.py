@@ -14,9 +14,9 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.call import replay as memory
-from asterisk_compliance.domain.call.participants import Peer
+from asterisk_compliance.domain.call.participants import Participant
 from asterisk_compliance.domain.call.replay import Left
-from asterisk_compliance.domain.call.state import Phase
+from asterisk_compliance.domain.call.state import CallPhase
 from asterisk_compliance.ids import ChannelId
 from domain.call.test_legs_machine import AnyLegs
 from domain.simulated_choices import Peril
@@ -38,9 +38,9 @@ class AnyDeath(AnyLegs):
         self.prompt_rows.start()
         self.world: Mortal = Mortal()
         self.half_done = False
-        self.known: dict[ChannelId, Peer] = {}
+        self.known: dict[ChannelId, Participant] = {}
 
-    def anybody(self) -> st.SearchStrategy[Peer]:
+    def anybody(self) -> st.SearchStrategy[Participant]:
         """Nobody is another when he comes again."""
         return super().anybody().map(lambda peer: self.known.setdefault(peer.channel, peer))
 
@@ -115,7 +115,7 @@ class AnyDeath(AnyLegs):
     def what_the_log_says_is_so(self) -> None:
         """At rest. Where it cannot know, it says less."""
         call, world = self.world.call, self.world
-        if call is None or world.inbox or self.half_done or call.phase is Phase.OVER:
+        if call is None or world.inbox or self.half_done or call.phase is CallPhase.OVER:
             return
         known = world.remembered()
         assert known.channel == call.channel
@@ -159,7 +159,7 @@ class AnyDeath(AnyLegs):
             world.hang_up()
         world.tell_all()
         self.no_rule_is_broken()
-        assert world.call.phase is Phase.OVER, "a call that never ends"
+        assert world.call.phase is CallPhase.OVER, "a call that never ends"
         assert len(world.decisions()) == 1, "a call with another number of decisions than one"
         unjudged = world.recorder.files.keys() - set(world.recorder.judged)
         assert not unjudged, f"nobody judged {unjudged}"

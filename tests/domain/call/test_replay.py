@@ -7,8 +7,8 @@ import pytest
 from asterisk_compliance.domain.audit.rows import Actor, Detail, Kind
 from asterisk_compliance.domain.call.commands import AppendRow, Mute
 from asterisk_compliance.domain.call.decision import Decision, Reason, Status
-from asterisk_compliance.domain.call.events import Entry, Leg
-from asterisk_compliance.domain.call.replay import ROW_LATE_MS, Left, Remembered, remember
+from asterisk_compliance.domain.call.events import EntryWire, Leg
+from asterisk_compliance.domain.call.replay import ROW_LATE_MS, Left, ReplayedCall, replay_call
 from asterisk_compliance.domain.purposes import PurposeCode
 from asterisk_compliance.ids import ChannelId, party_id, recording_id
 from domain.simulated_death import UNIX_MS, stored
@@ -59,9 +59,9 @@ def resumed(mute: Mute, actor: str = Actor.SERVICE) -> AppendRow:
     return row(Kind.CAPTURE_RESUMED, actor, recording=ONE, mute=mute)
 
 
-def known(*rows: AppendRow) -> Remembered:
+def known(*rows: AppendRow) -> ReplayedCall:
     """Row n was written n seconds after the first."""
-    found = remember(stored(one, 1_000 * seq, seq) for seq, one in enumerate(rows))
+    found = replay_call(stored(one, 1_000 * seq, seq) for seq, one in enumerate(rows))
     assert found is not None
     return found
 
@@ -80,7 +80,12 @@ def since(seq: int) -> int:
 
 def test_an_arrival_says_who_it_is() -> None:
     call = known(ARRIVED)
-    assert (call.id, call.channel, call.entry, call.leg) == (CALL, CHANNEL, Entry.ARI, Leg.CALLEE)
+    assert (call.id, call.channel, call.entry, call.leg) == (
+        CALL,
+        CHANNEL,
+        EntryWire.ARI,
+        Leg.CALLEE,
+    )
     assert (call.linkedid, call.policy, call.policy_digest) == (
         "1700000000.0",
         "inbound",
@@ -99,9 +104,9 @@ def test_what_a_synthetic_call_left_goes(detail: dict[str, Detail], erases: bool
 @pytest.mark.parametrize("without", [{"channel": ""}, {"entry": "carrier pigeon"}])
 def test_without_its_arrival_nothing_is_known(without: dict[str, str]) -> None:
     strange = replace(ARRIVED, detail={**ARRIVED.detail, **without})
-    assert remember([]) is None
-    assert remember([stored(DECIDED, 0, 0)]) is None
-    assert remember([stored(strange, 0, 0), stored(DECIDED, 0, 1)]) is None
+    assert replay_call([]) is None
+    assert replay_call([stored(DECIDED, 0, 0)]) is None
+    assert replay_call([stored(strange, 0, 0), stored(DECIDED, 0, 1)]) is None
 
 
 def test_a_decision_is_known_with_what_it_binds() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from asterisk_compliance.domain.dialplan.checker import check
 from asterisk_compliance.domain.dialplan.config_lines import statements
-from asterisk_compliance.domain.dialplan.model import Dialplan, Step, plan_of
+from asterisk_compliance.domain.dialplan.model import Dialplan, Priority, plan_of
 from asterisk_compliance.domain.dialplan.show_output import shown_plan
 from domain.checked_dialplan import TOLD, brief, plan, site
 
@@ -76,20 +76,20 @@ class Call:
     told: bool = False
     allowed: bool = False
     status: str = ""
-    frames: list[Step | None] = field(default_factory=list)
-    recorded: set[tuple[Step, str]] = field(default_factory=set)
+    frames: list[Priority | None] = field(default_factory=list)
+    recorded: set[tuple[Priority, str]] = field(default_factory=set)
 
-    def at(self, context: str, exten: str, priority: int = 1) -> Step | None:
+    def at(self, context: str, exten: str, priority: int = 1) -> Priority | None:
         home = self.made.contexts[context].extens.get((exten, None))
         return home.steps.get(priority) if home else None
 
-    def run(self, step: Step | None) -> None:
+    def run(self, step: Priority | None) -> None:
         for _ in range(LONGEST):
             if step is None:
                 return
             step = self.execute(step, step.app, step.data)
 
-    def execute(self, step: Step, app: str, data: str) -> Step | None:
+    def execute(self, step: Priority, app: str, data: str) -> Priority | None:
         """What a priority does; the next one."""
         behind = self.at(step.context, step.exten, step.priority + 1)
         if app in {"ExecIf", "GotoIf", "GosubIf"}:
@@ -110,7 +110,7 @@ class Call:
         self.do(step, app, data)
         return behind
 
-    def do(self, step: Step, app: str, data: str) -> None:
+    def do(self, step: Priority, app: str, data: str) -> None:
         """What does not change where the call goes on."""
         match app:
             case "MixMonitor":
@@ -125,12 +125,12 @@ class Call:
             case _:
                 pass
 
-    def call(self, step: Step, there: str, behind: Step | None) -> Step | None:
+    def call(self, step: Priority, there: str, behind: Priority | None) -> Priority | None:
         """A subroutine; the call ends behind it where nothing follows."""
         self.frames.append(behind)
         return self.jump(step, there)
 
-    def record(self, step: Step) -> None:
+    def record(self, step: Priority) -> None:
         allowed = self.allowed or self.status == "ALLOWED"
         said = UNTOLD if not self.told else TWICE if allowed else NOT_ASKED
         self.recorded.add((step, said))
@@ -143,7 +143,7 @@ class Call:
             leg.recorded = self.recorded
             leg.run(self.at(context, "s"))
 
-    def jump(self, step: Step, written: str) -> Step | None:
+    def jump(self, step: Priority, written: str) -> Priority | None:
         exten, *_ = parts = written.split(",")
         if len(parts) == 2:
             return self.at(step.context, exten)

@@ -9,33 +9,33 @@ import pytest
 
 from asterisk_compliance.app.dialplan.rendering import ASKED, TEMPLATE
 from asterisk_compliance.domain.dialplan.expectations import OURS
-from asterisk_compliance.domain.dialplan.findings import REMEDIES, FindingId, severity_of
+from asterisk_compliance.domain.dialplan.findings import REMEDIES, DialplanFindingId, severity_of
 from asterisk_compliance.shipped import catalogue
 from domain.checked_dialplan import TOLD, brief, call, found, ids
 from domain.dialplan_cases import CASES, TELEPHONE, Case
 
-IN_FILES = {FindingId.INCLUDE_MISSING, FindingId.NOT_READ}
+IN_FILES = {DialplanFindingId.INCLUDE_MISSING, DialplanFindingId.NOT_READ}
 """Made where files are read (``tests/app/dialplan/test_reading.py``)."""
 
 
-def addresses(findings: list[Any], wanted: FindingId) -> list[str]:
+def addresses(findings: list[Any], wanted: DialplanFindingId) -> list[str]:
     return [one.address for one in findings if one.id is wanted]
 
 
 @pytest.mark.parametrize("one", CASES, ids=lambda one: f"{one.id.name}-{one.broken[-40:]}")
 def test_a_dialplan_that_is_broken_and_the_same_one_mended(one: Case) -> None:
-    routines = one.id is not FindingId.ROUTINE_MISSING
+    routines = one.id is not DialplanFindingId.ROUTINE_MISSING
     assert one.at in addresses(found(one.broken, routines=routines, **one.said), one.id)
     said = {} if one.mended == one.broken else one.said
     assert addresses(found(one.mended, **said), one.id) == []
 
 
 def test_every_finding_is_made_by_a_case() -> None:
-    assert {one.id for one in CASES} | IN_FILES == set(FindingId)
+    assert {one.id for one in CASES} | IN_FILES == set(DialplanFindingId)
 
 
-@pytest.mark.parametrize("one", FindingId)
-def test_every_finding_says_how_grave_it_is_and_what_to_do(one: FindingId) -> None:
+@pytest.mark.parametrize("one", DialplanFindingId)
+def test_every_finding_says_how_grave_it_is_and_what_to_do(one: DialplanFindingId) -> None:
     assert severity_of(one) in {"error", "warning", "note"}
     assert REMEDIES[one]
 
@@ -80,7 +80,7 @@ def test_without_a_configuration_no_policy_is_unknown_and_no_routine_old() -> No
 
 def test_routines_that_nothing_calls_must_be_there_too() -> None:
     (finding,) = found(call(TELEPHONE), routines=False)
-    assert (finding.id, finding.address) == (FindingId.ROUTINE_MISSING, "")
+    assert (finding.id, finding.address) == (DialplanFindingId.ROUTINE_MISSING, "")
     assert str(finding.place) == "extensions.conf:2"
     (finding,) = found("", routines=False)
     assert str(finding.place) == "extensions.conf"

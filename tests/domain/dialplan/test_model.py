@@ -6,10 +6,10 @@ import pytest
 
 from asterisk_compliance.domain.dialplan.checker import check
 from asterisk_compliance.domain.dialplan.config_lines import (
+    ConfigLine,
+    ConfigSection,
     Directive,
     Garbled,
-    Place,
-    Section,
     Setting,
     statements,
 )
@@ -67,9 +67,9 @@ def test_statements() -> None:
         ("the name of a context is not closed",),
     ]
     kinds = [type(one) for one in statements(text, "f")]
-    assert kinds == [Section] * 2 + [Directive] * 5 + [Garbled] * 2
-    assert statements("\n\nx=1", "f")[0].place == Place("f", 3)
-    assert (str(Place("f", 3)), str(Place("f", 0))) == ("f:3", "f")
+    assert kinds == [ConfigSection] * 2 + [Directive] * 5 + [Garbled] * 2
+    assert statements("\n\nx=1", "f")[0].place == ConfigLine("f", 3)
+    assert (str(ConfigLine("f", 3)), str(ConfigLine("f", 0))) == ("f:3", "f")
 
 
 def test_priorities_and_labels() -> None:
@@ -95,7 +95,7 @@ exten => 2,s,NoOp()
         ("2", 1, "", "NoOp", ""),
     ]
     assert [exten.cid for exten in made.contexts["a"].extens.values()] == [None, "03", None]
-    assert made.odd == [(Place("extensions.conf", 7), "a parenthesis is not closed")]
+    assert made.odd == [(ConfigLine("extensions.conf", 7), "a parenthesis is not closed")]
     assert HINT not in {step.priority for step in made.steps()}
 
 
@@ -155,7 +155,7 @@ exten => 5,1,NoOp(again)
 def test_globals_are_constants_and_general_is_no_context() -> None:
     made = plan("[general]\nstatic=yes\n[globals]\nA=1\nA=2", routines=False)
     assert made.constants == {"A": "2"}
-    assert made.constants_at == {"A": Place("extensions.conf", 5)}
+    assert made.constants_at == {"A": ConfigLine("extensions.conf", 5)}
     assert made.contexts == {}
 
 

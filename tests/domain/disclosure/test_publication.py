@@ -9,19 +9,19 @@ import pytest
 
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.call import machine as rules
-from asterisk_compliance.domain.call.commands import Answer, AppendRow, HandOver, Play
+from asterisk_compliance.domain.call.commands import AnswerCommand, AppendRow, HandOver, Play
 from asterisk_compliance.domain.call.decision import Next, Reason, Status
 from asterisk_compliance.domain.call.events import StartAsked
-from asterisk_compliance.domain.call.replay import remember
+from asterisk_compliance.domain.call.replay import replay_call
 from asterisk_compliance.domain.disclosure.publication import (
     NOT_PUBLISHED,
     LegalBasis,
     Publication,
-    put_up,
-    unpointed,
+    page_published_on,
+    purposes_left_out,
 )
 from asterisk_compliance.domain.policy.explanation import explain, told_by_publication
-from asterisk_compliance.domain.policy.matching import CallFacts, Direction
+from asterisk_compliance.domain.policy.matching import CallDirection, CallFacts
 from asterisk_compliance.domain.policy.notice import CaptureFrom, Consent, OnProblem, Policy, ToldBy
 from asterisk_compliance.domain.policy.rules import resolve
 from domain.simulated_death import stored
@@ -66,7 +66,7 @@ def test_the_page_of_a_day_is_the_last_one_that_was_loaded_until_then(
     days: tuple[int, ...], which: int
 ) -> None:
     pages = [(SINCE + timedelta(days=day), number) for number, day in enumerate(days)]
-    assert put_up(pages, SINCE) == which
+    assert page_published_on(pages, SINCE) == which
 
 
 @pytest.mark.parametrize("zone", [UTC, TOKYO, NEW_YORK])
@@ -128,7 +128,7 @@ def test_what_its_policy_says_of_a_notice_that_fails_happens(
 ) -> None:
     terms = told_by_page(policy(on_problem=what))
     _, commands = rules.arrive(CALL, arrival(policy=terms, published=False), LIMITS)
-    assert [c for c in commands if isinstance(c, Answer)] == [Answer()]
+    assert [c for c in commands if isinstance(c, AnswerCommand)] == [AnswerCommand()]
     (said,) = (c for c in commands if isinstance(c, Play))
     assert said.media == f"sound:/prompts/ja/{sound}"
     (handed,) = (c for c in commands if isinstance(c, HandOver))
@@ -183,7 +183,7 @@ def test_the_log_remembers_it(said: dict[str, str], remembered: ToldBy | None) -
     detail = {"status": "ALLOWED", "reason": "NOTICE_COMPLETED", **said}
     arrived = {"channel": "1795507200.1", "entry": "ari"}
     rows = (AppendRow(Kind.CALL_ARRIVED, arrived), AppendRow(Kind.DECISION, detail))
-    known = remember(stored(row, 0, seq) for seq, row in enumerate(rows))
+    known = replay_call(stored(row, 0, seq) for seq, row in enumerate(rows))
     assert known is not None
     assert known.decision is not None
     assert known.decision.told_by is remembered
@@ -208,7 +208,7 @@ def test_the_log_remembers_it(said: dict[str, str], remembered: ToldBy | None) -
 )
 def test_what_follows_is_explained_beside_the_notice(page: Publication, said: str) -> None:
     at = datetime(2026, 12, 24, tzinfo=UTC)
-    facts = CallFacts("inbound", Direction.INBOUND, at)
+    facts = CallFacts("inbound", CallDirection.INBOUND, at)
     told = told_by_publication(page, at)
     explained = explain(resolve([], facts), facts, [], notice="pointing", purposes=told)
     assert told == said
@@ -244,13 +244,17 @@ ALL_THREE = {
 def test_what_a_notice_that_points_to_the_page_must_say(
     language: str, wording: str, lacking: list[str]
 ) -> None:
-    found = unpointed(wording, language, controllers=["", "Muster GmbH"], pages=["", "muster.de"])
+    found = purposes_left_out(
+        wording, language, controllers=["", "Muster GmbH"], pages=["", "muster.de"]
+    )
     assert list(found) == lacking
 
 
 def test_a_name_and_a_phrase_of_the_site_count_in_any_width_and_case() -> None:
     wording = "録音しています。ＡＣＭＥです。目的は、録音のご案内にあります。"
-    assert list(unpointed(wording, "ja", controllers=["Acme"], pages=["録音のご案内"])) == []
+    assert (
+        list(purposes_left_out(wording, "ja", controllers=["Acme"], pages=["録音のご案内"])) == []
+    )
 
 
 def test_every_basis_has_a_term_of_its_own() -> None:

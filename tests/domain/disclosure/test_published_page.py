@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from asterisk_compliance.domain.disclosure.published_page import (
     Controller,
-    Kept,
-    Log,
-    Page,
+    PublishedLog,
+    PublishedPage,
+    PublishedPeriod,
     PublishedPurpose,
-    Recipient,
+    PublishedRecipient,
     Requests,
     differences,
     lacking,
@@ -31,9 +31,9 @@ QUALITY = PublishedPurpose(
     dpv=(),
     basis="",
     basis_dpv="",
-    kept=Kept(needed="6 months"),
+    kept=PublishedPeriod(needed="6 months"),
 )
-WHOLE = Page(
+WHOLE = PublishedPage(
     address="https://www.example.jp/recording",
     published="2026-12-01",
     controller=Controller(name=BOTH, address=BOTH, representative={}, contact="desk"),
@@ -48,9 +48,9 @@ WHOLE = Page(
     recipients=(),
     complaints=BOTH,
     authority={},
-    log=Log(site="", fingerprint=""),
+    log=PublishedLog(site="", fingerprint=""),
 )
-ABROAD = Recipient(name=BOTH, country="US", items=BOTH, why=BOTH)
+ABROAD = PublishedRecipient(name=BOTH, country="US", items=BOTH, why=BOTH)
 
 
 # -- what it lacks -----------------------------------------------------------------------------
@@ -78,13 +78,15 @@ JA = {"ja": "東京"}
         ),
         (replace(WHOLE, purposes=(replace(QUALITY, label=JA),)), ["purpose QUALITY.label.en"]),
         (
-            replace(WHOLE, purposes=(replace(QUALITY, kept=Kept(at_least="1 day")),)),
+            replace(WHOLE, purposes=(replace(QUALITY, kept=PublishedPeriod(at_least="1 day")),)),
             ["purpose QUALITY.retention"],
         ),
-        (replace(WHOLE, purposes=(replace(QUALITY, kept=Kept(at_most="1 year")),)), []),
+        (replace(WHOLE, purposes=(replace(QUALITY, kept=PublishedPeriod(at_most="1 year")),)), []),
     ],
 )
-def test_what_the_law_asks_for_and_nobody_says_is_named(page: Page, settings: list[str]) -> None:
+def test_what_the_law_asks_for_and_nobody_says_is_named(
+    page: PublishedPage, settings: list[str]
+) -> None:
     found = list(lacking(page, ["en"]))
     assert [name.removesuffix(".en") for name in found] == [
         name.removesuffix(".en") for name in settings
@@ -93,7 +95,7 @@ def test_what_the_law_asks_for_and_nobody_says_is_named(page: Page, settings: li
 
 
 def test_what_proves_less_without_it_is_named_too() -> None:
-    signed = replace(WHOLE, log=Log(site="", fingerprint="ab" * 32))
+    signed = replace(WHOLE, log=PublishedLog(site="", fingerprint="ab" * 32))
     assert list(unsaid(signed)) == []
     nothing = replace(WHOLE, address="", published="")
     assert [name.removeprefix("controller.") for name in unsaid(nothing)] == [

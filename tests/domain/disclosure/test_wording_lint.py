@@ -20,8 +20,8 @@ from asterisk_compliance.domain.disclosure.phrase_patterns import (
 from asterisk_compliance.domain.disclosure.wording_lint import (
     HINTS,
     LONGEST_MS,
+    LintSeverity,
     PromptKind,
-    Severity,
     lint,
 )
 from asterisk_compliance.domain.purposes import Purpose, PurposeCode
@@ -67,7 +67,9 @@ def ids(wording, language="ja", **changed):
 
 
 def errors(wording, language="ja", **changed):
-    return [code for code in ids(wording, language, **changed) if HINTS[code][0] is Severity.ERROR]
+    return [
+        code for code in ids(wording, language, **changed) if HINTS[code][0] is LintSeverity.ERROR
+    ]
 
 
 # -- the page ----------------------------------------------------------------------------------
@@ -102,7 +104,7 @@ def test_a_finding_says_what_and_what_to_do():
     (finding,) = (
         f for f in lint(GOOD["ja"], "ja", purposes=TOLD, length_ms=12_001) if f.id == "W04"
     )
-    assert finding.severity is Severity.ERROR
+    assert finding.severity is LintSeverity.ERROR
     assert finding.what == "it takes 12.0 s"
     assert "12 s" in finding.hint
 

@@ -21,8 +21,8 @@ from asterisk_compliance.domain.observation.values import (
     End,
     Ended,
     Fact,
+    InformedState,
     Recorder,
-    Told,
     Where,
 )
 from asterisk_compliance.ids import ChannelId
@@ -74,7 +74,7 @@ class Watch:
         self.facts += self.known.gone(channel, self.now)
 
     @property
-    def told(self) -> list[tuple[Told, Where | None, str]]:
+    def told(self) -> list[tuple[InformedState, Where | None, str]]:
         return [(one.told, one.where, one.notice) for one in self.facts if isinstance(one, Began)]
 
     @property
@@ -90,8 +90,8 @@ def watch() -> Watch:
     return watch
 
 
-UNTOLD = (Told.UNTOLD, None, "")
-UNKNOWN = (Told.UNKNOWN, None, "")
+UNTOLD = (InformedState.UNTOLD, None, "")
+UNKNOWN = (InformedState.UNKNOWN, None, "")
 
 
 # -- O1, O2: the notice ------------------------------------------------------------------------
@@ -100,14 +100,14 @@ UNKNOWN = (Told.UNKNOWN, None, "")
 def test_a_recording_without_a_notice_is_untold(watch):
     watch.mixes(A)
     assert watch.facts == [
-        Began(A, A, 1, MIX, bridged=False, told=Told.UNTOLD, where=None, notice="")
+        Began(A, A, 1, MIX, bridged=False, told=InformedState.UNTOLD, where=None, notice="")
     ]
 
 
 def test_one_after_the_notice_is_told(watch):
     watch.plays(A)
     watch.mixes(A)
-    assert watch.told == [(Told.TOLD, Where.CHANNEL, NOTICE)]
+    assert watch.told == [(InformedState.TOLD, Where.CHANNEL, NOTICE)]
 
 
 @pytest.mark.parametrize(
@@ -117,13 +117,13 @@ def test_one_after_the_notice_is_told(watch):
 def test_a_notice_that_was_cut_short_or_failed_is_incomplete(watch, lasts_ms, status):
     watch.plays(A, lasts_ms, status)
     watch.mixes(A)
-    assert watch.told == [(Told.INCOMPLETE, Where.CHANNEL, NOTICE)]
+    assert watch.told == [(InformedState.INCOMPLETE, Where.CHANNEL, NOTICE)]
 
 
 def test_the_length_has_a_tolerance(watch):
     watch.plays(A, LENGTH_MS - TOLERANCE_MS)
     watch.mixes(A)
-    assert watch.told == [(Told.TOLD, Where.CHANNEL, NOTICE)]
+    assert watch.told == [(InformedState.TOLD, Where.CHANNEL, NOTICE)]
 
 
 def test_a_dialplan_that_goes_on_without_a_status_has_not_played_it(watch):
@@ -132,7 +132,7 @@ def test_a_dialplan_that_goes_on_without_a_status_has_not_played_it(watch):
     watch.runs(A, "NoOp")
     watch.known.played(A, A, "PLAYBACKSTATUS", "SUCCESS", watch.now)
     watch.mixes(A)
-    assert watch.told == [(Told.INCOMPLETE, Where.CHANNEL, NOTICE)]
+    assert watch.told == [(InformedState.INCOMPLETE, Where.CHANNEL, NOTICE)]
 
 
 def test_the_status_of_another_application_is_not_this_ones(watch):
@@ -143,8 +143,8 @@ def test_the_status_of_another_application_is_not_this_ones(watch):
     watch.known.played(A, A, "BACKGROUNDSTATUS", "SUCCESS", watch.now)
     watch.facts += watch.known.started(A, A, MIX, watch.now)
     assert watch.told == [
-        (Told.DURING, Where.CHANNEL, NOTICE),
-        (Told.TOLD, Where.CHANNEL, NOTICE),
+        (InformedState.DURING, Where.CHANNEL, NOTICE),
+        (InformedState.TOLD, Where.CHANNEL, NOTICE),
     ]
 
 
@@ -164,7 +164,7 @@ def test_a_list_of_sounds_is_a_notice_if_the_site_says_so(watch):
     watch.now += 1_000
     watch.known.played(A, A, "PLAYBACKSTATUS", "SUCCESS", watch.now)
     watch.mixes(A)
-    assert watch.told == [(Told.TOLD, Where.CHANNEL, OTHER)]
+    assert watch.told == [(InformedState.TOLD, Where.CHANNEL, OTHER)]
 
 
 def test_an_application_that_can_be_paused_proves_nothing(watch):
@@ -184,7 +184,9 @@ def test_with_option_b_it_begins_in_the_bridge(watch):
     assert watch.facts == []
     watch.enters(A)
     assert watch.facts == [
-        Began(A, A, 1, MIX, bridged=True, told=Told.TOLD, where=Where.CHANNEL, notice=NOTICE)
+        Began(
+            A, A, 1, MIX, bridged=True, told=InformedState.TOLD, where=Where.CHANNEL, notice=NOTICE
+        )
     ]
     watch.now += 10
     watch.known.left(A, watch.now)
@@ -273,7 +275,10 @@ def test_a_notice_on_another_channel_counts_for_the_call(watch):
     watch.plays(B)
     watch.mixes(A)
     watch.mixes(B)
-    assert watch.told == [(Told.TOLD, Where.CALL, NOTICE), (Told.TOLD, Where.CHANNEL, NOTICE)]
+    assert watch.told == [
+        (InformedState.TOLD, Where.CALL, NOTICE),
+        (InformedState.TOLD, Where.CHANNEL, NOTICE),
+    ]
 
 
 def test_it_counts_when_that_channel_is_gone_or_comes_into_another_call(watch):
@@ -283,7 +288,7 @@ def test_it_counts_when_that_channel_is_gone_or_comes_into_another_call(watch):
     watch.hangs_up(B)
     watch.plays(C, linkedid=C)
     watch.mixes(A)
-    assert watch.told == [(Told.TOLD, Where.CALL, NOTICE)]
+    assert watch.told == [(InformedState.TOLD, Where.CALL, NOTICE)]
     moved = Watch()
     moved.call(A)
     moved.call(C)
@@ -291,7 +296,7 @@ def test_it_counts_when_that_channel_is_gone_or_comes_into_another_call(watch):
     moved.runs(A, "Dial")
     moved.enters(C)
     moved.mixes(A)
-    assert moved.told == [(Told.TOLD, Where.CALL, NOTICE)]
+    assert moved.told == [(InformedState.TOLD, Where.CALL, NOTICE)]
 
 
 def test_a_notice_of_another_call_counts_for_nobody_else(watch):
@@ -308,7 +313,10 @@ def test_while_it_plays_on_another_channel_of_the_call_it_is_during(watch):
     watch.mixes(A)
     watch.known.played(B, A, "PLAYBACKSTATUS", "SUCCESS", 10)
     watch.mixes(A)
-    assert watch.told == [(Told.DURING, Where.CALL, NOTICE), (Told.INCOMPLETE, Where.CALL, NOTICE)]
+    assert watch.told == [
+        (InformedState.DURING, Where.CALL, NOTICE),
+        (InformedState.INCOMPLETE, Where.CALL, NOTICE),
+    ]
 
 
 def test_in_a_conference_everybody_must_hear_it_himself(watch):
@@ -318,7 +326,7 @@ def test_in_a_conference_everybody_must_hear_it_himself(watch):
     watch.runs(A, "ConfBridge")
     for one in (A, B):
         watch.enters(one, "room")
-    assert watch.told == [UNTOLD, (Told.TOLD, Where.CHANNEL, NOTICE)]
+    assert watch.told == [UNTOLD, (InformedState.TOLD, Where.CHANNEL, NOTICE)]
 
 
 def test_a_notice_that_comes_later_is_said_at_the_end(watch):
@@ -359,7 +367,7 @@ def test_what_began_before_we_looked_is_unknown(watch):
     assert watch.told == [UNKNOWN]
     watch.plays(A)
     watch.mixes(A)
-    assert watch.told[1:] == [(Told.TOLD, Where.CHANNEL, NOTICE)]
+    assert watch.told[1:] == [(InformedState.TOLD, Where.CHANNEL, NOTICE)]
 
 
 def test_a_call_whose_first_channel_nobody_saw_is_unknown(watch):
@@ -559,12 +567,12 @@ class Plain:
             return
         assert key not in self.running
         self.running[key] = self.now
-        if fact.told is Told.TOLD:
+        if fact.told is InformedState.TOLD:
             assert self.completed
             assert fact.where is Where.CALL or fact.channel in self.completed
-        elif fact.told is not Told.UNKNOWN:
+        elif fact.told is not InformedState.UNKNOWN:
             assert fact.channel in self.born
-        assert fact.told is not Told.DURING or self.playing
+        assert fact.told is not InformedState.DURING or self.playing
 
 
 @settings(max_examples=300)

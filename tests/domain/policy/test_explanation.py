@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 
 from asterisk_compliance.domain.policy.explanation import explain
-from asterisk_compliance.domain.policy.matching import CallFacts, Direction
+from asterisk_compliance.domain.policy.matching import CallDirection, CallFacts
 from asterisk_compliance.domain.policy.notice import OnProblem
-from asterisk_compliance.domain.policy.rules import Rule, resolve
-from asterisk_compliance.domain.policy.terms import FAILURES, FIELDS, Terms
+from asterisk_compliance.domain.policy.rules import PolicyRule, resolve
+from asterisk_compliance.domain.policy.terms import FAILURES, FIELDS, PolicyTerms
 from domain.policy_values import facts, rule_lists, terms
 
-FACTS = CallFacts("sales", Direction.OUTBOUND, datetime(2027, 1, 16, 12, tzinfo=UTC))
+FACTS = CallFacts("sales", CallDirection.OUTBOUND, datetime(2027, 1, 16, 12, tzinfo=UTC))
 
 
-def explained(rules, site=Terms(), call=FACTS):  # noqa: B008 - frozen
+def explained(rules, site=PolicyTerms(), call=FACTS):  # noqa: B008 - frozen
     return explain(resolve(rules, call, site), call, rules)
 
 
@@ -34,7 +34,7 @@ def test_every_call_can_be_explained(many, call, site) -> None:
 
 
 def test_an_emergency_number_is_all_there_is_to_say() -> None:
-    rules = [Rule(id="a", terms=Terms(beep_s=5))]
+    rules = [PolicyRule(id="a", terms=PolicyTerms(beep_s=5))]
     said = explain(resolve(rules, FACTS), FACTS, rules, emergency=True)
     assert said.emergency
     assert said.terms == said.rules == ()
@@ -61,12 +61,12 @@ def test_what_is_unknown_is_said_to_be() -> None:
 @pytest.mark.parametrize("field", FAILURES)
 @pytest.mark.parametrize("value", list(OnProblem))
 def test_each_failure_and_its_answer_has_its_own_sentence(field: str, value: OnProblem) -> None:
-    means = [term.means for term in explained([], Terms(**{field: value})).terms]
+    means = [term.means for term in explained([], PolicyTerms(**{field: value})).terms]
     assert len(set(means)) == len(means)
 
 
 def test_numbers_stand_in_the_sentences() -> None:
-    site = Terms(beep_s=15, retention_min_days=30, retention_max_days=90)
+    site = PolicyTerms(beep_s=15, retention_min_days=30, retention_max_days=90)
     means = {term.field: term.means for term in explained([], site).terms}
     assert means["beep_s"] == "A tone to both parties every 15 seconds."
     assert means["retention_min_days"] == "The recording is kept for at least 30 days."
@@ -74,7 +74,7 @@ def test_numbers_stand_in_the_sentences() -> None:
 
 
 def test_a_warning_of_a_rule_that_applied_is_shown_with_it() -> None:
-    rules = [Rule(id="a", text="Asks for it.", warning="not read"), Rule(id="b")]
+    rules = [PolicyRule(id="a", text="Asks for it.", warning="not read"), PolicyRule(id="b")]
     assert list(explained(rules).lines())[-5:] == [
         "rule a (site)",
         "    Asks for it.",
@@ -86,7 +86,8 @@ def test_a_warning_of_a_rule_that_applied_is_shown_with_it() -> None:
 
 def test_a_conflict_is_said_last() -> None:
     said = explained(
-        [Rule(id="keep", terms=Terms(retention_min_days=9))], Terms(retention_max_days=2)
+        [PolicyRule(id="keep", terms=PolicyTerms(retention_min_days=9))],
+        PolicyTerms(retention_max_days=2),
     )
     assert list(said.lines())[-1] == (
         "conflict: kept for at least 9 days (keep) and at most 2 (the policy itself): "

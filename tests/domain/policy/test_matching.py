@@ -9,8 +9,8 @@ from hypothesis import given
 
 from asterisk_compliance.domain.policy.matching import (
     ALL_CALLS,
+    CallDirection,
     CallFacts,
-    Direction,
     Match,
     Weekday,
 )
@@ -20,7 +20,7 @@ from values import replace
 MONDAY_NOON = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 FACTS = CallFacts(
     policy="sales",
-    direction=Direction.INBOUND,
+    direction=CallDirection.INBOUND,
     at=MONDAY_NOON,
     did="0312345678",
     queue="gold",
@@ -41,8 +41,8 @@ def only(*values):
         ({"policy": only("sales")}, True),
         ({"policy": only("help")}, False),
         ({"policy": only("help", "sales")}, True),
-        ({"direction": only(Direction.INBOUND)}, True),
-        ({"direction": only(Direction.CALLBACK)}, False),
+        ({"direction": only(CallDirection.INBOUND)}, True),
+        ({"direction": only(CallDirection.CALLBACK)}, False),
         ({"did": only("0312345678")}, True),
         ({"did": only("03123")}, False),
         ({"did": only("03123*")}, True),
@@ -129,7 +129,7 @@ def test_to_overlap_is_mutual(one: Match, other: Match) -> None:
     ("one", "other"),
     [
         ({"policy": only("a")}, {"policy": only("b")}),
-        ({"direction": only(Direction.INBOUND)}, {"direction": only(Direction.INTERNAL)}),
+        ({"direction": only(CallDirection.INBOUND)}, {"direction": only(CallDirection.INTERNAL)}),
         ({"queue": only("a")}, {"queue": only("b")}),
         ({"did": only("03*")}, {"did": only("06*", "0512345678")}),
         ({"did": only("03")}, {"did": only("031*", "031")}),

@@ -7,7 +7,7 @@ from hypothesis import given
 from asterisk_compliance.domain.policy.notice import (
     Announcement,
     Consent,
-    Keys,
+    ConsentKeys,
     Notice,
     OnProblem,
     Prompt,
@@ -19,7 +19,7 @@ from asterisk_compliance.domain.policy.terms import (
     DEFAULTS,
     FIELDS,
     NOTHING,
-    Terms,
+    PolicyTerms,
     is_at_least_as_strict,
     settled,
 )
@@ -32,7 +32,7 @@ PLAN = PolicyPlan(
     site=NOTHING,
     notices={Consent.NOTICE: TOLD, Consent.OPT_OUT: TOLD, Consent.OPT_IN: ASKED},
     languages=("ja",),
-    keys=Keys(accept="1", refuse="9"),
+    keys=ConsentKeys(accept="1", refuse="9"),
     grace_ms=3_000,
     repeats_max=1,
     announcements={kind: {"ja": Prompt(f"sound:/{kind}", 1_000)} for kind in Announcement},
@@ -42,7 +42,7 @@ PLAN = PolicyPlan(
 @given(rule_lists, facts(), terms)
 def test_the_policy_of_a_call_is_at_least_as_strict_as_the_policy_itself(rules, call, site) -> None:
     policy = replace(PLAN, site=site).under(resolve(rules, call, site).terms)
-    assert is_at_least_as_strict(Terms(**{f: getattr(policy, f) for f in FIELDS}), site)
+    assert is_at_least_as_strict(PolicyTerms(**{f: getattr(policy, f) for f in FIELDS}), site)
 
 
 @given(terms)
@@ -59,7 +59,7 @@ def test_the_policy_has_everything_that_its_terms_need_and_no_more(held) -> None
 
 
 def test_what_only_staff_can_cause_may_be_missing() -> None:
-    silent = replace(PLAN, announcements={}).under(settled(Terms(on_refusal=OnProblem.TELL)))
+    silent = replace(PLAN, announcements={}).under(settled(PolicyTerms(on_refusal=OnProblem.TELL)))
     assert silent.announcements == {}
 
 
@@ -73,7 +73,7 @@ def test_a_policy_says_by_default_what_the_defaults_say() -> None:
 
 def test_a_digest_names_everything_in_a_policy() -> None:
     def digest(**asked: object) -> str:
-        return PLAN.under(settled(Terms(**asked))).digest  # type: ignore[arg-type]
+        return PLAN.under(settled(PolicyTerms(**asked))).digest  # type: ignore[arg-type]
 
     different = [
         digest(),

@@ -6,25 +6,25 @@ from datetime import date
 
 from hypothesis import given
 
-from asterisk_compliance.domain.policy.matching import Direction, Match
-from asterisk_compliance.domain.policy.notice import Consent, Duty, OnProblem
+from asterisk_compliance.domain.policy.matching import CallDirection, Match
+from asterisk_compliance.domain.policy.notice import Consent, OnProblem, RecordingDuty
 from asterisk_compliance.domain.policy.reachability import applying_to, lowest, reachable
-from asterisk_compliance.domain.policy.rules import DEFAULT, SITE, Rule, resolve
+from asterisk_compliance.domain.policy.rules import DEFAULT, SITE, PolicyRule, resolve
 from asterisk_compliance.domain.policy.terms import (
     FAILURES,
     FIELDS,
     NOTHING,
-    Terms,
+    PolicyTerms,
     is_laxer,
     settled,
 )
 from domain.policy_values import facts, rule_lists, terms
 
-SOMETIMES = Match(direction=frozenset({Direction.OUTBOUND}))
+SOMETIMES = Match(direction=frozenset({CallDirection.OUTBOUND}))
 
 
-def rule(name: str = "own", match: Match = SOMETIMES, **asked: object) -> Rule:
-    return Rule(id=name, match=match, terms=Terms(**asked))  # type: ignore[arg-type]
+def rule(name: str = "own", match: Match = SOMETIMES, **asked: object) -> PolicyRule:
+    return PolicyRule(id=name, match=match, terms=PolicyTerms(**asked))  # type: ignore[arg-type]
 
 
 @given(rule_lists, facts(), terms)
@@ -64,7 +64,7 @@ def test_who_can_ask_for_what() -> None:
         Consent.OPT_OUT: ("b",),
         Consent.OPT_IN: ("a", "c"),
     }
-    assert reachable(rules, Terms(consent=Consent.OPT_IN))["consent"] == {
+    assert reachable(rules, PolicyTerms(consent=Consent.OPT_IN))["consent"] == {
         Consent.OPT_IN: ("a", "c", SITE)
     }
 
@@ -78,23 +78,25 @@ def test_what_no_call_can_have_needs_no_preparation() -> None:
 
 
 def test_a_rule_of_a_day_leaves_what_holds_on_the_others() -> None:
-    asked = Terms(on_refusal=OnProblem.END)
+    asked = PolicyTerms(on_refusal=OnProblem.END)
     for days in ({"valid_from": date(2027, 1, 1)}, {"valid_to": date(2027, 1, 1)}):
-        own = Rule(id="a", terms=asked, **days)
+        own = PolicyRule(id="a", terms=asked, **days)
         assert set(reachable([own], NOTHING)["on_refusal"]) == {OnProblem.TELL, OnProblem.END}
 
 
 def test_mandatory_recording_makes_another_way_reachable() -> None:
-    reach = reachable([rule("must", duty=Duty.MANDATORY)], NOTHING)
+    reach = reachable([rule("must", duty=RecordingDuty.MANDATORY)], NOTHING)
     for field in FAILURES:
         assert reach[field][OnProblem.ALTERNATIVE] == ("must",)
         assert len(reach[field]) == 2
-    reach = reachable([rule("must", duty=Duty.MANDATORY)], Terms(on_refusal=OnProblem.END))
+    reach = reachable(
+        [rule("must", duty=RecordingDuty.MANDATORY)], PolicyTerms(on_refusal=OnProblem.END)
+    )
     assert reach["on_refusal"] == {OnProblem.END: (SITE,)}
 
 
 def test_a_policy_that_must_record_never_goes_on_unrecorded() -> None:
-    site = Terms(duty=Duty.MANDATORY, on_refusal=OnProblem.ALTERNATIVE)
+    site = PolicyTerms(duty=RecordingDuty.MANDATORY, on_refusal=OnProblem.ALTERNATIVE)
     reach = reachable([rule(on_refusal=OnProblem.END, on_notice_failure=OnProblem.TELL)], site)
     assert reach["on_refusal"] == {OnProblem.ALTERNATIVE: (SITE,), OnProblem.END: ("own",)}
     assert reach["on_notice_failure"] == {OnProblem.ALTERNATIVE: (SITE,)}

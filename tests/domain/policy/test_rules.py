@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asterisk_compliance.domain.policy.matching import CallFacts, Direction, Match, Weekday
-from asterisk_compliance.domain.policy.notice import Consent, Duty, OnProblem
+from asterisk_compliance.domain.policy.matching import CallDirection, CallFacts, Match, Weekday
+from asterisk_compliance.domain.policy.notice import Consent, OnProblem, RecordingDuty
 from asterisk_compliance.domain.policy.rules import (
     DEFAULT,
     SITE,
-    Change,
-    Decided,
-    Rule,
+    DecidedTerm,
+    PolicyRule,
+    RuleChange,
     reachable_conflicts,
     resolve,
     upcoming,
@@ -24,8 +24,8 @@ from asterisk_compliance.domain.policy.rules import (
 from asterisk_compliance.domain.policy.terms import (
     FIELDS,
     NOTHING,
+    PolicyTerms,
     RetentionConflict,
-    Terms,
     is_at_least_as_strict,
     is_laxer,
 )
@@ -33,11 +33,11 @@ from domain.policy_values import facts, rule_lists, rules, terms
 from values import replace
 
 TOKYO, NEW_YORK = ZoneInfo("Asia/Tokyo"), ZoneInfo("America/New_York")
-FACTS = CallFacts("sales", Direction.INBOUND, datetime(2027, 1, 16, 12, tzinfo=TOKYO))
+FACTS = CallFacts("sales", CallDirection.INBOUND, datetime(2027, 1, 16, 12, tzinfo=TOKYO))
 
 
-def as_terms(resolution) -> Terms:
-    return Terms(**{field: getattr(resolution.terms, field) for field in FIELDS})
+def as_terms(resolution) -> PolicyTerms:
+    return PolicyTerms(**{field: getattr(resolution.terms, field) for field in FIELDS})
 
 
 # -- the result ----------------------------------------------------------------------------------
@@ -91,38 +91,40 @@ def test_the_trace_names_who_asked_for_what_holds_and_who_asked_for_less(many, c
 
 
 def test_strictest_wins_and_the_trace_says_why() -> None:
-    lax = Rule(id="lax", terms=Terms(consent=Consent.NOTICE))
-    strict = Rule(id="strict", terms=Terms(consent=Consent.OPT_IN))
-    elsewhere = Rule(id="elsewhere", terms=Terms(beep_s=1), match=Match(policy=frozenset({"help"})))
-    found = resolve([strict, elsewhere, lax], FACTS, Terms(consent=Consent.OPT_OUT))
+    lax = PolicyRule(id="lax", terms=PolicyTerms(consent=Consent.NOTICE))
+    strict = PolicyRule(id="strict", terms=PolicyTerms(consent=Consent.OPT_IN))
+    elsewhere = PolicyRule(
+        id="elsewhere", terms=PolicyTerms(beep_s=1), match=Match(policy=frozenset({"help"}))
+    )
+    found = resolve([strict, elsewhere, lax], FACTS, PolicyTerms(consent=Consent.OPT_OUT))
     assert found.terms.consent is Consent.OPT_IN
-    assert found.trace["consent"] == Decided(Consent.OPT_IN, ("strict",), ("lax", SITE))
-    assert found.trace["on_refusal"] == Decided(OnProblem.TELL, (DEFAULT,))
-    assert found.trace["beep_s"] == Decided(None, ())
+    assert found.trace["consent"] == DecidedTerm(Consent.OPT_IN, ("strict",), ("lax", SITE))
+    assert found.trace["on_refusal"] == DecidedTerm(OnProblem.TELL, (DEFAULT,))
+    assert found.trace["beep_s"] == DecidedTerm(None, ())
     assert found.applied == ("lax", "strict")
 
 
 def test_the_policy_itself_can_choose_the_laxer_than_the_default_and_no_rule_can() -> None:
-    chosen = Terms(on_refusal=OnProblem.CONTINUE)
+    chosen = PolicyTerms(on_refusal=OnProblem.CONTINUE)
     found = resolve([], FACTS, chosen)
-    assert found.trace["on_refusal"] == Decided(OnProblem.CONTINUE, (SITE,))
-    found = resolve([Rule(id="lax", terms=chosen)], FACTS)
-    assert found.trace["on_refusal"] == Decided(OnProblem.TELL, (DEFAULT,), ("lax",))
+    assert found.trace["on_refusal"] == DecidedTerm(OnProblem.CONTINUE, (SITE,))
+    found = resolve([PolicyRule(id="lax", terms=chosen)], FACTS)
+    assert found.trace["on_refusal"] == DecidedTerm(OnProblem.TELL, (DEFAULT,), ("lax",))
 
 
 def test_mandatory_recording_raises_what_would_go_on_and_says_so() -> None:
-    duty = Rule(id="duty", terms=Terms(duty=Duty.MANDATORY))
-    found = resolve([duty], FACTS, Terms(on_refusal=OnProblem.TELL))
-    raised = Decided(OnProblem.ALTERNATIVE, ("duty",), (SITE,), for_duty=True)
+    duty = PolicyRule(id="duty", terms=PolicyTerms(duty=RecordingDuty.MANDATORY))
+    found = resolve([duty], FACTS, PolicyTerms(on_refusal=OnProblem.TELL))
+    raised = DecidedTerm(OnProblem.ALTERNATIVE, ("duty",), (SITE,), for_duty=True)
     assert found.trace["on_refusal"] == raised
-    found = resolve([duty], FACTS, Terms(on_refusal=OnProblem.ALTERNATIVE))
-    assert found.trace["on_refusal"] == Decided(OnProblem.ALTERNATIVE, (SITE,))
+    found = resolve([duty], FACTS, PolicyTerms(on_refusal=OnProblem.ALTERNATIVE))
+    assert found.trace["on_refusal"] == DecidedTerm(OnProblem.ALTERNATIVE, (SITE,))
 
 
 # -- retention -----------------------------------------------------------------------------------
 
-KEEP = Rule(id="keep", terms=Terms(retention_min_days=100))
-DELETE = Rule(id="delete", terms=Terms(retention_max_days=99))
+KEEP = PolicyRule(id="keep", terms=PolicyTerms(retention_min_days=100))
+DELETE = PolicyRule(id="delete", terms=PolicyTerms(retention_max_days=99))
 DAY = timedelta(days=1)
 
 
@@ -130,7 +132,7 @@ def test_a_conflict_of_retention_is_a_value() -> None:
     assert resolve([KEEP, DELETE], FACTS).conflicts == (
         RetentionConflict(100, 99, ("keep",), ("delete",)),
     )
-    assert resolve([KEEP], FACTS, Terms(retention_max_days=100)).conflicts == ()
+    assert resolve([KEEP], FACTS, PolicyTerms(retention_max_days=100)).conflicts == ()
 
 
 @given(rule_lists, facts(), terms)
@@ -140,12 +142,15 @@ def test_a_conflict_of_a_call_is_found_before_the_call(many, call, site) -> None
 
 
 def test_a_policy_can_conflict_with_itself_and_with_a_rule() -> None:
-    site = Terms(retention_min_days=5, retention_max_days=4)
+    site = PolicyTerms(retention_min_days=5, retention_max_days=4)
     assert reachable_conflicts([], site) == [RetentionConflict(5, 4, (SITE,), (SITE,))]
-    assert reachable_conflicts([DELETE], Terms(retention_min_days=100)) == [
+    assert reachable_conflicts([DELETE], PolicyTerms(retention_min_days=100)) == [
         RetentionConflict(100, 99, (SITE,), ("delete",))
     ]
-    assert reachable_conflicts([KEEP, Rule(id="x", terms=Terms(retention_max_days=100))]) == []
+    assert (
+        reachable_conflicts([KEEP, PolicyRule(id="x", terms=PolicyTerms(retention_max_days=100))])
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -188,8 +193,8 @@ def test_only_rules_that_can_meet_conflict(keep, delete, reachable) -> None:
 def test_rules_change_at_midnight_of_their_own_time_zone(zone, seconds, old, new) -> None:
     midnight = datetime.combine(date(2027, 1, 17), time(0), tzinfo=zone).astimezone(UTC)
     call = replace(FACTS, at=midnight + timedelta(seconds=seconds))
-    before = Rule(id="a", valid_to=date(2027, 1, 17), time_zone=zone)
-    after = Rule(id="b", valid_from=date(2027, 1, 17), time_zone=zone)
+    before = PolicyRule(id="a", valid_to=date(2027, 1, 17), time_zone=zone)
+    after = PolicyRule(id="b", valid_from=date(2027, 1, 17), time_zone=zone)
     assert before.applies_to(call) is old
     assert after.applies_to(call) is new
     assert resolve([before, after], call).applied == (("a",) if old else ("b",))
@@ -198,12 +203,12 @@ def test_rules_change_at_midnight_of_their_own_time_zone(zone, seconds, old, new
 def test_hours_and_weekdays_are_those_of_the_rules_time_zone() -> None:
     sunday_late = replace(FACTS, at=datetime(2027, 1, 17, 23, 30, tzinfo=UTC))
     monday_morning = Match(weekdays=frozenset({Weekday.MON}), hours=(time(8), time(9)))
-    assert Rule(id="a", match=monday_morning, time_zone=TOKYO).applies_to(sunday_late)
-    assert not Rule(id="a", match=monday_morning).applies_to(sunday_late)
+    assert PolicyRule(id="a", match=monday_morning, time_zone=TOKYO).applies_to(sunday_late)
+    assert not PolicyRule(id="a", match=monday_morning).applies_to(sunday_late)
 
 
 def test_summer_time_does_not_move_an_hour_of_the_clock() -> None:
-    nine = Rule(id="a", match=Match(hours=(time(9), time(10))), time_zone=NEW_YORK)
+    nine = PolicyRule(id="a", match=Match(hours=(time(9), time(10))), time_zone=NEW_YORK)
     for month, hour in ((1, 14), (7, 13)):
         assert nine.applies_to(replace(FACTS, at=datetime(2027, month, 4, hour, tzinfo=UTC)))
         assert not nine.applies_to(
@@ -214,20 +219,20 @@ def test_summer_time_does_not_move_an_hour_of_the_clock() -> None:
 def test_changes_are_seen_ahead() -> None:
     start, end = date(2027, 1, 17), date(2027, 2, 1)
     changing = [
-        Rule(id="b", valid_from=start, warning="read it"),
-        Rule(id="a", valid_to=start),
-        Rule(id="c", valid_from=start, valid_to=end),
-        Rule(id="d"),
+        PolicyRule(id="b", valid_from=start, warning="read it"),
+        PolicyRule(id="a", valid_to=start),
+        PolicyRule(id="c", valid_from=start, valid_to=end),
+        PolicyRule(id="d"),
     ]
     on_the_day = [
-        Change(start, "a", begins=False),
-        Change(start, "b", begins=True, warning="read it"),
-        Change(start, "c", begins=True),
+        RuleChange(start, "a", begins=False),
+        RuleChange(start, "b", begins=True, warning="read it"),
+        RuleChange(start, "c", begins=True),
     ]
     assert upcoming(changing, start - 30 * DAY, 30) == on_the_day
     assert upcoming(changing, start - 31 * DAY, 30) == []
     assert upcoming(changing, start, 14) == []
-    assert upcoming(changing, start, 15) == [Change(end, "c", begins=False)]
+    assert upcoming(changing, start, 15) == [RuleChange(end, "c", begins=False)]
 
 
 # -- what is no rule -----------------------------------------------------------------------------
@@ -236,12 +241,12 @@ def test_changes_are_seen_ahead() -> None:
 @pytest.mark.parametrize("name", ["", "A", "a b", "-a", "é", SITE, DEFAULT, "a" * 65, "a\n"])
 def test_an_id_that_is_none_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="id: "):
-        Rule(id=name)
+        PolicyRule(id=name)
 
 
 @pytest.mark.parametrize("days", [0, -1])
 def test_a_rule_that_ends_before_it_begins_is_refused(days: int) -> None:
     start = date(2027, 1, 17)
     with pytest.raises(ValueError, match="valid_to: "):
-        Rule(id="a", valid_from=start, valid_to=start + days * DAY)
-    assert Rule(id="a", terms=NOTHING, valid_from=start, valid_to=start + DAY)
+        PolicyRule(id="a", valid_from=start, valid_to=start + days * DAY)
+    assert PolicyRule(id="a", terms=NOTHING, valid_from=start, valid_to=start + DAY)

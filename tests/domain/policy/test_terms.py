@@ -12,9 +12,9 @@ from asterisk_compliance.domain.policy.notice import (
     AgentConsent,
     CaptureFrom,
     Consent,
-    Duty,
     OnJoin,
     OnProblem,
+    RecordingDuty,
     Withdrawal,
 )
 from asterisk_compliance.domain.policy.terms import (
@@ -23,7 +23,7 @@ from asterisk_compliance.domain.policy.terms import (
     FIELDS,
     NOTHING,
     CallTerms,
-    Terms,
+    PolicyTerms,
     filled,
     is_at_least_as_strict,
     is_impossible,
@@ -36,7 +36,7 @@ from domain.policy_values import terms
 
 FROM_LAX_TO_STRICT = {
     "consent": [None, Consent.NOTICE, Consent.OPT_OUT, Consent.OPT_IN],
-    "duty": [None, Duty.OPTIONAL, Duty.MANDATORY],
+    "duty": [None, RecordingDuty.OPTIONAL, RecordingDuty.MANDATORY],
     "capture": [None, CaptureFrom.NOTICE, CaptureFrom.BRIDGED],
     **{
         field: [
@@ -66,30 +66,32 @@ def test_of_two_values_the_stricter_holds(field: str) -> None:
     values = FROM_LAX_TO_STRICT[field]
     for one_rank, one in enumerate(values):
         for other_rank, other in enumerate(values):
-            merged = merge(Terms(**{field: one}), Terms(**{field: other}))
-            assert merged == Terms(**{field: values[max(one_rank, other_rank)]})
+            merged = merge(PolicyTerms(**{field: one}), PolicyTerms(**{field: other}))
+            assert merged == PolicyTerms(**{field: values[max(one_rank, other_rank)]})
             assert is_laxer(field, one, other) == (one_rank < other_rank)
 
 
 @given(terms, terms)
-def test_the_order_of_two_does_not_matter(one: Terms, other: Terms) -> None:
+def test_the_order_of_two_does_not_matter(one: PolicyTerms, other: PolicyTerms) -> None:
     assert merge(one, other) == merge(other, one)
 
 
 @given(terms, terms, terms)
-def test_the_order_of_merging_does_not_matter(one: Terms, two: Terms, three: Terms) -> None:
+def test_the_order_of_merging_does_not_matter(
+    one: PolicyTerms, two: PolicyTerms, three: PolicyTerms
+) -> None:
     assert merge(merge(one, two), three) == merge(one, merge(two, three))
 
 
 @given(terms)
-def test_saying_it_twice_or_saying_nothing_changes_nothing(one: Terms) -> None:
+def test_saying_it_twice_or_saying_nothing_changes_nothing(one: PolicyTerms) -> None:
     assert merge(one, one) == one
     assert merge(one, NOTHING) == merge(NOTHING, one) == one
 
 
 @given(terms, terms)
 def test_the_merge_is_at_least_as_strict_as_both_and_no_stricter_than_needed(
-    one: Terms, other: Terms
+    one: PolicyTerms, other: PolicyTerms
 ) -> None:
     merged = merge(one, other)
     assert is_at_least_as_strict(merged, one)
@@ -99,24 +101,28 @@ def test_the_merge_is_at_least_as_strict_as_both_and_no_stricter_than_needed(
 
 
 @given(terms, terms, terms)
-def test_what_is_stricter_stays_stricter_after_a_merge(lax: Terms, more: Terms, x: Terms) -> None:
+def test_what_is_stricter_stays_stricter_after_a_merge(
+    lax: PolicyTerms, more: PolicyTerms, x: PolicyTerms
+) -> None:
     assert is_at_least_as_strict(merge(merge(lax, more), x), merge(lax, x))
 
 
 @given(st.lists(terms, max_size=5), st.randoms())
-def test_the_strictest_of_many_in_any_order(many: list[Terms], random) -> None:
+def test_the_strictest_of_many_in_any_order(many: list[PolicyTerms], random) -> None:
     shuffled = [*many, *many]
     random.shuffle(shuffled)
     assert strictest(shuffled) == strictest(many)
     assert strictest([]) == NOTHING
 
 
-def as_terms(call: CallTerms) -> Terms:
-    return Terms(**{field: getattr(call, field) for field in FIELDS})
+def as_terms(call: CallTerms) -> PolicyTerms:
+    return PolicyTerms(**{field: getattr(call, field) for field in FIELDS})
 
 
 @given(terms, terms)
-def test_settling_adds_takes_nothing_away_and_is_done_once(one: Terms, other: Terms) -> None:
+def test_settling_adds_takes_nothing_away_and_is_done_once(
+    one: PolicyTerms, other: PolicyTerms
+) -> None:
     done = as_terms(settled(one))
     assert is_at_least_as_strict(done, one)
     assert as_terms(settled(done)) == done
@@ -125,10 +131,10 @@ def test_settling_adds_takes_nothing_away_and_is_done_once(one: Terms, other: Te
 
 
 @given(terms)
-def test_mandatory_recording_never_goes_on_unrecorded(one: Terms) -> None:
+def test_mandatory_recording_never_goes_on_unrecorded(one: PolicyTerms) -> None:
     call = settled(one)
     chosen = {getattr(call, field) for field in FAILURES}
-    if call.duty is Duty.MANDATORY:
+    if call.duty is RecordingDuty.MANDATORY:
         assert chosen <= {OnProblem.ALTERNATIVE, OnProblem.END}
     else:
         full = filled(one, DEFAULTS)
@@ -136,7 +142,7 @@ def test_mandatory_recording_never_goes_on_unrecorded(one: Terms) -> None:
 
 
 def test_an_end_stays_an_end_where_recording_is_mandatory() -> None:
-    call = settled(Terms(duty=Duty.MANDATORY, on_refusal=OnProblem.END))
+    call = settled(PolicyTerms(duty=RecordingDuty.MANDATORY, on_refusal=OnProblem.END))
     assert call.on_refusal is OnProblem.END
     assert call.on_notice_failure is call.on_recording_failure is OnProblem.ALTERNATIVE
 
@@ -152,7 +158,7 @@ def test_what_holds_when_nobody_says_anything() -> None:
 
 
 @given(terms, terms)
-def test_filling_in_touches_only_silence(one: Terms, other: Terms) -> None:
+def test_filling_in_touches_only_silence(one: PolicyTerms, other: PolicyTerms) -> None:
     both = filled(one, other)
     for field in FIELDS:
         said = getattr(one, field)
@@ -168,7 +174,7 @@ def test_the_fields_of_a_call_are_those_of_terms() -> None:
     [(None, None, False), (5, None, False), (None, 5, False), (5, 5, False), (6, 5, True)],
 )
 def test_a_minimum_above_the_maximum_is_impossible(at_least, at_most, impossible) -> None:
-    asked = Terms(retention_min_days=at_least, retention_max_days=at_most)
+    asked = PolicyTerms(retention_min_days=at_least, retention_max_days=at_most)
     assert is_impossible(asked) is impossible
     assert is_impossible(settled(asked)) is impossible
 
@@ -177,4 +183,4 @@ def test_a_minimum_above_the_maximum_is_impossible(at_least, at_most, impossible
 @pytest.mark.parametrize("value", [0, -1])
 def test_no_interval_and_no_period_below_one(field: str, value: int) -> None:
     with pytest.raises(ValueError, match=field):
-        Terms(**{field: value})
+        PolicyTerms(**{field: value})

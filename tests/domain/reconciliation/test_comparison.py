@@ -5,15 +5,20 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from asterisk_compliance.domain.asterisk.call_records import Cdr, Statement, Unreadable
-from asterisk_compliance.domain.audit.call_record import Decided
+from asterisk_compliance.domain.asterisk.call_records import Cdr, RoutineStatement, Unreadable
+from asterisk_compliance.domain.audit.call_record import LoggedDecision
 from asterisk_compliance.domain.reconciliation.comparison import (
     LATE_MS,
+    FilePlace,
     FoundFile,
-    Place,
     View,
 )
-from asterisk_compliance.domain.reconciliation.findings import EXPLAINED, WORDS, Finding, FindingId
+from asterisk_compliance.domain.reconciliation.findings import (
+    EXPLAINED,
+    WORDS,
+    ReconciliationFinding,
+    ReconciliationFindingId,
+)
 from domain.reconciled_world import (
     BEGIN_MS,
     NOW_MS,
@@ -62,12 +67,14 @@ def cdr_says(**changed):
 
 
 def never_adopted(world, call):
-    world.cdrs.append(Cdr("1795507000.9", statements=(Statement("ALLOWED", "FALLBACK_NOTICE"),)))
+    world.cdrs.append(
+        Cdr("1795507000.9", statements=(RoutineStatement("ALLOWED", "FALLBACK_NOTICE"),))
+    )
 
 
 def alone_and_never_adopted(world, call):
     name = f"d-{'0' * 16}-1795507000.9-rx.wav"
-    world.files.append(FoundFile(Place.SPOOL, name, alone_ms=1_795_507_000_000))
+    world.files.append(FoundFile(FilePlace.SPOOL, name, alone_ms=1_795_507_000_000))
 
 
 def cdrs_garbled(world, call):
@@ -102,16 +109,16 @@ def strange_file(world, call):
 
 def strange_segment(world, call):
     recording = f"r-{call[2:]}-2"
-    world.files.append(FoundFile(Place.VAULT, f"{recording}.wav", recording, call))
+    world.files.append(FoundFile(FilePlace.VAULT, f"{recording}.wav", recording, call))
 
 
 def foreign_files(world, call):
-    world.files.append(FoundFile(Place.VAULT, count=2))
+    world.files.append(FoundFile(FilePlace.VAULT, count=2))
 
 
 def set_aside_without_a_row(world, call):
     file = spool_file(id_of(999))
-    world.files.append(replace(file, place=Place.QUARANTINE))
+    world.files.append(replace(file, place=FilePlace.QUARANTINE))
 
 
 def spool_left(world, call):
@@ -172,7 +179,7 @@ def test_each_disagreement_gives_its_finding_and_no_other(mutate, finding, made)
 
 def test_every_finding_is_met_here_and_has_words():
     met = {finding for _, finding in MUTATIONS} | EXPLAINED
-    assert met == set(FindingId) == set(WORDS)
+    assert met == set(ReconciliationFindingId) == set(WORDS)
     for words in WORDS.values():
         assert all(words)
         assert not any(text.endswith(".") for text in words)
@@ -190,11 +197,11 @@ def test_what_the_dialplan_recorded_alone_is_explained_when_it_is_adopted():
 def test_a_file_that_the_dialplan_records_alone_may_be_of_a_live_call():
     name = f"d-{'0' * 16}-{channel_of(1)}-rx.wav"
     made_ms = int(channel_of(1).partition(".")[0]) * 1_000
-    world = World(files=[FoundFile(Place.SPOOL, name, alone_ms=made_ms)])
+    world = World(files=[FoundFile(FilePlace.SPOOL, name, alone_ms=made_ms)])
     assert world.unexplained(now_ms=made_ms + LATE_MS - 1) == []
     assert world.unexplained(now_ms=made_ms + LATE_MS) == ["FILE_UNKNOWN"]
     assert world.unexplained(since_ms=made_ms + 1) == []
-    world.files = [replace(world.files[0], place=Place.QUARANTINE)]
+    world.files = [replace(world.files[0], place=FilePlace.QUARANTINE)]
     assert world.unexplained(now_ms=made_ms) == ["FILE_UNKNOWN"]
     world.set_aside.add(name)
     assert world.unexplained(now_ms=made_ms) == []
@@ -207,7 +214,7 @@ def test_outages_and_emergencies_are_explained_and_counted_once_a_call():
     late = replace(
         world.cdrs[1],
         channel=channel_of(9),
-        statements=(Statement("NOT_RECORDED", "SERVICE_TIMED_OUT"),),
+        statements=(RoutineStatement("NOT_RECORDED", "SERVICE_TIMED_OUT"),),
     )
     world.cdrs += [late, late, world.cdrs[0]]
     found = world.compare()
@@ -219,7 +226,7 @@ def test_outages_and_emergencies_are_explained_and_counted_once_a_call():
 
 def test_a_file_that_was_set_aside_with_a_row_is_explained():
     world = World()
-    file = replace(spool_file(id_of(9)), place=Place.QUARANTINE)
+    file = replace(spool_file(id_of(9)), place=FilePlace.QUARANTINE)
     world.files = [file]
     world.set_aside = {file.name}
     (found,) = world.compare()
@@ -311,7 +318,7 @@ def test_what_may_be_a_number_is_not_printed():
 
 def test_a_record_without_any_id_says_no_more_than_that():
     (found,) = World(cdrs=[replace(untold(1), channel="")]).compare()
-    assert found == Finding(FindingId.CALL_NEVER_TOLD, at_ms=BEGIN_MS)
+    assert found == ReconciliationFinding(ReconciliationFindingId.CALL_NEVER_TOLD, at_ms=BEGIN_MS)
 
 
 @pytest.mark.parametrize(
@@ -351,6 +358,6 @@ def test_a_call_that_is_gone_when_it_is_looked_at_again_differs(monkeypatch):
     call = add_recorded(world, 1)
     cdr_says(status="RECORDING")(world, call)
     monkeypatch.setattr(World, "call", lambda *_: None)
-    decided = Decided("ALLOWED", "NOTICE_COMPLETED")
+    decided = LoggedDecision("ALLOWED", "NOTICE_COMPLETED")
     monkeypatch.setattr(World, "decision", lambda *_: decided)
     assert "DECISION_DIFFERS" in world.unexplained()

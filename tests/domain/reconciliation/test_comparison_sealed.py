@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asterisk_compliance.domain.reconciliation.comparison import FoundFile, Place
+from asterisk_compliance.domain.reconciliation.comparison import FilePlace, FoundFile
 from domain.reconciled_world import (
     DIGEST,
     SEALED_DIGEST,
@@ -73,6 +73,6 @@ def test_who_got_it_changes_nothing(world: World, kind: str) -> None:
 def test_half_a_sealed_file_is_left(world: World) -> None:
     call = min(world.rows)
     recording = recording_of(call)
-    part = FoundFile(Place.VAULT, f"{recording}.part", recording, call, whole=False)
+    part = FoundFile(FilePlace.VAULT, f"{recording}.part", recording, call, whole=False)
     world.files.append(part)
     assert world.unexplained() == ["FILE_LEFT"]

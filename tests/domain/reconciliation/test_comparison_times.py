@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from asterisk_compliance.domain.reconciliation.comparison import (
     LATE_MS,
     SETTLED_MS,
+    FilePlace,
     FoundFile,
-    Place,
 )
 from domain.reconciled_world import (
     BEGIN_MS,
@@ -181,7 +181,7 @@ def test_an_empty_digest_is_one_that_was_not_read():
 
 
 def test_files_of_calls_outside_of_the_time_are_left_out():
-    world = World(files=[spool_file(id_of(1)), FoundFile(Place.VAULT, count=2)])
+    world = World(files=[spool_file(id_of(1)), FoundFile(FilePlace.VAULT, count=2)])
     found = world.compare(since_ms=BEGIN_MS + 60_001)
     assert [(finding.id, finding.file) for finding in found] == [("FILE_UNKNOWN", "")]
     assert "2 in the vault" in found[0].detail

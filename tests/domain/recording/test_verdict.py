@@ -10,16 +10,16 @@ from asterisk_compliance.domain.recording.verdict import (
     LENGTH_TOLERANCE_MS,
     SILENCE_COUNTS_FROM_MS,
     SILENT_BELOW_MS,
+    AudioDirection,
     Blank,
-    Direction,
+    CaptureOutcome,
     Doubt,
     Expected,
     Length,
     Measured,
-    Outcome,
+    RecordingVerdict,
     Track,
     Tracks,
-    Verdict,
     disjoint,
     judge,
     overlap,
@@ -35,13 +35,13 @@ def track(
 
 def judged(
     rx: Track | None = None, tx: Track | None = None, expected_ms: int | None = 5_000
-) -> Verdict:
+) -> RecordingVerdict:
     return judge(Measured(rx, tx, "5" * 64, 100), Expected(expected_ms))
 
 
 def test_no_file_at_all() -> None:
     verdict = judged()
-    assert verdict == Verdict(Outcome.MISSING, 5_000)
+    assert verdict == RecordingVerdict(CaptureOutcome.MISSING, 5_000)
     assert not verdict.whole
 
 
@@ -51,14 +51,14 @@ def test_no_file_at_all() -> None:
 )
 def test_files_without_a_sample(expected_ms: int | None, length: Length) -> None:
     verdict = judged(track(0, 0), track(0, 0), expected_ms)
-    assert (verdict.outcome, verdict.length, verdict.whole) == (Outcome.EMPTY, length, False)
+    assert (verdict.outcome, verdict.length, verdict.whole) == (CaptureOutcome.EMPTY, length, False)
 
 
 def test_a_whole_recording_carries_its_digests() -> None:
     verdict = judged(track(sha256="r" * 64), track(sha256="t" * 64))
     assert verdict.whole
     assert (verdict.sha256, verdict.rx_sha256, verdict.tx_sha256) == ("5" * 64, "r" * 64, "t" * 64)
-    assert (verdict.rx, verdict.tx) == (Direction.HEARD, Direction.HEARD)
+    assert (verdict.rx, verdict.tx) == (AudioDirection.HEARD, AudioDirection.HEARD)
 
 
 @pytest.mark.parametrize(
@@ -87,15 +87,17 @@ def test_a_length_that_nobody_knows_is_no_reproach() -> None:
 @pytest.mark.parametrize(
     ("other", "direction"),
     [
-        (track(audible_ms=SILENT_BELOW_MS - 1), Direction.SILENT),
-        (track(audible_ms=SILENT_BELOW_MS), Direction.HEARD),
-        (None, Direction.MISSING),
+        (track(audible_ms=SILENT_BELOW_MS - 1), AudioDirection.SILENT),
+        (track(audible_ms=SILENT_BELOW_MS), AudioDirection.HEARD),
+        (None, AudioDirection.MISSING),
     ],
 )
-def test_a_recording_with_one_side_is_not_whole(other: Track | None, direction: Direction) -> None:
+def test_a_recording_with_one_side_is_not_whole(
+    other: Track | None, direction: AudioDirection
+) -> None:
     verdict = judged(track(), other)
-    assert (verdict.outcome, verdict.tx) == (Outcome.CLOSED, direction)
-    assert verdict.whole == (direction is Direction.HEARD)
+    assert (verdict.outcome, verdict.tx) == (CaptureOutcome.CLOSED, direction)
+    assert verdict.whole == (direction is AudioDirection.HEARD)
     turned = judged(other, track())
     assert (turned.rx, turned.whole) == (direction, verdict.whole)
 
@@ -120,7 +122,7 @@ def test_nobody_has_to_speak_in_less_than_a_second(length_ms: int, *, whole: boo
     quiet = track(length_ms, 0)
     for rx, tx in [(quiet, track(length_ms, 500)), (track(length_ms, 500), quiet), (quiet, quiet)]:
         verdict = judged(rx, tx, length_ms)
-        assert Direction.SILENT in {verdict.rx, verdict.tx}
+        assert AudioDirection.SILENT in {verdict.rx, verdict.tx}
         assert verdict.whole == whole
 
 
@@ -131,10 +133,10 @@ def test_a_file_that_is_missing_is_a_defect_of_any_length() -> None:
 def test_others_who_were_never_captured_are_not_missed() -> None:
     alone = Expected(5_000, others=False)
     verdict = judge(Measured(track(sha256="r" * 64), None, "5" * 64, 100), alone)
-    assert (verdict.rx, verdict.tx) == (Direction.HEARD, Direction.NOT_KEPT)
+    assert (verdict.rx, verdict.tx) == (AudioDirection.HEARD, AudioDirection.NOT_KEPT)
     assert verdict.whole
     assert verdict.tx_sha256 == ""
-    assert judge(Measured(None, None), alone).outcome is Outcome.MISSING
+    assert judge(Measured(None, None), alone).outcome is CaptureOutcome.MISSING
     assert not judge(Measured(track(audible_ms=0), None), alone).whole
 
 
@@ -142,24 +144,27 @@ def test_a_file_that_should_not_be_there_does_not_count() -> None:
     stray = track(9_000, 9_000, closed=False)
     verdict = judge(Measured(track(), stray), Expected(5_000, others=False))
     assert verdict == judge(Measured(track(), None), Expected(5_000, others=False))
-    assert judge(Measured(None, stray), Expected(5_000, others=False)).outcome is Outcome.MISSING
+    assert (
+        judge(Measured(None, stray), Expected(5_000, others=False)).outcome
+        is CaptureOutcome.MISSING
+    )
 
 
 @pytest.mark.parametrize(
-    ("blanked_ms", "direction"), [(5_000, Direction.NOT_KEPT), (4_999, Direction.SILENT)]
+    ("blanked_ms", "direction"), [(5_000, AudioDirection.NOT_KEPT), (4_999, AudioDirection.SILENT)]
 )
 def test_a_direction_that_was_blanked_from_end_to_end(
-    blanked_ms: int, direction: Direction
+    blanked_ms: int, direction: AudioDirection
 ) -> None:
     muted = Track(5_000, 0, "a" * 64, closed=True, blanked_ms=blanked_ms)
     verdict = judged(track(), muted)
-    assert (verdict.tx, verdict.whole) == (direction, direction is Direction.NOT_KEPT)
+    assert (verdict.tx, verdict.whole) == (direction, direction is AudioDirection.NOT_KEPT)
     assert verdict.blanked_ms == blanked_ms
 
 
 def test_a_file_without_a_sample_is_silent_beside_one_with_samples() -> None:
     verdict = judged(track(), track(0, 0))
-    assert (verdict.tx, verdict.whole) == (Direction.SILENT, False)
+    assert (verdict.tx, verdict.whole) == (AudioDirection.SILENT, False)
 
 
 # -- what was blanked, and what was lost ------------------------------------------------------
@@ -176,7 +181,7 @@ def test_a_recording_that_lost_somebody_is_not_whole() -> None:
     lost = ((1_000, 2_500), (3_000, 4_000))
     verdict = judge(Measured(track(), track(), lost=lost), Expected(5_000))
     assert (verdict.lost, verdict.lost_ms, verdict.whole) == (lost, 2_500, False)
-    assert verdict.tx is Direction.HEARD
+    assert verdict.tx is AudioDirection.HEARD
     assert judged(track(), track()).lost_ms == 0
 
 

@@ -11,7 +11,7 @@ from asterisk_compliance.domain.phone_numbers import notations
 from asterisk_compliance.domain.retention.erasure import (
     LONGEST_CALL_MS,
     SOURCES,
-    Ground,
+    ErasureGround,
     Hindrance,
     KeptParty,
     authority_problem,
@@ -28,7 +28,7 @@ LIVE = replace(ENDED, ended_at="")
 
 
 def test_every_ground_has_a_source():
-    assert set(SOURCES) == set(Ground)
+    assert set(SOURCES) == set(ErasureGround)
     assert all(SOURCES.values())
 
 

@@ -13,13 +13,13 @@ from asterisk_compliance.domain.periods import Period, Unit, day_of, days, end_o
 from asterisk_compliance.domain.purposes import PurposeCode
 from asterisk_compliance.domain.retention.schedule import (
     WITHDRAWN_AFTER_MS,
-    Due,
-    Fate,
-    Ground,
-    Kept,
-    Limits,
+    DisposalDue,
+    KeptUntil,
+    RecordingFate,
+    RetentionGround,
+    RetentionLimits,
+    StatedRetention,
     Today,
-    Told,
     due,
     due_before,
     fate,
@@ -40,24 +40,29 @@ def at_ms(text: str, zone: ZoneInfo = TOKYO) -> int:
 
 
 def kept(
-    said: Told, began: str = "2026-11-24T10:00", ended: str | None = None, zone: ZoneInfo = TOKYO
-) -> Kept:
+    said: StatedRetention,
+    began: str = "2026-11-24T10:00",
+    ended: str | None = None,
+    zone: ZoneInfo = TOKYO,
+) -> KeptUntil:
     began_ms = at_ms(began, zone)
     call = call_id(began_ms, bytes(8))
     ended_ms = at_ms(ended or began, zone)
-    return Kept(recording_id(call, 1), call, POLICY, said, began_ms, ended_ms)
+    return KeptUntil(recording_id(call, 1), call, POLICY, said, began_ms, ended_ms)
 
 
-def today(zone: ZoneInfo = TOKYO, limits: Limits | None = None, **needed: str) -> Today:
+def today(zone: ZoneInfo = TOKYO, limits: RetentionLimits | None = None, **needed: str) -> Today:
     periods = {PurposeCode(code): read_period(text) for code, text in needed.items()}
-    return Today(zone, periods, {POLICY: limits or Limits()})
+    return Today(zone, periods, {POLICY: limits or RetentionLimits()})
 
 
-def needs(**periods: str | None) -> Told:
-    return Told({PurposeCode(c): read_period(p) if p else None for c, p in periods.items()})
+def needs(**periods: str | None) -> StatedRetention:
+    return StatedRetention(
+        {PurposeCode(c): read_period(p) if p else None for c, p in periods.items()}
+    )
 
 
-def day_due(one: Kept, now: Today) -> str:
+def day_due(one: KeptUntil, now: Today) -> str:
     found = due(one, now)
     assert found is not None
     moment = datetime.fromtimestamp(found.at_ms / 1_000, now.zone)
@@ -69,7 +74,7 @@ def day_due(one: Kept, now: Today) -> str:
 
 
 def test_what_was_told_is_written_into_rows_and_read_again():
-    said = Told(
+    said = StatedRetention(
         {QUALITY: Period(6, Unit.MONTH), SERVICE: None}, days(30), days(365), Period(1, Unit.YEAR)
     )
     texts = ("QUALITY=6 months", "SERVICE", "max=365 days", "min=30 days", "notice=1 year")
@@ -85,10 +90,10 @@ def test_what_is_told_comes_from_purposes_policy_and_the_shortest_promise():
         max_days=365,
         promised=(None, Period(1, Unit.YEAR), Period(2, Unit.MONTH)),
     )
-    assert said == Told(
+    assert said == StatedRetention(
         {QUALITY: Period(6, Unit.MONTH), SERVICE: None}, days(30), days(365), Period(2, Unit.MONTH)
     )
-    assert told([SERVICE], {}, min_days=None, max_days=None) == Told({SERVICE: None})
+    assert told([SERVICE], {}, min_days=None, max_days=None) == StatedRetention({SERVICE: None})
 
 
 def test_what_no_row_says_is_refused():
@@ -135,13 +140,15 @@ def test_it_is_kept_the_second_before_and_due_in_that_second_and_after(zone, per
     last = read_period(period).last_day(date.fromisoformat(began[:10]))
     assert found.at_ms == end_of(last, zone)
     fates = [fate(found, (), found.at_ms + shift) for shift in (-1_000, -1, 0, 1_000)]
-    assert fates == [Fate.KEPT, Fate.KEPT, Fate.DUE, Fate.DUE]
+    assert fates == [RecordingFate.KEPT, RecordingFate.KEPT, RecordingFate.DUE, RecordingFate.DUE]
 
 
 def test_the_longest_purpose_that_is_served_counts():
     one = kept(needs(QUALITY="6 months", SERVICE="10 days"))
     found = due(one, today())
-    assert found == Due(at_ms("2027-05-25T00:00"), Ground.NOT_NEEDED, "QUALITY", "6 months")
+    assert found == DisposalDue(
+        at_ms("2027-05-25T00:00"), RetentionGround.NOT_NEEDED, "QUALITY", "6 months"
+    )
     assert day_due(one, today(QUALITY="5 days")) == "2026-12-05"
 
 
@@ -155,50 +162,75 @@ def test_shorter_at_any_time_and_longer_only_for_the_future():
 def test_without_any_period_nothing_is_ever_due():
     one = kept(needs(QUALITY="1 day", SERVICE=None))
     assert due(one, today()) is None
-    assert fate(None, (), one.began_ms * 10) is Fate.KEPT
-    assert due(kept(Told()), today()) is None
+    assert fate(None, (), one.began_ms * 10) is RecordingFate.KEPT
+    assert due(kept(StatedRetention()), today()) is None
 
 
 @pytest.mark.parametrize(
     ("said", "limits", "ground", "rule"),
     [
-        (Told({QUALITY: None}, at_most=days(30)), Limits(), Ground.MAXIMUM_TOLD, POLICY),
         (
-            Told({QUALITY: None}, at_most=days(99)),
-            Limits(at_most=days(30)),
-            Ground.MAXIMUM_NOW,
+            StatedRetention({QUALITY: None}, at_most=days(30)),
+            RetentionLimits(),
+            RetentionGround.MAXIMUM_TOLD,
             POLICY,
         ),
         (
-            Told({QUALITY: None}, at_most=days(30)),
-            Limits(at_most=days(99)),
-            Ground.MAXIMUM_TOLD,
+            StatedRetention({QUALITY: None}, at_most=days(99)),
+            RetentionLimits(at_most=days(30)),
+            RetentionGround.MAXIMUM_NOW,
             POLICY,
         ),
-        (Told({QUALITY: None}, notice=days(30)), Limits(), Ground.NOTICE_PROMISED, "notice"),
-        (Told({QUALITY: days(31)}, at_most=days(30)), Limits(), Ground.MAXIMUM_TOLD, POLICY),
-        (Told({QUALITY: days(30)}, at_most=days(30)), Limits(), Ground.MAXIMUM_TOLD, POLICY),
-        (Told({QUALITY: days(30)}, at_most=days(31)), Limits(), Ground.NOT_NEEDED, "QUALITY"),
+        (
+            StatedRetention({QUALITY: None}, at_most=days(30)),
+            RetentionLimits(at_most=days(99)),
+            RetentionGround.MAXIMUM_TOLD,
+            POLICY,
+        ),
+        (
+            StatedRetention({QUALITY: None}, notice=days(30)),
+            RetentionLimits(),
+            RetentionGround.NOTICE_PROMISED,
+            "notice",
+        ),
+        (
+            StatedRetention({QUALITY: days(31)}, at_most=days(30)),
+            RetentionLimits(),
+            RetentionGround.MAXIMUM_TOLD,
+            POLICY,
+        ),
+        (
+            StatedRetention({QUALITY: days(30)}, at_most=days(30)),
+            RetentionLimits(),
+            RetentionGround.MAXIMUM_TOLD,
+            POLICY,
+        ),
+        (
+            StatedRetention({QUALITY: days(30)}, at_most=days(31)),
+            RetentionLimits(),
+            RetentionGround.NOT_NEEDED,
+            "QUALITY",
+        ),
     ],
 )
 def test_nothing_is_kept_beyond_the_maximum(said, limits, ground, rule):
     found = due(kept(said), today(limits=limits))
-    assert found == Due(at_ms("2026-12-25T00:00"), ground, rule, "30 days")
+    assert found == DisposalDue(at_ms("2026-12-25T00:00"), ground, rule, "30 days")
 
 
 @pytest.mark.parametrize(
     ("limits", "due_on", "ground"),
     [
-        (Limits(at_least=days(60)), "2027-01-24", Ground.AT_LEAST_OVER),
-        (Limits(at_least=days(90)), "2027-01-24", Ground.AT_LEAST_OVER),
-        (Limits(at_least=days(40)), "2027-01-04", Ground.AT_LEAST_OVER),
-        (Limits(at_least=days(20)), "2026-12-25", Ground.NOT_NEEDED),
-        (Limits(), "2026-12-25", Ground.NOT_NEEDED),
-        (None, "2027-01-24", Ground.AT_LEAST_OVER),
+        (RetentionLimits(at_least=days(60)), "2027-01-24", RetentionGround.AT_LEAST_OVER),
+        (RetentionLimits(at_least=days(90)), "2027-01-24", RetentionGround.AT_LEAST_OVER),
+        (RetentionLimits(at_least=days(40)), "2027-01-04", RetentionGround.AT_LEAST_OVER),
+        (RetentionLimits(at_least=days(20)), "2026-12-25", RetentionGround.NOT_NEEDED),
+        (RetentionLimits(), "2026-12-25", RetentionGround.NOT_NEEDED),
+        (None, "2027-01-24", RetentionGround.AT_LEAST_OVER),
     ],
 )
 def test_it_is_kept_for_the_minimum_unless_that_became_shorter(limits, due_on, ground):
-    one = kept(Told({QUALITY: days(30)}, at_least=days(60)))
+    one = kept(StatedRetention({QUALITY: days(30)}, at_least=days(60)))
     now = Today(TOKYO, {}, {} if limits is None else {POLICY: limits})
     assert day_due(one, now) == due_on
     found = due(one, now)
@@ -207,17 +239,23 @@ def test_it_is_kept_for_the_minimum_unless_that_became_shorter(limits, due_on, g
 
 
 def test_a_minimum_of_today_changes_nothing_for_what_was_recorded():
-    assert day_due(kept(needs(QUALITY="30 days")), today(limits=Limits(days(99)))) == "2026-12-25"
+    assert (
+        day_due(kept(needs(QUALITY="30 days")), today(limits=RetentionLimits(days(99))))
+        == "2026-12-25"
+    )
 
 
 def test_a_minimum_alone_makes_nothing_due():
-    assert due(kept(Told(at_least=days(1))), today()) is None
+    assert due(kept(StatedRetention(at_least=days(1))), today()) is None
 
 
 def test_over_midnight_the_need_counts_from_the_end_and_the_maximum_from_the_beginning():
     over = ("2026-11-24T23:50", "2026-11-25T00:10")
     assert day_due(kept(needs(QUALITY="10 days"), *over), today()) == "2026-12-06"
-    assert day_due(kept(Told({QUALITY: None}, at_most=days(10)), *over), today()) == "2026-12-05"
+    assert (
+        day_due(kept(StatedRetention({QUALITY: None}, at_most=days(10)), *over), today())
+        == "2026-12-05"
+    )
 
 
 def test_of_a_call_that_is_not_over_only_the_maximum_counts():
@@ -230,14 +268,16 @@ def test_of_a_call_that_is_not_over_only_the_maximum_counts():
 def test_what_was_withdrawn_is_due_when_the_call_itself_should_have_deleted_it():
     one = replace(kept(needs(QUALITY="3 years")), withdrawn=True)
     assert one.ended_ms is not None
-    assert due(one, today()) == Due(one.ended_ms + WITHDRAWN_AFTER_MS, Ground.WITHDRAWN, POLICY, "")
+    assert due(one, today()) == DisposalDue(
+        one.ended_ms + WITHDRAWN_AFTER_MS, RetentionGround.WITHDRAWN, POLICY, ""
+    )
 
 
 def test_a_hold_beats_everything():
     found = due(kept(needs(QUALITY="1 day")), today())
     assert found is not None
-    assert fate(found, ["CASE-1"], found.at_ms + 10**12) is Fate.HELD
-    assert fate(found, ["CASE-1"], found.at_ms - 1) is Fate.KEPT
+    assert fate(found, ["CASE-1"], found.at_ms + 10**12) is RecordingFate.HELD
+    assert fate(found, ["CASE-1"], found.at_ms - 1) is RecordingFate.KEPT
 
 
 @pytest.mark.parametrize(
@@ -247,7 +287,7 @@ def test_a_hold_beats_everything():
         (needs(QUALITY=None), today(QUALITY="1 day"), True),
         (needs(QUALITY="1 day", SERVICE=None), today(), False),
         (needs(QUALITY="1 day"), today(), True),
-        (Told({QUALITY: None}, notice=days(1)), today(), True),
+        (StatedRetention({QUALITY: None}, notice=days(1)), today(), True),
     ],
 )
 def test_what_nothing_makes_due_is_known_beforehand(said, now, dated):
@@ -263,13 +303,13 @@ periods = st.one_of(
 )
 maybe = st.none() | periods
 purposes = st.dictionaries(st.sampled_from([QUALITY, SERVICE, LEGAL]), maybe, max_size=3)
-saids = st.builds(Told, purposes, maybe, maybe, maybe)
+saids = st.builds(StatedRetention, purposes, maybe, maybe, maybe)
 zones = st.sampled_from(["UTC", "Asia/Tokyo", "Europe/Berlin", "America/St_Johns", "Pacific/Apia"])
 todays = st.builds(
     Today,
     zones.map(ZoneInfo),
     st.dictionaries(st.sampled_from([QUALITY, SERVICE, LEGAL]), periods, max_size=3),
-    st.dictionaries(st.just(POLICY), st.builds(Limits, maybe, maybe), max_size=1),
+    st.dictionaries(st.just(POLICY), st.builds(RetentionLimits, maybe, maybe), max_size=1),
 )
 moments = st.datetimes(datetime(2000, 1, 1), datetime(2060, 1, 1)).map(  # noqa: DTZ001
     lambda at: int(at.replace(tzinfo=UTC).timestamp()) * 1_000
@@ -277,17 +317,17 @@ moments = st.datetimes(datetime(2000, 1, 1), datetime(2060, 1, 1)).map(  # noqa:
 
 
 @st.composite
-def recordings(draw: st.DrawFn) -> Kept:
+def recordings(draw: st.DrawFn) -> KeptUntil:
     began_ms = draw(moments)
     lasted_ms = draw(st.none() | st.integers(0, 40 * 3_600_000))
     call = call_id(began_ms, bytes(8))
     ended_ms = None if lasted_ms is None else began_ms + lasted_ms
-    return Kept(
+    return KeptUntil(
         recording_id(call, 1), call, POLICY, draw(saids), began_ms, ended_ms, draw(st.booleans())
     )
 
 
-def _needed_until(one: Kept, now: Today) -> int | None:
+def _needed_until(one: KeptUntil, now: Today) -> int | None:
     """By hand: the longest of what each purpose needs, each by its shorter period."""
     if one.ended_ms is None or not one.told.purposes:
         return None
@@ -301,17 +341,19 @@ def _needed_until(one: Kept, now: Today) -> int | None:
     return end_of(max(ends), now.zone)
 
 
-def _maxima(one: Kept, now: Today) -> list[int]:
+def _maxima(one: KeptUntil, now: Today) -> list[int]:
     event = day_of(one.began_ms, now.zone)
-    limits = now.limits.get(POLICY, Limits())
+    limits = now.limits.get(POLICY, RetentionLimits())
     every = (one.told.at_most, one.told.notice, limits.at_most)
     return [end_of(period.last_day(event), now.zone) for period in every if period is not None]
 
 
 def test_what_was_withdrawn_is_not_kept_beyond_the_maximum():
-    limited = Told({QUALITY: days(30)}, at_most=days(0))
+    limited = StatedRetention({QUALITY: days(30)}, at_most=days(0))
     one = replace(kept(limited, "2026-11-24T23:30", "2026-11-24T23:50"), withdrawn=True)
-    midnight = Due(at_ms("2026-11-25T00:00"), Ground.MAXIMUM_TOLD, POLICY, "0 days")
+    midnight = DisposalDue(
+        at_ms("2026-11-25T00:00"), RetentionGround.MAXIMUM_TOLD, POLICY, "0 days"
+    )
     assert due(one, today()) == midnight
 
 
@@ -355,8 +397,8 @@ def test_what_is_due_stays_due_and_a_hold_always_wins(one, now, early, late, hel
     found = due(one, now)
     matters = ("CASE-1",) if held else ()
     before, after = fate(found, matters, early), fate(found, matters, late)
-    assert not (before is not Fate.KEPT and after is Fate.KEPT)
-    assert not (held and Fate.DUE in {before, after})
+    assert not (before is not RecordingFate.KEPT and after is RecordingFate.KEPT)
+    assert not (held and RecordingFate.DUE in {before, after})
 
 
 @given(recordings(), todays, st.sampled_from([QUALITY, SERVICE, LEGAL]), periods)

@@ -7,8 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asterisk_compliance.domain.audit.encoding import milliseconds
-from asterisk_compliance.domain.subject_requests.codes import SOURCES, Refusal, Right, Verdict
-from asterisk_compliance.domain.subject_requests.requests import KINDS, State, requests_of
+from asterisk_compliance.domain.subject_requests.codes import (
+    SOURCES,
+    RequestRefusal,
+    RequestVerdict,
+    Right,
+)
+from asterisk_compliance.domain.subject_requests.requests import KINDS, RequestState, requests_of
 from domain.request_traces import (
     DUE,
     DUE_MS,
@@ -33,7 +38,7 @@ from domain.request_traces import (
 
 
 def test_every_refusal_has_a_source_in_its_own_law():
-    assert set(SOURCES) == set(Refusal)
+    assert set(SOURCES) == set(RequestRefusal)
     for refusal, source in SOURCES.items():
         assert source.startswith("APPI" if refusal.regime == "jp" else "GDPR")
 
@@ -41,14 +46,18 @@ def test_every_refusal_has_a_source_in_its_own_law():
 def test_a_request_goes_from_step_to_step():
     rows = [opened(), *about(ONE, TWO)]
     one = the(*rows)
-    assert (one.state, one.right, one.due_ms) == (State.OPENED, Right.ERASE, DUE_MS)
+    assert (one.state, one.right, one.due_ms) == (RequestState.OPENED, Right.ERASE, DUE_MS)
     assert one.calls == {ONE: f"y-{ONE[2:]}-1", TWO: f"y-{TWO[2:]}-1"}
     assert (one.how, one.verdict, one.granted) == ("", None, frozenset())
     rows.append(identified())
-    assert (the(*rows).state, the(*rows).how) == (State.IDENTIFIED, "CALLED_BACK")
+    assert (the(*rows).state, the(*rows).how) == (RequestState.IDENTIFIED, "CALLED_BACK")
     rows.append(decided(**GRANTED))
     one = the(*rows)
-    assert (one.state, one.verdict, one.cause) == (State.DECIDED, Verdict.GRANTED, "JP_CEASE_USE")
+    assert (one.state, one.verdict, one.cause) == (
+        RequestState.DECIDED,
+        RequestVerdict.GRANTED,
+        "JP_CEASE_USE",
+    )
     assert one.granted == {ONE, TWO}
     assert one.to_be_carried_out
     rows.append(row("request_begun"))
@@ -60,7 +69,11 @@ def test_a_request_goes_from_step_to_step():
     assert one.is_open
     rows.append(answered(RECEIVED_MS + 5))
     one = the(*rows)
-    assert (one.state, one.answered_ms, one.is_open) == (State.ANSWERED, RECEIVED_MS + 5, False)
+    assert (one.state, one.answered_ms, one.is_open) == (
+        RequestState.ANSWERED,
+        RECEIVED_MS + 5,
+        False,
+    )
     assert one.over_ms == RECEIVED_MS + 5
 
 
@@ -82,7 +95,7 @@ def test_what_was_excepted_refused_or_withdrawn_is_not_granted():
     assert the(*rows, decided(verdict="IN_PART", excepted=(ONE,))).granted == {TWO}
     assert the(*rows, decided(verdict="REFUSED")).granted == frozenset()
     one = the(*rows, decided(**GRANTED), withdrawn())
-    assert (one.granted, one.state, one.is_open) == (frozenset(), State.WITHDRAWN, False)
+    assert (one.granted, one.state, one.is_open) == (frozenset(), RequestState.WITHDRAWN, False)
     assert (one.over_ms, one.answered_ms) == (RECEIVED_MS, None)
     assert not one.to_be_carried_out
 
@@ -93,10 +106,10 @@ def test_a_refusal_that_did_not_know_of_a_call_is_to_be_decided_again(knows):
     refusal = decided(verdict="REFUSED", reason="NOT_KEPT", matters=("CASE-1",))
     rows += [refusal, *about(ONE)]
     one = the(*rows)
-    state = State.IDENTIFIED if knows else State.OPENED
+    state = RequestState.IDENTIFIED if knows else RequestState.OPENED
     assert (one.state, one.verdict, one.reason, one.matters) == (state, None, "", ())
     assert one.calls.keys() == {ONE}
-    assert the(*rows, refusal).verdict is Verdict.REFUSED
+    assert the(*rows, refusal).verdict is RequestVerdict.REFUSED
 
 
 @pytest.mark.parametrize("right", Right)

@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from asterisk_compliance.domain.retention.erasure import Ground
+from asterisk_compliance.domain.retention.erasure import ErasureGround
 from asterisk_compliance.domain.subject_requests.codes import (
     GRANTING,
     REFUSING,
-    Reason,
-    Refusal,
+    RequestReason,
+    RequestRefusal,
+    RequestVerdict,
     Right,
-    Verdict,
 )
 from asterisk_compliance.domain.subject_requests.steps import (
-    Decision,
-    Problem,
-    Step,
+    RequestDecision,
+    RequestStep,
+    StepProblem,
     decision_problem,
     problem,
 )
@@ -54,18 +54,24 @@ WITHDRAWN = [*NEW, withdrawn()]
 STATES = {"new": NEW, "known": KNOWN, "decided": DECIDED, "refused": REFUSED, "begun": BEGUN,
           "done": DONE, "answered": ANSWERED, "withdrawn": WITHDRAWN}  # fmt: skip
 LET = {
-    "new": {Step.SEARCH, Step.IDENTIFY, Step.DECIDE, Step.WITHDRAW},
-    "known": {Step.SEARCH, Step.IDENTIFY, Step.DECIDE, Step.WITHDRAW},
-    "decided": {Step.CARRY_OUT, Step.WITHDRAW},
-    "refused": {Step.SEARCH, Step.IDENTIFY, Step.DECIDE, Step.ANSWER, Step.WITHDRAW},
-    "begun": {Step.CARRY_OUT},
-    "done": {Step.ANSWER},
+    "new": {RequestStep.SEARCH, RequestStep.IDENTIFY, RequestStep.DECIDE, RequestStep.WITHDRAW},
+    "known": {RequestStep.SEARCH, RequestStep.IDENTIFY, RequestStep.DECIDE, RequestStep.WITHDRAW},
+    "decided": {RequestStep.CARRY_OUT, RequestStep.WITHDRAW},
+    "refused": {
+        RequestStep.SEARCH,
+        RequestStep.IDENTIFY,
+        RequestStep.DECIDE,
+        RequestStep.ANSWER,
+        RequestStep.WITHDRAW,
+    },
+    "begun": {RequestStep.CARRY_OUT},
+    "done": {RequestStep.ANSWER},
     "answered": set(),
     "withdrawn": set(),
 }
 
 
-@pytest.mark.parametrize(("state", "step"), list(product(STATES, Step)))
+@pytest.mark.parametrize(("state", "step"), list(product(STATES, RequestStep)))
 def test_every_step_in_every_state(state, step):
     found = problem(the(*STATES[state]), step, 0)
     assert (found is None) is (step in LET[state]), found
@@ -74,18 +80,18 @@ def test_every_step_in_every_state(state, step):
 @pytest.mark.parametrize(
     ("state", "step", "why"),
     [
-        ("decided", Step.SEARCH, Problem.DECIDED),
-        ("decided", Step.IDENTIFY, Problem.DECIDED),
-        ("decided", Step.EXTEND, Problem.DECIDED),
-        ("decided", Step.DECIDE, Problem.DECIDED),
-        ("decided", Step.ANSWER, Problem.NOT_CARRIED_OUT),
-        ("known", Step.ANSWER, Problem.NOT_DECIDED),
-        ("known", Step.CARRY_OUT, Problem.NOTHING_TO_CARRY_OUT),
-        ("refused", Step.CARRY_OUT, Problem.NOTHING_TO_CARRY_OUT),
-        ("done", Step.CARRY_OUT, Problem.NOTHING_TO_CARRY_OUT),
-        ("begun", Step.WITHDRAW, Problem.BEGUN),
-        ("answered", Step.WITHDRAW, Problem.OVER),
-        ("withdrawn", Step.DECIDE, Problem.OVER),
+        ("decided", RequestStep.SEARCH, StepProblem.DECIDED),
+        ("decided", RequestStep.IDENTIFY, StepProblem.DECIDED),
+        ("decided", RequestStep.EXTEND, StepProblem.DECIDED),
+        ("decided", RequestStep.DECIDE, StepProblem.DECIDED),
+        ("decided", RequestStep.ANSWER, StepProblem.NOT_CARRIED_OUT),
+        ("known", RequestStep.ANSWER, StepProblem.NOT_DECIDED),
+        ("known", RequestStep.CARRY_OUT, StepProblem.NOTHING_TO_CARRY_OUT),
+        ("refused", RequestStep.CARRY_OUT, StepProblem.NOTHING_TO_CARRY_OUT),
+        ("done", RequestStep.CARRY_OUT, StepProblem.NOTHING_TO_CARRY_OUT),
+        ("begun", RequestStep.WITHDRAW, StepProblem.BEGUN),
+        ("answered", RequestStep.WITHDRAW, StepProblem.OVER),
+        ("withdrawn", RequestStep.DECIDE, StepProblem.OVER),
     ],
 )
 def test_it_says_why_not(state, step, why):
@@ -94,21 +100,21 @@ def test_it_says_why_not(state, step, why):
 
 def test_who_was_refused_because_nobody_knew_him_can_show_who_he_is():
     rows = [*NEW, decided(verdict="REFUSED", reason="NOT_IDENTIFIED", matters=("CASE-1",))]
-    assert problem(the(*rows), Step.IDENTIFY, 0) is None
+    assert problem(the(*rows), RequestStep.IDENTIFY, 0) is None
     rows.append(identified())
     one = the(*rows)
     assert (one.verdict, one.reason, one.matters) == (None, "", ())
-    assert problem(one, Step.ANSWER, 0) is Problem.NOT_DECIDED
+    assert problem(one, RequestStep.ANSWER, 0) is StepProblem.NOT_DECIDED
     assert decision_problem(one, ERASE) is None
 
 
 def test_a_stop_of_use_is_taken_back_also_after_its_answer_and_once():
     rows = [opened(right="STOP_USE"), *about(ONE), identified(), decided(), answered()]
-    assert problem(the(*rows), Step.WITHDRAW, 0) is None
-    assert problem(the(*rows), Step.ANSWER, 0) is Problem.OVER
-    assert problem(the(*rows, withdrawn()), Step.WITHDRAW, 0) is Problem.OVER
+    assert problem(the(*rows), RequestStep.WITHDRAW, 0) is None
+    assert problem(the(*rows), RequestStep.ANSWER, 0) is StepProblem.OVER
+    assert problem(the(*rows, withdrawn()), RequestStep.WITHDRAW, 0) is StepProblem.OVER
     refused = [*rows[:3], decided(verdict="REFUSED"), answered()]
-    assert problem(the(*refused), Step.WITHDRAW, 0) is Problem.OVER
+    assert problem(the(*refused), RequestStep.WITHDRAW, 0) is StepProblem.OVER
 
 
 def test_a_time_is_made_longer_once_before_it_is_over_and_only_by_law():
@@ -116,20 +122,20 @@ def test_a_time_is_made_longer_once_before_it_is_over_and_only_by_law():
     for at_ms, expected in (
         (DUE_MS - 1_000, None),
         (DUE_MS - 1, None),
-        (DUE_MS, Problem.TOO_LATE),
-        (DUE_MS + 1_000, Problem.TOO_LATE),
+        (DUE_MS, StepProblem.TOO_LATE),
+        (DUE_MS + 1_000, StepProblem.TOO_LATE),
     ):
-        assert problem(the(law), Step.EXTEND, at_ms) is expected
+        assert problem(the(law), RequestStep.EXTEND, at_ms) is expected
     longer = row("request_extended", due_at=LATER)
-    assert problem(the(law, longer), Step.EXTEND, DUE_MS - 1) is Problem.LONGER_ALREADY
-    assert problem(the(opened()), Step.EXTEND, 0) is Problem.NO_LONGER
+    assert problem(the(law, longer), RequestStep.EXTEND, DUE_MS - 1) is StepProblem.LONGER_ALREADY
+    assert problem(the(opened()), RequestStep.EXTEND, 0) is StepProblem.NO_LONGER
 
 
 # -- decisions ---------------------------------------------------------------------------------
 
 
-def wish(verdict: str, reason: str, **more: Any) -> Decision:
-    return Decision(Verdict(verdict), reason, **more)
+def wish(verdict: str, reason: str, **more: Any) -> RequestDecision:
+    return RequestDecision(RequestVerdict(verdict), reason, **more)
 
 
 ERASE = wish("GRANTED", "LAW", cause="JP_CEASE_USE")
@@ -154,7 +160,7 @@ def asked(right: str = "ERASE", **detail: Any) -> Any:
         ("COPY", wish("REFUSED", "LAW", ground="JP_RIGHTS_OF_OTHERS")),
         ("COPY", wish("REFUSED", "NOT_KEPT")),
         ("COPY", wish("IN_PART", "LAW", ground="JP_OTHER_LAW", excepted=frozenset({ONE}))),
-        ("ERASE", replace(ERASE, verdict=Verdict.IN_PART, reason="ON_HOLD", held=HELD,
+        ("ERASE", replace(ERASE, verdict=RequestVerdict.IN_PART, reason="ON_HOLD", held=HELD,
                           excepted=frozenset({ONE}))),
         ("ERASE", wish("REFUSED", "ON_HOLD", held={ONE: ("A-1",), TWO: ("B-2",)})),
         ("ERASE", wish("REFUSED", "LAW", ground="JP_NO_CAUSE", held=HELD)),
@@ -167,39 +173,39 @@ def test_these_decisions_can_be_made(right, decision):
 @pytest.mark.parametrize(
     ("right", "decision", "why"),
     [
-        ("COPY", wish("GRANTED", "BECAUSE"), Problem.WRONG_REASON),
-        ("COPY", wish("GRANTED", "NOT_KEPT"), Problem.WRONG_REASON),
-        ("COPY", wish("REFUSED", "GOODWILL"), Problem.WRONG_REASON),
-        ("COPY", wish("REFUSED", "NOT_IDENTIFIED"), Problem.IDENTIFIED),
-        ("COPY", wish("REFUSED", "NOT_AUTHORISED"), Problem.BY_PERSON),
-        ("ERASE", wish("REFUSED", "ON_HOLD"), Problem.NOT_HELD),
-        ("ERASE", wish("REFUSED", "ON_HOLD", held=HELD), Problem.EXCEPTED),
-        ("COPY", wish("REFUSED", "LAW"), Problem.NO_GROUND),
-        ("COPY", wish("REFUSED", "LAW", ground="BECAUSE"), Problem.NO_GROUND),
-        ("COPY", wish("REFUSED", "LAW", ground="GDPR_CLAIMS"), Problem.NO_GROUND),
-        ("COPY", wish("REFUSED", "NOT_KEPT", ground="JP_OTHER_LAW"), Problem.NO_GROUND),
-        ("COPY", wish("GRANTED", "LAW", ground="JP_OTHER_LAW"), Problem.NO_GROUND),
-        ("ERASE", wish("GRANTED", "LAW"), Problem.NO_CAUSE),
-        ("ERASE", wish("GRANTED", "LAW", cause="BECAUSE"), Problem.NO_CAUSE),
-        ("ERASE", wish("REFUSED", "NOT_KEPT", cause="JP_CEASE_USE"), Problem.NO_CAUSE),
-        ("COPY", wish("GRANTED", "LAW", cause="JP_CEASE_USE"), Problem.NO_CAUSE),
-        ("COPY", wish("GRANTED", "LAW", cause="BECAUSE"), Problem.NO_CAUSE),
-        ("COPY", wish("GRANTED", "LAW", purposes=("QUALITY",)), Problem.NO_PURPOSES),
-        ("STOP_USE", wish("REFUSED", "NOT_KEPT", purposes=("QUALITY",)), Problem.NO_PURPOSES),
-        ("COPY", wish("GRANTED", "LAW", text=True), Problem.NO_TEXT),
-        ("CORRECT", wish("GRANTED", "LAW"), Problem.NO_TEXT),
-        ("CORRECT", wish("REFUSED", "NOT_KEPT", text=True), Problem.NO_TEXT),
-        ("COPY", replace(COPY, excepted=frozenset({THREE})), Problem.NOT_ITS_CALL),
-        ("COPY", replace(COPY, excepted=frozenset({ONE})), Problem.EXCEPTED),
-        ("COPY", replace(COPY, excepted=frozenset({ONE, TWO})), Problem.EXCEPTED),
-        ("COPY", wish("IN_PART", "NOT_KEPT"), Problem.EXCEPTED),
-        ("COPY", wish("IN_PART", "NOT_KEPT", excepted=frozenset({ONE, TWO})), Problem.EXCEPTED),
-        ("COPY", wish("REFUSED", "NOT_KEPT", excepted=frozenset({ONE})), Problem.EXCEPTED),
-        ("ERASE", replace(ERASE, held=HELD), Problem.HELD),
-        ("ERASE", replace(ERASE, verdict=Verdict.IN_PART, reason="ON_HOLD", held=HELD,
-                          excepted=frozenset({TWO})), Problem.EXCEPTED),
-        ("ERASE", replace(ERASE, verdict=Verdict.IN_PART, reason="NOT_KEPT", held=HELD,
-                          excepted=frozenset({TWO})), Problem.HELD),
+        ("COPY", wish("GRANTED", "BECAUSE"), StepProblem.WRONG_REASON),
+        ("COPY", wish("GRANTED", "NOT_KEPT"), StepProblem.WRONG_REASON),
+        ("COPY", wish("REFUSED", "GOODWILL"), StepProblem.WRONG_REASON),
+        ("COPY", wish("REFUSED", "NOT_IDENTIFIED"), StepProblem.IDENTIFIED),
+        ("COPY", wish("REFUSED", "NOT_AUTHORISED"), StepProblem.BY_PERSON),
+        ("ERASE", wish("REFUSED", "ON_HOLD"), StepProblem.NOT_HELD),
+        ("ERASE", wish("REFUSED", "ON_HOLD", held=HELD), StepProblem.EXCEPTED),
+        ("COPY", wish("REFUSED", "LAW"), StepProblem.NO_GROUND),
+        ("COPY", wish("REFUSED", "LAW", ground="BECAUSE"), StepProblem.NO_GROUND),
+        ("COPY", wish("REFUSED", "LAW", ground="GDPR_CLAIMS"), StepProblem.NO_GROUND),
+        ("COPY", wish("REFUSED", "NOT_KEPT", ground="JP_OTHER_LAW"), StepProblem.NO_GROUND),
+        ("COPY", wish("GRANTED", "LAW", ground="JP_OTHER_LAW"), StepProblem.NO_GROUND),
+        ("ERASE", wish("GRANTED", "LAW"), StepProblem.NO_CAUSE),
+        ("ERASE", wish("GRANTED", "LAW", cause="BECAUSE"), StepProblem.NO_CAUSE),
+        ("ERASE", wish("REFUSED", "NOT_KEPT", cause="JP_CEASE_USE"), StepProblem.NO_CAUSE),
+        ("COPY", wish("GRANTED", "LAW", cause="JP_CEASE_USE"), StepProblem.NO_CAUSE),
+        ("COPY", wish("GRANTED", "LAW", cause="BECAUSE"), StepProblem.NO_CAUSE),
+        ("COPY", wish("GRANTED", "LAW", purposes=("QUALITY",)), StepProblem.NO_PURPOSES),
+        ("STOP_USE", wish("REFUSED", "NOT_KEPT", purposes=("QUALITY",)), StepProblem.NO_PURPOSES),
+        ("COPY", wish("GRANTED", "LAW", text=True), StepProblem.NO_TEXT),
+        ("CORRECT", wish("GRANTED", "LAW"), StepProblem.NO_TEXT),
+        ("CORRECT", wish("REFUSED", "NOT_KEPT", text=True), StepProblem.NO_TEXT),
+        ("COPY", replace(COPY, excepted=frozenset({THREE})), StepProblem.NOT_ITS_CALL),
+        ("COPY", replace(COPY, excepted=frozenset({ONE})), StepProblem.EXCEPTED),
+        ("COPY", replace(COPY, excepted=frozenset({ONE, TWO})), StepProblem.EXCEPTED),
+        ("COPY", wish("IN_PART", "NOT_KEPT"), StepProblem.EXCEPTED),
+        ("COPY", wish("IN_PART", "NOT_KEPT", excepted=frozenset({ONE, TWO})), StepProblem.EXCEPTED),
+        ("COPY", wish("REFUSED", "NOT_KEPT", excepted=frozenset({ONE})), StepProblem.EXCEPTED),
+        ("ERASE", replace(ERASE, held=HELD), StepProblem.HELD),
+        ("ERASE", replace(ERASE, verdict=RequestVerdict.IN_PART, reason="ON_HOLD", held=HELD,
+                          excepted=frozenset({TWO})), StepProblem.EXCEPTED),
+        ("ERASE", replace(ERASE, verdict=RequestVerdict.IN_PART, reason="NOT_KEPT", held=HELD,
+                          excepted=frozenset({TWO})), StepProblem.HELD),
     ],
 )  # fmt: skip
 def test_these_decisions_cannot_be_made(right, decision, why):
@@ -208,20 +214,20 @@ def test_these_decisions_cannot_be_made(right, decision, why):
 
 def test_nothing_is_granted_before_it_is_known_who_asks_and_about_what():
     unknown = the(opened(right="COPY"), *about(ONE))
-    assert decision_problem(unknown, COPY) is Problem.NOT_IDENTIFIED
+    assert decision_problem(unknown, COPY) is StepProblem.NOT_IDENTIFIED
     assert decision_problem(unknown, wish("REFUSED", "NOT_IDENTIFIED")) is None
     agent = opened(right="COPY", by="AGENT")
     rows = [agent, *about(ONE), identified()]
-    assert decision_problem(the(*rows), COPY) is Problem.NOT_AUTHORISED
+    assert decision_problem(the(*rows), COPY) is StepProblem.NOT_AUTHORISED
     assert decision_problem(the(*rows), wish("REFUSED", "NOT_AUTHORISED")) is None
     shown = [agent, *about(ONE), identified(authority="MANDATE")]
     assert decision_problem(the(*shown), COPY) is None
     nothing = the(opened(right="COPY"), identified())
-    assert decision_problem(nothing, COPY) is Problem.NO_CALLS
+    assert decision_problem(nothing, COPY) is StepProblem.NO_CALLS
     assert decision_problem(nothing, wish("REFUSED", "NOT_KEPT")) is None
 
 
-@pytest.mark.parametrize("refusal", Refusal)
+@pytest.mark.parametrize("refusal", RequestRefusal)
 def test_a_ground_is_of_the_law_by_which_the_request_is_answered(refusal):
     for regime in ("jp", "eu", "own"):
         one = asked("COPY", regime=regime)
@@ -235,13 +241,13 @@ def test_only_where_no_law_speaks_can_our_own_rules_refuse(verdict):
     for regime in ("jp", "eu", "own"):
         one = asked("COPY", regime=regime)
         found = decision_problem(one, wish(verdict, "CODE", excepted=excepted))
-        assert found is (None if regime == "own" else Problem.WRONG_REASON)
+        assert found is (None if regime == "own" else StepProblem.WRONG_REASON)
         assert decision_problem(one, COPY) is None
 
 
 def test_every_ground_of_an_erasure_and_every_reason_has_its_place():
-    for cause in Ground:
+    for cause in ErasureGround:
         assert decision_problem(asked(), replace(ERASE, cause=cause)) is None
-    assert set(Reason) == GRANTING | REFUSING
-    assert {Reason.LAW, Reason.CODE} == GRANTING & REFUSING
+    assert set(RequestReason) == GRANTING | REFUSING
+    assert {RequestReason.LAW, RequestReason.CODE} == GRANTING & REFUSING
     assert set(Right) == {"HEAR", "COPY", "CORRECT", "STOP_USE", "ERASE", "PROVISIONS"}

@@ -16,12 +16,12 @@ from asterisk_compliance.domain.third_parties.provisions import (
     NO_THIRD_PARTY,
     SOURCES,
     AbroadBasis,
-    Item,
+    ProvidedItem,
     Provision,
     ProvisionGround,
     ProvisionProblem,
-    Recipient,
-    Terms,
+    ProvisionRecipient,
+    ProvisionTerms,
     due,
     problem_of,
     provisions_of,
@@ -32,12 +32,14 @@ from values import replace
 TODAY = date(2026, 11, 25)
 CALL = call_id(1_795_507_200_000, bytes(8))
 PARTY = PartyId(f"y-{CALL[2:]}-1")
-TERMS = Terms(ProvisionGround.CONSENT, "JP", frozenset({Item.RECORDING}), TODAY)
-COURT = Recipient("Tokyo District Court", "R8-123", "1-1-4 Kasumigaseki", "its president")
+TERMS = ProvisionTerms(ProvisionGround.CONSENT, "JP", frozenset({ProvidedItem.RECORDING}), TODAY)
+COURT = ProvisionRecipient("Tokyo District Court", "R8-123", "1-1-4 Kasumigaseki", "its president")
 THREE_YEARS = Period(3, Unit.YEAR)
 
 
-def problem(terms: Terms = TERMS, recipient: Recipient = COURT, home: str | None = "JP"):
+def problem(
+    terms: ProvisionTerms = TERMS, recipient: ProvisionRecipient = COURT, home: str | None = "JP"
+):
     return problem_of(terms, recipient, home=home, today=TODAY)
 
 
@@ -77,7 +79,7 @@ def test_a_record_that_the_law_asks_for_says_who_received_it(change, expected):
 
 
 def test_where_the_law_asks_for_no_record_a_name_is_enough():
-    only = Recipient("police", "R8-9")
+    only = ProvisionRecipient("police", "R8-9")
     assert problem(replace(TERMS, ground=ProvisionGround.LAW), only) is None
     assert problem(replace(TERMS, ground=ProvisionGround.ENTRUSTMENT), only) is None
     abroad = {"country": "US", "abroad": AbroadBasis.CONSENT}
@@ -107,7 +109,7 @@ def test_a_site_that_does_not_say_where_it_is_treats_every_country_as_abroad():
 
 
 def test_only_what_is_known_of_a_recipient_is_kept():
-    assert Recipient("A", "B").values() == {"name": "A", "reference": "B"}
+    assert ProvisionRecipient("A", "B").values() == {"name": "A", "reference": "B"}
     assert set(COURT.values()) == {"name", "address", "representative", "reference"}
 
 

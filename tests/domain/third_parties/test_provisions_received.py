@@ -10,7 +10,7 @@ from asterisk_compliance.domain.audit.encoding import Row
 from asterisk_compliance.domain.periods import Period, Unit
 from asterisk_compliance.domain.third_parties.provisions import (
     LONGEST_VALUE,
-    Item,
+    ProvidedItem,
     ProvisionProblem,
 )
 from asterisk_compliance.domain.third_parties.provisions_received import (
@@ -26,7 +26,7 @@ from values import replace
 
 TODAY = date(2026, 11, 25)
 PARTY = PartyId(f"y-{call_id(1_795_507_200_000, bytes(8))[2:]}-1")
-TERMS = ReceivedTerms(ReceivedGround.CONSENT, "JP", frozenset({Item.NUMBER}), TODAY)
+TERMS = ReceivedTerms(ReceivedGround.CONSENT, "JP", frozenset({ProvidedItem.NUMBER}), TODAY)
 LISTS = Provider("Lists K.K.", "its own form", "list of May", "2-2 Chiyoda", "S. Tanaka")
 
 

@@ -12,7 +12,7 @@ from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.errors import LogBroken
 from asterisk_compliance.storage.feeds import jsonl
 from asterisk_compliance.storage.feeds.jsonl import JsonLines
-from asterisk_compliance.storage.log.audit_log import AuditLog
+from asterisk_compliance.storage.log.audit_log import AuditLogStore
 from asterisk_compliance.storage.log.reader import StoreReader
 from asterisk_compliance.storage.log.writer import StoreWriter
 from sample_rows import draft, tamper
@@ -21,8 +21,8 @@ MARK = draft(Kind.MARK)
 
 
 @pytest.fixture
-async def log(tmp_path: Path) -> AsyncIterator[AuditLog]:
-    log = await AuditLog.open(tmp_path)
+async def log(tmp_path: Path) -> AsyncIterator[AuditLogStore]:
+    log = await AuditLogStore.open(tmp_path)
     yield log
     await log.close()
 
@@ -36,7 +36,7 @@ def seqs(path: Path) -> list[int]:
     return [decode(line).seq for line in path.read_bytes().splitlines()]
 
 
-async def finish(log: AuditLog, lines: JsonLines, task: asyncio.Task[None]) -> None:
+async def finish(log: AuditLogStore, lines: JsonLines, task: asyncio.Task[None]) -> None:
     await log.close()
     lines.close()
     async with asyncio.timeout(10):
@@ -54,7 +54,7 @@ async def until(path: Path, lines: int) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_the_file_is_the_log_byte_for_byte(log: AuditLog, tmp_path: Path) -> None:
+async def test_the_file_is_the_log_byte_for_byte(log: AuditLogStore, tmp_path: Path) -> None:
     await log.append(MARK)  # before anybody follows
     lines = JsonLines(log, tmp_path)
     task = asyncio.create_task(lines.run())
@@ -68,7 +68,7 @@ async def test_the_file_is_the_log_byte_for_byte(log: AuditLog, tmp_path: Path) 
 
 @pytest.mark.parametrize("torn", [0, 1, 40, 100_000])
 async def test_it_goes_on_from_its_own_last_whole_line(
-    log: AuditLog, tmp_path: Path, torn: int
+    log: AuditLogStore, tmp_path: Path, torn: int
 ) -> None:
     await asyncio.gather(*[log.append(MARK) for _ in range(30)])
     path = tmp_path / "audit.jsonl"
@@ -80,7 +80,7 @@ async def test_it_goes_on_from_its_own_last_whole_line(
 
 
 async def test_a_file_that_is_only_a_torn_line_is_begun_again(
-    log: AuditLog, tmp_path: Path
+    log: AuditLogStore, tmp_path: Path
 ) -> None:
     await log.append(MARK)
     path = tmp_path / "audit.jsonl"
@@ -91,7 +91,7 @@ async def test_a_file_that_is_only_a_torn_line_is_begun_again(
 
 
 async def test_a_rotated_file_is_followed_by_a_new_one_with_the_next_row(
-    log: AuditLog, tmp_path: Path
+    log: AuditLogStore, tmp_path: Path
 ) -> None:
     path = tmp_path / "audit.jsonl"
     lines = JsonLines(log, tmp_path)
@@ -109,7 +109,7 @@ async def test_a_rotated_file_is_followed_by_a_new_one_with_the_next_row(
 
 
 async def test_rows_that_did_not_fit_into_memory_come_from_the_store(
-    log: AuditLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    log: AuditLogStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jsonl, "FEED_ROWS", 4)
     lines = JsonLines(log, tmp_path)
@@ -120,7 +120,7 @@ async def test_rows_that_did_not_fit_into_memory_come_from_the_store(
 
 
 async def test_a_file_that_cannot_be_written_is_tried_again(
-    log: AuditLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    log: AuditLogStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jsonl, "RETRY_AFTER_S", 0.01)
     path = tmp_path / "audit.jsonl"
@@ -137,7 +137,7 @@ async def test_a_file_that_cannot_be_written_is_tried_again(
 
 
 async def test_a_file_that_stays_unwritable_does_not_keep_the_service(
-    log: AuditLog, tmp_path: Path
+    log: AuditLogStore, tmp_path: Path
 ) -> None:
     (tmp_path / "audit.jsonl").mkdir()
     lines = JsonLines(log, tmp_path)
@@ -164,7 +164,7 @@ async def test_a_file_that_has_what_the_store_has_not_is_reported(tmp_path: Path
 
 
 async def test_who_is_cancelled_while_it_opens_the_file_leaves_it_closed(
-    log: AuditLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    log: AuditLogStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, opened, made = jsonl.aiofiles.open, asyncio.Event(), []
 

@@ -17,7 +17,7 @@ from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.errors import LogBroken
 from asterisk_compliance.storage.feeds.jsonl import JsonLines
 from asterisk_compliance.storage.feeds.jsonl_archive import sealed_files
-from asterisk_compliance.storage.log.audit_log import AuditLog
+from asterisk_compliance.storage.log.audit_log import AuditLogStore
 from asterisk_compliance.storage.log.reader import StoreReader
 from sample_rows import draft
 
@@ -26,8 +26,8 @@ FULL = 1_000
 
 
 @pytest.fixture
-async def log(tmp_path: Path) -> AsyncIterator[AuditLog]:
-    log = await AuditLog.open(tmp_path)
+async def log(tmp_path: Path) -> AsyncIterator[AuditLogStore]:
+    log = await AuditLogStore.open(tmp_path)
     yield log
     await log.close()
 
@@ -41,7 +41,9 @@ def names(store: Path) -> list[str]:
     return sorted(path.name for path in store.glob("audit*.jsonl*"))
 
 
-async def write(log: AuditLog, rows: int, path: Path, *, keep: int = 0, full: int = FULL) -> None:
+async def write(
+    log: AuditLogStore, rows: int, path: Path, *, keep: int = 0, full: int = FULL
+) -> None:
     """Follow while many append at once, and end in order."""
     lines = JsonLines(log, path.parent, path=path, full_bytes=full, keep=keep)
     following = asyncio.create_task(lines.run())
@@ -61,7 +63,7 @@ def log_size(store: Path) -> int:
 
 
 async def test_the_files_are_the_log_in_the_order_of_their_names(
-    log: AuditLog, tmp_path: Path
+    log: AuditLogStore, tmp_path: Path
 ) -> None:
     path = tmp_path / "audit.jsonl"
     await write(log, 60, path)
@@ -84,7 +86,7 @@ async def test_the_files_are_the_log_in_the_order_of_their_names(
 
 
 async def test_it_goes_on_behind_the_newest_full_file_also_a_compressed_one(
-    log: AuditLog, tmp_path: Path
+    log: AuditLogStore, tmp_path: Path
 ) -> None:
     path = tmp_path / "audit.jsonl"
     await write(log, 40, path)
@@ -99,7 +101,7 @@ async def test_it_goes_on_behind_the_newest_full_file_also_a_compressed_one(
     assert decode(path.read_bytes().splitlines()[-1]).seq == 49
 
 
-async def test_without_a_full_one_it_begins_again(log: AuditLog, tmp_path: Path) -> None:
+async def test_without_a_full_one_it_begins_again(log: AuditLogStore, tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     await write(log, 10, path, full=0)
     path.unlink()
@@ -107,7 +109,7 @@ async def test_without_a_full_one_it_begins_again(log: AuditLog, tmp_path: Path)
     assert path.read_bytes().splitlines() == stored(tmp_path)
 
 
-async def test_only_so_many_full_ones_are_kept(log: AuditLog, tmp_path: Path) -> None:
+async def test_only_so_many_full_ones_are_kept(log: AuditLogStore, tmp_path: Path) -> None:
     path = tmp_path / "logs" / "compliance.jsonl"
     path.parent.mkdir()
     lines = JsonLines(log, tmp_path, path=path, full_bytes=FULL, keep=2)
@@ -128,12 +130,12 @@ async def test_only_so_many_full_ones_are_kept(log: AuditLog, tmp_path: Path) ->
 @pytest.mark.parametrize("how", ["plain", "compressed"])
 async def test_full_files_of_a_longer_log_are_reported(tmp_path: Path, how: str) -> None:
     longer = tmp_path / "longer"
-    log = await AuditLog.open(longer)
+    log = await AuditLogStore.open(longer)
     await write(log, 30, longer / "audit.jsonl")
     await log.close()
     (newest,) = sealed_files(longer / "audit.jsonl")[-1:]
     shorter = tmp_path / "shorter"
-    log = await AuditLog.open(shorter)
+    log = await AuditLogStore.open(shorter)
     await log.append(MARK)
     name = newest.path.name + (".gz" if how == "compressed" else "")
     (shorter / name).write_bytes(newest.path.read_bytes())
@@ -142,7 +144,7 @@ async def test_full_files_of_a_longer_log_are_reported(tmp_path: Path, how: str)
     await log.close()
 
 
-async def test_a_file_of_that_name_is_never_replaced(log: AuditLog, tmp_path: Path) -> None:
+async def test_a_file_of_that_name_is_never_replaced(log: AuditLogStore, tmp_path: Path) -> None:
     path, theirs = tmp_path / "audit.jsonl", tmp_path / "audit-000000000000-000000000009.jsonl"
     await write(log, 10, path)
     theirs.write_text("somebody else's\n")
@@ -153,7 +155,7 @@ async def test_a_file_of_that_name_is_never_replaced(log: AuditLog, tmp_path: Pa
 
 @pytest.mark.parametrize("hindrance", ["no row in it", "the disk says no"])
 async def test_a_file_that_cannot_be_renamed_grows_on(
-    log: AuditLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hindrance: str
+    log: AuditLogStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hindrance: str
 ) -> None:
     path = tmp_path / "audit.jsonl"
     if hindrance == "no row in it":

@@ -13,11 +13,11 @@ from asterisk_compliance.domain.audit.encoding import decode
 from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.errors import LogBroken, StoreLocked, StoreUnavailable
 from asterisk_compliance.storage.log import audit_log
-from asterisk_compliance.storage.log.audit_log import AuditLog
+from asterisk_compliance.storage.log.audit_log import AuditLogStore
 from asterisk_compliance.storage.log.reader import StoreReader
 from asterisk_compliance.storage.log.schema import DATABASE
-from asterisk_compliance.storage.log.stored import Stored
-from asterisk_compliance.storage.log.writer import TIDY_AFTER_COMMITS, Group, StoreWriter
+from asterisk_compliance.storage.log.stored import StoredRow
+from asterisk_compliance.storage.log.writer import TIDY_AFTER_COMMITS, CommitGroup, StoreWriter
 from asterisk_compliance.storage.proofs.verification import verify
 from sample_rows import draft
 
@@ -25,7 +25,7 @@ MARK = draft(Kind.MARK)
 
 
 async def test_a_row_that_was_awaited_is_in_the_store(tmp_path: Path) -> None:
-    log = await AuditLog.open(tmp_path)
+    log = await AuditLogStore.open(tmp_path)
     assert await log.append(MARK) == 0
     with StoreReader(tmp_path) as reader:
         (row,) = reader.rows()
@@ -34,8 +34,8 @@ async def test_a_row_that_was_awaited_is_in_the_store(tmp_path: Path) -> None:
 
 
 async def test_rows_keep_the_order_in_which_they_were_appended(tmp_path: Path) -> None:
-    log = await AuditLog.open(tmp_path)
-    batches: list[Sequence[Stored]] = []
+    log = await AuditLogStore.open(tmp_path)
+    batches: list[Sequence[StoredRow]] = []
     log.on_commit(batches.append)
     futures = [log.append(draft(Kind.MARK, detail={"n": n})) for n in range(3000)]
     assert await asyncio.gather(*futures) == list(range(3000))
@@ -50,8 +50,8 @@ async def test_patient_rows_go_with_the_first_that_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(audit_log, "LINGER_S", 60.0)
-    log = await AuditLog.open(tmp_path)
-    batches: list[Sequence[Stored]] = []
+    log = await AuditLogStore.open(tmp_path)
+    batches: list[Sequence[StoredRow]] = []
     log.on_commit(batches.append)
     patient = [log.append(MARK, patient=True) for _ in range(5)]
     with pytest.raises(TimeoutError):
@@ -65,7 +65,7 @@ async def test_patient_rows_go_with_the_first_that_is_not(
 
 
 async def test_patience_has_an_end(tmp_path: Path) -> None:
-    log = await AuditLog.open(tmp_path)
+    log = await AuditLogStore.open(tmp_path)
     async with asyncio.timeout(10.0):
         assert await log.append(MARK, patient=True) == 0
     await log.close()
@@ -75,7 +75,7 @@ async def test_patient_rows_are_stored_at_the_end_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(audit_log, "LINGER_S", 60.0)
-    log = await AuditLog.open(tmp_path)
+    log = await AuditLogStore.open(tmp_path)
     patient = log.append(MARK, patient=True)
     async with asyncio.timeout(10.0):
         await log.close()
@@ -86,7 +86,7 @@ async def test_a_checkpoint_covers_patient_rows_before_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(audit_log, "LINGER_S", 60.0)
-    log = await AuditLog.open(tmp_path)
+    log = await AuditLogStore.open(tmp_path)
     log.append(MARK, patient=True)
     async with asyncio.timeout(10.0):
         made = await log.checkpoint(str)
@@ -100,7 +100,7 @@ async def test_so_many_patient_rows_wait_no_longer(
 ) -> None:
     monkeypatch.setattr(audit_log, "LINGER_S", 60.0)
     monkeypatch.setattr(audit_log, "BATCH_ROWS", 3)
-    log = await AuditLog.open(tmp_path)
+    log = await AuditLogStore.open(tmp_path)
     async with asyncio.timeout(10.0):
         assert await asyncio.gather(*(log.append(MARK, patient=True) for _ in range(3))) == [
             0,
@@ -114,8 +114,8 @@ async def test_a_transaction_has_so_many_rows_at_most(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(audit_log, "BATCH_ROWS", 3)
-    log = await AuditLog.open(tmp_path)
-    batches: list[Sequence[Stored]] = []
+    log = await AuditLogStore.open(tmp_path)
+    batches: list[Sequence[StoredRow]] = []
     log.on_commit(batches.append)
     await asyncio.gather(*(log.append(MARK) for _ in range(100)))
     assert max(map(len, batches)) <= 3
@@ -123,7 +123,7 @@ async def test_a_transaction_has_so_many_rows_at_most(
 
 
 async def test_closing_makes_durable_what_was_appended(tmp_path: Path) -> None:
-    log = await AuditLog.open(tmp_path)
+    log = await AuditLogStore.open(tmp_path)
     futures = [log.append(MARK) for _ in range(10)]
     await asyncio.gather(log.close(), log.close())
     assert [future.result() for future in futures] == list(range(10))
@@ -133,7 +133,7 @@ async def test_closing_makes_durable_what_was_appended(tmp_path: Path) -> None:
 
 
 async def test_a_full_queue_refuses_at_once(tmp_path: Path) -> None:
-    log = await AuditLog.open(tmp_path, queue_rows=3)
+    log = await AuditLogStore.open(tmp_path, queue_rows=3)
     futures = [log.append(MARK) for _ in range(3)]
     with pytest.raises(StoreUnavailable, match="3 rows wait"):
         log.append(MARK)
@@ -146,8 +146,8 @@ async def test_a_full_queue_refuses_at_once(tmp_path: Path) -> None:
 async def test_a_failed_batch_fails_its_rows_and_the_next_is_tried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = await AuditLog.open(tmp_path)
-    seen: list[Stored] = []
+    log = await AuditLogStore.open(tmp_path)
+    seen: list[StoredRow] = []
     log.on_commit(seen.extend)
     await log.append(MARK)
     pages = log._writer._db.execute("PRAGMA page_count").fetchone()[0]
@@ -165,9 +165,9 @@ async def test_a_failed_batch_fails_its_rows_and_the_next_is_tried(
 async def test_a_bug_in_the_writer_fails_its_rows_instead_of_hanging_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = await AuditLog.open(tmp_path)
+    log = await AuditLogStore.open(tmp_path)
 
-    def broken(self: StoreWriter, groups: Sequence[Sequence[Draft]]) -> list[Group]:
+    def broken(self: StoreWriter, groups: Sequence[Sequence[Draft]]) -> list[CommitGroup]:
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
@@ -179,7 +179,7 @@ async def test_a_bug_in_the_writer_fails_its_rows_instead_of_hanging_them(
 
 
 async def test_a_draft_that_can_be_no_row_fails_alone(tmp_path: Path) -> None:
-    log = await AuditLog.open(tmp_path)
+    log = await AuditLogStore.open(tmp_path)
     bad = draft(Kind.MARK, detail={"Not A Key": 1})
     first, refused, last = await asyncio.gather(
         log.append(MARK), log.append(bad), log.append(MARK), return_exceptions=True
@@ -190,7 +190,7 @@ async def test_a_draft_that_can_be_no_row_fails_alone(tmp_path: Path) -> None:
 
 
 async def test_rows_that_belong_together_are_stored_together_or_not_at_all(tmp_path: Path) -> None:
-    log = await AuditLog.open(tmp_path, queue_rows=5)
+    log = await AuditLogStore.open(tmp_path, queue_rows=5)
     bad = draft(Kind.MARK, detail={"Not A Key": 1})
     assert await log.append(MARK, MARK, MARK) == 2
     with pytest.raises(ValueError, match="detail's name"):
@@ -205,7 +205,7 @@ async def test_rows_that_belong_together_are_stored_together_or_not_at_all(tmp_p
 
 
 async def test_who_stops_waiting_does_not_unwrite_the_row(tmp_path: Path) -> None:
-    log = await AuditLog.open(tmp_path)
+    log = await AuditLogStore.open(tmp_path)
     future = log.append(MARK)
     future.cancel()
     assert await log.append(MARK) == 1
@@ -214,10 +214,10 @@ async def test_who_stops_waiting_does_not_unwrite_the_row(tmp_path: Path) -> Non
 
 
 async def test_a_subscriber_that_fails_keeps_nobody_else_from_hearing(tmp_path: Path) -> None:
-    log = await AuditLog.open(tmp_path)
-    heard: list[Stored] = []
+    log = await AuditLogStore.open(tmp_path)
+    heard: list[StoredRow] = []
 
-    def failing(rows: Sequence[Stored]) -> None:
+    def failing(rows: Sequence[StoredRow]) -> None:
         raise ZeroDivisionError
 
     log.on_commit(failing)
@@ -228,14 +228,14 @@ async def test_a_subscriber_that_fails_keeps_nobody_else_from_hearing(tmp_path: 
 
 
 async def test_the_store_has_one_owner(tmp_path: Path) -> None:
-    log = await AuditLog.open(tmp_path)
+    log = await AuditLogStore.open(tmp_path)
     with pytest.raises(StoreLocked):
-        await AuditLog.open(tmp_path)
+        await AuditLogStore.open(tmp_path)
     await log.close()
 
 
 async def test_a_log_that_somebody_else_writes_to_is_not_gone_on_with(tmp_path: Path) -> None:
-    log = await AuditLog.open(tmp_path)
+    log = await AuditLogStore.open(tmp_path)
     await log.append(MARK)
     log._writer._frontier = None
     await log.append(MARK)  # forgetting the head alone does no harm
@@ -287,7 +287,7 @@ def test_every_row_that_was_said_to_be_durable_survives_kill_9(tmp_path: Path) -
 async def test_the_write_ahead_log_is_moved_into_the_database_between_commits(
     tmp_path: Path,
 ) -> None:
-    log = await AuditLog.open(tmp_path)
+    log = await AuditLogStore.open(tmp_path)
     before = (tmp_path / DATABASE).stat().st_size
     commits = 0
     while (tmp_path / DATABASE).stat().st_size == before:

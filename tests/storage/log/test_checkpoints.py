@@ -10,7 +10,7 @@ import pytest
 from asterisk_compliance.domain.audit.checkpoint import open_checkpoint
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.errors import LogBroken, StoreUnavailable
-from asterisk_compliance.storage.log.audit_log import AuditLog
+from asterisk_compliance.storage.log.audit_log import AuditLogStore
 from asterisk_compliance.storage.log.checkpoints import CHECKPOINT, keep_beside
 from asterisk_compliance.storage.log.reader import StoreReader
 from asterisk_compliance.storage.log.schema import DATABASE
@@ -61,7 +61,7 @@ def test_checkpoints_are_neither_changed_nor_removed_by_accident(tmp_path: Path)
 
 
 async def test_rows_that_were_appended_before_are_under_the_checkpoint(tmp_path: Path) -> None:
-    log = await AuditLog.open(tmp_path)
+    log = await AuditLogStore.open(tmp_path)
     rows = [log.append(MARK) for _ in range(500)]
     done = log.checkpoint(signing(KEY))
     later = log.append(MARK)
@@ -81,7 +81,7 @@ async def test_a_checkpoint_that_fails_tells_who_asked_and_rows_go_on(tmp_path: 
     def broken(head: Head) -> str:
         raise ZeroDivisionError
 
-    log = await AuditLog.open(tmp_path)
+    log = await AuditLogStore.open(tmp_path)
     await log.append(MARK)
     with pytest.raises(ZeroDivisionError):
         await log.checkpoint(broken)

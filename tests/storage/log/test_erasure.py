@@ -21,7 +21,7 @@ from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.ids import CallId, NodeName, PartyId, call_id, party_id
 from asterisk_compliance.storage.log import erasure, schema
 from asterisk_compliance.storage.log import personal_data as personal
-from asterisk_compliance.storage.log.audit_log import AuditLog
+from asterisk_compliance.storage.log.audit_log import AuditLogStore
 from asterisk_compliance.storage.log.reader import StoreReader
 from asterisk_compliance.storage.log.schema import DATABASE
 from asterisk_compliance.storage.log.writer import StoreWriter
@@ -225,7 +225,7 @@ async def test_a_reader_delays_the_end_of_the_bytes_and_not_the_row(
     monkeypatch.setattr(erasure, "wipe", wipe)
     monkeypatch.setattr("asterisk_compliance.storage.log.audit_log.WIPE_AGAIN_S", 0.02)
     call = a_call(1)
-    log = await AuditLog.open(tmp_path)
+    log = await AuditLogStore.open(tmp_path)
     try:
         await log.append(arrival(call, NUMBER, NAME))
         sought = erasure.secrets_of(tmp_path, [party_id(call, 1)])

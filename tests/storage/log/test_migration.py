@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from asterisk_compliance.app.retention.erasure import Whom, seek, tombstones
+from asterisk_compliance.app.retention.erasure import PersonSelector, seek, tombstones
 from asterisk_compliance.domain.audit.rows import Kind
-from asterisk_compliance.domain.retention.erasure import Ground
+from asterisk_compliance.domain.retention.erasure import ErasureGround
 from asterisk_compliance.errors import LogBroken, StoreUnavailable
 from asterisk_compliance.storage.log import backups, schema
 from asterisk_compliance.storage.log import migration as migrating
@@ -195,9 +195,9 @@ def test_a_backup_that_is_about_to_go_is_no_way_back(
 def erase(store: StoreWriter, directory: Path) -> list[bytes]:
     """Erase everybody with the number; returns what must be nowhere any more."""
     with StoreReader(directory) as reader:
-        parties = seek(reader, Whom(number=NUMBER.value), "JP")
+        parties = seek(reader, PersonSelector(number=NUMBER.value), "JP")
     gone = secrets_of(directory, [one.party for one in parties])
-    store.commit(tombstones(parties, Ground.JP_CEASE_USE, "REQ-1", "officer"))
+    store.commit(tombstones(parties, ErasureGround.JP_CEASE_USE, "REQ-1", "officer"))
     return gone
 
 

@@ -19,13 +19,13 @@ from asterisk_compliance.storage.log import legal_holds as holds
 from asterisk_compliance.storage.log import schema
 from asterisk_compliance.storage.log import writer as writer_module
 from asterisk_compliance.storage.log.reader import RowQuery, StoreReader
-from asterisk_compliance.storage.log.stored import Stored
+from asterisk_compliance.storage.log.stored import StoredRow
 from asterisk_compliance.storage.log.writer import StoreWriter
 from asterisk_compliance.storage.proofs.verification import verify
 from sample_rows import AT_MS, NAME, NUMBER, a_call, a_recorded_call, draft, tamper
 
 
-def commit(writer: StoreWriter, *drafts: Draft) -> list[Stored]:
+def commit(writer: StoreWriter, *drafts: Draft) -> list[StoredRow]:
     return writer.commit(drafts)
 
 

@@ -14,7 +14,7 @@ from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.storage.log.checkpoints import CHECKPOINT, StoredCheckpoint, keep_beside
 from asterisk_compliance.storage.log.schema import DATABASE
 from asterisk_compliance.storage.log.writer import StoreWriter
-from asterisk_compliance.storage.proofs.verdict import Level
+from asterisk_compliance.storage.proofs.verdict import ProofLevel
 from asterisk_compliance.storage.proofs.verification import verify
 from sample_rows import draft, tamper
 from storage.signed_store import (
@@ -60,7 +60,7 @@ def projected(store: Path) -> None:
 def test_a_log_without_checkpoints_is_a_tree(tmp_path: Path) -> None:
     with StoreWriter.open(tmp_path) as writer:
         writer.commit([draft(Kind.MARK)])
-    assert verify(tmp_path).level is Level.TREE
+    assert verify(tmp_path).level is ProofLevel.TREE
 
 
 def test_a_signed_log_says_so_for_the_rows_that_are(
@@ -69,7 +69,7 @@ def test_a_signed_log_says_so_for_the_rows_that_are(
     with StoreWriter.open(store) as writer:
         writer.commit([draft(Kind.MARK)] * 2)
     verdict = verify(store)
-    assert (verdict.intact, verdict.level) == (True, Level.SIGNED)
+    assert (verdict.intact, verdict.level) == (True, ProofLevel.SIGNED)
     assert (verdict.rows, verdict.signed_rows, verdict.checkpoints) == (36, 34, 3)
     assert (verdict.origin, verdict.key) == (KEY.name, KEY.verifier.fingerprint)
     assert not verdict.key_given
@@ -80,7 +80,7 @@ def test_a_checkpoint_from_elsewhere_anchors_its_rows(
     store: Path, checkpoints: list[StoredCheckpoint]
 ) -> None:
     verdict = verify(store, key=KEY.verifier, anchors=[one.note for one in checkpoints[:2]])
-    assert (verdict.intact, verdict.level, verdict.anchored_rows) == (True, Level.ANCHORED, 23)
+    assert (verdict.intact, verdict.level, verdict.anchored_rows) == (True, ProofLevel.ANCHORED, 23)
 
 
 # -- attacks without the key -----------------------------------------------------------------------
@@ -171,7 +171,7 @@ def test_a_rewrite_by_the_keys_holder_is_found_by_anyone_with_an_earlier_checkpo
     rewrite(store, another_notice, KEY)
     projected(store)
     verdict = verify(store, key=KEY.verifier)
-    assert (verdict.intact, verdict.level) == (True, Level.SIGNED)  # what it does not prove
+    assert (verdict.intact, verdict.level) == (True, ProofLevel.SIGNED)  # what it does not prove
     assert verify(store, key=KEY.verifier, anchors=[checkpoints[0].note]).intact  # before it
     for kept in checkpoints[1:]:
         (found,) = faults(store, key=KEY.verifier, anchors=[kept.note])

@@ -279,7 +279,7 @@ def test_another_process_does_not_outlive_what_it_is_for(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verify_lists, "FEW_ROWS", 10)
-    beside = verify_lists.Beside(store, 33, wanted=True)
+    beside = verify_lists.ConcurrentComparison(store, 33, wanted=True)
     process = beside._process
     assert process is not None
     beside.close()

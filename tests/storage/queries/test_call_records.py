@@ -13,7 +13,7 @@ import pytest
 from asterisk_compliance.domain.asterisk.call_records import (
     Cdr,
     CelEvent,
-    Statement,
+    RoutineStatement,
     Unreadable,
     calls_of,
 )
@@ -32,7 +32,7 @@ told; both told; the service down."""
 
 ID, CALL = "1795560209.0", "c-01a20fba7e3d3aab2903f415842a"
 FIELD = f"ALLOWED:NOTICE_COMPLETED:SERVICE&QUALITY:{CALL}"
-STATEMENT = Statement("ALLOWED", "NOTICE_COMPLETED", CALL)
+STATEMENT = RoutineStatement("ALLOWED", "NOTICE_COMPLETED", CALL)
 FIRST_MS = 1_795_560_209_000
 
 SAID = [

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from asterisk_compliance.domain.audit.call_record import Decided, LoggedCall
+from asterisk_compliance.domain.audit.call_record import LoggedCall, LoggedDecision
 from asterisk_compliance.domain.audit.rows import Kind
-from asterisk_compliance.domain.reconciliation.comparison import FoundFile, Place
+from asterisk_compliance.domain.reconciliation.comparison import FilePlace, FoundFile
 from asterisk_compliance.errors import LogBroken, StoreUnavailable
 from asterisk_compliance.ids import CallId, recording_id
 from asterisk_compliance.storage.log.reader import StoreReader
@@ -64,7 +64,7 @@ def ids(calls: Iterator[LoggedCall]) -> list[str]:
 
 def test_calls_are_put_together_from_their_rows(log: ReconcileReader) -> None:
     recorded, callee, later = log.calls(None, None)
-    assert recorded.decisions == [Decided("ALLOWED", "NOTICE_COMPLETED")]
+    assert recorded.decisions == [LoggedDecision("ALLOWED", "NOTICE_COMPLETED")]
     assert recorded.recordings[RECORDING].sha256 == "ab" * 32
     assert (recorded.told, recorded.ended_ms) == (True, AT_MS + 73_000)
     assert (callee.channel, callee.linkedid, callee.told) == (
@@ -102,8 +102,8 @@ def test_calls_of_a_time(
 def test_one_call_and_its_decision(log: ReconcileReader) -> None:
     assert log.call(RECORDED) == next(log.calls(None, None))
     assert log.call(a_call(9)) is None
-    assert log.decision(RECORDED) == Decided("ALLOWED", "NOTICE_COMPLETED")
-    assert log.decision(CALLEE) == Decided()
+    assert log.decision(RECORDED) == LoggedDecision("ALLOWED", "NOTICE_COMPLETED")
+    assert log.decision(CALLEE) == LoggedDecision()
     assert log.decision(a_call(9)) is None
 
 
@@ -175,9 +175,9 @@ def test_files_in_the_spool(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     found = sorted(spool_files(tmp_path), key=lambda file: file.name)
     assert found == [
-        FoundFile(Place.SPOOL, ALONE, alone_ms=1_795_507_200_000),
+        FoundFile(FilePlace.SPOOL, ALONE, alone_ms=1_795_507_200_000),
         *(
-            FoundFile(Place.SPOOL, f"{RECORDING}-{direction}.wav", RECORDING, RECORDED)
+            FoundFile(FilePlace.SPOOL, f"{RECORDING}-{direction}.wav", RECORDING, RECORDED)
             for direction in ("rx", "tx")
         ),
     ]
@@ -190,11 +190,11 @@ def test_files_in_the_vault(tmp_path: Path) -> None:
     (tmp_path / "quarantine").mkdir()
     *ours, others = vault_files(tmp_path)
     assert sorted(ours, key=lambda file: file.name) == [
-        FoundFile(Place.VAULT, f"{RECORDING}.part", RECORDING, RECORDED, whole=False),
-        FoundFile(Place.VAULT, f"{RECORDING}.wav", RECORDING, RECORDED),
-        FoundFile(Place.VAULT, f"{RECORDING}.wav.age", RECORDING, RECORDED, sealed=True),
+        FoundFile(FilePlace.VAULT, f"{RECORDING}.part", RECORDING, RECORDED, whole=False),
+        FoundFile(FilePlace.VAULT, f"{RECORDING}.wav", RECORDING, RECORDED),
+        FoundFile(FilePlace.VAULT, f"{RECORDING}.wav.age", RECORDING, RECORDED, sealed=True),
     ]
-    assert others == FoundFile(Place.VAULT, count=2)
+    assert others == FoundFile(FilePlace.VAULT, count=2)
     (tmp_path / "notes").unlink()
     (tmp_path / "0312345678.wav").unlink()
     assert all(file.name for file in vault_files(tmp_path))
@@ -214,11 +214,11 @@ def test_files_that_were_set_aside(tmp_path: Path) -> None:
         (tmp_path / "quarantine" / name).touch()
     found = sorted(quarantined_files(tmp_path), key=lambda file: file.name)
     assert found == [
-        FoundFile(Place.QUARANTINE),
-        FoundFile(Place.QUARANTINE, ALONE, alone_ms=1_795_507_200_000),
-        FoundFile(Place.QUARANTINE, unnamed),
-        FoundFile(Place.QUARANTINE, f"{RECORDING}-rx.wav", RECORDING, RECORDED),
-        FoundFile(Place.QUARANTINE, f"{RECORDING}-tx.wav", RECORDING, RECORDED),
+        FoundFile(FilePlace.QUARANTINE),
+        FoundFile(FilePlace.QUARANTINE, ALONE, alone_ms=1_795_507_200_000),
+        FoundFile(FilePlace.QUARANTINE, unnamed),
+        FoundFile(FilePlace.QUARANTINE, f"{RECORDING}-rx.wav", RECORDING, RECORDED),
+        FoundFile(FilePlace.QUARANTINE, f"{RECORDING}-tx.wav", RECORDING, RECORDED),
     ]
 
 

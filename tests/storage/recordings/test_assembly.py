@@ -19,7 +19,7 @@ from asterisk_compliance.ids import call_id, recording_id, spool_name
 from asterisk_compliance.storage.recordings import assembly as recordings
 from asterisk_compliance.storage.recordings import vault as vaults
 from asterisk_compliance.storage.recordings.assembly import (
-    Samples,
+    AudioSamples,
     has_audio,
     is_closed,
     measure_and_join,
@@ -50,7 +50,7 @@ def test_the_caller_is_left_and_the_others_are_right(spool: Path, vault: Path) -
 @given(rx=audio, tx=audio, chunk=st.integers(1, 300))
 @settings(max_examples=150, deadline=None)
 def test_no_sample_is_lost_or_moved(
-    tmp_path_factory: pytest.TempPathFactory, rx: Samples, tx: Samples, chunk: int
+    tmp_path_factory: pytest.TempPathFactory, rx: AudioSamples, tx: AudioSamples, chunk: int
 ) -> None:
     directory = tmp_path_factory.mktemp("join")
     spooled(directory / RX, rx)
@@ -210,7 +210,7 @@ def test_a_write_that_fails_leaves_nothing(
 # -- what can be heard ------------------------------------------------------------------------
 
 
-def audible_ms(spool: Path, sound: Samples) -> int:
+def audible_ms(spool: Path, sound: AudioSamples) -> int:
     spooled(spool / RX, sound)
     measured = measure_and_join(spool, RECORDING, spool, PLAIN)
     assert measured.rx is not None
@@ -231,7 +231,7 @@ def audible_ms(spool: Path, sound: Samples) -> int:
         (np.concatenate((samples(3_200, 0), samples(1_600), samples(3_200, 0))), 200),
     ],
 )
-def test_the_time_that_can_be_heard(spool: Path, sound: Samples, audible: int) -> None:
+def test_the_time_that_can_be_heard(spool: Path, sound: AudioSamples, audible: int) -> None:
     assert audible_ms(spool, sound) == audible
 
 

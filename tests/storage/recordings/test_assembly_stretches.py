@@ -21,7 +21,7 @@ from asterisk_compliance.domain.recording.verdict import (
 )
 from asterisk_compliance.storage.recordings import assembly as recordings
 from asterisk_compliance.storage.recordings.assembly import (
-    Samples,
+    AudioSamples,
     measure_and_join,
     remove_spooled,
 )
@@ -169,8 +169,8 @@ stretches = st.lists(
 @settings(max_examples=150, deadline=None)
 def test_blanking_changes_no_sample_outside_of_its_stretches(
     tmp_path_factory: pytest.TempPathFactory,
-    rx: Samples,
-    tx: Samples,
+    rx: AudioSamples,
+    tx: AudioSamples,
     blanks: list[Blank],
     chunk: int,
 ) -> None:
@@ -249,7 +249,7 @@ HUSH, SOUND = samples(24_000, 0), samples(24_000)
 def test_others_who_are_not_in_the_file(
     spool: Path,
     vault: Path,
-    tx: tuple[Samples, Samples],
+    tx: tuple[AudioSamples, AudioSamples],
     doubts: list[Doubt],
     lost: tuple[tuple[int, int], ...],
 ) -> None:

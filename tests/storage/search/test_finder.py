@@ -21,7 +21,7 @@ from asterisk_compliance.storage.search import conditions
 from asterisk_compliance.storage.search import finder as searching
 from asterisk_compliance.storage.search import sort_orders as search_sorts
 from asterisk_compliance.storage.search.finder import ANY, CallFinder, CallSearch
-from asterisk_compliance.storage.search.id_streams import Span
+from asterisk_compliance.storage.search.id_streams import IdSpan
 from sample_rows import AT_MS, draft
 
 CALLS = 120
@@ -337,13 +337,13 @@ def test_two_common_values_that_no_call_has_both_of_are_not_sought_call_by_call(
     said = CallSearch(decision="REFUSED", purpose="QUALITY")
     assert sum(one.decision == "REFUSED" for one in calls) > 20
     looked_at: list[int] = []
-    entries = Span.entries
+    entries = IdSpan.entries
 
-    def counted(span: Span, sql: str, values: Any) -> Any:
+    def counted(span: IdSpan, sql: str, values: Any) -> Any:
         looked_at.append(len(json.loads(values[0])))
         return entries(span, sql, values)
 
-    monkeypatch.setattr(Span, "entries", counted)
+    monkeypatch.setattr(IdSpan, "entries", counted)
     monkeypatch.setattr(searching, "_PROBED", 4)
     with StoreReader(store) as reader:
         assert CallFinder(reader).page(said, 5).calls == []

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from asterisk_compliance.app.audit.call_rows import Rows
-from asterisk_compliance.app.calls.caller_channel import AriLine
-from asterisk_compliance.app.recordings.intake import Keeping
+from asterisk_compliance.app.audit.call_rows import CallAuditLog
+from asterisk_compliance.app.calls.caller_channel import AriCallerChannel
+from asterisk_compliance.app.recordings.intake import RecordingIntake
 from asterisk_compliance.asterisk.ari.client import AriClient
 from asterisk_compliance.clock import monotonic_ms, unix_ms
 from asterisk_compliance.domain.audit.rows import Draft, Kind
@@ -36,10 +36,10 @@ AGAIN_S = 2.0
 log = structlog.get_logger()
 
 
-class Adoption:
+class FallbackAdoption:
     """Of one Asterisk. Where no such file is, nobody is asked anything."""
 
-    def __init__(self, node: NodeView, rows: Rows, keeping: Keeping) -> None:
+    def __init__(self, node: NodeView, rows: CallAuditLog, keeping: RecordingIntake) -> None:
         self._node = node
         self._rows = rows
         self._keeping = keeping
@@ -109,7 +109,7 @@ class Adoption:
         assert left is not None, "its rows are durable"
         now = Clock(monotonic_ms(), unix_ms())
         stepped = finish(left, limits=node.limits, now=now, unseen_ms=0)  # it has no others
-        node.begin(stepped, AriLine(ari, channel))
+        node.begin(stepped, AriCallerChannel(ari, channel))
 
     async def set_strangers_aside(self) -> None:
         """Take files of recordings that the log does not know out of the spool, each with a row."""

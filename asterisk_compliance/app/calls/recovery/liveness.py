@@ -25,7 +25,7 @@ import msgspec
 from asterisk_compliance.clock import monotonic_ms, unix_ms
 from asterisk_compliance.domain.audit.encoding import milliseconds
 from asterisk_compliance.domain.audit.rows import Kind
-from asterisk_compliance.domain.call.recovery import Clock, SetBack
+from asterisk_compliance.domain.call.recovery import Clock, ClockSetBack
 from asterisk_compliance.storage.log.reader import StoreReader
 
 MARK = "alive"
@@ -59,7 +59,7 @@ _READINGS = 5
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
-class Mark(msgspec.Struct, frozen=True):
+class LivenessMark(msgspec.Struct, frozen=True):
     """A moment at which a life lived.
 
     Attributes:
@@ -73,10 +73,10 @@ class Mark(msgspec.Struct, frozen=True):
     boot: str
     ahead_ms: int
     unix_ms: int
-    set_back: tuple[SetBack, ...] = ()
+    set_back: tuple[ClockSetBack, ...] = ()
 
 
-class Lives:
+class LivenessRecord:
     """The clocks of this life, and what the lives before it left.
 
     Args:
@@ -90,7 +90,9 @@ class Lives:
         size: Of the log, in rows, with those that wait.
     """
 
-    def __init__(self, before: Mark | None = None, newest_row_ms: int = 0, size: int = 0) -> None:
+    def __init__(
+        self, before: LivenessMark | None = None, newest_row_ms: int = 0, size: int = 0
+    ) -> None:
         self.size: Callable[[], int] = lambda: size
         self._boot = _boot()
         self._set_back = before.set_back if before else ()
@@ -105,27 +107,30 @@ class Lives:
         ahead_ms = now_unix_ms - at_ms
         back_ms = 0 if self._ahead_ms is None else self._ahead_ms - ahead_ms
         if back_ms > STEP_MS:
-            step = SetBack(now_unix_ms, back_ms, self.size())
+            step = ClockSetBack(now_unix_ms, back_ms, self.size())
             self._set_back = _merged((*self._set_back, step))
         if self._ahead_ms is None or back_ms < 0 or back_ms > STEP_MS:
             self._ahead_ms = ahead_ms
         return Clock(at_ms, now_unix_ms, self._set_back)
 
-    def mark(self) -> Mark:
+    def mark(self) -> LivenessMark:
         """That we live, now."""
         now = self.now()
         assert self._ahead_ms is not None
-        return Mark(self._boot, self._ahead_ms, now.unix_ms, now.set_back)
+        return LivenessMark(self._boot, self._ahead_ms, now.unix_ms, now.set_back)
 
 
-class Owing(Protocol):
+class DurabilityStatus(Protocol):
     """The audit log, as far as it says whether all is stored."""
 
     async def owes_nothing(self, within_s: float) -> bool: ...
 
 
-async def keep_marking(
-    store: Path, rows: Owing, lives: Lives, in_time: Callable[[], bool] = lambda: True
+async def write_liveness_marks(
+    store: Path,
+    rows: DurabilityStatus,
+    lives: LivenessRecord,
+    in_time: Callable[[], bool] = lambda: True,
 ) -> NoReturn:
     """Mark that we live, as long as we do, and hear ``in_time`` of all that happens."""
     while True:
@@ -135,7 +140,7 @@ async def keep_marking(
         await asyncio.sleep(EVERY_S)
 
 
-def earlier_lives(store: Path) -> Lives:
+def previous_runs(store: Path) -> LivenessRecord:
     """What the lives before this one left in a store.
 
     Raises:
@@ -144,17 +149,17 @@ def earlier_lives(store: Path) -> Lives:
     with StoreReader(store) as reader:
         newest, size = reader.last_at(LIVING), reader.head().size
     newest_ms = unix_ms() if newest is None else milliseconds(newest)
-    return Lives(last_mark(store), newest_ms, size)
+    return LivenessRecord(last_mark(store), newest_ms, size)
 
 
-def last_mark(store: Path) -> Mark | None:
+def last_mark(store: Path) -> LivenessMark | None:
     """The newest one; ``None`` if there is none that can be read."""
     with contextlib.suppress(OSError, msgspec.MsgspecError, RecursionError):
-        return msgspec.json.decode((store / MARK).read_bytes(), type=Mark)
+        return msgspec.json.decode((store / MARK).read_bytes(), type=LivenessMark)
     return None
 
 
-def _write(path: Path, mark: Mark) -> None:
+def _write(path: Path, mark: LivenessMark) -> None:
     """Whole or not at all: whoever is killed meanwhile leaves the one before.
 
     Not durably: what outlives a loss of power is of another boot, and its clock has ended.
@@ -167,12 +172,12 @@ def _write(path: Path, mark: Mark) -> None:
         aside.replace(path)
 
 
-def _merged(steps: tuple[SetBack, ...]) -> tuple[SetBack, ...]:
+def _merged(steps: tuple[ClockSetBack, ...]) -> tuple[ClockSetBack, ...]:
     """Too many become fewer, and none is forgotten."""
     if len(steps) <= STEPS_KEPT:
         return steps
     one, two, *rest = steps
-    both = SetBack(two.seen_unix_ms, one.by_ms + two.by_ms, two.before_seq)
+    both = ClockSetBack(two.seen_unix_ms, one.by_ms + two.by_ms, two.before_seq)
     return both, *rest
 
 

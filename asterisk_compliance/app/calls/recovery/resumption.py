@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 
-from asterisk_compliance.app.calls.caller_channel import AriLine
+from asterisk_compliance.app.calls.caller_channel import AriCallerChannel
 from asterisk_compliance.app.calls.leg_tracking import STOOD_STILL_MS
-from asterisk_compliance.app.calls.recovery.liveness import LIVING, Lives
-from asterisk_compliance.app.calls.recovery.retrying import TryingAgain
+from asterisk_compliance.app.calls.recovery.liveness import LIVING, LivenessRecord
+from asterisk_compliance.app.calls.recovery.retrying import RecordingRetry
 from asterisk_compliance.asterisk.ari.client import AriClient
 from asterisk_compliance.asterisk.ari.events import Channel
 from asterisk_compliance.asterisk.ari.requests import Bridge
@@ -33,7 +33,7 @@ from asterisk_compliance.domain.audit.encoding import Row, decode, milliseconds
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.call.events import ChannelGone, FileAppeared, LookedAway
 from asterisk_compliance.domain.call.recovery import Clock, finish, follow_again
-from asterisk_compliance.domain.call.replay import Remembered, remember
+from asterisk_compliance.domain.call.replay import ReplayedCall, replay_call
 from asterisk_compliance.domain.policy.notice import OnJoin, Policy
 from asterisk_compliance.errors import AsteriskError, StoreError
 from asterisk_compliance.ids import CallId, ChannelId, call_id
@@ -53,7 +53,7 @@ AMI is late is noticed by so much too late."""
 log = structlog.get_logger()
 
 
-class Recovery:
+class CallResumption:
     """The comparisons of one Asterisk: one at a time, and never two that wait.
 
     Args:
@@ -64,10 +64,10 @@ class Recovery:
         turn: Held while one runs.
     """
 
-    def __init__(self, node: NodeView, lives: Lives) -> None:
+    def __init__(self, node: NodeView, lives: LivenessRecord) -> None:
         self._node = node
         self._lives = lives
-        self.again = TryingAgain(node)
+        self.again = RecordingRetry(node)
         self.turn = asyncio.Lock()
         self._waits = False
 
@@ -91,7 +91,7 @@ class Recovery:
             self.turn.release()
 
 
-async def recover(node: NodeView, lives: Lives) -> bool:
+async def recover(node: NodeView, lives: LivenessRecord) -> bool:
     """Compare log, channels and spool of one Asterisk, and go on from there.
 
     Where ARI alone was gone, AMI told of bridges all the time, and nobody could come unseen, unless
@@ -191,7 +191,7 @@ class _Left:
         first_seq: Of its first row.
     """
 
-    known: Remembered
+    known: ReplayedCall
     ours: bool
     looked_unix_ms: int
     first_seq: int
@@ -204,7 +204,7 @@ class _Left:
 def _take_up(node: NodeView, left: _Left, channel: Channel | None, now: Clock) -> None:
     assert node.ari is not None
     known = left.known
-    line = AriLine(node.ari, known.channel)
+    line = AriCallerChannel(node.ari, known.channel)
     now = now.from_row(left.first_seq)
     unseen_ms = now.since_ms(left.looked_unix_ms - _LAST_MOMENT_MS)
     if channel is None:
@@ -237,7 +237,7 @@ async def _look_whether_gone(node: NodeView, ari: AriClient, channel: ChannelId)
         log.warning("channel_not_looked_at", channel=channel, why=str(error))
 
 
-def policy_of(node: NodeView, known: Remembered) -> Policy | None:
+def policy_of(node: NodeView, known: ReplayedCall) -> Policy | None:
     """The policy under which a call was decided, as far as this configuration still has it.
 
     The same name with other words is not the same: then whoever joins ends the recording.
@@ -266,7 +266,7 @@ def _unfinished(node: NodeView, led: AbstractSet[CallId], alive_unix_ms: int) ->
         told = _told(reader, node)
         for call in calls:
             rows = [decode(stored.data) for stored in reader.rows(RowQuery(call=call))]
-            known = remember(rows)
+            known = replay_call(rows)
             if known is None:
                 continue
             followed = max(row.seq for row in rows if row.kind in LIVING)  # others write too

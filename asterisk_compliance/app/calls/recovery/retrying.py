@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
-from asterisk_compliance.app.calls.caller_channel import AriLine
+from asterisk_compliance.app.calls.caller_channel import AriCallerChannel
 from asterisk_compliance.clock import monotonic_ms, unix_ms
 from asterisk_compliance.domain.audit.encoding import decode
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.call.recovery import Clock, expected_of, try_again
-from asterisk_compliance.domain.call.replay import Remembered, remember
+from asterisk_compliance.domain.call.replay import ReplayedCall, replay_call
 from asterisk_compliance.domain.recording.verdict import Expected
 from asterisk_compliance.errors import StoreError
 from asterisk_compliance.ids import CallId, RecordingId
@@ -36,7 +36,7 @@ _GIVEN_UP_S = 900.0
 log = structlog.get_logger()
 
 
-class TryingAgain:
+class RecordingRetry:
     """Of one Asterisk: one recording at a time, so that those of live calls do not wait.
 
     Attributes:
@@ -90,7 +90,7 @@ class TryingAgain:
         now = Clock(monotonic_ms(), unix_ms())
         stepped = try_again(left.known, recording, left.expected, limits=node.limits, now=now)
         log.info("recording_tried_again", node=node.node, recording=recording)
-        node.begin(stepped, AriLine(node.ari, left.known.channel))
+        node.begin(stepped, AriCallerChannel(node.ari, left.known.channel))
 
     async def _over(self, call: CallId, within_s: float) -> None:
         """Wait for its end, but not for ever: a disk may hang."""
@@ -101,7 +101,7 @@ class TryingAgain:
 
 
 class _Left(NamedTuple):
-    known: Remembered
+    known: ReplayedCall
     expected: Expected
 
 
@@ -121,7 +121,7 @@ def _left(node: NodeView, call: CallId, recording: RecordingId) -> _Left | None:
         for row in rows
         if row.kind == Kind.RECORDING_UNJUDGED and row.detail.get("recording") == recording
     ]
-    known = remember(rows)
+    known = replay_call(rows)
     if known is None or not known.ended or not said:
         return None
     try:

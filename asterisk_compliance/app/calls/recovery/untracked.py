@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from asterisk_compliance.app.calls.caller_channel import Line
+from asterisk_compliance.app.calls.caller_channel import CallerChannel
 from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.domain.audit.rows import Draft, Kind
-from asterisk_compliance.domain.call.machine import strand
+from asterisk_compliance.domain.call.machine import resume_stranded_call
 from asterisk_compliance.domain.call.state import Arrival
 from asterisk_compliance.errors import StoreError
 from asterisk_compliance.ids import CallId, ChannelId
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
-async def take_up(node: NodeView, arrival: Arrival, line: Line) -> None:
+async def release_untracked(node: NodeView, arrival: Arrival, line: CallerChannel) -> None:
     """Let a channel go on that no live call belongs to, under the call the log knows it by."""
     standing = await _standing_call(node, arrival.channel)
     if arrival.channel in node.calls:
@@ -31,7 +31,7 @@ async def take_up(node: NodeView, arrival: Arrival, line: Line) -> None:
         node.arrive(arrival, line)
         return
     identity, decided = standing
-    node.begin(strand(identity, arrival, node.limits, decided=decided), line)
+    node.begin(resume_stranded_call(identity, arrival, node.limits, decided=decided), line)
 
 
 async def _standing_call(node: NodeView, channel: ChannelId) -> tuple[CallId, bool] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 
-from asterisk_compliance.app.checks.finding import Finding, SiteFindingId
+from asterisk_compliance.app.checks.finding import OperatorFinding, SiteFindingId
 from asterisk_compliance.app.checks.site import found
 from asterisk_compliance.asterisk.ami.events import EVENT_NAMES, OUR_USER_EVENTS
 from asterisk_compliance.asterisk.ami.probe import AmiProbe
@@ -16,7 +16,9 @@ _NAMES_SHOWN = 6
 _ROUTINES = ("compliance-notice", "compliance-back", "compliance-segment", "compliance-canary")
 
 
-async def ami_findings(probe: AmiProbe, where: str, rendering: str) -> AsyncIterator[Finding]:
+async def ami_findings(
+    probe: AmiProbe, where: str, rendering: str
+) -> AsyncIterator[OperatorFinding]:
     """What is wrong for the user who is logged in.
 
     Args:
@@ -32,7 +34,7 @@ async def ami_findings(probe: AmiProbe, where: str, rendering: str) -> AsyncIter
             yield finding
 
 
-def rights(actions: Mapping[str, frozenset[str]], where: str) -> Iterator[Finding]:
+def rights(actions: Mapping[str, frozenset[str]], where: str) -> Iterator[OperatorFinding]:
     """Too few, and too many: what can be sent without the right ``call`` needs another one."""
     if missing := [name for name in ACTIONS if name not in actions]:
         what = f"the user may not send {', '.join(missing)}"
@@ -44,7 +46,7 @@ def rights(actions: Mapping[str, frozenset[str]], where: str) -> Iterator[Findin
         yield found(SiteFindingId.AMI_RIGHTS_TOO_MANY, where, what)
 
 
-def unfiltered(events: Iterable[str], where: str) -> Iterator[Finding]:
+def unfiltered(events: Iterable[str], where: str) -> Iterator[OperatorFinding]:
     """Events that nobody here uses; each costs time on both sides, some tell of other calls."""
     ours = f"UserEvent {OUR_USER_EVENTS}"
     others = [name for name in events if name not in EVENT_NAMES and not name.startswith(ours)]
@@ -53,7 +55,7 @@ def unfiltered(events: Iterable[str], where: str) -> Iterator[Finding]:
         yield found(SiteFindingId.AMI_UNFILTERED, where, what)
 
 
-async def _routines(probe: AmiProbe, where: str, rendering: str) -> list[Finding]:
+async def _routines(probe: AmiProbe, where: str, rendering: str) -> list[OperatorFinding]:
     missing = [name for name in _ROUTINES if not await _is_loaded(probe, name)]
     if missing:
         what = f"Asterisk has not loaded {', '.join(missing)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 
-from asterisk_compliance.app.checks.finding import Finding, SiteFindingId
+from asterisk_compliance.app.checks.finding import OperatorFinding, SiteFindingId
 from asterisk_compliance.app.checks.site import found
 from asterisk_compliance.app.shared.control_socket import ask
 from asterisk_compliance.app.shared.listening_ports import (
@@ -24,7 +24,7 @@ from asterisk_compliance.errors import AsteriskUnavailable, RequestRefused, Stor
 
 async def ari_findings(
     ari: HttpTransport, address: AriAddress, where: str, modules: set[str], *, serves: bool | None
-) -> AsyncIterator[Finding]:
+) -> AsyncIterator[OperatorFinding]:
     """What is wrong behind one address, until that is known not to answer.
 
     Args:
@@ -60,7 +60,7 @@ async def ari_findings(
         yield found(SiteFindingId.ARI_READ_ONLY, where, f"{address.user} may only read")
 
 
-def _version(text: str, where: str) -> Iterator[Finding]:
+def _version(text: str, where: str) -> Iterator[OperatorFinding]:
     version = version_of(text)
     if not is_supported(version):
         what = f"Asterisk {text} does not say what becomes of a recording"
@@ -69,7 +69,7 @@ def _version(text: str, where: str) -> Iterator[Finding]:
         yield found(SiteFindingId.ASTERISK_OLDER, where, f"Asterisk {text}: {'; '.join(less)}")
 
 
-def _modules(there: Mapping[str, str], modules: set[str], where: str) -> Iterator[Finding]:
+def _modules(there: Mapping[str, str], modules: set[str], where: str) -> Iterator[OperatorFinding]:
     if not there:
         what = "res_ari_asterisk does not run, so nobody can ask which others do"
         yield found(SiteFindingId.MODULE_MISSING, where, what)
@@ -83,7 +83,7 @@ def _modules(there: Mapping[str, str], modules: set[str], where: str) -> Iterato
         yield found(SiteFindingId.CALL_RECORDS_OFF, where, what)
 
 
-def loopback_findings(settings: Settings) -> Iterator[Finding]:
+def loopback_findings(settings: Settings) -> Iterator[OperatorFinding]:
     """Who else can reach ARI and AMI, or read what we tell them on the way."""
     for number, asterisk in enumerate(settings.asterisk, 1):
         wires = []
@@ -105,7 +105,7 @@ def _ari_place(ari: AriSettings) -> tuple[str, int, bool]:
     return (*host_and_port(ari.url), ari.url.startswith("https:"))
 
 
-async def service_findings(settings: Settings) -> tuple[bool | None, list[Finding]]:
+async def service_findings(settings: Settings) -> tuple[bool | None, list[OperatorFinding]]:
     """Whether the service is there (``None``: we may not ask), and what it says itself."""
     socket = settings.service.socket
     try:

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
-from asterisk_compliance.app.checks.finding import Finding, SiteFindingId
+from asterisk_compliance.app.checks.finding import OperatorFinding, SiteFindingId
 from asterisk_compliance.app.checks.live.ami import ami_findings, unfiltered
 from asterisk_compliance.app.checks.live.ari import (
     ari_findings,
@@ -32,7 +32,7 @@ from asterisk_compliance.asterisk.ari.address import AriAddress, AriLimits
 from asterisk_compliance.asterisk.ari.probe import plain_http
 from asterisk_compliance.asterisk.ari.transport import HttpTransport
 from asterisk_compliance.config.settings import AsteriskSettings
-from asterisk_compliance.config.tables import Secret
+from asterisk_compliance.config.tables import SecretSetting
 from asterisk_compliance.domain.asterisk.modules import needed_by
 from asterisk_compliance.domain.policy.notice import CaptureFrom, Consent
 from asterisk_compliance.errors import (
@@ -51,7 +51,7 @@ CANARY_MORE_S = 5.0
 _CANARY_POLL_S = 0.25
 
 
-async def live_findings(configuration: Configuration, *, self_test: bool) -> list[Finding]:
+async def live_findings(configuration: Configuration, *, self_test: bool) -> list[OperatorFinding]:
     """What is wrong now, in the order in which it was seen.
 
     Args:
@@ -85,7 +85,7 @@ class _Look:
         *,
         serves: bool | None,
     ) -> None:
-        self.findings: list[Finding] = []
+        self.findings: list[OperatorFinding] = []
         self._configuration = configuration
         self._asterisk = asterisk
         self._address = address
@@ -157,7 +157,7 @@ class _Look:
         except AsteriskError as error:
             self._add(SiteFindingId.SELF_TEST_IMPOSSIBLE, where, str(error))
 
-    def _secret(self, login: Secret | None, where: str) -> str | None:
+    def _secret(self, login: SecretSetting | None, where: str) -> str | None:
         try:
             return None if login is None else login.secret().get_secret_value()
         except ValueError as error:
@@ -195,13 +195,13 @@ _NO_CALLS = frozenset(
 # -- the canary --------------------------------------------------------------------------------
 
 
-async def _canaries(configuration: Configuration) -> list[Finding]:
+async def _canaries(configuration: Configuration) -> list[OperatorFinding]:
     """The service places a call of its own on each Asterisk, through everything that it does."""
     nodes = [one.node for one in configuration.settings.asterisk if one.ari is not None]
     return [one for node in nodes for one in await asyncio.to_thread(_canary, configuration, node)]
 
 
-def _canary(configuration: Configuration, node: str) -> list[Finding]:
+def _canary(configuration: Configuration, node: str) -> list[OperatorFinding]:
     policy = _policy(configuration, node)
     if policy is None:
         what = "every policy asks for a key, or records on demand: no synthetic call fits"

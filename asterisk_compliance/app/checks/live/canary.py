@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from asterisk_compliance.app.audit.metered_log import CountedRows
+from asterisk_compliance.app.audit.metered_log import MeteredLog
 from asterisk_compliance.app.calls.node import Node
-from asterisk_compliance.app.calls.playing_notices import Notices
+from asterisk_compliance.app.calls.playing_notices import NoticeSlots
 from asterisk_compliance.app.dialplan.variables import CANARY_VARIABLE
 from asterisk_compliance.app.shared.metrics import Metrics
-from asterisk_compliance.app.shared.troubles import Found, Trouble
+from asterisk_compliance.app.shared.troubles import HealthTrouble, Trouble
 from asterisk_compliance.asterisk.ari import requests as ari_requests
 from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.config.settings import CanarySettings
@@ -73,13 +73,13 @@ class Canary:
         self,
         node: Node,
         settings: CanarySettings,
-        rows: CountedRows,
-        notices: Notices,
+        rows: MeteredLog,
+        notices: NoticeSlots,
         metrics: Metrics,
     ) -> None:
         self.node = node
         self.last: dict[str, str] = {}
-        self.trouble: Found | None = None
+        self.trouble: HealthTrouble | None = None
         self._settings = settings
         self._rows = rows
         self._notices = notices
@@ -194,7 +194,7 @@ class Canary:
         log.warning("canary_skipped", node=self.node.node)
 
     async def _tell(self, flight: _Flight, why: CanaryReason | None, took_ms: int) -> None:
-        self.trouble = None if why is None else Found(Trouble.CANARY_FAILED, self.node.node)
+        self.trouble = None if why is None else HealthTrouble(Trouble.CANARY_FAILED, self.node.node)
         self.last = {"outcome": PASSED if why is None else why, "at": timestamp(unix_ms())}
         if why is not None:
             log.error("canary_failed", node=self.node.node, reason=why, call=flight.call)
@@ -219,8 +219,8 @@ class Canary:
 def canaries(
     nodes: Iterable[Node],
     settings: CanarySettings,
-    rows: CountedRows,
-    notices: Notices,
+    rows: MeteredLog,
+    notices: NoticeSlots,
     metrics: Metrics,
 ) -> list[Canary]:
     """One for each Asterisk through which a synthetic call can be placed."""

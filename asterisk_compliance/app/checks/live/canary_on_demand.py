@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from asterisk_compliance.app.calls.recording_control import NotAskable
-from asterisk_compliance.app.shared.control_socket import Peer
+from asterisk_compliance.app.shared.control_socket import SocketPeer
 
 if TYPE_CHECKING:
     from asterisk_compliance.app.checks.live.canary import Canary
@@ -23,7 +23,7 @@ class AskedCanaries:
         self._canaries = canaries
         self._asked: dict[str, tuple[str, str]] = {}
 
-    async def verb(self, _peer: Peer, arguments: Mapping[str, str]) -> Mapping[str, str]:
+    async def verb(self, _peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, str]:
         """``node``, ``policy`` and ``id``; answers ``outcome``, which is empty until it is over.
 
         Raises:

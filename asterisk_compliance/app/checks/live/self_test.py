@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from asterisk_compliance.app.calls.channel_control import SEGMENT_DIGIT, SEGMENT_DIGIT_MS
-from asterisk_compliance.app.checks.finding import Finding, SiteFindingId
+from asterisk_compliance.app.checks.finding import OperatorFinding, SiteFindingId
 from asterisk_compliance.app.checks.live.self_test_agents import VOICES, Agent, agents, heard_s
 from asterisk_compliance.app.checks.site import found
 from asterisk_compliance.app.dialplan.variables import (
@@ -26,7 +26,7 @@ from asterisk_compliance.app.dialplan.variables import (
     CHECKED_VARIABLE,
     SEGMENT_VARIABLE,
 )
-from asterisk_compliance.app.shared.service_account import Account
+from asterisk_compliance.app.shared.service_account import ServiceAccount
 from asterisk_compliance.asterisk.ami.probe import AmiProbe
 from asterisk_compliance.asterisk.ari import requests as ari_requests
 from asterisk_compliance.asterisk.ari.transport import HttpTransport
@@ -68,13 +68,13 @@ class Trial:
     address: str
     ari: HttpTransport
     ami: AmiProbe | None
-    account: Account | None
+    account: ServiceAccount | None
 
 
 # -- prompts -----------------------------------------------------------------------------------
 
 
-async def prompt_findings(trial: Trial, media: Iterable[str]) -> AsyncIterator[Finding]:
+async def prompt_findings(trial: Trial, media: Iterable[str]) -> AsyncIterator[OperatorFinding]:
     """Whether Asterisk finds the same prompts as the configuration: as long, and WAV.
 
     One that is not answered in time is the last that is asked for.
@@ -142,7 +142,7 @@ async def _hang_up(trial: Trial, channel: ChannelId) -> None:
 # -- a transfer --------------------------------------------------------------------------------
 
 
-async def transfer_findings(trial: Trial) -> AsyncIterator[Finding]:
+async def transfer_findings(trial: Trial) -> AsyncIterator[OperatorFinding]:
     """Three agents in one recorded call, and the recording begun anew under the last."""
     where = trial.address
     call = secrets.token_hex(8)
@@ -202,7 +202,7 @@ async def _closed(files: Collection[Path]) -> None:
                 await asyncio.sleep(_POLL_S)
 
 
-def _spooled(trial: Trial, file: Path) -> Iterator[Finding]:
+def _spooled(trial: Trial, file: Path) -> Iterator[OperatorFinding]:
     where = f"{trial.address}.spool"
     if not file.exists():
         there = trial.asterisk.spool
@@ -214,7 +214,7 @@ def _spooled(trial: Trial, file: Path) -> Iterator[Finding]:
         yield found(SiteFindingId.SERVICE_MAY_NOT, where, what)
 
 
-def _transferred(trial: Trial, first: Path, second: Path) -> Iterator[Finding]:
+def _transferred(trial: Trial, first: Path, second: Path) -> Iterator[OperatorFinding]:
     """What each agent is heard of, and what that says."""
     if not first.exists():
         return
@@ -240,7 +240,7 @@ def _transferred(trial: Trial, first: Path, second: Path) -> Iterator[Finding]:
         yield found(SiteFindingId.TRANSFER_LOSES_AUDIO, where, f"{lost}{why}")
 
 
-def _removed(trial: Trial, files: Iterable[Path]) -> Iterator[Finding]:
+def _removed(trial: Trial, files: Iterable[Path]) -> Iterator[OperatorFinding]:
     for file in files:
         try:
             file.unlink(missing_ok=True)
@@ -253,7 +253,7 @@ def _other(file: Path) -> Path:
     return file.with_name(file.name.replace("-tx.", "-rx."))
 
 
-def _events(ami: AmiProbe, before: dict[str, int], where: str) -> Iterator[Finding]:
+def _events(ami: AmiProbe, before: dict[str, int], where: str) -> Iterator[OperatorFinding]:
     missing = [name for name in _EVENTS if ami.events[name] <= before.get(name, 0)]
     if missing:
         what = f"of a call that was placed nobody told {', '.join(missing)}"

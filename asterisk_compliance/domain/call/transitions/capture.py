@@ -1,7 +1,7 @@
 """The recording of one call: it begins, is muted while it must, stops, and is judged.
 
 A recording runs in *segments*, each a pair of files of its own. What is wanted follows from the
-whole state of a call, however it came about, in one place (:func:`settle`):
+whole state of a call, however it came about, in one place (:func:`align_capture`):
 
 Rule 6: while somebody is there who is not covered, or may be coming, nothing of the others is
         kept; what came in before Asterisk muted it is blanked before the file is digested.
@@ -29,7 +29,7 @@ from asterisk_compliance.domain.call.commands import (
     CancelSegment,
     ClearDeadline,
     Command,
-    Commit,
+    CommitCommand,
     EndWhisper,
     Forget,
     Judge,
@@ -43,7 +43,7 @@ from asterisk_compliance.domain.call.commands import (
 )
 from asterisk_compliance.domain.call.decision import Status
 from asterisk_compliance.domain.call.events import (
-    Judged,
+    RecordingJudged,
     RecordingRemoved,
     SpoolKept,
     SpoolRemoved,
@@ -51,10 +51,10 @@ from asterisk_compliance.domain.call.events import (
 from asterisk_compliance.domain.call.state import (
     SLIP_BEFORE_MS,
     Call,
-    Phase,
+    CallPhase,
+    CallStep,
     Segment,
-    Slip,
-    Stepped,
+    UnmutedSpan,
 )
 from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.call.transitions.decision import then
@@ -66,14 +66,14 @@ from asterisk_compliance.domain.recording.interruption_reasons import (
 from asterisk_compliance.domain.recording.verdict import (
     Blank,
     Capture,
+    CaptureOutcome,
     Doubt,
     Expected,
-    Outcome,
     Tracks,
 )
 from asterisk_compliance.ids import RecordingId, recording_id
 
-TakenIn: TypeAlias = Judged | SpoolRemoved | SpoolKept | RecordingRemoved
+TakenIn: TypeAlias = RecordingJudged | SpoolRemoved | SpoolKept | RecordingRemoved
 
 
 SLIP_AFTER_MS = 200
@@ -92,7 +92,7 @@ _SAID: Mapping[str, Status] = {
 }
 
 
-def settle(call: Call, at_ms: int, *, said: bool = False) -> Stepped:
+def align_capture(call: Call, at_ms: int, *, said: bool = False) -> CallStep:
     """Bring the running capture to what the state of the call wants; nothing if it is so.
 
     ``said``: the row that says that it goes on is durable already.
@@ -109,7 +109,7 @@ def settle(call: Call, at_ms: int, *, said: bool = False) -> Stepped:
     if call.segment.mute is Mute.OTHERS and not call.company.peers:
         return call, ()  # there is nobody to be heard; who comes next decides
     resumed = recording_row(call, Kind.CAPTURE_RESUMED, mute=wanted)
-    behind = () if said else (resumed, Commit())
+    behind = () if said else (resumed, CommitCommand())
     unmuted = replace(call, segment=replace(call.segment, mute=wanted))
     return unmuted, (*behind, SetMute(wanted))
 
@@ -150,7 +150,7 @@ def _must_begin_anew(call: Call) -> bool:
     return call.heal_due if call.segment.others else why_not_others(call) is None
 
 
-def _mute(call: Call, wanted: Mute, at_ms: int) -> Stepped:
+def _mute(call: Call, wanted: Mute, at_ms: int) -> CallStep:
     heard = slipping(call, call.file_ms(at_ms), _TRACKS[wanted])
     muted = replace(heard, segment=replace(heard.segment, mute=wanted))
     if wanted is Mute.ALL:
@@ -172,7 +172,7 @@ def unseen_detail(call: Call, at_ms: int) -> Mapping[str, Detail]:
     return {} if call.unseen_since_ms is None else {"unseen_ms": at_ms - call.unseen_since_ms}
 
 
-def mute_changed(call: Call, mute: Mute, at_ms: int) -> Stepped:
+def mute_changed(call: Call, mute: Mute, at_ms: int) -> CallStep:
     """Asterisk obeyed: what must not be kept came in from the wish until now."""
     if call.stopping or mute.level < call.segment.mute.level:
         return call, ()
@@ -195,7 +195,7 @@ def _slipped(call: Call, at_ms: int) -> Call:
         return call
     since_ms = segment.slipping_since_ms
     to_ms = max(since_ms, call.file_ms(at_ms))  # wires have clocks of their own
-    slip = Slip(since_ms - SLIP_BEFORE_MS, to_ms + SLIP_AFTER_MS, segment.slipping)
+    slip = UnmutedSpan(since_ms - SLIP_BEFORE_MS, to_ms + SLIP_AFTER_MS, segment.slipping)
     closed = replace(segment, slipping_since_ms=None, slips=(*segment.slips, slip))
     return replace(call, segment=closed)
 
@@ -203,7 +203,7 @@ def _slipped(call: Call, at_ms: int) -> Call:
 # -- segments ----------------------------------------------------------------------------------
 
 
-def begin_segment(call: Call) -> Stepped:
+def begin_segment(call: Call) -> CallStep:
     """Ask for a new pair of files; a segment that runs goes on until Asterisk began the new one."""
     assert call.policy is not None
     coming = Segment(call.next_number, others=call.may_keep_others)
@@ -221,10 +221,10 @@ def begin_segment(call: Call) -> Stepped:
     )
     start = StartSegment(recording, call.options(others=coming.others))
     limit = SetDeadline(Deadline.SEGMENT, call.limits.segment_ms)
-    return asked, (requested, Commit(), start, limit)
+    return asked, (requested, CommitCommand(), start, limit)
 
 
-def segment_began(call: Call, at_ms: int, evidence: str) -> Stepped:
+def segment_began(call: Call, at_ms: int, evidence: str) -> CallStep:
     """The new files are written: what ran before has ended."""
     assert call.coming is not None
     segment = replace(call.coming, since_ms=call.file_ms(at_ms))
@@ -236,13 +236,13 @@ def segment_began(call: Call, at_ms: int, evidence: str) -> Stepped:
     return running, (ClearDeadline(Deadline.SEGMENT), *ended, *commands, *expecting)
 
 
-def began_late(call: Call, at_ms: int) -> Stepped:
+def began_late(call: Call, at_ms: int) -> CallStep:
     """It was given up, and runs all the same: it takes the place of what ran, or is stopped."""
     late = replace(call, coming=call.missed, stopping=not call.capture_runs)
     return segment_began(late, at_ms, "file")
 
 
-def segment_did_not_begin(call: Call, at_ms: int) -> Stepped:
+def segment_did_not_begin(call: Call, at_ms: int) -> CallStep:
     """What was asked for is missing. A segment that runs goes on, perhaps without the others."""
     assert call.coming is not None
     row = AppendRow(
@@ -252,18 +252,18 @@ def segment_did_not_begin(call: Call, at_ms: int) -> Stepped:
     clear = ClearDeadline(Deadline.SEGMENT)
     wiring = replace(call.wiring, segments=False)
     alone = replace(call, coming=None, missed=call.coming, wiring=wiring)
-    doubtful = doubt(alone, at_ms) if alone.capture_is_open else alone
-    return then((row, CancelSegment(), clear), settle(doubtful, at_ms))
+    doubtful = mark_others_uncertain(alone, at_ms) if alone.capture_is_open else alone
+    return then((row, CancelSegment(), clear), align_capture(doubtful, at_ms))
 
 
-def doubt(call: Call, at_ms: int) -> Call:
+def mark_others_uncertain(call: Call, at_ms: int) -> Call:
     """From now on the others may be missing in the file, though they are heard on the line."""
     since = call.segment.doubtful_since_ms
     first = call.file_ms(at_ms) if since is None else since
     return replace(call, heal_due=False, segment=replace(call.segment, doubtful_since_ms=first))
 
 
-def started(call: Call, at_ms: int, evidence: str) -> Stepped:
+def started(call: Call, at_ms: int, evidence: str) -> CallStep:
     """It runs. What must not be kept of it is not, from its first sample on."""
     row = recording_row(call, Kind.RECORDING_STARTED, evidence=evidence)
     capture = Capture.STARTED if call.capture is Capture.REQUESTED else call.capture
@@ -272,7 +272,7 @@ def started(call: Call, at_ms: int, evidence: str) -> Stepped:
         return _from_its_beginning(begun, Tracks.BOTH), (row, StopCapture(call.recording))
     wanted = wanted_mute(begun)
     safe = begun if wanted is Mute.NONE else _from_its_beginning(begun, _TRACKS[wanted])
-    return then((row,), settle(safe, at_ms))
+    return then((row,), align_capture(safe, at_ms))
 
 
 def _from_its_beginning(call: Call, tracks: Tracks) -> Call:
@@ -290,7 +290,7 @@ def expect_audio(call: Call) -> tuple[Command, ...]:
 # -- the end of a capture ----------------------------------------------------------------------
 
 
-def stop(call: Call, reason: StopReason, *rows: AppendRow, at_ms: int | None = None) -> Stepped:
+def stop(call: Call, reason: StopReason, *rows: AppendRow, at_ms: int | None = None) -> CallStep:
     """End a capture that must not go on, and say what the call is from now on.
 
     ``at_ms``: from when on nothing is kept, however long Asterisk goes on; ``None`` where what
@@ -316,21 +316,21 @@ def ended_status(reason: str) -> Status:
     return _SAID.get(reason, Status.NOT_RECORDED)
 
 
-def _not_told_any_more(call: Call) -> Stepped:
+def _not_told_any_more(call: Call) -> CallStep:
     """A notice that somebody hears of a recording which ends is not true any more."""
     if call.whispering is None or call.whispering.wording is None:
         return call, ()
     return replace(call, whispering=None), (EndWhisper(), ClearDeadline(Deadline.WHISPER))
 
 
-def close_segment(call: Call, at_ms: int) -> Stepped:
+def close_segment(call: Call, at_ms: int) -> CallStep:
     """Asterisk writes no more to it: judge it and take it in, while the call goes on."""
     judged = Judge(call.recording, _expected(call, at_ms))
     closing = call.closing | {call.recording}
     return replace(call, capture=Capture.NONE, closing=closing), (judged,)
 
 
-def close_coming(call: Call, at_ms: int) -> Stepped:
+def close_coming(call: Call, at_ms: int) -> CallStep:
     """The call ended before Asterisk said that it began: the files will tell whether it did."""
     assert call.coming is not None
     segment = replace(call.coming, since_ms=call.file_ms(at_ms))
@@ -346,7 +346,10 @@ def _expected(call: Call, ended_at_ms: int) -> Expected:
     end = call.file_ms(ended_at_ms)
     slips = segment.slips
     if segment.slipping_since_ms is not None:
-        slips = (*slips, Slip(segment.slipping_since_ms - SLIP_BEFORE_MS, end, segment.slipping))
+        slips = (
+            *slips,
+            UnmutedSpan(segment.slipping_since_ms - SLIP_BEFORE_MS, end, segment.slipping),
+        )
     return Expected(
         _length_ms(call, end),
         others=segment.others,
@@ -370,19 +373,19 @@ def _length_ms(call: Call, end: int) -> int | None:
     return end - call.segment.since_ms if call.bridges_seen else None
 
 
-def taking_in(call: Call, event: TakenIn) -> Stepped:
+def taking_in(call: Call, event: TakenIn) -> CallStep:
     """What became of a recording that has ended: judged, removed from the spool, or not."""
     match event:
         case _ if event.recording not in call.closing:
             return call, ()
-        case Judged(recording=recording, verdict=verdict):
+        case RecordingJudged(recording=recording, verdict=verdict):
             rows = verdict_rows(call, recording, verdict)
-            stays = verdict.outcome is Outcome.UNJUDGED and not call.erases
-            if stays or verdict.outcome is Outcome.MISSING:
+            stays = verdict.outcome is CaptureOutcome.UNJUDGED and not call.erases
+            if stays or verdict.outcome is CaptureOutcome.MISSING:
                 return _dealt_with(call, recording, *rows)
-            kept = call.kept | ({recording} if verdict.outcome is Outcome.CLOSED else set())
+            kept = call.kept | ({recording} if verdict.outcome is CaptureOutcome.CLOSED else set())
             # The row says what the files were; only when it is durable may they go.
-            return replace(call, kept=kept), (*rows, Commit(), RemoveSpooled(recording))
+            return replace(call, kept=kept), (*rows, CommitCommand(), RemoveSpooled(recording))
         case SpoolRemoved(recording=recording, files=files):
             row = AppendRow(Kind.SPOOL_REMOVED, {"recording": recording, "files": files})
             return _taken_in(call, recording, row)
@@ -398,14 +401,14 @@ def taking_in(call: Call, event: TakenIn) -> Stepped:
             assert_never(never)
 
 
-def _taken_in(call: Call, recording: RecordingId, row: AppendRow) -> Stepped:
+def _taken_in(call: Call, recording: RecordingId, row: AppendRow) -> CallStep:
     if recording in call.kept and call.erases:
-        return call, (row, Commit(), RemoveRecording(recording))
+        return call, (row, CommitCommand(), RemoveRecording(recording))
     return _dealt_with(call, recording, row)
 
 
-def _dealt_with(call: Call, recording: RecordingId, *rows: AppendRow) -> Stepped:
+def _dealt_with(call: Call, recording: RecordingId, *rows: AppendRow) -> CallStep:
     left = replace(call, closing=call.closing - {recording})
-    if left.phase is not Phase.CLOSING or left.closing:
+    if left.phase is not CallPhase.CLOSING or left.closing:
         return left, rows
-    return replace(left, phase=Phase.OVER), (*rows, Forget())
+    return replace(left, phase=CallPhase.OVER), (*rows, Forget())

@@ -11,7 +11,7 @@ from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.call.audit_rows import decision_row, recording_row, result
 from asterisk_compliance.domain.call.commands import (
     Command,
-    Commit,
+    CommitCommand,
     Continue,
     Play,
     SetDeadline,
@@ -25,18 +25,18 @@ from asterisk_compliance.domain.call.decision import (
     Reason,
     Status,
 )
-from asterisk_compliance.domain.call.state import Call, Phase, Stepped
+from asterisk_compliance.domain.call.state import Call, CallPhase, CallStep
 from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.policy.notice import OnProblem, Prompt, announcement_for
 from asterisk_compliance.domain.recording.verdict import Capture
 
 
-def then(first: tuple[Command, ...], rest: Stepped) -> Stepped:
+def then(first: tuple[Command, ...], rest: CallStep) -> CallStep:
     call, commands = rest
     return call, first + commands
 
 
-def decide(call: Call, reason: Reason, *, gone: bool = False) -> Stepped:
+def decide(call: Call, reason: Reason, *, gone: bool = False) -> CallStep:
     """The one initial decision, its row, and the way back into the dialplan.
 
     ``gone``: the channel has left our application, so there is nobody to hand a result to.
@@ -45,14 +45,14 @@ def decide(call: Call, reason: Reason, *, gone: bool = False) -> Stepped:
     if reason in ALLOWING:
         return _allow(call, reason)
     decision = unrecorded(call, reason)
-    decided = replace(call, decision=decision, phase=Phase.CONTINUING)
+    decided = replace(call, decision=decision, phase=CallPhase.CONTINUING)
     row = decision_row(decision)
     if gone:
         return decided, (row,)
     said = _announcement(call, reason)
     if said is None:
         return decided, (row, result(decided), Continue())
-    told = replace(decided, phase=Phase.TELLING, playbacks=call.playbacks + 1)
+    told = replace(decided, phase=CallPhase.TELLING, playbacks=call.playbacks + 1)
     limit = SetDeadline(Deadline.TELL, said.length_ms + call.limits.notice_margin_ms)
     return told, (row, result(told), Play(told.playback, said.media), limit)
 
@@ -74,7 +74,7 @@ _CAN_BE_TOLD = (
 """Reasons after which the caller is still there, and Asterisk still plays what we ask for."""
 
 
-def _allow(call: Call, reason: Reason) -> Stepped:
+def _allow(call: Call, reason: Reason) -> CallStep:
     assert call.policy is not None
     assert call.wording is not None
     allowed = Decision(
@@ -84,9 +84,9 @@ def _allow(call: Call, reason: Reason) -> Stepped:
         notice=call.policy.notice.label(call.wording.language),
         told_by=call.policy.told_by,
     )
-    decided = replace(call, decision=allowed, phase=Phase.CONTINUING)
+    decided = replace(call, decision=allowed, phase=CallPhase.CONTINUING)
     if not call.records_at_once:
-        return decided, (decision_row(allowed), Commit(), result(decided), Continue())
+        return decided, (decision_row(allowed), CommitCommand(), result(decided), Continue())
     segment = replace(call.segment, others=call.may_keep_others)
     capturing = replace(decided, capture=Capture.REQUESTED, segment=segment)
     requested = recording_row(
@@ -100,7 +100,7 @@ def _allow(call: Call, reason: Reason) -> Stepped:
     return capturing, (
         decision_row(allowed),
         requested,
-        Commit(),
+        CommitCommand(),
         result(capturing),
         Continue(),
     )

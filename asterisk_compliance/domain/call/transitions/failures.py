@@ -36,7 +36,7 @@ from asterisk_compliance.domain.call.commands import (
 )
 from asterisk_compliance.domain.call.decision import Reason, Status
 from asterisk_compliance.domain.call.events import LateRowsSettled, RowsLate, RowsRefused
-from asterisk_compliance.domain.call.state import Call, Phase, Stepped
+from asterisk_compliance.domain.call.state import Call, CallPhase, CallStep
 from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.call.transitions.capture import segment_did_not_begin, stop
 from asterisk_compliance.domain.call.transitions.decision import decide, then, unrecorded
@@ -47,7 +47,7 @@ from asterisk_compliance.domain.recording.interruption_reasons import StopReason
 from asterisk_compliance.domain.recording.verdict import Capture
 
 
-def stalled(call: Call) -> Stepped:
+def stalled(call: Call) -> CallStep:
     assert call.policy is not None
     stalled = replace(call, capture=Capture.STALLED)
     row = recording_row(call, Kind.RECORDING_STALLED)
@@ -56,7 +56,7 @@ def stalled(call: Call) -> Stepped:
     return failed_with(stalled, StopReason.NOT_GROWING, row)
 
 
-def stopped_growing(call: Call, at_ms: int) -> Stepped:
+def stopped_growing(call: Call, at_ms: int) -> CallStep:
     """It grew, and does not any more: a full disk, or a recorder that died."""
     heard = call.keeps_all or (
         call.bridged_at_ms is not None and at_ms - call.bridged_at_ms >= call.limits.growth_ms
@@ -66,7 +66,7 @@ def stopped_growing(call: Call, at_ms: int) -> Stepped:
     return stalled(call)
 
 
-def storage_changed(call: Call, reason: Reason | None) -> Stepped:
+def storage_changed(call: Call, reason: Reason | None) -> CallStep:
     """What may not begin any more, and what ends where the call may not go on without it.
 
     A recording that runs goes on while there is room, unless the policy wants more of a call
@@ -85,7 +85,7 @@ def storage_changed(call: Call, reason: Reason | None) -> Stepped:
     return failed_with(changed, StopReason.DISK_LOW)
 
 
-def not_begun(call: Call, at_ms: int) -> Stepped:
+def not_begun(call: Call, at_ms: int) -> CallStep:
     """A new segment did not begin: what ran before goes on; if nothing did, the recorder failed."""
     alone, commands = segment_did_not_begin(call, at_ms)
     if alone.capture_is_open:
@@ -97,7 +97,7 @@ def not_begun(call: Call, at_ms: int) -> Stepped:
     return then((*commands, *said), _after_failure(failed))
 
 
-def mute_refused(call: Call, mute: Mute, at_ms: int) -> Stepped:
+def mute_refused(call: Call, mute: Mute, at_ms: int) -> CallStep:
     """Nothing says that the capture is as it was asked to be."""
     if not call.capture_runs:
         return call, ()
@@ -114,13 +114,13 @@ def mute_refused(call: Call, mute: Mute, at_ms: int) -> Stepped:
 
 def failed_with(
     call: Call, reason: StopReason, *rows: AppendRow, at_ms: int | None = None
-) -> Stepped:
+) -> CallStep:
     """End a recording that cannot go on, and do what the policy wants then."""
     stopped, commands = stop(call, reason, *rows, at_ms=at_ms)
     return then(commands, _after_failure(stopped))
 
 
-def events_lost(call: Call) -> Stepped:
+def events_lost(call: Call) -> CallStep:
     """Perhaps one of them said that somebody came: nothing is recorded from now on."""
     deaf = replace(call, events_lost=True)
     if not call.is_recorded:
@@ -128,19 +128,19 @@ def events_lost(call: Call) -> Stepped:
     return failed_with(deaf, StopReason.EVENTS_OVERFLOWED, anomaly_row("EVENTS_OVERFLOWED"))
 
 
-def _after_failure(call: Call) -> Stepped:
+def _after_failure(call: Call) -> CallStep:
     assert call.policy is not None
     return say(call, call.policy.on_recording_failure, refused=False)
 
 
-def rows_refused(call: Call, event: RowsRefused) -> Stepped:
+def rows_refused(call: Call, event: RowsRefused) -> CallStep:
     """The store failed: what stands behind the commit does not happen, what runs is stopped.
 
     Said once: the rows that report it may fail as well.
     """
     recorded = call.is_recorded
     call = _undone(call, event.undone)
-    if call.phase is Phase.CLOSING:
+    if call.phase is CallPhase.CLOSING:
         return _closing_refused(call, event)
     if call.store_failed:
         return call, ()
@@ -156,7 +156,7 @@ def rows_refused(call: Call, event: RowsRefused) -> Stepped:
     return failed_with(call, StopReason.STORE_FAILED, row) if recorded else (call, (row,))
 
 
-def rows_late(call: Call, event: RowsLate | LateRowsSettled) -> Stepped:
+def rows_late(call: Call, event: RowsLate | LateRowsSettled) -> CallStep:
     """The store is slow, and the rows that we waited for may be stored yet."""
     undone = event.undone
     hands_over = any(isinstance(command, HandOver) for command in undone)
@@ -185,7 +185,7 @@ def rows_late(call: Call, event: RowsLate | LateRowsSettled) -> Stepped:
             assert_never(never)
 
 
-def _decision_settled(call: Call, undone: tuple[Command, ...], *, stored: bool) -> Stepped:
+def _decision_settled(call: Call, undone: tuple[Command, ...], *, stored: bool) -> CallStep:
     """Where the log says ALLOWED after all, it says too that nothing came of it."""
     assert call.decision is not None
     if stored:
@@ -216,10 +216,10 @@ def _undone(call: Call, undone: tuple[Command, ...]) -> Call:
     return call
 
 
-def _closing_refused(call: Call, event: RowsRefused) -> Stepped:
+def _closing_refused(call: Call, event: RowsRefused) -> CallStep:
     said = call.store_failed and not event.at_commit  # a verdict that is lost is said each time
     first = () if said else (anomaly_row("STORE_FAILED"),)
     failed = replace(call, store_failed=True)
     if failed.closing:
         return failed, first
-    return replace(failed, phase=Phase.OVER), (*first, Forget())
+    return replace(failed, phase=CallPhase.OVER), (*first, Forget())

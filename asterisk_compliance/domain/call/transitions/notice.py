@@ -1,7 +1,7 @@
 """A call before it is decided: the notice, and the question.
 
 Rule 3: a call may be recorded only after its notice was *completed* (guarantee G1), and the
-        rule for that is :func:`shortcoming`; and after the consent that its policy asks for.
+        rule for that is :func:`incompleteness`; and after the consent that its policy asks for.
 
     NOTICE ──▶ ASKING ──▶ decided ──▶ TELLING ──▶ CONTINUING
        └───────────────────▲  └──────────────────────▲
@@ -37,11 +37,11 @@ from asterisk_compliance.domain.call.commands import (
 )
 from asterisk_compliance.domain.call.decision import Reason
 from asterisk_compliance.domain.call.events import (
+    CallEvent,
     CommandFailed,
     DeadlinePassed,
     DiallerGone,
     DigitReceived,
-    Event,
     EventsOverflowed,
     LeftStasis,
     PlaybackFinished,
@@ -50,8 +50,8 @@ from asterisk_compliance.domain.call.events import (
     ServiceStopping,
 )
 from asterisk_compliance.domain.call.fault_events import ServiceHung
-from asterisk_compliance.domain.call.state import EARLY_TOLERANCE_MS, Call, Phase, Stepped
-from asterisk_compliance.domain.call.steps import Deadline, Step
+from asterisk_compliance.domain.call.state import EARLY_TOLERANCE_MS, Call, CallPhase, CallStep
+from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.call.transitions.decision import decide, then
 from asterisk_compliance.domain.policy.notice import Consent, Wording
 
@@ -62,7 +62,7 @@ NO_MORE_WAITING = (
 )
 
 
-def shortcoming(call: Call, finished: PlaybackFinished) -> Reason | None:
+def incompleteness(call: Call, finished: PlaybackFinished) -> Reason | None:
     """Why this playback does not count as a completed notice; ``None`` if it does.
 
     ``PlaybackFinished`` with ``done`` is not "heard": Asterisk says it of a playback that was
@@ -82,7 +82,7 @@ def shortcoming(call: Call, finished: PlaybackFinished) -> Reason | None:
     return None
 
 
-def before_decision(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912 - one arm a fact
+def before_decision(call: Call, event: CallEvent) -> CallStep:  # noqa: C901, PLR0912 - one arm a fact
     """What a fact means while the notice plays, or while we wait for a key."""
     match event:
         case PlaybackStarted(playback=playback) if playback == call.playback:
@@ -95,11 +95,11 @@ def before_decision(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912
             return replace(call, started=event), (row,)
 
         case PlaybackFinished(playback=playback) if (
-            playback == call.playback and call.phase is Phase.NOTICE
+            playback == call.playback and call.phase is CallPhase.NOTICE
         ):
-            reason = shortcoming(call, event)
+            reason = incompleteness(call, event)
             if reason is not None:
-                return give_up(call, reason, lasted_ms(call.started, event))
+                return abandon_notice(call, reason, lasted_ms(call.started, event))
             if call.introducing:
                 return then((introduced_row(call, event),), _to_the_notice(call))
             return then((completed_row(call, event),), _heard(call))
@@ -107,10 +107,10 @@ def before_decision(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912
         case DigitReceived():
             return _digit(call, event)
 
-        case DeadlinePassed(deadline=Deadline.NOTICE) if call.phase is Phase.NOTICE:
+        case DeadlinePassed(deadline=Deadline.NOTICE) if call.phase is CallPhase.NOTICE:
             return stop_and_give_up(call, Reason.NOTICE_TIMED_OUT)
 
-        case DeadlinePassed(deadline=Deadline.GRACE, at_ms=at_ms) if call.phase is Phase.ASKING:
+        case DeadlinePassed(deadline=Deadline.GRACE, at_ms=at_ms) if call.phase is CallPhase.ASKING:
             return _late(call, at_ms) or _grace_is_over(call)
 
         case DeadlinePassed(deadline=Deadline.STOP):
@@ -118,18 +118,18 @@ def before_decision(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912
 
         case LeftStasis():
             reason = Reason.HANGUP_IN_NOTICE if call.hanging_up else Reason.TAKEN_BACK
-            return give_up(call, reason, gone=True)
+            return abandon_notice(call, reason, gone=True)
 
         case DiallerGone():
             # Dial() does not look at its own caller while the routine runs.
-            return then((HangUp(),), give_up(call, Reason.DIALLER_GONE, gone=True))
+            return then((HangUp(),), abandon_notice(call, Reason.DIALLER_GONE, gone=True))
 
         case CommandFailed(reachable=reachable):
             reason = Reason.ASTERISK_REFUSED if reachable else Reason.CONNECTION_LOST
-            return give_up(call, Reason.HANGUP_IN_NOTICE if call.hanging_up else reason)
+            return abandon_notice(call, Reason.HANGUP_IN_NOTICE if call.hanging_up else reason)
 
         case EventsOverflowed():
-            return give_up(call, Reason.EVENTS_OVERFLOWED)
+            return abandon_notice(call, Reason.EVENTS_OVERFLOWED)
 
         case ServiceHung():
             return stop_and_give_up(call, Reason.SERVICE_HUNG)
@@ -144,14 +144,14 @@ def before_decision(call: Call, event: Event) -> Stepped:  # noqa: C901, PLR0912
             return call, ()
 
 
-def telling(call: Call, event: Event) -> Stepped:
+def telling(call: Call, event: CallEvent) -> CallStep:
     """What a fact means while the announcement plays; the decision is made and handed over."""
     match event:
         case PlaybackFinished(playback=playback) if playback == call.playback:
             return _go(call)
         case DeadlinePassed(deadline=Deadline.TELL | Deadline.STOP):
             return then((StopPlayback(call.playback),), _go(call))
-        case CommandFailed(step=Step.HAND_OVER | Step.PLAY as failed):
+        case CommandFailed(step=CommandStep.HAND_OVER | CommandStep.PLAY as failed):
             refused = () if call.hanging_up else (anomaly_row("CONTINUE_REFUSED", step=failed),)
             return then(refused, _go(call))
         case EventsOverflowed():
@@ -159,17 +159,17 @@ def telling(call: Call, event: Event) -> Stepped:
         case DiallerGone():
             return call, (HangUp(),)
         case LeftStasis():
-            return replace(call, phase=Phase.DIALPLAN), (ClearDeadline(Deadline.TELL),)
+            return replace(call, phase=CallPhase.DIALPLAN), (ClearDeadline(Deadline.TELL),)
         case ServiceStopping():
             return call, (SetDeadline(Deadline.STOP, call.limits.stop_ms),)
         case _:
             return call, ()
 
 
-def give_up(call: Call, reason: Reason, lasted: int = 0, *, gone: bool = False) -> Stepped:
+def abandon_notice(call: Call, reason: Reason, lasted: int = 0, *, gone: bool = False) -> CallStep:
     """Nothing comes of the notice or of the question: say how far it came, and decide."""
     row = AppendRow(Kind.NOTICE_INCOMPLETE, {"reason": reason, "lasted_ms": lasted})
-    rows = (row,) if call.phase is Phase.NOTICE else ()
+    rows = (row,) if call.phase is CallPhase.NOTICE else ()
     return then((*rows, *NO_MORE_WAITING), decide(call, reason, gone=gone))
 
 
@@ -180,13 +180,13 @@ def opening(call: Call) -> tuple[Command, ...]:
     return Play(call.playback, call.playing.media), SetDeadline(Deadline.NOTICE, limit_ms)
 
 
-def _to_the_notice(call: Call) -> Stepped:
+def _to_the_notice(call: Call) -> CallStep:
     """The introduction was heard to its end; nothing of the notice was yet."""
     noticing = replace(call, introducing=False, playbacks=call.playbacks + 1, started=None)
     return noticing, opening(noticing)
 
 
-def _heard(call: Call) -> Stepped:
+def _heard(call: Call) -> CallStep:
     """The notice was completed. What else does the policy ask for?"""
     assert call.policy is not None
     match call.policy.consent:
@@ -196,13 +196,13 @@ def _heard(call: Call) -> Stepped:
             return _given(call)
         case Consent.OPT_IN | Consent.OPT_OUT:
             wait = SetDeadline(Deadline.GRACE, call.policy.grace_ms)
-            asking = replace(call, phase=Phase.ASKING)
+            asking = replace(call, phase=CallPhase.ASKING)
             return asking, (ClearDeadline(Deadline.NOTICE), wait)
         case _ as never:
             assert_never(never)
 
 
-def _digit(call: Call, event: DigitReceived) -> Stepped:
+def _digit(call: Call, event: DigitReceived) -> CallStep:
     """A key, during the notice or the grace after it. A refusal wins over everything."""
     policy = call.policy
     if policy is None or policy.consent is Consent.NOTICE:
@@ -217,7 +217,7 @@ def _digit(call: Call, event: DigitReceived) -> Stepped:
             refused = replace(call, listed=policy.do_not_call)
             return then(rows, decide(refused, Reason.CONSENT_REFUSED))
         case keys.accept if policy.consent is Consent.OPT_IN:
-            if call.phase is Phase.ASKING:
+            if call.phase is CallPhase.ASKING:
                 return _late(call, event.at_ms) or _given(call)
             return replace(call, accepted=True), ()
         case keys.repeat:
@@ -230,7 +230,7 @@ def _digit(call: Call, event: DigitReceived) -> Stepped:
             return call, ()
 
 
-def _play_again(call: Call, at_ms: int, wording: Wording | None) -> Stepped:
+def _play_again(call: Call, at_ms: int, wording: Wording | None) -> CallStep:
     """The notice once more, if its whole length still fits before the dialplan's limit."""
     assert call.policy is not None
     assert wording is not None
@@ -241,7 +241,7 @@ def _play_again(call: Call, at_ms: int, wording: Wording | None) -> Stepped:
         return call, ()
     again = replace(
         call,
-        phase=Phase.NOTICE,
+        phase=CallPhase.NOTICE,
         wording=wording,
         playbacks=call.playbacks + 1,
         started=None,
@@ -250,16 +250,16 @@ def _play_again(call: Call, at_ms: int, wording: Wording | None) -> Stepped:
     return again, (*_stop(call), ClearDeadline(Deadline.GRACE), *opening(again))
 
 
-def _late(call: Call, at_ms: int) -> Stepped | None:
+def _late(call: Call, at_ms: int) -> CallStep | None:
     """Too late to decide by an answer: the caller hangs up, or we hung and the dialplan went on."""
     if call.hanging_up:
-        return give_up(call, Reason.HANGUP_IN_NOTICE)
+        return abandon_notice(call, Reason.HANGUP_IN_NOTICE)
     if at_ms - call.arrived_at_ms < call.limits.dialplan_ms:
         return None
-    return give_up(call, Reason.NOTICE_TIMED_OUT)
+    return abandon_notice(call, Reason.NOTICE_TIMED_OUT)
 
 
-def _grace_is_over(call: Call) -> Stepped:
+def _grace_is_over(call: Call) -> CallStep:
     assert call.policy is not None
     if call.policy.consent is Consent.OPT_OUT:
         rows = (consent_row("not_refused"), *NO_MORE_WAITING)
@@ -268,20 +268,20 @@ def _grace_is_over(call: Call) -> Stepped:
     return then(rows, decide(call, Reason.CONSENT_NOT_GIVEN))
 
 
-def _given(call: Call) -> Stepped:
+def _given(call: Call) -> CallStep:
     rows = (consent_row("given"), *NO_MORE_WAITING)
     return then(rows, decide(call, Reason.CONSENT_GIVEN))
 
 
-def stop_and_give_up(call: Call, reason: Reason) -> Stepped:
+def stop_and_give_up(call: Call, reason: Reason) -> CallStep:
     """The same while something plays that nobody needs to hear any more."""
-    return then(_stop(call), give_up(call, reason))
+    return then(_stop(call), abandon_notice(call, reason))
 
 
 def _stop(call: Call) -> tuple[Command, ...]:
-    return (StopPlayback(call.playback),) if call.phase is Phase.NOTICE else ()
+    return (StopPlayback(call.playback),) if call.phase is CallPhase.NOTICE else ()
 
 
-def _go(call: Call) -> Stepped:
+def _go(call: Call) -> CallStep:
     clear = (ClearDeadline(Deadline.TELL), ClearDeadline(Deadline.STOP))
-    return replace(call, phase=Phase.CONTINUING), (*clear, Continue())
+    return replace(call, phase=CallPhase.CONTINUING), (*clear, Continue())

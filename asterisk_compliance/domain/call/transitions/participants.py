@@ -31,40 +31,40 @@ from asterisk_compliance.domain.call.commands import (
 )
 from asterisk_compliance.domain.call.decision import Reason, Status
 from asterisk_compliance.domain.call.events import (
+    CallEvent,
     CommandFailed,
     CompanyChanged,
     DeadlinePassed,
-    Event,
     PlaybackFinished,
     PlaybackStarted,
 )
-from asterisk_compliance.domain.call.participants import Company, Cover, Peer
+from asterisk_compliance.domain.call.participants import CoverageBasis, Participant, Participants
 from asterisk_compliance.domain.call.state import (
     EARLY_TOLERANCE_MS,
+    AfterWhisper,
     Call,
-    Stepped,
-    Then,
-    Whispering,
+    CallStep,
+    WhisperInProgress,
 )
-from asterisk_compliance.domain.call.steps import Deadline, Step
+from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.call.transitions.capture import (
+    align_capture,
     begin_segment,
-    doubt,
-    settle,
+    mark_others_uncertain,
     stop,
     unseen_detail,
 )
 from asterisk_compliance.domain.call.transitions.decision import then
 from asterisk_compliance.domain.call.transitions.visibility_gaps import (
+    gap_ended,
     looks_again,
-    seen_again,
     unseen,
 )
 from asterisk_compliance.domain.policy.notice import (
     Consent,
-    Duty,
     OnJoin,
     OnProblem,
+    RecordingDuty,
     announcement_for,
 )
 from asterisk_compliance.domain.recording.interruption_reasons import StopReason
@@ -76,12 +76,12 @@ LEFT_MS = 1_000
 """How long a party whose whisper failed may take to be seen to have left."""
 
 
-def company_changed(call: Call, event: CompanyChanged) -> Stepped:
+def company_changed(call: Call, event: CompanyChanged) -> CallStep:
     """Somebody came or left. What the recording does follows from who is there now."""
     looks = looks_again(call, event.at_ms)
     if call.decision is None:  # AMI is behind ARI, or before it: it counts when the call goes on
         early = replace(call, early=event if event.peers else None)
-        return seen_again(early) if looks else early, ()
+        return gap_ended(early) if looks else early, ()
     call = replace(call, early=None)
     before = call.company
     known = {peer.channel for peer in before.peers} | before.covered
@@ -103,13 +103,17 @@ def company_changed(call: Call, event: CompanyChanged) -> Stepped:
     call, ended = _whisper_to_who_left(call)
     if newcomers and before.met and event.two_party and call.capture_is_open:
         at_ms = event.at_ms
-        call = replace(call, heal_due=True) if call.wiring.segments else doubt(call, at_ms)
-    looked, commands = admitted(call, event.at_ms)
-    looked = seen_again(looked) if looks else looked
+        call = (
+            replace(call, heal_due=True)
+            if call.wiring.segments
+            else mark_others_uncertain(call, at_ms)
+        )
+    looked, commands = apply_participants(call, event.at_ms)
+    looked = gap_ended(looked) if looks else looked
     return looked, (*gap, *rows, *ended, *_shown(call, newcomers), *commands)
 
 
-def _shown(call: Call, newcomers: tuple[Peer, ...]) -> tuple[Command, ...]:
+def _shown(call: Call, newcomers: tuple[Participant, ...]) -> tuple[Command, ...]:
     """Who comes sees what the call is now; that it was ``ALLOWED``, his own dialplan tells him.
 
     Who is no agent is shown nothing: a party who is told first becomes one only by that.
@@ -124,51 +128,55 @@ def _shown(call: Call, newcomers: tuple[Peer, ...]) -> tuple[Command, ...]:
     return (Show(status, agents),) if agents else ()
 
 
-def _is_agent(call: Call, peer: Peer) -> bool:
+def _is_agent(call: Call, peer: Participant) -> bool:
     """Whoever came through us himself is none, and who is not yet covered.
 
     Where nothing is recorded and the site lists no staff, everybody else.
     """
     assert call.decision is not None
-    if peer.cover in {Cover.TOLD, Cover.REFUSED}:
+    if peer.cover in {CoverageBasis.TOLD, CoverageBasis.REFUSED}:
         return False
     listed = call.decision.allowed or call.wiring.staff_known
     return not listed or peer.channel in call.company.controller
 
 
-def admitted(call: Call, at_ms: int) -> Stepped:
+def apply_participants(call: Call, at_ms: int) -> CallStep:
     """Go on, tell, or stop: what follows from the company of a recorded call."""
-    reason = must_stop(call)
+    reason = stop_reason(call)
     if reason is not None:
         return _ended_by_company(call, reason, at_ms)
     waiting = call.company.uncovered
     if call.start_wanted and not waiting and call.company.peers:
         return begin_segment(call)
-    settled, commands = settle(call, at_ms)
+    settled, commands = align_capture(call, at_ms)
     if not waiting or settled.whispering is not None or not settled.is_recorded:
         return settled, commands
     return then(commands, _tell(settled, waiting[0]))
 
 
-def _received(call: Call, company: Company, peer: Peer, *, first: bool) -> tuple[str, Company]:
+def _received(
+    call: Call, company: Participants, peer: Participant, *, first: bool
+) -> tuple[str, Participants]:
     """How a newcomer is taken: the word for the row, and the company with him in it."""
     listed = call.wiring.staff_known
     match peer.cover:
-        case Cover.STAFF:
+        case CoverageBasis.STAFF:
             return "staff", company.accept(peer, as_controller=True)
-        case Cover.TOLD:
+        case CoverageBasis.TOLD:
             return "told", company.accept(peer, as_controller=not listed)
-        case Cover.REFUSED:
+        case CoverageBasis.REFUSED:
             return "refused", company
-        case Cover.UNKNOWN if first and not listed:
+        case CoverageBasis.UNKNOWN if first and not listed:
             return "assumed", company.accept(peer, as_controller=True)
-        case Cover.UNKNOWN if call.policy is not None and call.policy.on_join is OnJoin.CONTINUE:
+        case CoverageBasis.UNKNOWN if (
+            call.policy is not None and call.policy.on_join is OnJoin.CONTINUE
+        ):
             return "accepted", company.accept(peer, as_controller=not listed)
         case _:
             return "unknown", company
 
 
-def must_stop(call: Call) -> StopReason | None:
+def stop_reason(call: Call) -> StopReason | None:
     """Why nobody in this company may be recorded, if so."""
     assert call.policy is not None
     company = call.company
@@ -176,7 +184,7 @@ def must_stop(call: Call) -> StopReason | None:
         return None
     if call.wiring.staff_known and not company.has_controller:
         return StopReason.CONTROLLER_LEFT
-    if any(peer.cover is Cover.REFUSED for peer in company.uncovered):
+    if any(peer.cover is CoverageBasis.REFUSED for peer in company.uncovered):
         return StopReason.PARTY_REFUSED
     if not company.uncovered:
         return None
@@ -184,7 +192,7 @@ def must_stop(call: Call) -> StopReason | None:
     return StopReason.JOINED if asks or call.policy.on_join is OnJoin.STOP else None
 
 
-def _joined_row(call: Call, peer: Peer, how: str, at_ms: int) -> AppendRow:
+def _joined_row(call: Call, peer: Participant, how: str, at_ms: int) -> AppendRow:
     """The controller's own people are to be found again by their endpoints; nobody else is."""
     party = call.party(call.parties)
     row = AppendRow(
@@ -201,55 +209,56 @@ def _joined_row(call: Call, peer: Peer, how: str, at_ms: int) -> AppendRow:
 # -- whispers ----------------------------------------------------------------------------------
 
 
-def _tell(call: Call, peer: Peer) -> Stepped:
+def _tell(call: Call, peer: Participant) -> CallStep:
     """Begin to tell one party, in the language of the call."""
     assert call.policy is not None
     assert call.wording is not None
     wording = (call.policy.joined or call.policy.notice).wordings[call.wording.language]
     return _whisper(
-        call, Whispering(peer.channel, _next_playback(call), wording.length_ms, wording=wording)
+        call,
+        WhisperInProgress(peer.channel, _next_playback(call), wording.length_ms, wording=wording),
     )
 
 
-def say(call: Call, what: OnProblem, *, refused: bool) -> Stepped:
+def say(call: Call, what: OnProblem, *, refused: bool) -> CallStep:
     """Tell the told party that it is not recorded any more, and do what the policy wants then."""
-    leaving = call.whispering is not None and call.whispering.then is not Then.NOTHING
+    leaving = call.whispering is not None and call.whispering.then is not AfterWhisper.NOTHING
     if call.hanging_up or leaving:
         return call, ()
     assert call.policy is not None
     assert call.wording is not None
-    after = _AFTER.get(what, Then.NOTHING)
+    after = _AFTER.get(what, AfterWhisper.NOTHING)
     kind = announcement_for(what, refused=refused)
     prompt = call.policy.announcements.get(kind, {}).get(call.wording.language) if kind else None
     if prompt is None:
         return call, _FOLLOWS[after]
-    spoken = Whispering(call.channel, _next_playback(call), prompt.length_ms, then=after)
+    spoken = WhisperInProgress(call.channel, _next_playback(call), prompt.length_ms, then=after)
     return then(_end_whisper(call), _whisper(call, spoken, prompt.media))
 
 
-_AFTER = {OnProblem.ALTERNATIVE: Then.REDIRECT, OnProblem.END: Then.HANG_UP}
+_AFTER = {OnProblem.ALTERNATIVE: AfterWhisper.REDIRECT, OnProblem.END: AfterWhisper.HANG_UP}
 
 
-def _whisper(call: Call, whispering: Whispering, media: str = "") -> Stepped:
+def _whisper(call: Call, whispering: WhisperInProgress, media: str = "") -> CallStep:
     sound = whispering.wording.media if whispering.wording else media
     limit = SetDeadline(Deadline.WHISPER, whispering.length_ms + call.limits.notice_margin_ms)
     begun = replace(call, whispering=whispering, playbacks=call.playbacks + 1)
     return begun, (Whisper(whispering.channel, whispering.playback, sound), limit)
 
 
-def is_of_whisper(call: Call, event: Event) -> bool:
+def is_of_whisper(call: Call, event: CallEvent) -> bool:
     """Whether it tells of what is being said to one party of this call."""
     assert call.whispering is not None
     match event:
         case PlaybackStarted(playback=playback) | PlaybackFinished(playback=playback):
             return playback == call.whispering.playback
-        case DeadlinePassed(deadline=Deadline.WHISPER) | CommandFailed(step=Step.WHISPER):
+        case DeadlinePassed(deadline=Deadline.WHISPER) | CommandFailed(step=CommandStep.WHISPER):
             return True
         case _:
             return False
 
 
-def whispered(call: Call, event: Event) -> Stepped:
+def whispered(call: Call, event: CallEvent) -> CallStep:
     match event:
         case PlaybackStarted():
             return whisper_started(call, event)
@@ -261,12 +270,12 @@ def whispered(call: Call, event: Event) -> Stepped:
             return whisper_failed(call, Reason.ASTERISK_REFUSED)
 
 
-def whisper_started(call: Call, event: PlaybackStarted) -> Stepped:
+def whisper_started(call: Call, event: PlaybackStarted) -> CallStep:
     assert call.whispering is not None
     return replace(call, whispering=replace(call.whispering, started=event)), ()
 
 
-def whisper_finished(call: Call, event: PlaybackFinished) -> Stepped:
+def whisper_finished(call: Call, event: PlaybackFinished) -> CallStep:
     """It counts only if it was whole: its own length on both clocks, as for every notice."""
     whispering = call.whispering
     assert whispering is not None
@@ -277,17 +286,17 @@ def whisper_finished(call: Call, event: PlaybackFinished) -> Stepped:
         return whisper_failed(call, Reason.NOTICE_FAILED)
     if lasted < whispering.length_ms - EARLY_TOLERANCE_MS:
         return whisper_failed(call, Reason.NOTICE_CUT_SHORT)
-    peer = Peer(whispering.channel)
+    peer = Participant(whispering.channel)
     company = call.company.accept(peer, as_controller=not call.wiring.staff_known)
     told = replace(call, company=company, whispering=None)
     shown = _shown(told, (peer,)) if call.wiring.shows else ()
     return then(
         (_told_row(call, lasted), EndWhisper(), ClearDeadline(Deadline.WHISPER), *shown),
-        admitted(told, event.at_ms),
+        apply_participants(told, event.at_ms),
     )
 
 
-def whisper_failed(call: Call, reason: Reason) -> Stepped:
+def whisper_failed(call: Call, reason: Reason) -> CallStep:
     """It was not told. Perhaps because it left: that will be seen in a moment."""
     whispering = call.whispering
     assert whispering is not None
@@ -299,7 +308,7 @@ def whisper_failed(call: Call, reason: Reason) -> Stepped:
     return failed, (SetDeadline(Deadline.WHISPER, LEFT_MS),)
 
 
-def whisper_is_late(call: Call, at_ms: int) -> Stepped:
+def whisper_is_late(call: Call, at_ms: int) -> CallStep:
     """Nobody left, and the party was not told: the recording ends."""
     whispering = call.whispering
     assert whispering is not None
@@ -309,34 +318,36 @@ def whisper_is_late(call: Call, at_ms: int) -> Stepped:
     return _ended_by_company(call, StopReason.PARTY_NOT_TOLD, at_ms, row)
 
 
-def _ended_by_company(call: Call, reason: StopReason, at_ms: int, *rows: AppendRow) -> Stepped:
+def _ended_by_company(call: Call, reason: StopReason, at_ms: int, *rows: AppendRow) -> CallStep:
     """Who is there ends the recording. Where it is mandatory the call does not go on without.
 
     But for a call that the controller is no party of any more: that one is not the controller's.
     """
     assert call.policy is not None
     stopped, commands = stop(call, reason, *rows, at_ms=at_ms)
-    mandatory = call.policy.duty is Duty.MANDATORY and reason is not StopReason.CONTROLLER_LEFT
+    mandatory = (
+        call.policy.duty is RecordingDuty.MANDATORY and reason is not StopReason.CONTROLLER_LEFT
+    )
     if not mandatory:
         return stopped, commands
     return then(commands, say(stopped, call.policy.on_recording_failure, refused=False))
 
 
-def said(call: Call) -> Stepped:
+def said(call: Call) -> CallStep:
     """The told party has been told; now what the policy wants."""
     assert call.whispering is not None
     over = (EndWhisper(), ClearDeadline(Deadline.WHISPER))
     return replace(call, whispering=None), (*over, *_FOLLOWS[call.whispering.then])
 
 
-_FOLLOWS: Mapping[Then, tuple[Command, ...]] = {
-    Then.NOTHING: (),
-    Then.REDIRECT: (AppendRow(Kind.CALL_DIVERTED, {"to": "alternative"}), Redirect()),
-    Then.HANG_UP: (AppendRow(Kind.CALL_DIVERTED, {"to": "end"}), HangUp()),
+_FOLLOWS: Mapping[AfterWhisper, tuple[Command, ...]] = {
+    AfterWhisper.NOTHING: (),
+    AfterWhisper.REDIRECT: (AppendRow(Kind.CALL_DIVERTED, {"to": "alternative"}), Redirect()),
+    AfterWhisper.HANG_UP: (AppendRow(Kind.CALL_DIVERTED, {"to": "end"}), HangUp()),
 }
 
 
-def _whisper_to_who_left(call: Call) -> Stepped:
+def _whisper_to_who_left(call: Call) -> CallStep:
     whispering = call.whispering
     there = {peer.channel for peer in call.company.peers}
     if whispering is None or whispering.wording is None or whispering.channel in there:

@@ -23,14 +23,14 @@ from asterisk_compliance.domain.call.commands import (
     Announce,
     AppendRow,
     ClearDeadline,
-    Commit,
+    CommitCommand,
     RemoveRecording,
     SetDeadline,
 )
 from asterisk_compliance.domain.call.decision import Status
 from asterisk_compliance.domain.call.events import (
     Asked,
-    By,
+    AskedBy,
     DoNotCallAsked,
     PauseAsked,
     ResumeAsked,
@@ -38,16 +38,20 @@ from asterisk_compliance.domain.call.events import (
     StopAsked,
     WithdrawalAsked,
 )
-from asterisk_compliance.domain.call.state import Call, Stepped
+from asterisk_compliance.domain.call.state import Call, CallStep
 from asterisk_compliance.domain.call.steps import Deadline
-from asterisk_compliance.domain.call.transitions.capture import settle, stop, wanted_mute
+from asterisk_compliance.domain.call.transitions.capture import align_capture, stop, wanted_mute
 from asterisk_compliance.domain.call.transitions.decision import then
-from asterisk_compliance.domain.call.transitions.participants import admitted, must_stop, say
-from asterisk_compliance.domain.policy.notice import Duty, OnPauseForgotten, OnWithdrawal
+from asterisk_compliance.domain.call.transitions.participants import (
+    apply_participants,
+    say,
+    stop_reason,
+)
+from asterisk_compliance.domain.policy.notice import OnPauseForgotten, OnWithdrawal, RecordingDuty
 from asterisk_compliance.domain.recording.interruption_reasons import StopReason
 
 
-def asked(call: Call, event: Asked) -> Stepped:
+def asked(call: Call, event: Asked) -> CallStep:
     if isinstance(event, DoNotCallAsked):  # recorded or not
         row = () if call.listed else (by(do_not_call_row(call, "asked"), event.by),)
         return replace(call, listed=True), row
@@ -69,7 +73,7 @@ def asked(call: Call, event: Asked) -> Stepped:
             assert_never(never)
 
 
-def _pause(call: Call, event: PauseAsked) -> Stepped:
+def _pause(call: Call, event: PauseAsked) -> CallStep:
     assert call.policy is not None
     source = event.by.source
     if not call.is_recorded or source in call.pauses:
@@ -77,37 +81,37 @@ def _pause(call: Call, event: PauseAsked) -> Stepped:
     row = by(recording_row(call, Kind.CAPTURE_PAUSED, reason=event.reason, mute="all"), event.by)
     limit = SetDeadline(Deadline.PAUSE, call.policy.pause_max_ms)
     paused = replace(call, pauses=call.pauses | {source})
-    muted, commands = settle(paused, event.at_ms)
+    muted, commands = align_capture(paused, event.at_ms)
     return muted, (*commands, row, limit, Announce(Status.PAUSED))
 
 
-def _resume(call: Call, event: ResumeAsked) -> Stepped:
+def _resume(call: Call, event: ResumeAsked) -> CallStep:
     left = frozenset() if event.everybody else call.pauses - {event.by.source}
     if left == call.pauses:
         return call, ()
     return _goes_on(call, left, event.at_ms, event.by)
 
 
-def _goes_on(call: Call, left: frozenset[str], at_ms: int, who: By) -> Stepped:
+def _goes_on(call: Call, left: frozenset[str], at_ms: int, who: AskedBy) -> CallStep:
     """``left``: who still pauses. Others may have to stay muted for other reasons."""
     resumed = replace(call, pauses=left)
     row = by(recording_row(call, Kind.CAPTURE_RESUMED, mute=wanted_mute(resumed)), who)
     clear = () if left else (ClearDeadline(Deadline.PAUSE),)
-    settled, commands = settle(resumed, at_ms, said=True)
+    settled, commands = align_capture(resumed, at_ms, said=True)
     said = () if left else (Announce(standing_status(settled)),)
-    return settled, (row, *clear, Commit(), *commands, *said)
+    return settled, (row, *clear, CommitCommand(), *commands, *said)
 
 
-def pause_is_forgotten(call: Call, at_ms: int) -> Stepped:
+def pause_is_forgotten(call: Call, at_ms: int) -> CallStep:
     """Nobody resumed in time: the policy says whether we do, or whether it was the end."""
     assert call.policy is not None
     row = anomaly_row("PAUSE_FORGOTTEN", recording=call.subject)
     if call.policy.on_pause_forgotten is OnPauseForgotten.END:
         return stop(call, StopReason.PAUSE_FORGOTTEN, row, at_ms=at_ms)
-    return then((row,), _goes_on(call, frozenset(), at_ms, By(Actor.SERVICE)))
+    return then((row,), _goes_on(call, frozenset(), at_ms, AskedBy(Actor.SERVICE)))
 
 
-def _withdraw(call: Call, event: WithdrawalAsked) -> Stepped:
+def _withdraw(call: Call, event: WithdrawalAsked) -> CallStep:
     assert call.policy is not None
     if call.withdrawn:
         return call, ()
@@ -123,22 +127,22 @@ def _withdraw(call: Call, event: WithdrawalAsked) -> Stepped:
     return removed, (*commands, row, *shown, *said, *removing)
 
 
-def _remove_earlier(call: Call) -> Stepped:
+def _remove_earlier(call: Call) -> CallStep:
     """What is in the vault goes behind the row; what is still being taken in follows it."""
     earlier = call.kept - call.closing if call.erases else frozenset()
     if not earlier:
         return call, ()
     removing = (RemoveRecording(recording) for recording in sorted(earlier))
-    return replace(call, closing=call.closing | earlier), (Commit(), *removing)
+    return replace(call, closing=call.closing | earlier), (CommitCommand(), *removing)
 
 
-def _start(call: Call, event: StartAsked) -> Stepped:
+def _start(call: Call, event: StartAsked) -> CallStep:
     """A recording on demand, under the rules of every other: who is not covered is told first."""
     wanted = replace(call, start_wanted=True)
-    if call.no_storage or _is_barred(call) or not call.company.peers or must_stop(wanted):
+    if call.no_storage or _is_barred(call) or not call.company.peers or stop_reason(wanted):
         return call, (anomaly_row("START_REFUSED"),)
     row = by(AppendRow(Kind.CAPTURE_ASKED, {"what": "start"}), event.by)
-    return then((row,), admitted(wanted, event.at_ms))
+    return then((row,), apply_participants(wanted, event.at_ms))
 
 
 def _is_barred(call: Call) -> bool:
@@ -149,16 +153,16 @@ def _is_barred(call: Call) -> bool:
     return running or unsafe or over or call.joins
 
 
-def _stop(call: Call, event: StopAsked) -> Stepped:
+def _stop(call: Call, event: StopAsked) -> CallStep:
     assert call.policy is not None
     if not call.is_recorded:
         return call, ()
-    if call.policy.duty is Duty.MANDATORY:
+    if call.policy.duty is RecordingDuty.MANDATORY:
         return call, (anomaly_row("STOP_REFUSED"),)
     row = by(AppendRow(Kind.CAPTURE_ASKED, {"what": "stop"}), event.by)
     return stop(call, StopReason.ASKED, row, at_ms=event.at_ms)
 
 
-def by(row: AppendRow, who: By) -> AppendRow:
+def by(row: AppendRow, who: AskedBy) -> AppendRow:
     """The same row, caused by ``who``."""
     return replace(row, actor=who.actor, party=who.party, facts=who.facts)

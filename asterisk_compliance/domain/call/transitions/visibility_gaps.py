@@ -15,7 +15,13 @@ from msgspec.structs import replace
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.call.commands import AppendRow
 from asterisk_compliance.domain.call.events import LookedAway
-from asterisk_compliance.domain.call.state import SLIP_BEFORE_MS, Call, Segment, Slip, Stepped
+from asterisk_compliance.domain.call.state import (
+    SLIP_BEFORE_MS,
+    Call,
+    CallStep,
+    Segment,
+    UnmutedSpan,
+)
 from asterisk_compliance.domain.call.transitions.capture import (
     SLIP_AFTER_MS,
     slipping,
@@ -25,7 +31,7 @@ from asterisk_compliance.domain.recording.interruption_reasons import PauseReaso
 from asterisk_compliance.domain.recording.verdict import Tracks
 
 
-def looked_away(call: Call, event: LookedAway) -> Call:
+def gap_began(call: Call, event: LookedAway) -> Call:
     since_ms = event.since_ms
     blind_ms = _first(call.blind_since_ms, since_ms) if event.blind else call.blind_since_ms
     unseen_ms = _first(call.unseen_since_ms, since_ms)
@@ -41,11 +47,11 @@ def looks_again(call: Call, at_ms: int) -> bool:
     return call.unseen_since_ms is None or at_ms >= call.unseen_since_ms
 
 
-def seen_again(call: Call) -> Call:
+def gap_ended(call: Call) -> Call:
     return replace(call, unseen_since_ms=None, blind_since_ms=None, blind_is_logged=False)
 
 
-def unseen(call: Call, at_ms: int) -> Stepped:
+def unseen(call: Call, at_ms: int) -> CallStep:
     """Somebody looks again: who is there is known, and not who was there.
 
     Whether the file went on meanwhile nobody knows: what lies before in it is blanked wider.
@@ -88,7 +94,7 @@ def _not_kept_meanwhile(call: Call, at_ms: int) -> Call:
     if call.blind_since_ms is None:
         return call
     away_ms, file_ms = blind_ms(call, at_ms), call.file_ms(at_ms)
-    slip = Slip(file_ms - away_ms - SLIP_BEFORE_MS, file_ms + SLIP_AFTER_MS, Tracks.OTHERS)
+    slip = UnmutedSpan(file_ms - away_ms - SLIP_BEFORE_MS, file_ms + SLIP_AFTER_MS, Tracks.OTHERS)
     return replace(call, segment=replace(call.segment, slips=(*call.segment.slips, slip)))
 
 

@@ -16,9 +16,9 @@ from asterisk_compliance.domain.dialplan.control_flow import Move
 from asterisk_compliance.domain.dialplan.expectations import CALLEE, NOTICES
 from asterisk_compliance.domain.dialplan.expressions import Reference, called, references, separated
 from asterisk_compliance.domain.dialplan.extension_matching import is_open
-from asterisk_compliance.domain.dialplan.findings import Finding, FindingId, at
+from asterisk_compliance.domain.dialplan.findings import DialplanFinding, DialplanFindingId, at
 from asterisk_compliance.domain.dialplan.jump_targets import Targets
-from asterisk_compliance.domain.dialplan.model import Dialplan, Step
+from asterisk_compliance.domain.dialplan.model import Dialplan, Priority
 
 _FUNCTIONS: Final = frozenset(
     {"CALLERID", "CDR", "CONNECTEDLINE", "PJSIP_HEADER", "REDIRECTING", "SIP_HEADER"}
@@ -52,7 +52,7 @@ _NAMED_FIRST: Final = frozenset({"agi", "deadagi", "eagi", "externalivr", "recor
 """Applications whose first argument is a program or a file."""
 
 
-def caller_data_findings(plan: Dialplan, targets: Targets) -> Iterator[Finding]:
+def caller_data_findings(plan: Dialplan, targets: Targets) -> Iterator[DialplanFinding]:
     """Where what a caller controls is executed, names a file, or is passed on as it is."""
     taint = _Taint(plan, targets)
     for step in plan.steps():
@@ -60,23 +60,23 @@ def caller_data_findings(plan: Dialplan, targets: Targets) -> Iterator[Finding]:
             yield from _of(taint, step, act)
 
 
-def _of(taint: _Taint, step: Step, act: Act) -> Iterator[Finding]:
+def _of(taint: _Taint, step: Priority, act: Act) -> Iterator[DialplanFinding]:
     executed = next(_executed(taint, step, act), "")
     if executed:
         what = f"a caller can write what stands in {executed}"
-        yield at(step, FindingId.CALLER_DATA_EXECUTED, what)
+        yield at(step, DialplanFindingId.CALLER_DATA_EXECUTED, what)
     elif act.app in {"agi", "deadagi", "eagi"} and taint.reaches(act.data, step):
         what = f"a caller can add to the arguments of {act.app}()"
-        yield at(step, FindingId.CALLER_DATA_PASSED, what)
+        yield at(step, DialplanFindingId.CALLER_DATA_PASSED, what)
     elif act.app == "dial" and taint.reaches(_dialled(act), step):
         what = "a caller can add to whom is dialled, and to the options"
-        yield at(step, FindingId.CALLER_DATA_PASSED, what)
+        yield at(step, DialplanFindingId.CALLER_DATA_PASSED, what)
     elif any(taint.reaches(name, step) for name in _policies(taint, step)):
         what = "a caller can choose the policy by which he is recorded"
-        yield at(step, FindingId.CALLER_DATA_PASSED, what)
+        yield at(step, DialplanFindingId.CALLER_DATA_PASSED, what)
 
 
-def _policies(taint: _Taint, step: Step) -> list[str]:
+def _policies(taint: _Taint, step: Priority) -> list[str]:
     return [
         edge.arguments[0]
         for edge in taint.targets.edges(step)
@@ -88,7 +88,7 @@ def _dialled(act: Act) -> str:
     return ",".join([*destinations(act), *(one.argument for one in dial_options(act))])
 
 
-def _executed(taint: _Taint, step: Step, act: Act) -> Iterator[str]:
+def _executed(taint: _Taint, step: Priority, act: Act) -> Iterator[str]:
     """What executes caller data, or opens a file by it, in words."""
     if taint.reaches(act.app, step):
         yield "the name of an application"
@@ -115,7 +115,7 @@ class _Flow(NamedTuple):
     context: str
     name: str
     given: str
-    step: Step
+    step: Priority
 
 
 class _Taint:
@@ -144,7 +144,7 @@ class _Taint:
                     self._names.add(flow.name)
                 waiting += mentioning[_key(flow.name, flow.context)]
 
-    def _flows(self, step: Step) -> Iterator[_Flow]:
+    def _flows(self, step: Priority) -> Iterator[_Flow]:
         for act in self.targets.acts(step):
             for name, value in assignments(act):
                 function, inner = called(name)
@@ -157,11 +157,11 @@ class _Taint:
                 for number, given in enumerate(edge.arguments, 1):
                     yield _Flow(context, f"ARG{number}", given, step)
 
-    def reaches(self, text: str, step: Step) -> bool:
+    def reaches(self, text: str, step: Priority) -> bool:
         """Whether caller data can stand in a text as they came."""
         return any(self._is_dirty(one, step) for one in references(text))
 
-    def _is_dirty(self, one: Reference, step: Step) -> bool:
+    def _is_dirty(self, one: Reference, step: Priority) -> bool:
         name = one.name.upper()
         if not one.is_function:
             return (

@@ -10,11 +10,11 @@ from typing import Final, TypeAlias
 
 from asterisk_compliance.domain.dialplan.actions import Act
 from asterisk_compliance.domain.dialplan.control_flow import Move
-from asterisk_compliance.domain.dialplan.expectations import CALLEE, OURS, Site
+from asterisk_compliance.domain.dialplan.expectations import CALLEE, OURS, DialplanExpectations
 from asterisk_compliance.domain.dialplan.extension_matching import can_be_dialled
-from asterisk_compliance.domain.dialplan.findings import Finding, FindingId, at
+from asterisk_compliance.domain.dialplan.findings import DialplanFinding, DialplanFindingId, at
 from asterisk_compliance.domain.dialplan.jump_targets import Targets
-from asterisk_compliance.domain.dialplan.model import Dialplan, Step
+from asterisk_compliance.domain.dialplan.model import Dialplan, Priority
 from asterisk_compliance.domain.dialplan.path_walker import Visit, Walk
 from asterisk_compliance.domain.dialplan.predecessors import ONE_FRAME, leading_to
 
@@ -27,17 +27,17 @@ class Ways:
     """A dialplan, what it is held to, and every way through it."""
 
     plan: Dialplan
-    site: Site
+    site: DialplanExpectations
     targets: Targets
     walk: Walk
 
     @cached_property
-    def coming_back(self) -> Mapping[Step, Step]:
+    def coming_back(self) -> Mapping[Priority, Priority]:
         """From where jumps lead to the end of a subroutine."""
         ends = (step for step in self.plan.steps() if step.app.lower() in _RETURNS)
         return leading_to(self.targets, ends, ONE_FRAME)
 
-    def is_entered(self, begin: Step) -> bool:
+    def is_entered(self, begin: Priority) -> bool:
         """Whether a call begins there, and not a subroutine that something unseen calls.
 
         A number in a context that channels enter is a call. Elsewhere, what can come back may be a
@@ -53,7 +53,7 @@ class Ways:
         return is_number and back.context != begin.context
 
     @cached_property
-    def talking(self) -> Mapping[Step, Step]:
+    def talking(self) -> Mapping[Priority, Priority]:
         """From where jumps lead to where people talk."""
         talks = (step for step in self.plan.steps() if step.app.lower() in _TALKS)
         return leading_to(self.targets, talks, ONE_FRAME)
@@ -74,18 +74,21 @@ class Ways:
         return frozenset(found)
 
 
-_GRAVER: Final[Mapping[FindingId, tuple[FindingId, ...]]] = {
-    FindingId.DECISION_NOT_ASKED: (FindingId.RECORDED_UNTOLD,),
-    FindingId.RECORDED_TWICE: (FindingId.RECORDED_UNTOLD, FindingId.DECISION_NOT_ASKED),
+_GRAVER: Final[Mapping[DialplanFindingId, tuple[DialplanFindingId, ...]]] = {
+    DialplanFindingId.DECISION_NOT_ASKED: (DialplanFindingId.RECORDED_UNTOLD,),
+    DialplanFindingId.RECORDED_TWICE: (
+        DialplanFindingId.RECORDED_UNTOLD,
+        DialplanFindingId.DECISION_NOT_ASKED,
+    ),
 }
 """What says more about the same priority, on another way to it."""
 
-Rule: TypeAlias = Callable[[Ways, Visit, Act], Iterator[Finding]]
+PathRule: TypeAlias = Callable[[Ways, Visit, Act], Iterator[DialplanFinding]]
 
 
-def way_findings(ways: Ways, rules: Iterable[Rule]) -> Iterator[Finding]:
+def way_findings(ways: Ways, rules: Iterable[PathRule]) -> Iterator[DialplanFinding]:
     """What is wrong on some way through the site's own dialplan, once for each priority."""
-    found: dict[tuple[Step, FindingId], Finding] = {}
+    found: dict[tuple[Priority, DialplanFindingId], DialplanFinding] = {}
     rules = tuple(rules)
     for visit in ways.walk.origins:
         for act in () if visit.step.context in OURS else ways.targets.acts(visit.step):
@@ -95,6 +98,8 @@ def way_findings(ways: Ways, rules: Iterable[Rule]) -> Iterator[Finding]:
         if not any((step, graver) in found for graver in _GRAVER.get(which, ())):
             yield finding
     for step, what in ways.walk.unknown:
-        yield at(step, FindingId.NOT_FOLLOWED, f"where {what} leads is only known in the call")
+        yield at(
+            step, DialplanFindingId.NOT_FOLLOWED, f"where {what} leads is only known in the call"
+        )
     for step, what in ways.walk.missing:
-        yield at(step, FindingId.TARGET_MISSING, f"there is no {what}")
+        yield at(step, DialplanFindingId.TARGET_MISSING, f"there is no {what}")

@@ -7,16 +7,16 @@ from typing import Final
 
 from asterisk_compliance.domain.dialplan.actions import (
     Act,
-    Answer,
+    AnswerApplication,
     assignments,
     destinations,
     dial_options,
 )
-from asterisk_compliance.domain.dialplan.expectations import Site
+from asterisk_compliance.domain.dialplan.expectations import DialplanExpectations
 from asterisk_compliance.domain.dialplan.expressions import options
-from asterisk_compliance.domain.dialplan.findings import Finding, FindingId, at
-from asterisk_compliance.domain.dialplan.path_walker import Level, Visit, is_notice
-from asterisk_compliance.domain.dialplan.rules.paths import Rule, Ways
+from asterisk_compliance.domain.dialplan.findings import DialplanFinding, DialplanFindingId, at
+from asterisk_compliance.domain.dialplan.path_walker import InformedLevel, Visit, is_notice
+from asterisk_compliance.domain.dialplan.rules.paths import PathRule, Ways
 
 _RECORDERS: Final = frozenset({"mixmonitor", "monitor", "record"})
 _SPIES: Final = {"chanspy": 1, "extenspy": 1, "meetme": 1, "page": 1}
@@ -26,7 +26,7 @@ _FEATURES: Final = frozenset({"automon", "automixmon"})
 _PROGRAMS: Final = frozenset({"agi", "audiosocket", "deadagi", "eagi", "externalivr", "stasis"})
 
 
-def recorder(act: Act, site: Site) -> str:
+def recorder(act: Act, site: DialplanExpectations) -> str:
     """What an application records with, in words; empty if it records nothing."""
     if act.app in _RECORDERS:
         return f"{act.app}()"
@@ -43,7 +43,7 @@ def recorder(act: Act, site: Site) -> str:
     return next(filter(None, (_by_setting(*one, site) for one in assignments(act))), "")
 
 
-def _by_setting(name: str, value: str, site: Site) -> str:
+def _by_setting(name: str, value: str, site: DialplanExpectations) -> str:
     squeezed = name.replace(" ", "").lower()
     if squeezed == "confbridge(bridge,record_conference)":
         return (
@@ -57,7 +57,7 @@ def _by_setting(name: str, value: str, site: Site) -> str:
     return f"the feature {feature}" if feature else ""
 
 
-def starts_recording(features: str, site: Site) -> str:
+def starts_recording(features: str, site: DialplanExpectations) -> str:
     """The first of some features, joined by ``#``, that records; empty if none does."""
     for one in features.split("#"):
         does = (site.features or {}).get(one.strip(), "").lower().replace(" ", "")
@@ -66,26 +66,26 @@ def starts_recording(features: str, site: Site) -> str:
     return ""
 
 
-def _recorded(ways: Ways, visit: Visit, act: Act) -> Iterator[Finding]:
+def _recorded(ways: Ways, visit: Visit, act: Act) -> Iterator[DialplanFinding]:
     what = recorder(act, ways.site)
     if not what or visit.step.exten == "h":
         return
     level = visit.state.level
-    if act.answer is Answer.ALLOWED and level is Level.TOLD:
-        level = Level.ALLOWED
+    if act.answer is AnswerApplication.ALLOWED and level is InformedLevel.TOLD:
+        level = InformedLevel.ALLOWED
     if _tells_the_callee(ways, act):
-        level = max(level, Level.TOLD)
+        level = max(level, InformedLevel.TOLD)
     step, origin = visit.step, _from(ways, visit)
     match level:
-        case Level.UNTOLD:
+        case InformedLevel.UNTOLD:
             why = f"{what} records {origin} who has heard no notice"
-            yield at(step, FindingId.RECORDED_UNTOLD, why)
-        case Level.TOLD:
+            yield at(step, DialplanFindingId.RECORDED_UNTOLD, why)
+        case InformedLevel.TOLD:
             why = f"{what} records {origin} who may have refused: nothing asks for the decision"
-            yield at(step, FindingId.DECISION_NOT_ASKED, why)
+            yield at(step, DialplanFindingId.DECISION_NOT_ASKED, why)
         case _:
             why = f"{what} records beside us, where no row, seal or retention reaches"
-            yield at(step, FindingId.RECORDED_TWICE, why)
+            yield at(step, DialplanFindingId.RECORDED_TWICE, why)
 
 
 def _from(ways: Ways, visit: Visit) -> str:
@@ -102,32 +102,34 @@ def _tells_the_callee(ways: Ways, act: Act) -> bool:
     )
 
 
-def _unknowable(ways: Ways, visit: Visit, act: Act) -> Iterator[Finding]:
+def _unknowable(ways: Ways, visit: Visit, act: Act) -> Iterator[DialplanFinding]:
     """What could record or call somebody, and nobody can tell from the dialplan."""
     for one in destinations(act):
         if one.startswith("$") and "/" not in one:
             yield at(
-                visit.step, FindingId.NOT_FOLLOWED, f"whom {one} rings is only known in the call"
+                visit.step,
+                DialplanFindingId.NOT_FOLLOWED,
+                f"whom {one} rings is only known in the call",
             )
     if act.app == "queue" and "$" in act.argument(0) and ways.site.recording_queues:
         what = "which queue it is, and whether that records, is only known in the call"
-        yield at(visit.step, FindingId.NOT_FOLLOWED, what)
+        yield at(visit.step, DialplanFindingId.NOT_FOLLOWED, what)
     if "$" in act.app:
         what = f"what {act.app} executes is only known in the call"
-        yield at(visit.step, FindingId.NOT_FOLLOWED, what)
+        yield at(visit.step, DialplanFindingId.NOT_FOLLOWED, what)
     if act.app in _PROGRAMS and not is_notice(act, ways.site):
         what = f"what {act.app}({act.argument(0)}) does with the call, that program alone knows"
-        yield at(visit.step, FindingId.NOT_FOLLOWED, what)
+        yield at(visit.step, DialplanFindingId.NOT_FOLLOWED, what)
 
 
-def _dialled_outside(ways: Ways, visit: Visit, act: Act) -> Iterator[Finding]:
+def _dialled_outside(ways: Ways, visit: Visit, act: Act) -> Iterator[DialplanFinding]:
     outside = [one for one in destinations(act) if ways.site.is_outside(one)]
     emergency = visit.step.exten in ways.site.emergency
     if outside and not emergency and not _tells_the_callee(ways, act):
         what = f"{outside[0]} is somebody outside, and is not told before he can talk"
         if any(one.letter == "A" for one in dial_options(act)):
             what += "; option A proves nothing"
-        yield at(visit.step, FindingId.OUTSIDE_NOT_TOLD, what)
+        yield at(visit.step, DialplanFindingId.OUTSIDE_NOT_TOLD, what)
 
 
-RECORDING_RULES: Final[tuple[Rule, ...]] = (_recorded, _dialled_outside, _unknowable)
+RECORDING_RULES: Final[tuple[PathRule, ...]] = (_recorded, _dialled_outside, _unknowable)

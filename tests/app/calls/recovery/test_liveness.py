@@ -15,16 +15,16 @@ from asterisk_compliance.app.calls.recovery import liveness as alive
 from asterisk_compliance.app.calls.recovery.liveness import (
     MARK,
     STEPS_KEPT,
-    Lives,
-    Mark,
-    earlier_lives,
-    keep_marking,
+    LivenessMark,
+    LivenessRecord,
     last_mark,
+    previous_runs,
+    write_liveness_marks,
 )
 from asterisk_compliance.app.service import runner as service
 from asterisk_compliance.clock import monotonic_ms, unix_ms
 from asterisk_compliance.domain.audit.rows import Draft, Kind
-from asterisk_compliance.domain.call.recovery import SetBack
+from asterisk_compliance.domain.call.recovery import ClockSetBack
 from asterisk_compliance.ids import NodeName
 from asterisk_compliance.storage.log.writer import StoreWriter
 
@@ -68,7 +68,7 @@ async def until_marked(store: Path, later_than_ms: int) -> None:
 async def test_a_life_marks_as_long_as_it_owes_no_row(tmp_path: Path) -> None:
     assert last_mark(tmp_path) is None
     rows = Rows()
-    marking = asyncio.create_task(keep_marking(tmp_path, rows, Lives()))
+    marking = asyncio.create_task(write_liveness_marks(tmp_path, rows, LivenessRecord()))
     await until_marked(tmp_path, unix_ms() - 1)
     assert (tmp_path / MARK).stat().st_mode & 0o777 == 0o600
     rows.owes = True
@@ -83,7 +83,9 @@ async def test_a_life_marks_as_long_as_it_owes_no_row(tmp_path: Path) -> None:
 
 async def test_nothing_is_marked_while_asterisk_tells_us_late(tmp_path: Path) -> None:
     rows, in_time = Rows(), False
-    marking = asyncio.create_task(keep_marking(tmp_path, rows, Lives(), lambda: in_time))
+    marking = asyncio.create_task(
+        write_liveness_marks(tmp_path, rows, LivenessRecord(), lambda: in_time)
+    )
     await rows.asked(3)
     assert last_mark(tmp_path) is None
     in_time = True
@@ -94,7 +96,7 @@ async def test_nothing_is_marked_while_asterisk_tells_us_late(tmp_path: Path) ->
 async def test_a_store_that_cannot_be_marked_ends_nothing(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     rows = Rows()
-    marking = asyncio.create_task(keep_marking(gone, rows, Lives()))
+    marking = asyncio.create_task(write_liveness_marks(gone, rows, LivenessRecord()))
     await rows.asked(3)
     assert not marking.done()
     gone.mkdir()
@@ -112,10 +114,10 @@ def test_without_a_mark_the_newest_row_of_a_service_is_taken(tmp_path: Path) -> 
     with StoreWriter.open(tmp_path) as writer:
         writer.commit([Draft(Kind.ASTERISK_CONNECTED, ROW_MS, NodeName("pbx1"))])
         writer.commit([Draft(Kind.RETENTION_RUN, ROW_MS + 5, NodeName("service"))])
-    assert earlier_lives(tmp_path).alive_unix_ms == ROW_MS
+    assert previous_runs(tmp_path).alive_unix_ms == ROW_MS
     for marked_ms in (ROW_MS - 9, ROW_MS + 9):
-        alive._write(tmp_path / MARK, Mark("", 0, marked_ms))
-        assert earlier_lives(tmp_path).alive_unix_ms == marked_ms, "heard in time until then"
+        alive._write(tmp_path / MARK, LivenessMark("", 0, marked_ms))
+        assert previous_runs(tmp_path).alive_unix_ms == marked_ms, "heard in time until then"
 
 
 class Clocks:
@@ -138,12 +140,12 @@ def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
 
 
 def test_a_clock_that_is_set_back_while_we_live_is_seen(clocks: Clocks) -> None:
-    lives, arrived_ms = Lives(), clocks.unix_ms
+    lives, arrived_ms = LivenessRecord(), clocks.unix_ms
     assert lives.now().set_back == ()
     clocks.now_ms += 10_000
     clocks.ahead_ms -= 4_000
     now = lives.now()
-    assert now.set_back == (SetBack(clocks.unix_ms, 4_000),)
+    assert now.set_back == (ClockSetBack(clocks.unix_ms, 4_000),)
     assert now.since_ms(arrived_ms) == 10_000
     clocks.now_ms += 1_000
     assert lives.now().set_back == now.set_back, "it is seen once"
@@ -151,34 +153,36 @@ def test_a_clock_that_is_set_back_while_we_live_is_seen(clocks: Clocks) -> None:
 
 
 def test_a_clock_that_is_set_back_between_two_lives_is_seen(clocks: Clocks) -> None:
-    died_ms, mark = clocks.unix_ms, Lives().mark()
+    died_ms, mark = clocks.unix_ms, LivenessRecord().mark()
     clocks.now_ms += 60_000
     clocks.ahead_ms -= 3_600_000
-    next_life = Lives(mark, newest_row_ms=died_ms)
+    next_life = LivenessRecord(mark, newest_row_ms=died_ms)
     assert next_life.now().since_ms(next_life.alive_unix_ms) == 60_000
     clocks.now_ms += 5
-    life_after_it = Lives(next_life.mark())
+    life_after_it = LivenessRecord(next_life.mark())
     assert life_after_it.now().since_ms(died_ms) == 60_005, "and is not forgotten"
 
 
 def test_a_clock_that_is_set_forward_makes_all_longer_ago(clocks: Clocks) -> None:
-    died_ms, mark = clocks.unix_ms, Lives().mark()
+    died_ms, mark = clocks.unix_ms, LivenessRecord().mark()
     clocks.now_ms += 60_000
     clocks.ahead_ms += 3_000
-    assert Lives(mark).now().since_ms(died_ms) == 63_000
-    assert Lives(mark).now().set_back == ()
+    assert LivenessRecord(mark).now().since_ms(died_ms) == 63_000
+    assert LivenessRecord(mark).now().set_back == ()
 
 
 def test_another_boot_has_another_monotonic_clock(clocks: Clocks) -> None:
-    mark = Lives().mark()
+    mark = LivenessRecord().mark()
     clocks.now_ms, clocks.ahead_ms, clocks.boot = 70, clocks.ahead_ms + 9_000, "two"
-    assert Lives(mark).now().set_back == ()
+    assert LivenessRecord(mark).now().set_back == ()
     clocks.boot = ""
-    assert Lives(Mark("", 0, clocks.unix_ms)).now().set_back == (), "nobody knows which it is"
+    assert LivenessRecord(LivenessMark("", 0, clocks.unix_ms)).now().set_back == (), (
+        "nobody knows which it is"
+    )
 
 
 def test_two_clocks_that_are_read_one_after_the_other_differ(clocks: Clocks) -> None:
-    lives = Lives()
+    lives = LivenessRecord()
     lives.now()
     for _ in range(3):
         clocks.ahead_ms -= 6
@@ -189,7 +193,7 @@ def test_two_clocks_that_are_read_one_after_the_other_differ(clocks: Clocks) -> 
 
 
 def test_so_many_steps_are_remembered(clocks: Clocks) -> None:
-    lives = Lives()
+    lives = LivenessRecord()
     lives.now()
     for _ in range(STEPS_KEPT + 5):
         clocks.ahead_ms -= 1_000
@@ -200,7 +204,7 @@ def test_so_many_steps_are_remembered(clocks: Clocks) -> None:
 
 
 def test_the_clocks_of_this_machine_are_read_together() -> None:
-    lives = Lives()
+    lives = LivenessRecord()
     before, after = lives.now(), lives.now()
     assert 0 <= after.at_ms - before.at_ms < 1_000
     assert abs((after.unix_ms - after.at_ms) - (before.unix_ms - before.at_ms)) <= 2
@@ -216,13 +220,13 @@ def test_nothing_is_ever_taken_for_more_recent_than_it_is(
 ) -> None:
     with pytest.MonkeyPatch.context() as patches:
         clocks = Clocks(patches)
-        lives, rows = Lives(), []
+        lives, rows = LivenessRecord(), []
         mark = lives.mark()
         for passes_ms, step_ms, dies in happens:
             clocks.now_ms += passes_ms
             rows.append((clocks.now_ms, clocks.unix_ms))
             clocks.ahead_ms += step_ms
-            lives = Lives(mark) if dies else lives
+            lives = LivenessRecord(mark) if dies else lives
             mark = lives.mark()
         now = lives.now()
         for at_ms, written_ms in rows:
@@ -232,9 +236,11 @@ def test_nothing_is_ever_taken_for_more_recent_than_it_is(
 async def test_a_service_marks_by_its_own_log_and_by_what_each_asterisk_tells(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[tuple[Lives, Callable[[], bool]]] = []
+    asked: list[tuple[LivenessRecord, Callable[[], bool]]] = []
 
-    async def noted(_: Path, __: object, lives: Lives, in_time: Callable[[], bool]) -> None:
+    async def noted(
+        _: Path, __: object, lives: LivenessRecord, in_time: Callable[[], bool]
+    ) -> None:
         asked.append((lives, in_time))
 
     monkeypatch.setattr(service, "keep_marking", noted)

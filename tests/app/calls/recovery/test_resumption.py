@@ -22,13 +22,13 @@ from asterisk_compliance.domain.call.events import (
     Bridged,
     ChannelGone,
     CompanyChanged,
-    Entry,
+    EntryWire,
     LookedAway,
     Unbridged,
 )
-from asterisk_compliance.domain.call.recovery import SetBack
-from asterisk_compliance.domain.call.replay import Remembered
-from asterisk_compliance.domain.call.state import Phase
+from asterisk_compliance.domain.call.recovery import ClockSetBack
+from asterisk_compliance.domain.call.replay import ReplayedCall
+from asterisk_compliance.domain.call.state import CallPhase
 from asterisk_compliance.domain.policy.notice import OnJoin
 from asterisk_compliance.errors import AsteriskUnavailable, StoreUnavailable
 from asterisk_compliance.ids import CallId, call_id, recording_id
@@ -119,7 +119,7 @@ async def test_a_clock_that_was_set_back_before_the_call_began_means_nothing(
     await started_again(site)
     lives = site.node.recovery._lives
     lives.alive_unix_ms = unix_ms() - 5_000
-    lives._set_back = (SetBack(unix_ms(), 3_600_000, before_seq),)
+    lives._set_back = (ClockSetBack(unix_ms(), 3_600_000, before_seq),)
     assert (await unseen_ms(site, call) > 3_600_000) is is_blanked
 
 
@@ -282,7 +282,7 @@ async def test_a_call_that_ends_while_we_ask_is_not_finished_again(site: Site) -
     site.asterisk.asking = end
     del site.asterisk.there[CALLER]
     await site.node.recover()
-    await site.serving.until(lambda: task.call.phase is Phase.OVER)
+    await site.serving.until(lambda: task.call.phase is CallPhase.OVER)
     await site.serving.until(lambda: not site.node.follows(call))
     assert site.kinds(call).count("call_ended") == 1
 
@@ -354,17 +354,17 @@ async def test_ami_is_not_waited_for_for_ever(site: Site, monkeypatch: pytest.Mo
 # -- the policy --------------------------------------------------------------------------------
 
 
-def remembered(site: Site, **changed: Any) -> Remembered:
+def remembered(site: Site, **changed: Any) -> ReplayedCall:
     policy = site.node.policies.by_name["inbound"]
     values: dict[str, Any] = {
         "id": call_id(0, bytes(8)),
         "channel": CALLER,
-        "entry": Entry.ARI,
+        "entry": EntryWire.ARI,
         "linkedid": CALLER,
         "policy": "inbound",
         "policy_digest": policy.digest,
     }
-    return Remembered(**{**values, **changed})
+    return ReplayedCall(**{**values, **changed})
 
 
 async def test_a_policy_that_says_the_same_is_the_same(site: Site) -> None:

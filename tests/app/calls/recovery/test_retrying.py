@@ -13,8 +13,8 @@ import pytest
 from app.recovered_site import CALLER, LOUD, Site, running
 from asterisk_compliance.app.calls.call_task import CallTask
 from asterisk_compliance.app.calls.recovery import retrying as trying_again
-from asterisk_compliance.app.recordings.sealer_pool import Sealers
-from asterisk_compliance.app.retention.run import Retaining
+from asterisk_compliance.app.recordings.sealer_pool import SealerPool
+from asterisk_compliance.app.retention.run import RetentionService
 from asterisk_compliance.app.service import runner as service
 from asterisk_compliance.domain.audit.rows import Detail, Kind
 from asterisk_compliance.domain.call.decision import Reason
@@ -142,9 +142,9 @@ async def test_a_service_that_ends_begins_no_try(site: Site) -> None:
 async def test_who_disposes_and_who_holds_have_the_same_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[Retaining] = []
+    made: list[RetentionService] = []
 
-    class Noted(Retaining):
+    class Noted(RetentionService):
         def __init__(self, *given: Any) -> None:
             super().__init__(*given)
             made.append(self)
@@ -172,7 +172,7 @@ async def test_a_try_that_hangs_keeps_nobody_from_placing_a_hold(
         await hangs.wait()
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(Sealers, "take_in", take_in)
+    monkeypatch.setattr(SealerPool, "take_in", take_in)
     monkeypatch.setattr(trying_again, "_UNDISTURBED_S", 0.1)
     call = await unjudged(site)
     await site.node.recover()
@@ -222,7 +222,7 @@ async def test_nothing_is_tried_while_somebody_disposes(site: Site) -> None:
 
 async def test_one_is_tried_after_the_other(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     running_now, most = 0, 0
-    take_in = Sealers.take_in
+    take_in = SealerPool.take_in
 
     async def counted(*given: object) -> object:
         nonlocal running_now, most
@@ -233,7 +233,7 @@ async def test_one_is_tried_after_the_other(site: Site, monkeypatch: pytest.Monk
         finally:
             running_now -= 1
 
-    monkeypatch.setattr(Sealers, "take_in", counted)
+    monkeypatch.setattr(SealerPool, "take_in", counted)
     calls = []
     for _ in range(3):
         calls.append(await unjudged(site))

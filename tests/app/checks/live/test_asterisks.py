@@ -14,7 +14,7 @@ from asterisk_compliance.app.checks.live import asterisks as live_module
 from asterisk_compliance.app.checks.live.ami import ACTIONS, rights, unfiltered
 from asterisk_compliance.app.checks.live.ari import ari_findings, service_findings
 from asterisk_compliance.asterisk.ari.address import AriAddress
-from asterisk_compliance.asterisk.ari.transport import Answer, Request
+from asterisk_compliance.asterisk.ari.transport import AriAnswer, AriRequest
 from asterisk_compliance.domain.asterisk.modules import ARI_MODULES
 from asterisk_compliance.errors import RequestRefused, StoreUnavailable
 from sample_settings import settings
@@ -39,7 +39,7 @@ class Ari:
     def __init__(self, **answers: tuple[int, str]) -> None:
         self.answers = {**WELL, **answers}
 
-    def send(self, request: Request[Any]) -> asyncio.Future[Any]:
+    def send(self, request: AriRequest[Any]) -> asyncio.Future[Any]:
         future = asyncio.get_running_loop().create_future()
         status, body = self.answers[request.name]
         if status == 404 and request.missing is not None:
@@ -47,7 +47,7 @@ class Ari:
         elif status >= 300:
             future.set_exception(RequestRefused(request.name, status))
         else:
-            future.set_result(request.read(Answer(status, body)))
+            future.set_result(request.read(AriAnswer(status, body)))
         return future
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from asterisk_compliance.app.calls.recording_control import NotAskable
 from asterisk_compliance.app.checks.live.canary_on_demand import AskedCanaries
-from asterisk_compliance.app.shared.control_socket import Peer
+from asterisk_compliance.app.shared.control_socket import SocketPeer
 
-PEER = Peer(0, 1, "root")
+PEER = SocketPeer(0, 1, "root")
 
 
 class Bird:

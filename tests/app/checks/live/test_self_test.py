@@ -12,12 +12,12 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from asterisk_compliance.app.checks.finding import Finding
+from asterisk_compliance.app.checks.finding import OperatorFinding
 from asterisk_compliance.app.checks.finding import SiteFindingId as It
 from asterisk_compliance.app.checks.live import self_test as module
 from asterisk_compliance.app.checks.live.self_test import Trial
 from asterisk_compliance.app.checks.live.self_test_agents import FRAME, RATE, VOICES, heard_s, tone
-from asterisk_compliance.app.shared.service_account import Account
+from asterisk_compliance.app.shared.service_account import ServiceAccount
 from lab.g711 import ulaw_decode
 from sample_settings import asterisk, settings
 
@@ -27,7 +27,7 @@ EVERY_EVENT = Counter(dict.fromkeys(module._EVENTS, 1))
 
 
 def trial(
-    spool: Path, *, segments: bool = True, ami: bool = True, account: Account | None = None
+    spool: Path, *, segments: bool = True, ami: bool = True, account: ServiceAccount | None = None
 ) -> Trial:
     site = settings(asterisk=asterisk(spool=str(spool), segments=segments)["asterisk"])
     probe = cast("Any", SimpleNamespace(events=EVERY_EVENT)) if ami else None
@@ -45,7 +45,7 @@ def wav(path: Path, *frequencies: int, seconds: float = 1.0) -> Path:
 
 
 def ids(found: Any) -> list[str]:
-    return [str(one.id) for one in cast("list[Finding]", list(found))]
+    return [str(one.id) for one in cast("list[OperatorFinding]", list(found))]
 
 
 def test_a_tone_is_heard_for_as_long_as_it_sounds_and_no_other_is(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_file_that_is_not_where_we_look_and_one_that_the_service_cannot_read(
     assert ids(module._transferred(trial(tmp_path), file, file)) == []
     file.touch(0o600)
     assert ids(module._spooled(trial(tmp_path), file)) == []
-    stranger = Account(64_177, frozenset())
+    stranger = ServiceAccount(64_177, frozenset())
     assert ids(module._spooled(trial(tmp_path, account=stranger), file)) == [It.SERVICE_MAY_NOT]
 
 

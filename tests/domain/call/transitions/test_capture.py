@@ -10,7 +10,7 @@ from asterisk_compliance.domain.call.commands import (
     AppendRow,
     CancelSegment,
     ClearDeadline,
-    Commit,
+    CommitCommand,
     Forget,
     Judge,
     Mute,
@@ -21,14 +21,14 @@ from asterisk_compliance.domain.call.commands import (
 )
 from asterisk_compliance.domain.call.decision import Status
 from asterisk_compliance.domain.call.events import (
+    CallEvent,
     CaptureGoesOn,
     CaptureStopped,
-    Event,
     FileAppeared,
-    Judged,
     MixMonitorStarted,
     MuteChanged,
     PauseAsked,
+    RecordingJudged,
     RowsRefused,
     SegmentRefused,
     SpoolRemoved,
@@ -85,12 +85,12 @@ MUTED = MuteChanged(Mute.ALL, 3_010)
 STOP = StopAsked(4_000)
 
 
-def transferred(*events: Event, **changed: object):
+def transferred(*events: CallEvent, **changed: object):
     """A company that is kept as it comes has changed, and a new segment is coming."""
     return with_agent(TRANSFERRED, *events, on_join=OnJoin.CONTINUE, **changed)
 
 
-def judged_at_the_end(so_far: tuple[Event, ...]) -> Expected:
+def judged_at_the_end(so_far: tuple[CallEvent, ...]) -> Expected:
     _, commands = told(arrived(), *so_far, GONE)
     (judge,) = [command for command in commands if isinstance(command, Judge)]
     return judge.expected
@@ -136,7 +136,7 @@ def test_time_outside_a_bridge_is_not_in_the_file() -> None:
 
 # -- before Asterisk said that it runs -----------------------------------------------------------
 
-UNSEEN: tuple[Event, ...] = (*IN_DIALPLAN, BRIDGED)
+UNSEEN: tuple[CallEvent, ...] = (*IN_DIALPLAN, BRIDGED)
 STARTED_ROW = row(Kind.RECORDING_STARTED, evidence="mixmonitor_start")
 
 
@@ -159,7 +159,7 @@ def test_a_pause_that_ended_before_the_recording_was_seen_is_blanked_as_well() -
     assert commands == (
         row(Kind.CAPTURE_RESUMED, actor="agent", mute="none"),
         ClearDeadline(Deadline.PAUSE),
-        Commit(),
+        CommitCommand(),
         Announce(Status.ALLOWED),
     )
     call, commands = told(call, MixMonitorStarted(6_500))
@@ -169,7 +169,7 @@ def test_a_pause_that_ended_before_the_recording_was_seen_is_blanked_as_well() -
 
 
 @pytest.mark.parametrize("evidence", [MixMonitorStarted(3_500), FileAppeared(RECORDING, 3_500)])
-def test_a_pause_holds_in_a_recording_that_seemed_to_have_failed(evidence: Event) -> None:
+def test_a_pause_holds_in_a_recording_that_seemed_to_have_failed(evidence: CallEvent) -> None:
     late = (replace(SEGMENT_IS_LATE, deadline=Deadline.GROWTH), PAUSE)
     call, commands = told(arrived(), *UNSEEN, *late, evidence)
     assert commands[1:] == (SetMute(Mute.ALL),)
@@ -244,7 +244,7 @@ def test_a_resume_while_a_segment_comes_stands_behind_its_row() -> None:
     assert commands == (
         row(Kind.CAPTURE_RESUMED, actor="agent", mute="none"),
         ClearDeadline(Deadline.PAUSE),
-        Commit(),
+        CommitCommand(),
         Announce(Status.RECORDING),
     ), "the old one stays muted until the new one runs"
     assert SetMute(Mute.ALL) not in told(call, BEGAN)[1]
@@ -260,7 +260,7 @@ def test_another_transfer_while_a_segment_comes_begins_once_more() -> None:
 @pytest.mark.parametrize(
     "failed", [SEGMENT_IS_LATE, SegmentRefused(NEXT_RECORDING, SEGMENT_IS_LATE.at_ms)]
 )
-def test_a_segment_that_does_not_begin_leaves_the_old_one_running(failed: Event) -> None:
+def test_a_segment_that_does_not_begin_leaves_the_old_one_running(failed: CallEvent) -> None:
     call, commands = transferred(failed)
     assert commands == (
         row(Kind.RECORDING_MISSING, NEXT_RECORDING, expected_ms=0),
@@ -277,7 +277,11 @@ def test_what_was_muted_for_a_segment_that_does_not_begin_is_unmuted_behind_a_ro
     _, commands = transferred(
         PauseAsked("CARD", 3_050), MUTED, replace(RESUME, at_ms=3_100), SEGMENT_IS_LATE
     )
-    assert commands[-3:] == (row(Kind.CAPTURE_RESUMED, mute="none"), Commit(), SetMute(Mute.NONE))
+    assert commands[-3:] == (
+        row(Kind.CAPTURE_RESUMED, mute="none"),
+        CommitCommand(),
+        SetMute(Mute.NONE),
+    )
 
 
 def test_a_segment_that_begins_after_all_takes_its_place() -> None:
@@ -299,8 +303,8 @@ def test_a_stopped_recording_is_judged_when_asterisk_confirmed_it() -> None:
     assert commands == (Judge(RECORDING, Expected(2_020, blanks=(after,))),)
     assert (call.stopping, call.capture_is_open) == (False, False)
     assert told(call, CaptureStopped(RECORDING, 4_030)) == (call, ())
-    call, commands = told(call, Judged(RECORDING, WHOLE))
-    assert commands[-2:] == (Commit(), RemoveSpooled(RECORDING))
+    call, commands = told(call, RecordingJudged(RECORDING, WHOLE))
+    assert commands[-2:] == (CommitCommand(), RemoveSpooled(RECORDING))
     call, commands = told(call, SpoolRemoved(RECORDING, 2))
     assert commands == (row(Kind.SPOOL_REMOVED, files=2),)
     assert told(call, GONE)[1] == (*ended(7_000), Forget())
@@ -348,7 +352,7 @@ def test_a_stop_while_a_segment_comes_ends_both() -> None:
     "begins_late", [(BEGAN,), (SEGMENT_IS_LATE, APPEARED_LATE)], ids=["in time", "later"]
 )
 def test_a_segment_that_begins_after_the_stop_is_stopped_and_nothing_of_it_kept(
-    old: tuple[Event, ...], begins_late: tuple[Event, ...]
+    old: tuple[CallEvent, ...], begins_late: tuple[CallEvent, ...]
 ) -> None:
     call, commands = transferred(StopAsked(3_100), *old, *begins_late)
     assert commands[-1] == StopCapture(NEXT_RECORDING)
@@ -377,18 +381,18 @@ def test_the_call_ends_while_a_segment_comes() -> None:
 
 
 def test_every_segment_is_taken_in_before_the_call_is_forgotten() -> None:
-    call, _ = transferred(BEGAN, Judged(RECORDING, WHOLE), GONE)
+    call, _ = transferred(BEGAN, RecordingJudged(RECORDING, WHOLE), GONE)
     assert call.closing == {RECORDING, NEXT_RECORDING}
     call, commands = told(call, SpoolRemoved(RECORDING, 2))
     assert commands == (row(Kind.SPOOL_REMOVED, files=2),)
-    call, _ = told(call, Judged(NEXT_RECORDING, WHOLE))
+    call, _ = told(call, RecordingJudged(NEXT_RECORDING, WHOLE))
     _, commands = told(call, SpoolRemoved(NEXT_RECORDING, 2))
     assert commands == (row(Kind.SPOOL_REMOVED, NEXT_RECORDING, files=2), Forget())
 
 
 def test_what_was_lost_is_said() -> None:
     lost = replace(WHOLE, lost=((1_000, 2_500), (4_000, 6_000)))
-    _, commands = transferred(BEGAN, Judged(RECORDING, lost))
+    _, commands = transferred(BEGAN, RecordingJudged(RECORDING, lost))
     assert commands[1:3] == (
         row(Kind.AUDIO_LOST, from_ms=1_000, to_ms=2_500),
         row(Kind.AUDIO_LOST, from_ms=4_000, to_ms=6_000),

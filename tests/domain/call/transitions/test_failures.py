@@ -11,7 +11,7 @@ from asterisk_compliance.domain.call.commands import (
     CancelSegment,
     ClearDeadline,
     Command,
-    Commit,
+    CommitCommand,
     Continue,
     Forget,
     HandOver,
@@ -27,25 +27,25 @@ from asterisk_compliance.domain.call.commands import (
 )
 from asterisk_compliance.domain.call.decision import Next, Reason, Status
 from asterisk_compliance.domain.call.events import (
+    CallEvent,
     CaptureStopped,
     CommandFailed,
-    Event,
     EventsOverflowed,
     FileAppeared,
     HangupRequested,
-    Judged,
     MixMonitorStarted,
     MuteChanged,
     MuteRefused,
     PauseAsked,
     PlaybackFinished,
+    RecordingJudged,
     Reentered,
     RowsRefused,
     SpoolRemoved,
     WithdrawalAsked,
 )
-from asterisk_compliance.domain.call.state import Phase
-from asterisk_compliance.domain.call.steps import Deadline, Step
+from asterisk_compliance.domain.call.state import CallPhase
+from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.policy.notice import OnJoin, OnProblem, OnWithdrawal
 from asterisk_compliance.domain.recording.interruption_reasons import StopReason
 from asterisk_compliance.domain.recording.verdict import Expected, Tracks
@@ -110,7 +110,7 @@ def refused(*undone: Command) -> RowsRefused:
 
 # -- the recorder ----------------------------------------------------------------------------------
 
-FAILURES: dict[str, tuple[tuple[Event, ...], tuple[AppendRow, ...], StopReason]] = {
+FAILURES: dict[str, tuple[tuple[CallEvent, ...], tuple[AppendRow, ...], StopReason]] = {
     "the store": ((RowsRefused(),), (anomaly("STORE_FAILED"),), StopReason.STORE_FAILED),
     "events lost": (
         (EventsOverflowed(),),
@@ -137,12 +137,12 @@ def test_a_failure_ends_the_recording_and_leads_where_the_policy_wants(
     [
         PlaybackFinished(playback_id(CALL, 2), True, 3_500),
         PlaybackFinished(playback_id(CALL, 2), False, 3_100),
-        CommandFailed(Step.WHISPER),
+        CommandFailed(CommandStep.WHISPER),
         SEGMENT_IS_LATE.__class__(Deadline.WHISPER, 4_000),
     ],
 )
 def test_when_it_was_said_or_could_not_be_the_call_does_not_go_on(
-    on_failure: OnProblem, over: Event
+    on_failure: OnProblem, over: CallEvent
 ) -> None:
     call, _ = with_agent(EventsOverflowed(), on_recording_failure=on_failure)
     call, commands = told(call, over)
@@ -232,7 +232,7 @@ def test_a_recording_that_stays_muted_is_a_failure_where_it_matters(on_failure: 
     [(EventsOverflowed(),), (EventsOverflowed(), CaptureStopped(RECORDING, 3_020))],
 )
 def test_a_mute_that_is_refused_means_nothing_where_nothing_runs(
-    so_far: tuple[Event, ...],
+    so_far: tuple[CallEvent, ...],
 ) -> None:
     call, _ = with_agent(*so_far)
     assert told(call, MuteRefused(Mute.ALL, 3_050)) == (call, ())
@@ -293,7 +293,7 @@ def test_a_decision_that_is_refused_is_none(on_problem: OnProblem) -> None:
     """The row that stands says that it is not recorded, and so does the result."""
     call = asked(arrived().policy.consent, on_problem)  # type: ignore[union-attr]
     call, commands = told(call, *TOLD)
-    undone = commands[commands.index(Commit()) + 1 :]
+    undone = commands[commands.index(CommitCommand()) + 1 :]
     call, commands = told(call, refused(*undone))
     follows = {OnProblem.ALTERNATIVE: Next.ALTERNATIVE, OnProblem.END: Next.END}
     result = HandOver(
@@ -309,7 +309,7 @@ def test_a_decision_that_is_refused_is_none(on_problem: OnProblem) -> None:
 
 def test_a_new_segment_whose_row_is_refused_does_not_begin_and_the_old_one_is_stopped() -> None:
     call, commands = with_agent(company(2_900, OTHER), on_join=OnJoin.CONTINUE)
-    undone = commands[commands.index(Commit()) + 1 :]
+    undone = commands[commands.index(CommitCommand()) + 1 :]
     assert isinstance(undone[0], StartSegment)
     call, commands = told(call, refused(*undone))
     assert commands == (anomaly("STORE_FAILED"), *stopped(StopReason.STORE_FAILED))
@@ -320,7 +320,7 @@ def test_a_new_segment_whose_row_is_refused_does_not_begin_and_the_old_one_is_st
 @pytest.mark.parametrize("on_failure", OnProblem)
 def test_a_recording_on_demand_whose_row_is_refused_is_a_failure(on_failure: OnProblem) -> None:
     call, commands = on_demand(START, on_recording_failure=on_failure)
-    undone = commands[commands.index(Commit()) + 1 :]
+    undone = commands[commands.index(CommitCommand()) + 1 :]
     call, commands = told(call, refused(*undone))
     clear = (ClearDeadline(Deadline.GROWTH), ClearDeadline(Deadline.PAUSE))
     shown = (anomaly("STORE_FAILED"), Announce(Status.FAILED), *clear)
@@ -346,23 +346,23 @@ def test_a_store_that_fails_while_somebody_is_told_ends_the_waiting() -> None:
 
 def test_a_resume_whose_row_is_refused_ends_the_recording_instead() -> None:
     call, commands = with_agent(PAUSE, MUTED, RESUME)
-    undone = commands[commands.index(Commit()) + 1 :]
+    undone = commands[commands.index(CommitCommand()) + 1 :]
     assert undone == (SetMute(Mute.NONE), Announce(Status.RECORDING))
     _, commands = told(call, refused(*undone))
     assert commands == (anomaly("STORE_FAILED"), *stopped(StopReason.STORE_FAILED))
 
 
-@pytest.mark.parametrize("phase", [Phase.DIALPLAN, Phase.CLOSING])
-def test_files_stay_where_they_are_when_their_row_is_refused(phase: Phase) -> None:
-    gone = (GONE,) if phase is Phase.CLOSING else ()
+@pytest.mark.parametrize("phase", [CallPhase.DIALPLAN, CallPhase.CLOSING])
+def test_files_stay_where_they_are_when_their_row_is_refused(phase: CallPhase) -> None:
+    gone = (GONE,) if phase is CallPhase.CLOSING else ()
     began = (company(2_900, OTHER), MixMonitorStarted(3_000))
-    call, _ = with_agent(*began, *gone, Judged(RECORDING, WHOLE), on_join=OnJoin.CONTINUE)
+    call, _ = with_agent(*began, *gone, RecordingJudged(RECORDING, WHOLE), on_join=OnJoin.CONTINUE)
     assert call.phase is phase
     call, commands = told(call, refused(RemoveSpooled(RECORDING)))
     assert commands[0] == anomaly("STORE_FAILED")
     assert RECORDING not in call.closing
     assert told(call, SpoolRemoved(RECORDING, 2)) == (call, ())
-    end = (Judged(NEXT_RECORDING, WHOLE), SpoolRemoved(NEXT_RECORDING, 2))
+    end = (RecordingJudged(NEXT_RECORDING, WHOLE), SpoolRemoved(NEXT_RECORDING, 2))
     _, commands = told(call, *(() if gone else (GONE,)), *end)
     assert commands[-1] == Forget(), "and the call comes to its end"
 
@@ -374,10 +374,10 @@ def test_a_withdrawal_whose_row_is_refused_still_ends_the_call_where_the_policy_
         "on_withdrawal": OnWithdrawal.DELETE,
         "on_refusal": OnProblem.END,
     }
-    began = (company(2_700, OTHER), MixMonitorStarted(2_800), Judged(RECORDING, WHOLE))
+    began = (company(2_700, OTHER), MixMonitorStarted(2_800), RecordingJudged(RECORDING, WHOLE))
     withdraw = (SpoolRemoved(RECORDING, 2), WithdrawalAsked(3_000, CALLER))
     call, commands = with_agent(*began, *withdraw, **values)
-    undone = commands[commands.index(Commit()) + 1 :]
+    undone = commands[commands.index(CommitCommand()) + 1 :]
     assert undone == (RemoveRecording(RECORDING),)
     call, _ = told(call, refused(*undone))
     assert told(call, *whispered(2, 3_100, 3_500))[1][-1] == HangUp()

@@ -8,7 +8,7 @@ from asterisk_compliance.domain.audit.rows import Kind, PersonalFact
 from asterisk_compliance.domain.call.commands import (
     AppendRow,
     ClearDeadline,
-    Commit,
+    CommitCommand,
     Continue,
     Judge,
     Mute,
@@ -17,9 +17,9 @@ from asterisk_compliance.domain.call.commands import (
 )
 from asterisk_compliance.domain.call.decision import Reason, Status
 from asterisk_compliance.domain.call.events import (
+    CallEvent,
     CommandFailed,
     DeadlinePassed,
-    Event,
     Leg,
     MixMonitorStarted,
     MuteChanged,
@@ -27,9 +27,9 @@ from asterisk_compliance.domain.call.events import (
     StopAsked,
     TransferSeen,
 )
-from asterisk_compliance.domain.call.participants import Cover, Peer
-from asterisk_compliance.domain.call.state import Wiring
-from asterisk_compliance.domain.call.steps import Deadline, Step
+from asterisk_compliance.domain.call.participants import CoverageBasis, Participant
+from asterisk_compliance.domain.call.state import DialplanWiring
+from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.call.transitions.participants import LEFT_MS
 from asterisk_compliance.domain.policy.notice import Consent, Notice, OnJoin, Wording
 from asterisk_compliance.domain.purposes import PurposeCode
@@ -75,7 +75,7 @@ from values import replace
 
 JOINS = company(3_000, AGENT, OTHER)
 MUTED = MuteChanged(Mute.OTHERS, 3_010)
-WHISPERING: tuple[Event, ...] = (JOINS, MUTED)
+WHISPERING: tuple[CallEvent, ...] = (JOINS, MUTED)
 HEARD = whispered(2, 3_100, 4_100)
 NOT_LEFT = DeadlinePassed(Deadline.WHISPER, 5_000)
 
@@ -89,9 +89,14 @@ def test_the_first_company_is_the_controllers_if_the_site_does_not_list_its_staf
 
 
 @pytest.mark.parametrize(
-    ("cover", "wiring"), [(Cover.STAFF, LISTED), (Cover.STAFF, Wiring()), (Cover.TOLD, Wiring())]
+    ("cover", "wiring"),
+    [
+        (CoverageBasis.STAFF, LISTED),
+        (CoverageBasis.STAFF, DialplanWiring()),
+        (CoverageBasis.TOLD, DialplanWiring()),
+    ],
 )
-def test_staff_and_who_was_told_are_kept(cover: Cover, wiring: Wiring) -> None:
+def test_staff_and_who_was_told_are_kept(cover: CoverageBasis, wiring: DialplanWiring) -> None:
     """And since somebody came under a running MixMonitor, it must begin anew."""
     met = replace(JOINS, peers=(STAFF, replace(OTHER, cover=cover)))
     first = (*IN_DIALPLAN, MixMonitorStarted(1_030), BRIDGED, company(2_000, STAFF), GREW)
@@ -102,8 +107,8 @@ def test_staff_and_who_was_told_are_kept(cover: Cover, wiring: Wiring) -> None:
 ENDPOINT = PersonalFact("endpoint", "PJSIP/anna", "PJSIP/anna")
 
 
-@pytest.mark.parametrize(("wiring", "how"), [(LISTED, "staff"), (Wiring(), "assumed")])
-def test_an_agent_is_to_be_found_again_by_his_endpoint(wiring: Wiring, how: str) -> None:
+@pytest.mark.parametrize(("wiring", "how"), [(LISTED, "staff"), (DialplanWiring(), "assumed")])
+def test_an_agent_is_to_be_found_again_by_his_endpoint(wiring: DialplanWiring, how: str) -> None:
     """It names somebody, so it stands beside the row, of a party of his own."""
     agent = replace(STAFF if how == "staff" else AGENT, endpoint="PJSIP/anna")
     call, _ = told(arrived(wiring=wiring), *IN_DIALPLAN, BRIDGED)
@@ -113,8 +118,10 @@ def test_an_agent_is_to_be_found_again_by_his_endpoint(wiring: Wiring, how: str)
     assert row == AppendRow(Kind.PARTY_JOINED, detail, party=party, facts=(ENDPOINT,))
 
 
-@pytest.mark.parametrize("cover", [Cover.UNKNOWN, Cover.TOLD, Cover.REFUSED])
-def test_of_who_comes_from_outside_no_endpoint_is_kept(cover: Cover) -> None:
+@pytest.mark.parametrize(
+    "cover", [CoverageBasis.UNKNOWN, CoverageBasis.TOLD, CoverageBasis.REFUSED]
+)
+def test_of_who_comes_from_outside_no_endpoint_is_kept(cover: CoverageBasis) -> None:
     peer = replace(OTHER, cover=cover, endpoint="PJSIP/trunk")
     (row,) = (
         one
@@ -185,7 +192,7 @@ def test_who_was_told_is_kept_behind_a_row_where_no_segment_can_be_begun() -> No
         was_told(OTHER),
         *WHISPER_ENDS,
         row(Kind.CAPTURE_RESUMED, mute="none"),
-        Commit(),
+        CommitCommand(),
         SetMute(Mute.NONE),
     )
 
@@ -228,14 +235,14 @@ NOT_TOLD = [
     ((HEARD[0], CUT), Reason.NOTICE_CUT_SHORT),
     ((HEARD[0], FAILED), Reason.NOTICE_FAILED),
     ((HEARD[1],), Reason.NOTICE_CUT_SHORT),
-    ((CommandFailed(Step.WHISPER),), Reason.ASTERISK_REFUSED),
-    ((CommandFailed(Step.WHISPER), FAILED), Reason.ASTERISK_REFUSED),
+    ((CommandFailed(CommandStep.WHISPER),), Reason.ASTERISK_REFUSED),
+    ((CommandFailed(CommandStep.WHISPER), FAILED), Reason.ASTERISK_REFUSED),
 ]
 
 
 @pytest.mark.parametrize(("events", "reason"), NOT_TOLD)
 def test_a_party_that_was_not_told_ends_the_recording(
-    events: tuple[Event, ...], reason: Reason
+    events: tuple[CallEvent, ...], reason: Reason
 ) -> None:
     call, commands = with_agent(*WHISPERING, events[0], *events[1:])
     if len(events) < 2 or events[0] == HEARD[0]:
@@ -247,7 +254,7 @@ def test_a_party_that_was_not_told_ends_the_recording(
 
 @pytest.mark.parametrize(("events", "_reason"), NOT_TOLD)
 def test_a_party_whose_whisper_failed_because_it_left_ends_nothing(
-    events: tuple[Event, ...], _reason: Reason
+    events: tuple[CallEvent, ...], _reason: Reason
 ) -> None:
     call, commands = with_agent(*WHISPERING, *events, company(4_500, AGENT))
     assert commands == (was_not_told(OTHER, Reason.PARTY_LEFT), *WHISPER_ENDS, *begins())
@@ -314,19 +321,19 @@ def test_who_asks_for_the_end_in_the_whisper_ends_it_too() -> None:
     ("peer", "changed", "reason"),
     [
         (OTHER, {"on_join": OnJoin.STOP}, StopReason.JOINED),
-        (replace(OTHER, cover=Cover.REFUSED), {}, StopReason.PARTY_REFUSED),
+        (replace(OTHER, cover=CoverageBasis.REFUSED), {}, StopReason.PARTY_REFUSED),
         (
-            replace(OTHER, cover=Cover.REFUSED),
+            replace(OTHER, cover=CoverageBasis.REFUSED),
             {"on_join": OnJoin.CONTINUE},
             StopReason.PARTY_REFUSED,
         ),
     ],
 )
 def test_who_must_not_be_kept_ends_the_recording(
-    peer: Peer, changed: dict[str, object], reason: StopReason
+    peer: Participant, changed: dict[str, object], reason: StopReason
 ) -> None:
     call, commands = with_agent(company(3_000, AGENT, peer), **changed)
-    how = "refused" if peer.cover is Cover.REFUSED else "unknown"
+    how = "refused" if peer.cover is CoverageBasis.REFUSED else "unknown"
     assert commands == (joined(peer, how, 3), SHOWN, *stopped(reason, Status.NOT_RECORDED))
     again, commands = told(call, company(4_000, AGENT))
     assert (again.capture_runs, commands) == (False, ())
@@ -343,7 +350,7 @@ def test_a_whisper_cannot_ask_so_who_must_be_asked_ends_the_recording(consent: C
 
 
 def test_who_refuses_later_is_not_covered_any_more() -> None:
-    refused = replace(AGENT, cover=Cover.REFUSED)
+    refused = replace(AGENT, cover=CoverageBasis.REFUSED)
     _, commands = with_agent(company(3_000, refused))
     assert commands == stopped(StopReason.PARTY_REFUSED, Status.NOT_RECORDED)
 
@@ -357,8 +364,8 @@ def test_without_the_controller_nothing_is_recorded() -> None:
     assert commands[-5:] == stopped(StopReason.CONTROLLER_LEFT, Status.NOT_RECORDED)
 
 
-@pytest.mark.parametrize("cover", [Cover.UNKNOWN, Cover.TOLD])
-def test_where_staff_is_listed_everybody_else_is_outside(cover: Cover) -> None:
+@pytest.mark.parametrize("cover", [CoverageBasis.UNKNOWN, CoverageBasis.TOLD])
+def test_where_staff_is_listed_everybody_else_is_outside(cover: CoverageBasis) -> None:
     call, _ = told(arrived(wiring=LISTED), *IN_DIALPLAN, MixMonitorStarted(1_030), BRIDGED)
     peer = replace(OTHER, cover=cover)
     _, commands = told(call, company(2_000, peer))
@@ -383,7 +390,7 @@ def test_a_sign_that_somebody_may_come_mutes_the_others() -> None:
     call, _ = told(call, MuteChanged(Mute.OTHERS, 3_010), company(3_200))
     assert call.segment.mute is Mute.OTHERS, "the agent left, and nobody came yet"
     _, commands = told(call, company(4_000, AGENT))
-    assert commands == (row(Kind.CAPTURE_RESUMED, mute="none"), Commit(), SetMute(Mute.NONE))
+    assert commands == (row(Kind.CAPTURE_RESUMED, mute="none"), CommitCommand(), SetMute(Mute.NONE))
 
 
 def test_a_dialled_leg_before_the_first_company_is_no_sign() -> None:
@@ -404,7 +411,7 @@ def test_a_leg_that_joins_is_told_and_has_no_recording_of_its_own() -> None:
     leg = arrived(leg=Leg.CALLEE, joins=True)
     call, commands = told(leg, *TOLD)
     assert commands[-3:] == (
-        Commit(),
+        CommitCommand(),
         replace(ALLOWED, recording=None, start=False, options=None),
         Continue(),
     )

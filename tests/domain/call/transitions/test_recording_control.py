@@ -10,7 +10,7 @@ from asterisk_compliance.domain.call.commands import (
     AppendRow,
     CancelSegment,
     ClearDeadline,
-    Commit,
+    CommitCommand,
     HandOver,
     HangUp,
     Judge,
@@ -20,9 +20,9 @@ from asterisk_compliance.domain.call.commands import (
 )
 from asterisk_compliance.domain.call.decision import Reason, Status
 from asterisk_compliance.domain.call.events import (
-    By,
+    AskedBy,
+    CallEvent,
     CaptureStopped,
-    Event,
     EventsOverflowed,
     HangupRequested,
     Leg,
@@ -113,19 +113,19 @@ def test_a_pause_takes_hold_at_once_and_its_row_follows() -> None:
 
 def test_a_resume_waits_for_its_row() -> None:
     _, commands = with_agent(PAUSE, MUTED, RESUME)
-    unmuted = (Commit(), SetMute(Mute.NONE), Announce(Status.RECORDING))
+    unmuted = (CommitCommand(), SetMute(Mute.NONE), Announce(Status.RECORDING))
     assert commands == (resumed(), NO_LIMIT, *unmuted)
 
 
 @pytest.mark.parametrize("again", [PauseAsked("PRIVATE", 3_500), PauseAsked("CARD", 3_500)])
-def test_who_paused_does_not_pause_again(again: Event) -> None:
+def test_who_paused_does_not_pause_again(again: CallEvent) -> None:
     call, _ = with_agent(PAUSE, MUTED)
     assert told(call, again) == (call, ())
 
 
 @pytest.mark.parametrize("so_far", [(), (PAUSE, MUTED, RESUME)])
 @pytest.mark.parametrize("everybody", [True, False])
-def test_who_did_not_pause_resumes_nothing(so_far: tuple[Event, ...], everybody: bool) -> None:
+def test_who_did_not_pause_resumes_nothing(so_far: tuple[CallEvent, ...], everybody: bool) -> None:
     call, _ = with_agent(*so_far)
     assert told(call, replace(RESUME, everybody=everybody)) == (call, ())
 
@@ -139,14 +139,14 @@ def test_the_capture_goes_on_when_the_last_who_paused_has_resumed() -> None:
         Announce(Status.PAUSED),
     ), "it is muted already"
     call, commands = told(call, RESUME)
-    assert commands == (resumed("all"), Commit())
+    assert commands == (resumed("all"), CommitCommand())
     _, commands = told(call, ResumeAsked(6_500, PARTY_OF_STAFF))
-    unmuted = (Commit(), SetMute(Mute.NONE), Announce(Status.RECORDING))
+    unmuted = (CommitCommand(), SetMute(Mute.NONE), Announce(Status.RECORDING))
     assert commands == (replace(resumed(), **who), NO_LIMIT, *unmuted)
 
 
 def test_staff_counts_as_one_whoever_of_them_it_is() -> None:
-    first, second = (By(Actor.SERVICE, party_id(arrived().id, number)) for number in (7, 8))
+    first, second = (AskedBy(Actor.SERVICE, party_id(arrived().id, number)) for number in (7, 8))
     _, commands = with_agent(PauseAsked("CARD", 3_000, first), ResumeAsked(3_100, second))
     assert SetMute(Mute.NONE) in commands
 
@@ -163,7 +163,7 @@ def test_a_resume_leaves_muted_who_is_muted_for_another_reason() -> None:
     call, commands = with_agent(TransferSeen(2_900), MuteChanged(Mute.OTHERS, 2_910), PAUSE)
     assert commands[0] == SetMute(Mute.ALL)
     _, commands = told(call, MUTED, RESUME)
-    others = (Commit(), SetMute(Mute.OTHERS), Announce(Status.RECORDING))
+    others = (CommitCommand(), SetMute(Mute.OTHERS), Announce(Status.RECORDING))
     assert commands == (resumed("others"), NO_LIMIT, *others)
 
 
@@ -203,7 +203,7 @@ def test_a_forgotten_pause_ends_behind_its_row() -> None:
         anomaly("PAUSE_FORGOTTEN", recording=RECORDING),
         resumed(actor="service"),
         NO_LIMIT,
-        Commit(),
+        CommitCommand(),
         SetMute(Mute.NONE),
         Announce(Status.RECORDING),
     )
@@ -233,7 +233,7 @@ def test_a_call_that_is_recorded_on_demand_is_only_told() -> None:
     call, commands = told(arrived(policy=policy(CaptureFrom.ON_DEMAND)), *TOLD)
     (handed,) = [command for command in commands if isinstance(command, HandOver)]
     assert (handed.status, handed.start, handed.recording) == (Status.ALLOWED, False, None)
-    assert commands[-3] == Commit()
+    assert commands[-3] == CommitCommand()
     assert not call.capture_is_open
 
 
@@ -292,7 +292,7 @@ def test_what_was_stopped_can_be_started_again() -> None:
     ), "and not once more"
 
 
-BARRED: dict[str, tuple[Event, ...]] = {
+BARRED: dict[str, tuple[CallEvent, ...]] = {
     "it runs": (START,),
     "it stops": (START, MixMonitorStarted(3_100), StopAsked(3_200)),
     "the caller withdrew": (WITHDRAW,),

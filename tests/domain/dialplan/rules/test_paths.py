@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from asterisk_compliance.domain.dialplan.actions import Answer, answers
+from asterisk_compliance.domain.dialplan.actions import AnswerApplication, answers
 from asterisk_compliance.domain.dialplan.extension_matching import (
     matches,
     reached,
@@ -142,26 +142,50 @@ def test_a_notice_in_one_branch_only_is_not_enough() -> None:
 @pytest.mark.parametrize(
     ("condition", "expected"),
     [
-        (ALLOWED, (Answer.ALLOWED, Answer.NOTHING)),
-        ("$[ ${COMPLIANCE_STATUS} = RECORDING ]", (Answer.ALLOWED, Answer.NOTHING)),
-        ('$["${COMPLIANCE_STATUS}"!="ALLOWED"]', (Answer.NOTHING, Answer.ALLOWED)),
-        ('$["${GOSUB_RETVAL}"="ALLOWED"]', (Answer.ALLOWED, Answer.NOTHING)),
-        ('$["${COMPLIANCE_STATUS}"="REFUSED"]', (Answer.NOTHING, Answer.NOTHING)),
-        ('$["${COMPLIANCE_STATUS}"!="NOT_RECORDED"]', (Answer.NOTHING, Answer.NOTHING)),
-        ('$["${COMPLIANCE_STATUS}"!=""]', (Answer.NOTHING, Answer.NOTHING)),
-        ("${COMPLIANCE_RECORDING_ID}", (Answer.ALLOWED, Answer.NOTHING)),
-        ('$["${COMPLIANCE_RECORDING_ID}"=""]', (Answer.NOTHING, Answer.ALLOWED)),
-        ('$["${COMPLIANCE_RECORDING_ID}" != ""]', (Answer.ALLOWED, Answer.NOTHING)),
-        (f'$[{COMPARED} & "${{X}}"="1"]', (Answer.ALLOWED, Answer.NOTHING)),
-        (f'$[{COMPARED} | "${{X}}"="1"]', (Answer.NOTHING, Answer.NOTHING)),
-        (f"$[{COMPARED} | {COMPARED}]", (Answer.ALLOWED, Answer.NOTHING)),
-        ("$[${LEN(${COMPLIANCE_RECORDING_ID})}>0]", (Answer.ALLOWED, Answer.ALLOWED)),
-        ('${IF($["${COMPLIANCE_STATUS}"="ALLOWED"]?1:0)}', (Answer.ALLOWED, Answer.ALLOWED)),
-        ("${X}", (Answer.NOTHING, Answer.NOTHING)),
+        (ALLOWED, (AnswerApplication.ALLOWED, AnswerApplication.NOTHING)),
+        (
+            "$[ ${COMPLIANCE_STATUS} = RECORDING ]",
+            (AnswerApplication.ALLOWED, AnswerApplication.NOTHING),
+        ),
+        (
+            '$["${COMPLIANCE_STATUS}"!="ALLOWED"]',
+            (AnswerApplication.NOTHING, AnswerApplication.ALLOWED),
+        ),
+        ('$["${GOSUB_RETVAL}"="ALLOWED"]', (AnswerApplication.ALLOWED, AnswerApplication.NOTHING)),
+        (
+            '$["${COMPLIANCE_STATUS}"="REFUSED"]',
+            (AnswerApplication.NOTHING, AnswerApplication.NOTHING),
+        ),
+        (
+            '$["${COMPLIANCE_STATUS}"!="NOT_RECORDED"]',
+            (AnswerApplication.NOTHING, AnswerApplication.NOTHING),
+        ),
+        ('$["${COMPLIANCE_STATUS}"!=""]', (AnswerApplication.NOTHING, AnswerApplication.NOTHING)),
+        ("${COMPLIANCE_RECORDING_ID}", (AnswerApplication.ALLOWED, AnswerApplication.NOTHING)),
+        (
+            '$["${COMPLIANCE_RECORDING_ID}"=""]',
+            (AnswerApplication.NOTHING, AnswerApplication.ALLOWED),
+        ),
+        (
+            '$["${COMPLIANCE_RECORDING_ID}" != ""]',
+            (AnswerApplication.ALLOWED, AnswerApplication.NOTHING),
+        ),
+        (f'$[{COMPARED} & "${{X}}"="1"]', (AnswerApplication.ALLOWED, AnswerApplication.NOTHING)),
+        (f'$[{COMPARED} | "${{X}}"="1"]', (AnswerApplication.NOTHING, AnswerApplication.NOTHING)),
+        (f"$[{COMPARED} | {COMPARED}]", (AnswerApplication.ALLOWED, AnswerApplication.NOTHING)),
+        (
+            "$[${LEN(${COMPLIANCE_RECORDING_ID})}>0]",
+            (AnswerApplication.ALLOWED, AnswerApplication.ALLOWED),
+        ),
+        (
+            '${IF($["${COMPLIANCE_STATUS}"="ALLOWED"]?1:0)}',
+            (AnswerApplication.ALLOWED, AnswerApplication.ALLOWED),
+        ),
+        ("${X}", (AnswerApplication.NOTHING, AnswerApplication.NOTHING)),
     ],
 )
 def test_what_a_condition_says_about_the_decision(
-    condition: str, expected: tuple[Answer, Answer]
+    condition: str, expected: tuple[AnswerApplication, AnswerApplication]
 ) -> None:
     assert answers(condition) == expected
 
