@@ -16,13 +16,14 @@ from typer.testing import CliRunner, Result
 from app.recovered_site import LOUD
 from app.released_site import IDENTITY, RECIPIENT, Site
 from asterisk_compliance.cli.main import app
+from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.domain.recording.verdict import Expected
 from asterisk_compliance.errors import ComplianceError
-from asterisk_compliance.ids import recording_id, spool_name
+from asterisk_compliance.ids import call_id, recording_id, spool_name
 from asterisk_compliance.storage.log.writer import StoreWriter
 from asterisk_compliance.storage.recordings.assembly import measure_and_join, wav_header
-from sample_rows import a_call, a_recorded_call
+from sample_rows import a_recorded_call
 from values import replace
 
 PROGRAM = "asterisk-compliance"
@@ -104,7 +105,9 @@ class Reader:
     def __init__(self, home: Path) -> None:
         self.site = Site(home)
         self.home = home
-        self.call = a_call(9)
+        self.at_ms = unix_ms() - 24 * 3_600_000
+        """Yesterday: pages ask for the calls of the last days."""
+        self.call = call_id(self.at_ms, (9).to_bytes(8))
         self.recording = recording_id(self.call, 1)
         with StoreWriter.open(self.site.store) as store:
             store.commit(self._sealed())
@@ -135,7 +138,7 @@ class Reader:
         }
         rows = [
             replace(row, detail={**row.detail, **was.get(row.kind, {})})
-            for row in a_recorded_call(self.call)
+            for row in a_recorded_call(self.call, self.at_ms)
         ]
         of = {"sha256": measured.sealed.sha256, "bytes": measured.sealed.size_bytes}
         sealed = {"recording": self.recording, **of}

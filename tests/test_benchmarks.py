@@ -299,9 +299,9 @@ def test_a_sample_belongs_to_the_innermost_module_of_ours() -> None:
         "thread (2): audit-log;add (asterisk_compliance/storage/log/writer.py:9) 5",
     ]
     assert by_module(stacks) == {
-        "app/node": 3,
+        "app/calls/node": 3,
         "the loop itself": 2,
-        "storage/writer (log's thread)": 5,
+        "storage/log/writer (log's thread)": 5,
     }
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from asterisk_compliance import (
     AuditLog,
+    Level,
     LogBroken,
-    ProofLevel,
     StoreUnavailable,
     WebhookRefused,
     check_proof,
@@ -86,7 +86,7 @@ def test_a_log_is_verified_and_says_how_far_that_goes(store):
     with AuditLog.open(store) as log:
         verdict = log.verify(key=key_of(store))
         assert verdict.intact
-        assert (verdict.level, verdict.key_given) == (ProofLevel.SIGNED, True)
+        assert (verdict.level, verdict.key_given) == (Level.SIGNED, True)
         with pytest.raises(ValueError, match="key"):
             log.verify(key="key")
         tamper(store, "UPDATE rows SET row = replace(row, 'ALLOWED', 'REFUSED')")

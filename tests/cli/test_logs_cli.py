@@ -139,7 +139,7 @@ def test_what_an_exception_says_is_never_said(capsys: pytest.CaptureFixture[str]
         int("no number")
     except ValueError:
         structlog.get_logger().exception("work_failed")
-    assert "where=test_logs.py:" in capsys.readouterr().err
+    assert "where=test_logs_cli.py:" in capsys.readouterr().err
 
 
 def test_libraries_and_crashes_are_said_in_the_same_way(
@@ -159,7 +159,7 @@ def test_libraries_and_crashes_are_said_in_the_same_way(
     asyncio, other, crash = err.splitlines()
     assert 'error library_complained logger=asyncio what="Task exception was' in asyncio
     assert other.endswith("warning library_complained logger=panoramisk.other")
-    assert "critical crashed error=KeyError where=test_logs.py:" in crash
+    assert "critical crashed error=KeyError where=test_logs_cli.py:" in crash
 
 
 def test_nobody_who_reads_is_no_reason_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:

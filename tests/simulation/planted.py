@@ -100,7 +100,7 @@ async def _late_rows_are_waited_for(
 def _the_restarted_decide_again() -> Iterator[None]:
     strand = standing.resume_stranded_call
     with mock.patch.object(
-        standing, "strand", lambda *given, decided: strand(*given, decided=False)
+        standing, "resume_stranded_call", lambda *given, decided: strand(*given, decided=False)
     ):
         yield
 
@@ -255,7 +255,7 @@ BUGS = (
     ),
     Bug(
         "a stopped notice counts as heard",
-        _instead(call_notice, "shortcoming", _stopped_is_heard),
+        _instead(call_notice, "incompleteness", _stopped_is_heard),
         "has not heard",
         likely=6,
     ),

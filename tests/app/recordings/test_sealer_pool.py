@@ -242,11 +242,11 @@ async def test_it_dies_with_its_parent_however_that_dies(site: Site, tmp_path: P
     hangs = command(tmp_path, "(HERE / 'pid').write_text(str(os.getpid())); time.sleep(600)")
     parent = textwrap.dedent(f"""
         import asyncio, pathlib
-        from asterisk_compliance.app.recordings.sealer_pool import Sealers
+        from asterisk_compliance.app.recordings.sealer_pool import SealerPool
         from asterisk_compliance.domain.recording.verdict import Expected
         home = pathlib.Path({str(tmp_path)!r})
         job = (home / "spool", {RECORDING!r}, home / "vault", Expected(None))
-        asyncio.run(Sealers(command={hangs!r}).take_in(*job))
+        asyncio.run(SealerPool(command={hangs!r}).take_in(*job))
     """)
     with subprocess.Popen([sys.executable, "-c", parent]) as process:  # noqa: ASYNC220
         await until(lambda: (tmp_path / "pid").exists() and bool((tmp_path / "pid").read_text()))

@@ -266,5 +266,5 @@ async def test_a_handler_that_fails_closes_its_session_only(fixture: Any) -> Non
             assert isinstance(await calls.ended(), RuntimeError)
             await call_works(server, calls, fixture("agi_header.txt"))
     assert logs[0]["error"] == "RuntimeError"
-    assert logs[0]["where"].startswith("test_fastagi.py:")
+    assert logs[0]["where"].startswith("test_server.py:")
     assert "Müller" not in str(logs)

@@ -119,7 +119,7 @@ async def test_a_listener_that_fails_ends_nothing_and_its_words_are_not_logged(
             await ear.next(StasisEnd)
     failed = [entry for entry in logs if entry["event"] == "listener_failed"]
     assert len(failed) == 1
-    assert failed[0]["where"].startswith("test_ari.py:")
+    assert failed[0]["where"].startswith("test_client.py:")
     assert "Müller" not in str(logs)
 
 

@@ -142,13 +142,13 @@ MUTANTS = {
     ),
     "a recording begins anew in a pause": (
         company,
-        "settle",
+        "align_capture",
         _anew_while(lambda call: call.pauses),
         set(),
     ),
     "a recording begins anew before all are told": (
         company,
-        "settle",
+        "align_capture",
         _anew_while(lambda call: call.company.uncovered),
         set(),
     ),
@@ -157,13 +157,13 @@ MUTANTS = {
     "a pause ends before its row": (asked, "_goes_on", _without_commit, set()),
     "nobody of the controller is needed": (
         company,
-        "must_stop",
+        "stop_reason",
         _except_for(StopReason.CONTROLLER_LEFT),
         set(),
     ),
     "another party's refusal is ignored": (
         company,
-        "must_stop",
+        "stop_reason",
         _except_for(StopReason.PARTY_REFUSED),
         {Peril.REFUSAL},
     ),

@@ -336,13 +336,13 @@ def _deaf_to(digit):
 MUTANTS = {
     "every playback counts as heard": (
         notice,
-        "shortcoming",
+        "incompleteness",
         lambda _: lambda call, finished: None,
         {Peril.CUT_SHORT},
     ),
     "'done' counts as heard": (
         notice,
-        "shortcoming",
+        "incompleteness",
         lambda _: _without_length,
         {Peril.CUT_SHORT},
     ),

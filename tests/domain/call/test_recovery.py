@@ -249,7 +249,7 @@ def test_a_company_that_changed_begins_anew_or_is_doubted() -> None:
     _, commands = looked(call, Participant(AGENT))
     assert [type(one).__name__ for one in commands] == [
         "AppendRow",
-        "Commit",
+        "CommitCommand",
         "StartSegment",
         "SetDeadline",
     ]

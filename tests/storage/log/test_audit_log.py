@@ -252,10 +252,10 @@ sys.path.insert(0, sys.argv[2])
 from sample_rows import draft
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.storage.log import audit_log
-from asterisk_compliance.storage.log.audit_log import AuditLog
+from asterisk_compliance.storage.log.audit_log import AuditLogStore
 
 async def main():
-    log = await AuditLog.open(pathlib.Path(sys.argv[1]))
+    log = await AuditLogStore.open(pathlib.Path(sys.argv[1]))
     async def one(n):
         while True:
             print(await log.append(draft(Kind.MARK, detail={"n": n})), flush=True)

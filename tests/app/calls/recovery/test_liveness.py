@@ -243,7 +243,7 @@ async def test_a_service_marks_by_its_own_log_and_by_what_each_asterisk_tells(
     ) -> None:
         asked.append((lives, in_time))
 
-    monkeypatch.setattr(service, "keep_marking", noted)
+    monkeypatch.setattr(service, "write_liveness_marks", noted)
     async with running(tmp_path) as site:
         ((lives, in_time),) = asked
         rows = site.node._rows

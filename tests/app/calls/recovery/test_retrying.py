@@ -149,7 +149,7 @@ async def test_who_disposes_and_who_holds_have_the_same_lock(
             super().__init__(*given)
             made.append(self)
 
-    monkeypatch.setattr(service, "Retaining", Noted)
+    monkeypatch.setattr(service, "RetentionService", Noted)
     async with running(tmp_path) as site:
         assert [one.holds_stand for one in made] == [site.node.recovery.again.undisturbed]
 
