@@ -44,19 +44,19 @@ from asterisk_compliance.domain.access.purpose_limitation import (
 )
 from asterisk_compliance.domain.access.purpose_limitation import SOURCES as USE_SOURCES
 from asterisk_compliance.domain.audit.rows import Actor, Kind
-from asterisk_compliance.domain.breach.incidents import IncidentOutcome as LeakOutcome
-from asterisk_compliance.domain.breach.incidents import IncidentPlace as LeakPlace
-from asterisk_compliance.domain.breach.incidents import ReportItem
-from asterisk_compliance.domain.breach.notification_duties import (
+from asterisk_compliance.domain.call.canary import CanaryReason
+from asterisk_compliance.domain.call.decision import DIALPLAN_REASONS, Reason, Status
+from asterisk_compliance.domain.deadlines import Basis, Regime
+from asterisk_compliance.domain.dialplan.findings import DialplanFindingId, severity_of
+from asterisk_compliance.domain.incidents.notification_duties import (
     Category,
     Freed,
     ReportStep,
     Standing,
 )
-from asterisk_compliance.domain.call.canary import CanaryReason
-from asterisk_compliance.domain.call.decision import DIALPLAN_REASONS, Reason, Status
-from asterisk_compliance.domain.deadlines import Basis, Regime
-from asterisk_compliance.domain.dialplan.findings import DialplanFindingId, severity_of
+from asterisk_compliance.domain.incidents.state import IncidentOutcome as LeakOutcome
+from asterisk_compliance.domain.incidents.state import IncidentPlace as LeakPlace
+from asterisk_compliance.domain.incidents.state import ReportItem
 from asterisk_compliance.domain.policy.matching import Match
 from asterisk_compliance.domain.policy.rules import PolicyRule
 from asterisk_compliance.domain.policy.terms import PolicyTerms

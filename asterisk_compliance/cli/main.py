@@ -36,7 +36,7 @@ GROUPS: Final = {
     "evidence": "evidence.commands",
     "export": "evidence.export",
     "holds": "retention.holds",
-    "incidents": "breach.incidents",
+    "incidents": "incidents.commands",
     "observed": "observed",
     "recordings": "access.recordings",
     "requests": "subject_requests.commands",

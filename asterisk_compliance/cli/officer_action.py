@@ -70,7 +70,7 @@ class _LockedRows:
 def _alone(
     settings: Settings, verb: str, arguments: Mapping[str, str]
 ) -> Mapping[str, Any] | Handed:
-    from asterisk_compliance.app.breach.incidents import Incidents
+    from asterisk_compliance.app.incidents.register import Incidents
     from asterisk_compliance.app.retention.run import RetentionService
     from asterisk_compliance.app.service.officer_verbs import officer_verbs
     from asterisk_compliance.app.shared.metrics import Metrics

@@ -20,7 +20,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from asterisk_compliance.domain.breach.notification_duties import LeakRule
+from asterisk_compliance.domain.incidents.notification_duties import LeakRule
 from asterisk_compliance.domain.phone_numbers import COUNTRIES
 from asterisk_compliance.domain.policy.matching import Match
 from asterisk_compliance.domain.policy.rules import PolicyRule

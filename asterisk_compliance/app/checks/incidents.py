@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from asterisk_compliance.app.breach.incidents import known
 from asterisk_compliance.app.checks.finding import (
     OperatorFinding,
     OperatorFindingId,
     OperatorSeverity,
 )
+from asterisk_compliance.app.incidents.register import known
 from asterisk_compliance.config.settings import Settings
-from asterisk_compliance.domain.breach.incidents import worst
-from asterisk_compliance.domain.breach.notification_duties import LeakRule, Standing
+from asterisk_compliance.domain.incidents.notification_duties import LeakRule, Standing
+from asterisk_compliance.domain.incidents.state import worst
 from asterisk_compliance.domain.periods import day_of
 from asterisk_compliance.errors import StoreError
 from asterisk_compliance.shipped.presets import shipped_leak_rules

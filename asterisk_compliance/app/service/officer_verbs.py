@@ -12,10 +12,10 @@ from typing import Any
 
 from asterisk_compliance.app.access.past_calls import past_calls_verbs
 from asterisk_compliance.app.access.release import release_verbs
-from asterisk_compliance.app.breach.incidents import Incidents
 from asterisk_compliance.app.calls.do_not_call import change_list
 from asterisk_compliance.app.evidence.call_evidence import evidence_verbs
 from asterisk_compliance.app.evidence.call_export import export_verbs
+from asterisk_compliance.app.incidents.register import Incidents
 from asterisk_compliance.app.retention.erasure import Erasing
 from asterisk_compliance.app.retention.run import RetentionService
 from asterisk_compliance.app.shared.audit_port import AuditAppender

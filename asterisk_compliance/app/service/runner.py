@@ -16,7 +16,6 @@ from asterisk_compliance.app.audit.checkpointing import Checkpointing
 from asterisk_compliance.app.audit.metered_log import MeteredLog
 from asterisk_compliance.app.audit.open_log import owned_log
 from asterisk_compliance.app.audit.webhooks import Webhooks
-from asterisk_compliance.app.breach.incidents import Incidents
 from asterisk_compliance.app.calls.agi_caller_channel import serve_call
 from asterisk_compliance.app.calls.asterisk_listeners import AmiEventRouter, AriEventRouter
 from asterisk_compliance.app.calls.node import Node
@@ -30,6 +29,7 @@ from asterisk_compliance.app.calls.recovery.liveness import (
 from asterisk_compliance.app.calls.recovery.untracked import write_release
 from asterisk_compliance.app.checks.live.canary import Canary, canaries
 from asterisk_compliance.app.checks.live.canary_on_demand import AskedCanaries
+from asterisk_compliance.app.incidents.register import Incidents
 from asterisk_compliance.app.observation import ObservingAmiEventRouter
 from asterisk_compliance.app.policy.configuration import (
     Configuration,

@@ -13,15 +13,15 @@ import msgspec
 from asterisk_compliance.config.consistency import SERVICE_NODE
 from asterisk_compliance.domain.audit.encoding import milliseconds, timestamp
 from asterisk_compliance.domain.audit.rows import Detail, Draft, Kind, PersonalFact
-from asterisk_compliance.domain.breach.exposure import Assessment, Window
-from asterisk_compliance.domain.breach.incidents import (
+from asterisk_compliance.domain.call.events import AskedBy
+from asterisk_compliance.domain.incidents.exposure import Assessment, Window
+from asterisk_compliance.domain.incidents.notification_duties import NotificationDuty, ReportStep
+from asterisk_compliance.domain.incidents.state import (
     COUNTS,
     IncidentOutcome,
     IncidentPlace,
     ReportItem,
 )
-from asterisk_compliance.domain.breach.notification_duties import NotificationDuty, ReportStep
-from asterisk_compliance.domain.call.events import AskedBy
 from asterisk_compliance.errors import ComplianceError
 from asterisk_compliance.ids import NodeName
 

@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from prometheus_client import generate_latest
 
-from asterisk_compliance.app.breach import incidents as shell
-from asterisk_compliance.app.breach.assessment import reached, supposed
-from asterisk_compliance.app.breach.incidents import (
+from asterisk_compliance.app.checks.incidents import incident_findings, leak_rules_ahead
+from asterisk_compliance.app.incidents import register as shell
+from asterisk_compliance.app.incidents.assessment import reached, supposed
+from asterisk_compliance.app.incidents.register import (
     Incidents,
     NoSuchIncident,
     NotClosable,
@@ -25,7 +26,7 @@ from asterisk_compliance.app.breach.incidents import (
     notes,
     the,
 )
-from asterisk_compliance.app.breach.report import (
+from asterisk_compliance.app.incidents.report import (
     Reader,
     ReportFormat,
     ReportPage,
@@ -33,15 +34,14 @@ from asterisk_compliance.app.breach.report import (
     page,
     render,
 )
-from asterisk_compliance.app.breach.rows import BadIncident, handed_over, list_digest
-from asterisk_compliance.app.checks.incidents import incident_findings, leak_rules_ahead
+from asterisk_compliance.app.incidents.rows import BadIncident, handed_over, list_digest
 from asterisk_compliance.app.shared.control_socket import SocketPeer
 from asterisk_compliance.app.shared.metrics import Metrics
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.audit.encoding import Row, decode
 from asterisk_compliance.domain.audit.rows import Draft, Kind, PersonalFact
-from asterisk_compliance.domain.breach.exposure import Window
-from asterisk_compliance.domain.breach.incidents import IncidentPlace, ReportItem
+from asterisk_compliance.domain.incidents.exposure import Window
+from asterisk_compliance.domain.incidents.state import IncidentPlace, ReportItem
 from asterisk_compliance.storage.log.audit_log import AuditLogStore
 from asterisk_compliance.storage.log.reader import RowQuery, StoreReader
 from asterisk_compliance.storage.proofs.verification import verify

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from asterisk_compliance.app.breach.incidents import Known
-from asterisk_compliance.app.breach.rows import list_digest, truth, words
+from asterisk_compliance.app.incidents.register import Known
+from asterisk_compliance.app.incidents.rows import list_digest, truth, words
 from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.config.settings import Settings
-from asterisk_compliance.domain.breach.exposure import Assessment, Window, assess
-from asterisk_compliance.domain.breach.incidents import Assessed, Incident, IncidentPlace
-from asterisk_compliance.domain.breach.notification_duties import Category
+from asterisk_compliance.domain.incidents.exposure import Assessment, Window, assess
+from asterisk_compliance.domain.incidents.notification_duties import Category
+from asterisk_compliance.domain.incidents.state import Assessed, Incident, IncidentPlace
 from asterisk_compliance.shipped.presets import shipped_leak_rules
 from asterisk_compliance.storage.log.reader import StoreReader
-from asterisk_compliance.storage.queries import breach as leaks
+from asterisk_compliance.storage.queries import incidents as leaks
 
 
 def reached(

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from asterisk_compliance.cli.breach import listing as incidents_listed
 from asterisk_compliance.cli.context import DEFAULT_CONFIG, ConfigFileOption, JsonOption, moment
+from asterisk_compliance.cli.incidents import listing as incidents_listed
 from asterisk_compliance.cli.output import print_json, print_line, say
 
 if TYPE_CHECKING:
-    from asterisk_compliance.app.breach.report import ReportPage
+    from asterisk_compliance.app.incidents.report import ReportPage
 
 app = typer.Typer(
     help="Leaks: what could have been reached, who must be told, and until when.",
@@ -139,11 +139,11 @@ def assess(
     As the service's user, who may read vault and spool. The window is that of the incident unless
     you say another. Exit status 1 if a report is due.
     """
-    from asterisk_compliance.app.breach.assessment import reached, supposed
-    from asterisk_compliance.app.breach.incidents import known as read
-    from asterisk_compliance.app.breach.incidents import the
-    from asterisk_compliance.app.breach.rows import handed_over
-    from asterisk_compliance.cli.breach.views import assessment, print_assessment
+    from asterisk_compliance.app.incidents.assessment import reached, supposed
+    from asterisk_compliance.app.incidents.register import known as read
+    from asterisk_compliance.app.incidents.register import the
+    from asterisk_compliance.app.incidents.rows import handed_over
+    from asterisk_compliance.cli.incidents.views import assessment, print_assessment
     from asterisk_compliance.cli.officer_action import act_with
     from asterisk_compliance.clock import unix_ms
     from asterisk_compliance.config.settings import load
@@ -275,7 +275,7 @@ def _draft(
     *,
     as_json: bool,
 ) -> None:
-    from asterisk_compliance.app.breach.report import ReportFormat, render
+    from asterisk_compliance.app.incidents.report import ReportFormat, render
 
     if form not in set(ReportFormat):
         raise typer.BadParameter("--format is md or html")
@@ -292,9 +292,9 @@ def _draft(
 
 
 def _page(number: str, language: str, reader: str, config: Path) -> ReportPage:
-    from asterisk_compliance.app.breach.incidents import known as read
-    from asterisk_compliance.app.breach.incidents import notes, the
-    from asterisk_compliance.app.breach.report import Reader, languages, page
+    from asterisk_compliance.app.incidents.register import known as read
+    from asterisk_compliance.app.incidents.register import notes, the
+    from asterisk_compliance.app.incidents.report import Reader, languages, page
     from asterisk_compliance.clock import unix_ms
     from asterisk_compliance.config.settings import load
 
@@ -348,7 +348,7 @@ def _print_seq(answer: dict[str, Any], *, as_json: bool) -> None:
 
 
 def _window(since: str | None, until: str | None, began: int | None, ended: int | None) -> Any:
-    from asterisk_compliance.app.breach.rows import read_window
+    from asterisk_compliance.app.incidents.rows import read_window
     from asterisk_compliance.domain.audit.encoding import timestamp
 
     return read_window(
@@ -360,8 +360,8 @@ def _window(since: str | None, until: str | None, began: int | None, ended: int 
 
 
 def _places(given: list[str] | None) -> Any:
-    from asterisk_compliance.app.breach.rows import words
-    from asterisk_compliance.domain.breach.incidents import IncidentPlace
+    from asterisk_compliance.app.incidents.rows import words
+    from asterisk_compliance.domain.incidents.state import IncidentPlace
 
     return words(IncidentPlace, {"place": ",".join(given or ())}, "place") or tuple(IncidentPlace)
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asterisk_compliance.domain.breach.notification_duties import (
+from asterisk_compliance.domain.deadlines import Regime
+from asterisk_compliance.domain.incidents.notification_duties import (
     HOUR_MS,
     Bound,
     Category,
@@ -23,7 +24,6 @@ from asterisk_compliance.domain.breach.notification_duties import (
     duties,
     standing,
 )
-from asterisk_compliance.domain.deadlines import Regime
 from asterisk_compliance.domain.policy.rules import Checked, Source
 from asterisk_compliance.shipped.presets import shipped_leak_rules
 from values import replace

@@ -1,9 +1,8 @@
 """Incidents: the rows about a leak, and who minds when something about it is due.
 
-Rules and state are pure (``domain/breach/incidents.py``, ``domain/breach/notification_duties.py``).
-What could have been reached finds a command, in a process of its own
-(``app/breach/assessment.py``): a large log takes seconds to read, and the service has calls. It
-hands the numbers over, and its row says that they are its own.
+The rules and the state are pure: ``domain/incidents``. A command finds what could have been
+reached, in its own process (``app/incidents/assessment.py``): a large log takes seconds to read,
+and the service has calls. The command hands over its numbers, and the row names it as their source.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from typing import Any
 
 import structlog
 
-from asterisk_compliance.app.breach import rows
-from asterisk_compliance.app.breach.rows import (
+from asterisk_compliance.app.incidents import rows
+from asterisk_compliance.app.incidents.rows import (
     BadIncident,
     moment,
     read_found,
@@ -32,7 +31,14 @@ from asterisk_compliance.app.shared.marks import staff
 from asterisk_compliance.app.shared.metrics import Metrics
 from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.config.settings import Settings
-from asterisk_compliance.domain.breach.incidents import (
+from asterisk_compliance.domain.deadlines import Regime
+from asterisk_compliance.domain.incidents.notification_duties import (
+    HOUR_MS,
+    Category,
+    NotificationDuty,
+    ReportStep,
+)
+from asterisk_compliance.domain.incidents.state import (
     Incident,
     IncidentOutcome,
     ReportItem,
@@ -40,18 +46,11 @@ from asterisk_compliance.domain.breach.incidents import (
     hinders,
     unsaid,
 )
-from asterisk_compliance.domain.breach.notification_duties import (
-    HOUR_MS,
-    Category,
-    NotificationDuty,
-    ReportStep,
-)
-from asterisk_compliance.domain.deadlines import Regime
 from asterisk_compliance.domain.retention.erasure import authority_problem
 from asterisk_compliance.errors import ComplianceError, StoreError
 from asterisk_compliance.shipped.presets import shipped_leak_rules
 from asterisk_compliance.storage.log.reader import StoreReader
-from asterisk_compliance.storage.queries import breach as leaks
+from asterisk_compliance.storage.queries import incidents as leaks
 
 LOOK_S = 60.0
 """So often it is looked whether something became overdue."""

@@ -1,6 +1,6 @@
 """What somebody could have reached in a time window, by what the log and the disk say. Pure.
 
-1. What lay anywhere in that time (:mod:`~asterisk_compliance.domain.breach.recording_lifecycle`)
+1. What lay anywhere in that time (:mod:`~asterisk_compliance.domain.incidents.recording_lifecycle`)
    was reached; what was removed before was not, and what was being acquired was (APPI, since
    2024-04-01).
 2. What the disk holds and the log does not account for was there too; what the log says is kept and
@@ -20,13 +20,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from asterisk_compliance.domain.breach.incidents import IncidentPlace
-from asterisk_compliance.domain.breach.recording_lifecycle import (
+from asterisk_compliance.domain.incidents.recording_lifecycle import (
     Document,
     Form,
     Lifecycles,
     Release,
 )
+from asterisk_compliance.domain.incidents.state import IncidentPlace
 from asterisk_compliance.ids import RecordingId, call_of
 
 

@@ -100,7 +100,7 @@ def test_where_no_report_is_due_assess_ends_with_0(home, kept):
 
 
 def test_a_long_list_is_not_endless(home, monkeypatch):
-    monkeypatch.setattr("asterisk_compliance.cli.breach.views.SHOWN", 2)
+    monkeypatch.setattr("asterisk_compliance.cli.incidents.views.SHOWN", 2)
     for number in range(5):
         keep(home, ago(5), number=number)
     result = run(home, "assess", opened(home))

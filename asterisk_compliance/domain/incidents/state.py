@@ -17,7 +17,8 @@ from typing import Any
 
 from asterisk_compliance.domain.audit.encoding import Row, milliseconds
 from asterisk_compliance.domain.audit.rows import Kind
-from asterisk_compliance.domain.breach.notification_duties import (
+from asterisk_compliance.domain.deadlines import Regime
+from asterisk_compliance.domain.incidents.notification_duties import (
     Category,
     LeakFacts,
     LeakRule,
@@ -27,7 +28,6 @@ from asterisk_compliance.domain.breach.notification_duties import (
     duties,
     standing,
 )
-from asterisk_compliance.domain.deadlines import Regime
 
 
 class ReportItem(StrEnum):

@@ -8,7 +8,15 @@ import pytest
 
 from asterisk_compliance.domain.audit.encoding import Row, timestamp
 from asterisk_compliance.domain.audit.rows import Kind
-from asterisk_compliance.domain.breach.incidents import (
+from asterisk_compliance.domain.deadlines import Regime
+from asterisk_compliance.domain.incidents.notification_duties import (
+    HOUR_MS,
+    Category,
+    NotificationDuty,
+    ReportStep,
+    Standing,
+)
+from asterisk_compliance.domain.incidents.state import (
     COUNTS,
     Incident,
     IncidentOutcome,
@@ -20,14 +28,6 @@ from asterisk_compliance.domain.breach.incidents import (
     unsaid,
     worst,
 )
-from asterisk_compliance.domain.breach.notification_duties import (
-    HOUR_MS,
-    Category,
-    NotificationDuty,
-    ReportStep,
-    Standing,
-)
-from asterisk_compliance.domain.deadlines import Regime
 from asterisk_compliance.ids import NodeName
 from asterisk_compliance.shipped.presets import shipped_leak_rules
 from values import replace

@@ -20,14 +20,14 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, StrictUndefined
 
-from asterisk_compliance.app.breach.incidents import Known
+from asterisk_compliance.app.incidents.register import Known
 from asterisk_compliance.config.settings import Settings
-from asterisk_compliance.domain.breach.incidents import Assessed, Incident, ReportItem
-from asterisk_compliance.domain.breach.notification_duties import (
+from asterisk_compliance.domain.incidents.notification_duties import (
     LeakRule,
     NotificationDuty,
     ReportStep,
 )
+from asterisk_compliance.domain.incidents.state import Assessed, Incident, ReportItem
 from asterisk_compliance.domain.periods import day_of, end_of
 from asterisk_compliance.shipped.presets import shipped_leak_rules
 

@@ -32,10 +32,10 @@ def list_incidents(
 
     With --overdue: exit status 1 if there is any.
     """
-    from asterisk_compliance.app.breach.incidents import known as read
-    from asterisk_compliance.cli.breach.views import entry, print_entries
+    from asterisk_compliance.app.incidents.register import known as read
+    from asterisk_compliance.cli.incidents.views import entry, print_entries
     from asterisk_compliance.config.settings import load
-    from asterisk_compliance.domain.breach.notification_duties import Standing
+    from asterisk_compliance.domain.incidents.notification_duties import Standing
 
     settings = load(config, secrets=False)
     found = [
@@ -58,8 +58,8 @@ def remind(*, config: ConfigFileOption = DEFAULT_CONFIG, as_json: JsonOption = F
 
     Exit status 1 if there is something.
     """
-    from asterisk_compliance.app.breach.incidents import known as read
-    from asterisk_compliance.cli.breach.views import pressing
+    from asterisk_compliance.app.incidents.register import known as read
+    from asterisk_compliance.cli.incidents.views import pressing
     from asterisk_compliance.config.settings import load
 
     settings = load(config, secrets=False)
@@ -81,9 +81,9 @@ def show(
     number: _Number, config: ConfigFileOption = DEFAULT_CONFIG, as_json: JsonOption = False
 ) -> None:
     """Everything about one incident: what was found, who must be told, what was done, the notes."""
-    from asterisk_compliance.app.breach.incidents import known as read
-    from asterisk_compliance.app.breach.incidents import the
-    from asterisk_compliance.cli.breach.views import details, entry, print_details
+    from asterisk_compliance.app.incidents.register import known as read
+    from asterisk_compliance.app.incidents.register import the
+    from asterisk_compliance.cli.incidents.views import details, entry, print_details
     from asterisk_compliance.config.settings import load
 
     settings = load(config, secrets=False)

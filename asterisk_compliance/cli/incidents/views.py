@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from asterisk_compliance.app.breach.incidents import Known, notes, remind_ms
-from asterisk_compliance.app.breach.report import last_of
-from asterisk_compliance.app.breach.rows import list_digest
+from asterisk_compliance.app.incidents.register import Known, notes, remind_ms
+from asterisk_compliance.app.incidents.report import last_of
+from asterisk_compliance.app.incidents.rows import list_digest
 from asterisk_compliance.cli.output import print_line, say, stdout, table
 from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.audit.encoding import timestamp
-from asterisk_compliance.domain.breach.exposure import Assessment
-from asterisk_compliance.domain.breach.incidents import worst
-from asterisk_compliance.domain.breach.notification_duties import (
+from asterisk_compliance.domain.incidents.exposure import Assessment
+from asterisk_compliance.domain.incidents.notification_duties import (
     NotificationDuty,
     Standing,
     standing,
 )
+from asterisk_compliance.domain.incidents.state import worst
 from asterisk_compliance.shipped.presets import shipped_leak_rules
 
 COLUMNS = ("incident", "known", "categories", "persons", "next step", "until", "state")

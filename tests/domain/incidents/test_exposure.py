@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from asterisk_compliance.domain.audit.encoding import Row, timestamp
 from asterisk_compliance.domain.audit.rows import Kind
-from asterisk_compliance.domain.breach.exposure import (
+from asterisk_compliance.domain.incidents.exposure import (
     Assessment,
     FileSeen,
     KnownBy,
@@ -20,8 +20,8 @@ from asterisk_compliance.domain.breach.exposure import (
     Window,
     assess,
 )
-from asterisk_compliance.domain.breach.incidents import COUNTS, IncidentPlace
-from asterisk_compliance.domain.breach.recording_lifecycle import KINDS, Form, Lifecycles
+from asterisk_compliance.domain.incidents.recording_lifecycle import KINDS, Form, Lifecycles
+from asterisk_compliance.domain.incidents.state import COUNTS, IncidentPlace
 from asterisk_compliance.ids import CallId, NodeName, call_id, party_id, recording_id
 
 AT_MS = 1_795_507_200_000  # 2026-11-24T08:00:00Z

@@ -21,9 +21,9 @@ from typing import Any, Final
 from asterisk_compliance.domain.audit.call_record import minted_ms
 from asterisk_compliance.domain.audit.encoding import Row, decode
 from asterisk_compliance.domain.audit.rows import Kind
-from asterisk_compliance.domain.breach.exposure import FileSeen, KnownBy, OnDisk, Seen
-from asterisk_compliance.domain.breach.incidents import Incident, incidents_of
-from asterisk_compliance.domain.breach.recording_lifecycle import KINDS, Lifecycles
+from asterisk_compliance.domain.incidents.exposure import FileSeen, KnownBy, OnDisk, Seen
+from asterisk_compliance.domain.incidents.recording_lifecycle import KINDS, Lifecycles
+from asterisk_compliance.domain.incidents.state import Incident, incidents_of
 from asterisk_compliance.domain.phone_numbers import comparable
 from asterisk_compliance.errors import LogBroken, StoreUnavailable
 from asterisk_compliance.ids import (
