@@ -114,13 +114,11 @@ def fallback_code(digest: str) -> str:
     return digest[:16]
 
 
-def fallback_name(code: str, channel: ChannelId) -> str:
-    """File name in the spool of what the dialplan recorded alone: the caller's direction."""
-    return f"d-{code}-{channel}-rx.wav"
-
-
 def parse_fallback_name(name: str) -> tuple[str, ChannelId] | None:
-    """The inverse of :func:`fallback_name`; ``None`` for any other file."""
+    """Code and channel of a file ``d-CODE-CHANNEL-rx.wav``; ``None`` for any other name.
+
+    The dialplan gives this name to what it records alone: the caller's direction.
+    """
     match = _FALLBACK.fullmatch(name)
     return (match[1], ChannelId(match[2])) if match else None
 

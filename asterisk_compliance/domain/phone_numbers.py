@@ -85,11 +85,6 @@ def comparable(number: str, home: str | None) -> str:
     return read or "".join(one for one in number[:LONGEST_NUMBER] if one in "0123456789")
 
 
-def countries_of(number: str, home: str) -> frozenset[str]:
-    """Where ``number`` may be from; empty means unknown. See :func:`read_number`."""
-    return read_number(number, home).countries
-
-
 def _parse(number: str, home: str) -> PhoneNumber | None:
     if len(number) > LONGEST_NUMBER:
         return None

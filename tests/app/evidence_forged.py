@@ -9,9 +9,10 @@ from pathlib import Path
 from app.evidence_site import EvidenceSite
 from asterisk_compliance import verify
 from asterisk_compliance.domain.audit.checkpoint import Checkpoint, sign_checkpoint
-from asterisk_compliance.domain.audit.merkle import inclusion_proof, leaf_hash, root_of
+from asterisk_compliance.domain.audit.merkle import leaf_hash, root_of
 from asterisk_compliance.domain.audit.signed_note import SignerKey
 from asterisk_compliance.verify import Check, archive, canonical, read_bundle
+from merkle_proofs import inclusion_proof
 
 
 class Exported:

@@ -18,7 +18,11 @@ from asterisk_compliance.domain.policy.notice import (
     Withdrawal,
 )
 from asterisk_compliance.domain.policy.rules import PolicyRule
-from asterisk_compliance.domain.policy.terms import PolicyTerms
+from asterisk_compliance.domain.policy.terms import FIELDS, PolicyTerms, is_laxer
+
+
+def is_at_least_as_strict(one: PolicyTerms, other: PolicyTerms) -> bool:
+    return not any(is_laxer(field, getattr(one, field), getattr(other, field)) for field in FIELDS)
 
 
 def maybe(values):

@@ -10,7 +10,6 @@ from asterisk_compliance.domain.phone_numbers import (
     COUNTRIES,
     UNKNOWN,
     OutsideNumber,
-    countries_of,
     is_emergency,
     read_number,
 )
@@ -33,16 +32,15 @@ EMERGENCY = frozenset({"110", "119", "000"})
 )
 def test_a_number_that_tells_a_country(number: str, digits: str, country: str) -> None:
     assert read_number(number, "JP") == OutsideNumber(digits, frozenset({country}))
-    assert countries_of(number, "JP") == {country}
 
 
 def test_a_number_that_can_be_from_several() -> None:
-    assert countries_of("+18005550100", "JP") >= {"US", "CA", "JM"}
+    assert read_number("+18005550100", "JP").countries >= {"US", "CA", "JM"}
 
 
 def test_the_same_digits_are_of_the_country_that_is_home() -> None:
-    assert countries_of("2125550100", "US") == {"US"}
-    assert countries_of("2125550100", "JP") != {"US"}
+    assert read_number("2125550100", "US").countries == {"US"}
+    assert read_number("2125550100", "JP").countries != {"US"}
 
 
 @pytest.mark.parametrize(
@@ -67,7 +65,7 @@ def test_the_same_digits_are_of_the_country_that_is_home() -> None:
     ],
 )
 def test_what_tells_no_country_is_unknown(number: str) -> None:
-    assert countries_of(number, "JP") == frozenset()
+    assert read_number(number, "JP").countries == frozenset()
 
 
 @given(

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import aiohttp
 import msgspec
@@ -53,13 +53,6 @@ class AriRequest(msgspec.Struct, Generic[T], frozen=True):
     content: Mapping[str, object] | None = None
     lane: str = ""
     missing: Callable[[], T] | None = None
-
-
-class Transport(Protocol):
-    def send(self, request: AriRequest[T], limit_s: float | None = None) -> asyncio.Future[T]: ...
-
-    def fail_all(self, why: AsteriskUnavailable) -> None:
-        """Resolve every open request with ``why``, and every later one too."""
 
 
 class _Parameter(msgspec.Struct, frozen=True):

@@ -51,9 +51,6 @@ _MODULE_OF: Final[Mapping[str, str]] = {
     "TryExec": "app_exec",
     "UserEvent": "app_userevent",
 }
-BUILT_IN: Final = frozenset({"Answer", "Goto", "GotoIf", "Hangup", "MSet", "Set", "Wait"})
-"""Applications of Asterisk itself."""
-
 _ONLY_WITH: Final[Mapping[str, str]] = {"res_pjsip_header_funcs": "chan_pjsip"}
 """What is used on channels of one kind alone."""
 _TONE: Final = re.compile(r"B\(\d+\)")

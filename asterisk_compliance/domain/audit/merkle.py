@@ -138,13 +138,10 @@ def root_of(leaves: Sequence[bytes]) -> bytes:
     return frontier.root()
 
 
-def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """The path from leaf ``index`` to the root of ``leaves`` (RFC 9162, 2.1.3.1)."""
-    return inclusion_path(index, len(leaves), _over(leaves))
-
-
 def inclusion_path(index: int, size: int, subtree: Subtree) -> list[bytes]:
-    """The same for a tree whose leaves are elsewhere.
+    """The path from leaf ``index`` to the root of a tree of ``size`` (RFC 9162, 2.1.3.1).
+
+    ``subtree`` gives the root over the leaves from its first argument up to its second.
 
     Raises:
         ValueError: the tree has no such leaf.
@@ -184,13 +181,8 @@ def inclusion_holds(
     return last == 0 and node == root
 
 
-def consistency_proof(leaves: Sequence[bytes], old_size: int) -> list[bytes]:
-    """Shows that the first ``old_size`` leaves were not changed since (RFC 9162, 2.1.4.1)."""
-    return consistency_path(old_size, len(leaves), _over(leaves))
-
-
 def consistency_path(old_size: int, size: int, subtree: Subtree) -> list[bytes]:
-    """The same for a tree whose leaves are elsewhere.
+    """Shows that the first ``old_size`` leaves were not changed since (RFC 9162, 2.1.4.1).
 
     Raises:
         ValueError: the tree has fewer leaves than the old one, or the old one has none.
@@ -240,10 +232,6 @@ def consistency_holds(
             new = node_hash(new, step)
         here, last = here >> 1, last >> 1
     return last == 0 and old == old_root and new == root
-
-
-def _over(leaves: Sequence[bytes]) -> Subtree:
-    return lambda start, end: root_of(leaves[start:end])
 
 
 def _split(size: int) -> int:

@@ -111,16 +111,11 @@ def within(plan: Dialplan, name: str) -> Iterator[Context]:
             waiting += reversed(context.includes)
 
 
-def steps_at(plan: Dialplan, name: str, number: str, written: str) -> list[Priority]:
-    """Where a jump to a context, a number and a priority or label can lead.
+def steps_of(plan: Dialplan, extens: Iterable[Exten], written: str) -> list[Priority]:
+    """Where a jump to a priority or label of these extensions can lead; they are sorted best first.
 
     Several are found only where one of them is for some callers alone.
     """
-    return steps_of(plan, reached(plan, name, number), written)
-
-
-def steps_of(plan: Dialplan, extens: Iterable[Exten], written: str) -> list[Priority]:
-    """The same of extensions that take the number, the best first."""
     found: list[Priority] = []
     for exten in extens:
         step = priority_in(plan, exten, written)

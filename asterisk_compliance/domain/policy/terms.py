@@ -106,10 +106,6 @@ def strictest(terms: Iterable[PolicyTerms]) -> PolicyTerms:
     return reduce(merge, terms, NOTHING)
 
 
-def is_at_least_as_strict(one: PolicyTerms, other: PolicyTerms) -> bool:
-    return not any(is_laxer(field, getattr(one, field), getattr(other, field)) for field in FIELDS)
-
-
 def filled(terms: PolicyTerms, defaults: PolicyTerms) -> PolicyTerms:
     """``terms``, and where they say nothing, ``defaults``.
 

@@ -17,7 +17,6 @@ from asterisk_compliance.domain.audit.signed_note import SignerKey, VerifierKey,
 from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.storage.durable_files import sync_directory
 
-SIGNING_KEY = "signing.key"
 SEED_BYTES = 32
 _LONGEST_KEY = 4_096
 

@@ -37,7 +37,6 @@ from asterisk_compliance.storage.log.schema import DATABASE
 from asterisk_compliance.storage.log.writer import StoreWriter
 from asterisk_compliance.storage.proofs.prover import key_chain, listed
 from asterisk_compliance.storage.proofs.signing_key import (
-    SIGNING_KEY,
     create_key,
     load_key,
     next_path,
@@ -48,6 +47,7 @@ from sample_rows import draft
 from sample_settings import settings
 
 MARK = draft(Kind.MARK)
+SIGNING_KEY = "signing.key"
 WITHIN_S = 10.0
 
 

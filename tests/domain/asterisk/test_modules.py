@@ -11,7 +11,6 @@ from asterisk_compliance.app.dialplan.rendering import render_default
 from asterisk_compliance.domain.asterisk import modules as asterisk_modules
 from asterisk_compliance.domain.asterisk.modules import (
     ARI_MODULES,
-    BUILT_IN,
     keeps_records,
     names_used,
     needed_by,
@@ -19,6 +18,8 @@ from asterisk_compliance.domain.asterisk.modules import (
 )
 
 TEMPLATE = Path(__file__).parents[3] / "dialplan/compliance.conf.j2"
+BUILT_IN = frozenset({"Answer", "Goto", "GotoIf", "Hangup", "MSet", "Set", "Wait"})
+"""Applications of Asterisk itself."""
 LONGEST_OPTION = 2
 """Letters of applications' options stand before parentheses too."""
 LABELS = set(re.findall(r"n\((\w+)\)", TEMPLATE.read_text("utf-8")))

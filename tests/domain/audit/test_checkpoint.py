@@ -14,6 +14,7 @@ from asterisk_compliance.domain.audit.checkpoint import (
     sign_checkpoint,
 )
 from asterisk_compliance.domain.audit.signed_note import SignerKey, sign_note
+from merkle_proofs import consistency_proof, inclusion_proof
 
 ORIGIN = "example.jp/pbx1/log-0"
 KEY = SignerKey(ORIGIN, bytes(range(32)))
@@ -27,12 +28,12 @@ def of(size: int, origin: str = ORIGIN) -> Checkpoint:
 
 
 def proof(index: int, size: int) -> Proof:
-    path = tuple(merkle.inclusion_proof(LEAVES[:size], index))
+    path = tuple(inclusion_proof(LEAVES[:size], index))
     return Proof(index, path, sign_checkpoint(of(size), KEY), ROWS[index])
 
 
 def consistency(old: int, size: int) -> Consistency:
-    path = tuple(merkle.consistency_proof(LEAVES[:size], old))
+    path = tuple(consistency_proof(LEAVES[:size], old))
     return Consistency(old, path, sign_checkpoint(of(size), KEY))
 
 

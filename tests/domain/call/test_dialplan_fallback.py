@@ -36,11 +36,11 @@ from asterisk_compliance.ids import (
     NodeName,
     fallback_call_id,
     fallback_code,
-    fallback_name,
     recording_id,
 )
 from domain.simulated_death import stored
 from domain.simulator import CALL, CHANNEL, LIMITS, policy
+from fallback_files import fallback_name
 from values import replace
 
 NODE = NodeName("pbx1")

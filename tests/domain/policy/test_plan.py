@@ -20,10 +20,9 @@ from asterisk_compliance.domain.policy.terms import (
     FIELDS,
     NOTHING,
     PolicyTerms,
-    is_at_least_as_strict,
     settled,
 )
-from domain.policy_values import facts, rule_lists, terms
+from domain.policy_values import facts, is_at_least_as_strict, rule_lists, terms
 from values import replace
 
 TOLD, ASKED = Notice("told", "1", (), {}), Notice("asked", "1", (), {})

@@ -26,10 +26,9 @@ from asterisk_compliance.domain.policy.terms import (
     NOTHING,
     PolicyTerms,
     RetentionConflict,
-    is_at_least_as_strict,
     is_laxer,
 )
-from domain.policy_values import facts, rule_lists, rules, terms
+from domain.policy_values import facts, is_at_least_as_strict, rule_lists, rules, terms
 from values import replace
 
 TOKYO, NEW_YORK = ZoneInfo("Asia/Tokyo"), ZoneInfo("America/New_York")

@@ -25,14 +25,13 @@ from asterisk_compliance.domain.policy.terms import (
     CallTerms,
     PolicyTerms,
     filled,
-    is_at_least_as_strict,
     is_impossible,
     is_laxer,
     merge,
     settled,
     strictest,
 )
-from domain.policy_values import terms
+from domain.policy_values import is_at_least_as_strict, terms
 
 FROM_LAX_TO_STRICT = {
     "consent": [None, Consent.NOTICE, Consent.OPT_OUT, Consent.OPT_IN],

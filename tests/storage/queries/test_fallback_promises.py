@@ -18,12 +18,12 @@ from asterisk_compliance.ids import (
     call_id,
     fallback_call_id,
     fallback_code,
-    fallback_name,
     recording_id,
 )
 from asterisk_compliance.storage.content_store import ContentStore
 from asterisk_compliance.storage.log.writer import StoreWriter
 from asterisk_compliance.storage.queries.fallback_promises import adopted_as, remembered
+from fallback_files import fallback_name
 
 NODE, SERVICE = NodeName("pbx1"), NodeName("service")
 AT_S = 1_795_507_200

@@ -11,10 +11,11 @@ import pytest
 from asterisk_compliance.domain.audit.rows import Kind, PersonalFact
 from asterisk_compliance.domain.incidents.exposure import FileSeen, OnDisk
 from asterisk_compliance.errors import LogBroken, StoreUnavailable
-from asterisk_compliance.ids import ChannelId, call_id, fallback_name, party_id, recording_id
+from asterisk_compliance.ids import ChannelId, call_id, party_id, recording_id
 from asterisk_compliance.storage.log.reader import StoreReader
 from asterisk_compliance.storage.log.writer import StoreWriter
 from asterisk_compliance.storage.queries.incidents import incidents, known_by, lives, look, texts
+from fallback_files import fallback_name
 from sample_rows import AT_MS, a_call, a_recorded_call, an_unrecorded_call, draft, tamper
 
 RECORDING = recording_id(call_id(AT_MS, b"8 bytes!"), 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asterisk_compliance.ids import ChannelId, fallback_name
+from asterisk_compliance.ids import ChannelId
 from asterisk_compliance.storage.recordings.unattended import (
     STILL_S,
     Alone,
@@ -15,6 +15,7 @@ from asterisk_compliance.storage.recordings.unattended import (
     recorded_alone,
     take_over,
 )
+from fallback_files import fallback_name
 from storage.spooled import RECORDING, RX, spooled
 
 CODE, CHANNEL = "0123456789abcdef", ChannelId("tokyo-1-1795507200.12")

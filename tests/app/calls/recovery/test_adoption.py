@@ -21,11 +21,11 @@ from asterisk_compliance.ids import (
     call_id,
     fallback_call_id,
     fallback_code,
-    fallback_name,
 )
 from asterisk_compliance.storage.content_store import ContentStore
 from asterisk_compliance.storage.recordings.assembly import wav_header
 from asterisk_compliance.storage.recordings.quarantine import QUARANTINE
+from fallback_files import fallback_name
 
 RECORDS = 'fallback = "record"'
 

@@ -10,7 +10,7 @@ from asterisk_compliance.domain.dialplan.actions import AnswerApplication, answe
 from asterisk_compliance.domain.dialplan.extension_matching import (
     matches,
     reached,
-    steps_at,
+    steps_of,
 )
 from domain.checked_dialplan import (
     RECORD,
@@ -390,11 +390,11 @@ def test_an_extension_for_some_callers_hides_no_other() -> None:
 
 def test_a_label_of_a_first_priority_is_not_printed_and_believed() -> None:
     made = plan("[a]\nexten => s,1,NoOp()\n same => n(known),NoOp()\n[b]\nexten => s,5,NoOp()")
-    assert steps_at(made, "a", "s", "begin") == []
+    assert steps_of(made, reached(made, "a", "s"), "begin") == []
     made.exact_labels = False
-    assert [one.priority for one in steps_at(made, "a", "s", "begin")] == [1]
-    assert [one.priority for one in steps_at(made, "a", "s", "known")] == [2]
-    assert steps_at(made, "b", "s", "begin") == []
+    assert [one.priority for one in steps_of(made, reached(made, "a", "s"), "begin")] == [1]
+    assert [one.priority for one in steps_of(made, reached(made, "a", "s"), "known")] == [2]
+    assert steps_of(made, reached(made, "b", "s"), "begin") == []
 
 
 def test_contexts_that_lead_to_each_other_are_followed_too() -> None:
