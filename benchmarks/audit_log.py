@@ -26,9 +26,8 @@ from asterisk_compliance.domain.audit.merkle import Frontier, leaf_hash
 from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.domain.audit.signed_note import SignerKey
 from asterisk_compliance.storage.log.audit_log import AuditLogStore
-from asterisk_compliance.storage.log.reader import StoreReader
+from asterisk_compliance.storage.log.reader import Head, StoreReader
 from asterisk_compliance.storage.log.schema import DATABASE
-from asterisk_compliance.storage.log.stored import Head
 from asterisk_compliance.storage.log.writer import StoreWriter
 from asterisk_compliance.storage.proofs.prover import prove
 from asterisk_compliance.storage.proofs.verification import verify

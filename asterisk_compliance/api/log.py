@@ -13,8 +13,7 @@ from asterisk_compliance.domain.audit.encoding import Row, decode
 from asterisk_compliance.domain.audit.signed_note import parse_verifier_key
 from asterisk_compliance.errors import LogBroken
 from asterisk_compliance.storage.feeds.tail import READ_ROWS, follow
-from asterisk_compliance.storage.log.reader import RowQuery, StoreReader
-from asterisk_compliance.storage.log.stored import StoredRow
+from asterisk_compliance.storage.log.reader import RowQuery, StoredRow, StoreReader
 from asterisk_compliance.storage.proofs import prover as proving
 from asterisk_compliance.storage.proofs import verification as verify
 from asterisk_compliance.storage.proofs.verdict import LogVerdict

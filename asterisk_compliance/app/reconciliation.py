@@ -28,11 +28,11 @@ from asterisk_compliance.storage.queries.call_records import read_cdrs, read_cel
 from asterisk_compliance.storage.queries.reconciliation import (
     ReconcileReader,
     quarantined_files,
+    scratch,
     spool_files,
     stored,
     vault_files,
 )
-from asterisk_compliance.storage.queries.scratch import scratch
 
 _TICK = 1_000
 """Records between two words on how far it is."""

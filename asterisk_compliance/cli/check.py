@@ -39,24 +39,21 @@ def check(
     import asyncio
 
     from asterisk_compliance.app.checks.access import use_findings
-    from asterisk_compliance.app.checks.call_records import record_findings
-    from asterisk_compliance.app.checks.dialplan import dialplan_findings
-    from asterisk_compliance.app.checks.files import file_findings
-    from asterisk_compliance.app.checks.finding import OperatorSeverity
-    from asterisk_compliance.app.checks.findings import (
+    from asterisk_compliance.app.checks.configuration import (
+        retention_findings,
         rule_findings,
         sealing_findings,
         wiring_findings,
     )
-    from asterisk_compliance.app.checks.hearing import hearing_findings
-    from asterisk_compliance.app.checks.incidents import incident_findings
+    from asterisk_compliance.app.checks.dialplan import dialplan_findings
+    from asterisk_compliance.app.checks.duties import incident_findings, request_findings
+    from asterisk_compliance.app.checks.files import file_findings, record_findings
+    from asterisk_compliance.app.checks.finding import OperatorSeverity
     from asterisk_compliance.app.checks.keys import key_findings
     from asterisk_compliance.app.checks.live.asterisks import live_findings
     from asterisk_compliance.app.checks.load import load_findings
     from asterisk_compliance.app.checks.publication import publication_findings
-    from asterisk_compliance.app.checks.requests import request_findings
-    from asterisk_compliance.app.checks.retention import retention_findings
-    from asterisk_compliance.app.checks.storage import storage_findings
+    from asterisk_compliance.app.checks.storage import hearing_findings, storage_findings
     from asterisk_compliance.app.policy.configuration import load_configuration
     from asterisk_compliance.clock import unix_ms
 

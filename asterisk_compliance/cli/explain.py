@@ -36,7 +36,7 @@ def explain(
     Needs no Asterisk, no secret and no prompt, and changes nothing.
     """
     from asterisk_compliance.app.policy.arrivals import facts_of, parse_arguments
-    from asterisk_compliance.app.policy.audible_notices import notices_heard, relies_on_page
+    from asterisk_compliance.app.policy.policies import notices_heard, relies_on_page
     from asterisk_compliance.app.policy.prompts import publication_of
     from asterisk_compliance.config.settings import load
     from asterisk_compliance.domain.call.decision import Reason

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asterisk_compliance.domain.audit.encoding import Row, decode
-from asterisk_compliance.storage.log.stored import StoredRow
+from asterisk_compliance.storage.log.reader import StoredRow
 
 
 def cells(row: StoredRow) -> tuple[object, ...]:

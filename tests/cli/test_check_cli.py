@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from asterisk_compliance.age import new_identity
-from asterisk_compliance.app.checks import findings
+from asterisk_compliance.app.checks import configuration
 from asterisk_compliance.cli.main import app
 from asterisk_compliance.errors import ConfigError
 from asterisk_compliance.shipped import catalogue
@@ -107,13 +107,13 @@ def test_recordings_that_are_not_encrypted_are_said(tmp_path: Path) -> None:
 
 def test_how_far_ahead_changes_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    real = findings.upcoming
+    real = configuration.upcoming
 
     def upcoming(rules, on, within_days):
         asked.append(within_days)
         return real(rules, on, within_days)
 
-    monkeypatch.setattr(findings, "upcoming", upcoming)
+    monkeypatch.setattr(configuration, "upcoming", upcoming)
     file = config(tmp_path, "[[rule]]\nid = 'own'")
     run(file)
     run(file, "--within", "7")
@@ -124,7 +124,7 @@ def test_how_far_ahead_changes_are_told(tmp_path: Path, monkeypatch: pytest.Monk
 def test_an_error_is_status_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     preset = shipped_presets()["jp"]
     empty = type(preset)(preset.about, ())
-    monkeypatch.setattr(findings, "shipped_presets", lambda: {"jp": empty})
+    monkeypatch.setattr(configuration, "shipped_presets", lambda: {"jp": empty})
     result = run(config(tmp_path, "[rules]\npresets = ['jp']"))
     assert result.exit_code == 1
     assert "RULES_EXPIRED" in result.stdout

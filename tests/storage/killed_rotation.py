@@ -20,8 +20,7 @@ from asterisk_compliance.cli.logs import LogLevel, log_to_stderr
 from asterisk_compliance.domain.audit.encoding import decode
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.storage.feeds import jsonl
-from asterisk_compliance.storage.feeds.jsonl import JSON_LINES, JsonLines
-from asterisk_compliance.storage.feeds.jsonl_archive import sealed_files
+from asterisk_compliance.storage.feeds.jsonl import JSON_LINES, JsonLines, sealed_files
 from asterisk_compliance.storage.log.audit_log import AuditLogStore
 from asterisk_compliance.storage.log.reader import StoreReader
 from sample_rows import draft

@@ -12,8 +12,8 @@ from asterisk_compliance.domain.audit.merkle import Frontier, leaf_hash
 from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.domain.audit.signed_note import SignerKey
 from asterisk_compliance.storage.log.checkpoints import CHECKPOINT, StoredCheckpoint
+from asterisk_compliance.storage.log.reader import Head
 from asterisk_compliance.storage.log.schema import DATABASE
-from asterisk_compliance.storage.log.stored import Head
 from asterisk_compliance.storage.log.writer import StoreWriter
 from sample_rows import AT_MS, a_call, a_recorded_call, draft, tamper
 

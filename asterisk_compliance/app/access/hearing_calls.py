@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, assert_never
 import structlog
 
 from asterisk_compliance.app.access.hearing_loans import LoanRegister
-from asterisk_compliance.app.dialplan.hearing_routine import ARGUMENT
-from asterisk_compliance.app.dialplan.variables import HEARING_VARIABLE
-from asterisk_compliance.app.policy.hearing_prompts import in_language
+from asterisk_compliance.app.dialplan.variables import HEARING_ARGUMENT, HEARING_VARIABLE
+from asterisk_compliance.app.policy.prompts import in_language
 from asterisk_compliance.asterisk.ari import events as ari
 from asterisk_compliance.asterisk.ari.client import AriClient
 from asterisk_compliance.clock import unix_ms
@@ -94,7 +93,7 @@ class HearingCallRouter:
     def hear(self, event: ari.AriCallEvent, at_ms: int) -> bool:
         """An event of ARI; whether it is about a call that hears, and nobody else's."""
         match event:
-            case ari.StasisStart(channel=channel, args=(argument,)) if argument == ARGUMENT:
+            case ari.StasisStart(channel=channel, args=(argument,)) if argument == HEARING_ARGUMENT:
                 self._entered(channel)
                 return True
             case ari.StasisStart():

@@ -17,8 +17,7 @@ from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.domain.audit.signed_note import SignerKey, VerifierKey
 from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.ids import NodeName
-from asterisk_compliance.storage.log.reader import StoreReader
-from asterisk_compliance.storage.log.stored import Head
+from asterisk_compliance.storage.log.reader import Head, StoreReader
 from asterisk_compliance.storage.log.writer import Sign, StoreWriter
 from asterisk_compliance.storage.proofs.prover import key_chain
 from asterisk_compliance.storage.proofs.signing_key import (

@@ -33,8 +33,7 @@ from asterisk_compliance.config.settings import WebhookSettings
 from asterisk_compliance.domain.audit.webhook_signature import sign
 from asterisk_compliance.errors import StoreError
 from asterisk_compliance.storage.feeds.positions import load_position, save_position
-from asterisk_compliance.storage.log.reader import RowQuery, StoreReader
-from asterisk_compliance.storage.log.stored import StoredRow
+from asterisk_compliance.storage.log.reader import RowQuery, StoredRow, StoreReader
 from asterisk_compliance.version import __version__
 
 READ_ROWS = 1_000

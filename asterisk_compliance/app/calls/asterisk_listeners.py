@@ -13,8 +13,7 @@ from asterisk_compliance.app.calls.caller_channel import AriCallerChannel
 from asterisk_compliance.app.calls.node import Node
 from asterisk_compliance.app.calls.recording_control import asked_event
 from asterisk_compliance.app.calls.recovery.untracked import release_untracked
-from asterisk_compliance.app.dialplan.hearing_routine import ROUTINE
-from asterisk_compliance.app.dialplan.variables import CHECK_EVENT
+from asterisk_compliance.app.dialplan.variables import CHECK_EVENT, HEARING_ROUTINE
 from asterisk_compliance.app.policy.arrivals import outside_number, parse_arguments, personal_facts
 from asterisk_compliance.app.policy.policies import AppliedPolicy
 from asterisk_compliance.asterisk.ami import events as ami_events
@@ -230,7 +229,7 @@ class AriEventRouter:
             if channel not in self._node.hands.whispers:
                 self._node.hands.hang_up(channel)
             return
-        if found.dialplan.context in {do_not_call.ROUTINE, ROUTINE}:
+        if found.dialplan.context in {do_not_call.ROUTINE, HEARING_ROUTINE}:
             await self._ari.continue_in_dialplan(channel)
             return
         log.warning("stranger_continued", node=self._node.node, channel=channel)

@@ -1,9 +1,15 @@
-"""What a finding is: its id, its gravity, and what to do."""
+"""What a finding is: its id, its severity, and what the operator can do.
+
+``docs/check.md`` and ``docs/commands.md`` explain each id. Programs may look for an id, so none
+is ever renamed.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from asterisk_compliance.domain.dialplan.findings import DialplanFindingId
 
@@ -117,3 +123,82 @@ class OperatorFinding:
     address: str
     what: str
     todo: str
+
+
+class _About(NamedTuple):
+    severity: OperatorSeverity
+    todo: str
+
+
+_ERROR, _WARNING, _NOTE = OperatorSeverity
+_ID = SiteFindingId
+
+_ABOUT: Mapping[SiteFindingId, _About] = {
+    _ID.SECRET_READABLE: _About(_ERROR, "chgrp it to the service's group, chmod 640, new secret"),
+    _ID.SECRET_UNUSABLE: _About(_ERROR, "write it there; run check as root or the service's user"),
+    _ID.CONFIG_WRITABLE: _About(_ERROR, "chown it to root, and chmod o-w"),
+    _ID.PRIVATE_KEY_HERE: _About(
+        _ERROR, "give it to the officer, and shred it here: docs/sealing.md"
+    ),
+    _ID.STORAGE_OPEN: _About(_ERROR, "chmod o-rwx; vault and store 700: docs/wiring.md"),
+    _ID.SPOOL_STICKY: _About(_ERROR, "chmod -t: the service must delete Asterisk's files"),
+    _ID.SPOOL_NO_SETGID: _About(_WARNING, "chmod g+s, so that files get the directory's group"),
+    _ID.SPOOL_REMOTE: _About(_ERROR, "put the spool on a local disk of the service's host"),
+    _ID.PROMPTS_WRITABLE: _About(_WARNING, "chmod o-w: a prompt is what the caller is told"),
+    _ID.SERVICE_MAY_NOT: _About(_ERROR, "owner, group and mode as docs/wiring.md has them"),
+    _ID.NOT_ON_LOOPBACK: _About(_WARNING, "bindaddr = 127.0.0.1: docs/wiring.md"),
+    _ID.RETENTION_CONFLICT: _About(_WARNING, "make the two agree: docs/retention.md"),
+    _ID.DISK_FOR_LOAD: _About(_WARNING, "make room, or lower limits.notices_max to your lines"),
+    _ID.DISK_FILLING: _About(_WARNING, "make room, or keep recordings for less: docs/retention.md"),
+    _ID.MEMORY_FOR_LOAD: _About(_WARNING, "add memory, or lower limits.notices_max to your lines"),
+    _ID.RECORDS_NOT_YET: _About(_NOTE, "call in, and run check again"),
+    _ID.RECORDS_UNREADABLE: _About(_ERROR, "is it the right file? Let the service's user read it"),
+    _ID.RECORDS_STALE: _About(_WARNING, "is this the file that Asterisk writes? docs/reconcile.md"),
+    _ID.ARI_UNREACHABLE: _About(_ERROR, "is Asterisk running? http.conf: enabled, bindaddr, port"),
+    _ID.ARI_REFUSES: _About(_ERROR, "compare user and password with ari.conf, reload res_ari"),
+    _ID.ARI_READ_ONLY: _About(_ERROR, "ari.conf: read_only = no; then module reload res_ari"),
+    _ID.ASTERISK_TOO_OLD: _About(_ERROR, "use Asterisk 16.17, 18.3 or later"),
+    _ID.ASTERISK_OLDER: _About(_NOTE, "nothing, unless you want it: 20.14, 21.9 or 22.4 have it"),
+    _ID.MODULE_MISSING: _About(_ERROR, "load it, and keep it loaded: modules.conf"),
+    _ID.CALL_RECORDS_OFF: _About(_ERROR, "load cdr_csv or cel_custom, and enable it: cdr.conf"),
+    _ID.SERVICE_DOWN: _About(_WARNING, "start it: systemctl start asterisk-compliance"),
+    _ID.SERVICE_UNWELL: _About(_ERROR, "look the reason up: docs/operating.md#health"),
+    _ID.APPLICATION_MISSING: _About(_ERROR, "look into the service's log: why has it no ARI?"),
+    _ID.AMI_UNREACHABLE: _About(_ERROR, "is it enabled? manager.conf: enabled, bindaddr, port"),
+    _ID.AMI_REFUSES: _About(_ERROR, "compare user, secret, permit and acl with manager.conf"),
+    _ID.AMI_RIGHTS_MISSING: _About(_ERROR, "manager.conf: write = call; then manager reload"),
+    _ID.AMI_RIGHTS_TOO_MANY: _About(_ERROR, "manager.conf: write = call and no more"),
+    _ID.AMI_UNFILTERED: _About(_WARNING, "write the eventfilter lines of docs/wiring.md"),
+    _ID.ROUTINES_NOT_LOADED: _About(
+        _ERROR, "render the dialplan, include it, and reload: docs/wiring.md"
+    ),
+    _ID.ROUTINES_OUTDATED: _About(_ERROR, "render the dialplan again, and reload it"),
+    _ID.SELF_TEST_IMPOSSIBLE: _About(_WARNING, "mend what is said here, and try again"),
+    _ID.SELF_TEST_FAILED: _About(_ERROR, "mend the other errors first; then look into its log"),
+    _ID.PROMPT_NOT_PLAYABLE: _About(
+        _ERROR, "put the same file there, readable for Asterisk's user"
+    ),
+    _ID.AMI_EVENTS_MISSING: _About(
+        _ERROR, "manager.conf: read = call,user, and the filters of docs/wiring.md"
+    ),
+    _ID.SPOOL_ELSEWHERE: _About(_ERROR, "let spool and spool_here be the same directory"),
+    _ID.SPOOL_NOT_DELETABLE: _About(_ERROR, "let the group write the directory: docs/wiring.md"),
+    _ID.CANARY_FAILED: _About(_ERROR, "look the reason up: docs/audit-kinds.md#canary-reasons"),
+    _ID.TRANSFER_LOSES_AUDIO: _About(
+        _ERROR, "wire compliance-features.conf, and leave segments out: docs/legs.md"
+    ),
+    _ID.TRANSFER_HEALED: _About(_NOTE, "nothing: the service begins a new segment each time"),
+    _ID.SEGMENTS_NOT_WIRED: _About(
+        _ERROR, "include compliance-features.conf in features.conf, and reload features"
+    ),
+}
+
+
+def found(which: SiteFindingId, address: str, what: str, todo: str = "") -> OperatorFinding:
+    """A finding with the severity that it always has."""
+    about = _ABOUT[which]
+    return OperatorFinding(which, about.severity, address, what, todo or about.todo)
+
+
+def severity_of(which: SiteFindingId) -> OperatorSeverity:
+    return _ABOUT[which].severity

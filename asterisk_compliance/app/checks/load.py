@@ -8,8 +8,7 @@ from itertools import islice
 from pathlib import Path
 from time import time
 
-from asterisk_compliance.app.checks.finding import OperatorFinding, SiteFindingId
-from asterisk_compliance.app.checks.site import found
+from asterisk_compliance.app.checks.finding import OperatorFinding, SiteFindingId, found
 from asterisk_compliance.app.policy.prompts import needed_for
 from asterisk_compliance.app.recordings.storage_monitor import MIB
 from asterisk_compliance.config.settings import PolicySettings, Settings

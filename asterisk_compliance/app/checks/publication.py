@@ -18,8 +18,8 @@ from asterisk_compliance.app.checks.finding import (
 )
 from asterisk_compliance.app.disclosure.page import page_of
 from asterisk_compliance.app.disclosure.page_files import LANGUAGES
-from asterisk_compliance.app.policy.audible_notices import notices_heard, relies_on_page
 from asterisk_compliance.app.policy.configuration import Configuration
+from asterisk_compliance.app.policy.policies import notices_heard, relies_on_page
 from asterisk_compliance.app.policy.prompts import publication_of
 from asterisk_compliance.config.settings import PolicySettings, Settings
 from asterisk_compliance.domain.audit.encoding import decode

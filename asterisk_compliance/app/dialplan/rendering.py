@@ -11,13 +11,13 @@ from pathlib import PurePath
 
 import jinja2
 
-from asterisk_compliance.app.dialplan.hearing_routine import ARGUMENT
 from asterisk_compliance.app.dialplan.variables import (
     CANARY_VARIABLE,
     CHECK_EVENT,
     CHECK_VARIABLE,
     CHECKED_VARIABLE,
     FEATURE_OF_SEGMENTS,
+    HEARING_ARGUMENT,
     HEARING_VARIABLE,
     LAST_CALL_VARIABLE,
     MAY_CALL_VARIABLE,
@@ -27,7 +27,7 @@ from asterisk_compliance.app.dialplan.variables import (
     RESULT_VARIABLES,
     SEGMENT_VARIABLE,
 )
-from asterisk_compliance.app.policy.fallback_promises import Rendered, promised
+from asterisk_compliance.app.policy.policies import Rendered, promised
 from asterisk_compliance.app.policy.prompts import policies_for
 from asterisk_compliance.config.settings import AsteriskSettings, Settings
 from asterisk_compliance.domain.call.decision import Reason
@@ -133,7 +133,7 @@ def render(
         dialled=DIALLED,
         emergency="|".join(sorted(emergency)),
         hearing=HEARING_VARIABLE,
-        hearing_argument=ARGUMENT,
+        hearing_argument=HEARING_ARGUMENT,
         hearing_s=None if hearing_s is None else f"{hearing_s:g}",
         printable=PRINTABLE,
         queue_characters=r"A-Za-z0-9_.\x2d",

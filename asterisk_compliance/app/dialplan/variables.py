@@ -11,6 +11,13 @@ from __future__ import annotations
 from asterisk_compliance.domain.call.commands import CaptureOptions, HandOver
 from asterisk_compliance.ids import RecordingId
 
+HEARING_ARGUMENT = "hearing"
+"""What the routine gives to ``Stasis()``."""
+
+
+HEARING_ROUTINE = "compliance-hearing"
+
+
 RESULT_VARIABLE = "COMPLIANCE_RESULT"
 STATUS_VARIABLE = "COMPLIANCE_STATUS"
 MIXMONITOR_ID_VARIABLE = "COMPLIANCE_MMID"

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from asterisk_compliance.app.policy.audible_notices import notices_heard
 from asterisk_compliance.app.policy.configuration import Configuration
+from asterisk_compliance.app.policy.policies import notices_heard
 from asterisk_compliance.app.policy.prompts import needed_for, purposes_of
 from asterisk_compliance.config.settings import NoticeSettings, PolicySettings, Settings
 from asterisk_compliance.domain.deadlines import LEGAL, SUIT, Regime

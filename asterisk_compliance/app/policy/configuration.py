@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from asterisk_compliance.app.policy.fallback_promises import promised
-from asterisk_compliance.app.policy.hearing_prompts import said_by
-from asterisk_compliance.app.policy.policies import Policies
-from asterisk_compliance.app.policy.prompts import policies_for
+from asterisk_compliance.app.policy.policies import Policies, promised
+from asterisk_compliance.app.policy.prompts import policies_for, said_by
 from asterisk_compliance.config.settings import Settings, decode, read
 from asterisk_compliance.domain.access.hearing_state import Said
 from asterisk_compliance.domain.call.dialplan_fallback import Promise

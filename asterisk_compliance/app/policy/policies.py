@@ -1,28 +1,47 @@
-"""What holds for a call: the policy that its dialplan asks for, as the rules make it.
+"""Which policy holds for a call: the one that its dialplan names, as the rules change it.
 
-A policy is built once for each set of terms that turns up, so a call costs one look at the rules
-and one in a dictionary; where no rule can meet the policy, only the latter.
+A policy is built once for each set of terms that occurs. A call then costs one look at the rules
+and one in a dictionary, or only the latter where no rule can match the policy.
+
+Also here: which notices the parties of a policy can hear, and what a policy promises for calls
+that the dialplan records while the service is down.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from asterisk_compliance.app.policy.arrivals import facts_of
+from asterisk_compliance.config.settings import (
+    AsteriskSettings,
+    NoticeSettings,
+    PolicySettings,
+    Settings,
+)
 from asterisk_compliance.domain.call.decision import Reason
+from asterisk_compliance.domain.call.dialplan_fallback import Promise, promises
 from asterisk_compliance.domain.disclosure.publication import NOT_PUBLISHED, Publication
 from asterisk_compliance.domain.phone_numbers import comparable
-from asterisk_compliance.domain.policy.notice import Notice, Policy, Wording
+from asterisk_compliance.domain.policy.notice import (
+    Consent,
+    Fallback,
+    Notice,
+    Policy,
+    ToldBy,
+    Wording,
+)
 from asterisk_compliance.domain.policy.plan import PolicyPlan
 from asterisk_compliance.domain.policy.reachability import Reach, applying_to, lowest, reachable
 from asterisk_compliance.domain.policy.rules import PolicyRule, resolve
 from asterisk_compliance.domain.policy.terms import CallTerms, settled
+from asterisk_compliance.ids import NodeName
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +185,52 @@ def digest_of(rules: Sequence[PolicyRule]) -> str:
 def _zone(value: object) -> str:
     assert isinstance(value, ZoneInfo)
     return value.key
+
+
+def notices_heard(
+    settings: Settings, policy: PolicySettings, consents: Iterable[Consent] | None = None
+) -> tuple[NoticeSettings, ...]:
+    """The notices of a policy, as the configuration has them, in its order.
+
+    Args:
+        settings: Right ones.
+        policy: One of them.
+        consents: What is asked of its callers; unless given, whatever its rules can ask.
+    """
+    if consents is None:
+        consents = reachable(applying_to(settings.every_rule, policy.name), policy.terms)["consent"]
+    heard = {policy.notice_joined, *map(policy.notice_for, consents)}
+    return tuple(notice for notice in settings.notice if notice.id in heard)
+
+
+def relies_on_page(notices: Iterable[NoticeSettings]) -> bool:
+    """Whether somebody who hears these is told the purposes by publication."""
+    return any(notice.purposes_told_by is ToldBy.PUBLICATION for notice in notices)
+
+
+class Rendered(NamedTuple):
+    """A promise, and what the dialplan needs besides.
+
+    Attributes:
+        sound: What it plays: an absolute path without extension.
+        margin_ms: So much longer than its prompt a playback takes at most.
+    """
+
+    promise: Promise
+    sound: str
+    margin_ms: int
+
+
+def promised(asterisk: AsteriskSettings, settings: Settings, policies: Policies) -> list[Rendered]:
+    """What the dialplan of one Asterisk promises; nothing, unless a policy says ``record``."""
+    return list(_promised(NodeName(asterisk.node), settings, policies))
+
+
+def _promised(node: NodeName, settings: Settings, policies: Policies) -> Iterator[Rendered]:
+    margin_ms = round(settings.limits.notice_margin_s * 1_000)
+    for chosen in settings.policy:
+        if chosen.fallback is Fallback.RECORD:
+            policy = policies.by_name[chosen.name]
+            for promise in promises(node, policy):
+                media = policy.notice.wordings[promise.language].media
+                yield Rendered(promise, media.removeprefix("sound:"), margin_ms)

@@ -1,7 +1,8 @@
 """From settings to policies: every notice with its words, its prompt, and their digests.
 
-Read once, at load. The prompt files are those that Asterisk will play, so a prompt that is
-missing, is not what the manifest says, or does not say a purpose is refused before a call comes.
+Prompts are read once, when the configuration is loaded. The files are those that Asterisk plays.
+A prompt is refused before the first call if it is missing, differs from the manifest, does not
+state a purpose, or does not fit what the rules can make of its policy.
 """
 
 from __future__ import annotations
@@ -12,19 +13,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from asterisk_compliance.app.policy.policies import Policies, RegisteredNotice
-from asterisk_compliance.app.policy.prompt_checks import (
-    announcements_reached,
-    may_be_refused,
-    too_long,
-    unspoken_keys,
-)
+from asterisk_compliance.config.rules import asked_by
 from asterisk_compliance.config.settings import (
     AsteriskSettings,
+    LimitSettings,
     NoticeSettings,
     PolicySettings,
     Settings,
     WordingSettings,
 )
+from asterisk_compliance.domain.access.hearing_state import Said
+from asterisk_compliance.domain.disclosure.phrase_patterns import EXPRESSIONS, fold, keys_spoken
 from asterisk_compliance.domain.disclosure.publication import Publication, purposes_left_out
 from asterisk_compliance.domain.periods import Period
 from asterisk_compliance.domain.policy.notice import (
@@ -34,7 +33,9 @@ from asterisk_compliance.domain.policy.notice import (
     Notice,
     Prompt,
     ToldBy,
+    Withdrawal,
     Wording,
+    announcement_for,
 )
 from asterisk_compliance.domain.policy.plan import PolicyPlan
 from asterisk_compliance.domain.policy.reachability import Reach, applying_to, reachable
@@ -287,3 +288,114 @@ def read_prompt(
         problems.append(f"{where}: {file}: {why}")
         return None
     return audio, length_ms
+
+
+def said_by(
+    asterisk: AsteriskSettings, settings: Settings, problems: list[str]
+) -> Mapping[str, Said]:
+    """The prompts of one Asterisk by language, the first one first.
+
+    Nobody hears over an Asterisk without ARI, or where ``[hearing]`` is not configured.
+
+    Args:
+        asterisk: Whose files.
+        settings: The whole configuration.
+        problems: Each prompt that is missing or unreadable is added, with its address.
+    """
+    hearing = settings.hearing
+    if hearing is None or asterisk.ari is None:
+        return {}
+    said: dict[str, Said] = {}
+    for language in hearing.languages:
+        found = {}
+        for name, file in hearing.prompts.model_dump().items():
+            read = read_prompt(asterisk, language, file, problems, f"hearing.prompts.{name}")
+            if read is not None:
+                found[name] = Prompt(media_of(asterisk, language, file), read[1])
+        if len(found) == len(type(hearing.prompts).model_fields):
+            said[language] = Said(**found)
+    return said
+
+
+def in_language(said: Mapping[str, Said], language: str) -> Said:
+    """In the channel's language, possibly regional (``ja_JP``), if it is there; else the first."""
+    wanted = language.replace("-", "_").split("_", 1)[0].lower()
+    return said.get(wanted) or next(iter(said.values()))
+
+
+def announcements_reached(reach: Mapping[str, Reach]) -> Mapping[Announcement, str]:
+    """What may have to be said, and which rules can ask for it; empty if the policy itself does."""
+    can_refuse = Withdrawal.ON in reach["withdrawal"] or set(reach["consent"]) - {Consent.NOTICE}
+    fields = ["on_notice_failure", "on_recording_failure", *(["on_refusal"] if can_refuse else [])]
+    found: dict[Announcement, str] = {}
+    for field in fields:
+        for kind, why in _announced(field, reach[field]):
+            if not why or kind not in found:
+                found[kind] = why
+    return found
+
+
+def may_be_refused(reach: Mapping[str, Reach]) -> set[Announcement]:
+    """What is said where somebody of the staff ends the recording at a caller's wish."""
+    return {kind for kind, _ in _announced("on_refusal", reach["on_refusal"])}
+
+
+def _announced(field: str, values: Reach) -> Iterator[tuple[Announcement, str]]:
+    for value, ids in values.items():
+        kind = announcement_for(value, refused=field == "on_refusal")
+        if kind is not None:
+            yield kind, asked_by(ids, f"{field} = {value}")
+
+
+def unspoken_keys(plan: PolicyPlan, reach: Mapping[str, Reach], address: str) -> Iterator[str]:
+    """A key that refuses or accepts is worth nothing if the notice does not say it."""
+    said: set[tuple[str, str, str]] = set()
+    for consent in sorted(reach["consent"], key=tuple(Consent).index):
+        why = asked_by(reach["consent"][consent], consent)
+        notice = plan.notices[consent]
+        for language in plan.languages:
+            wording = notice.wordings.get(language)
+            if wording is None or language not in EXPRESSIONS:
+                continue
+            spoken = keys_spoken(fold(wording.text), EXPRESSIONS[language])
+            for key in sorted(_keys_asked(plan, consent) - spoken):
+                if (notice.id, language, key) not in said:
+                    said.add((notice.id, language, key))
+                    what = f'notice "{notice.id}" does not say key {key} in {language}'
+                    yield f"{address}.keys: {what}" + (f": {why}" if why else "")
+
+
+def _keys_asked(plan: PolicyPlan, consent: Consent) -> set[str]:
+    match consent:
+        case Consent.NOTICE:
+            return set()
+        case Consent.OPT_OUT:
+            return {plan.keys.refuse}
+        case Consent.OPT_IN:
+            return {plan.keys.refuse, plan.keys.accept}
+
+
+def too_long(limits: LimitSettings, plan: PolicyPlan, reach: Mapping[str, Reach]) -> Iterator[str]:
+    """The routine's own limit must not end a notice that plays well, nor what follows it."""
+    margin_ms = round(limits.notice_margin_s * 1_000)
+    said: set[str] = set()
+    for consent in reach["consent"]:
+        asks = consent is not Consent.NOTICE
+        fields = ["on_notice_failure", *(["on_refusal"] if asks else [])]
+        kinds = {kind for field in fields for kind, _ in _announced(field, reach[field])}
+        prompts = [prompt for kind in kinds for prompt in plan.announcements.get(kind, {}).values()]
+        after_ms = max((prompt.length_ms + margin_ms for prompt in prompts), default=0)
+        after_ms += plan.grace_ms if asks else 0
+        first = (plan.introduction or {}).values()
+        before_ms = max((prompt.length_ms + margin_ms for prompt in first), default=0)
+        notice = plan.notices[consent]
+        for wording in notice.wordings.values():
+            needed_s = (before_ms + wording.length_ms + margin_ms + after_ms) / 1_000
+            label = notice.label(wording.language)
+            problem = (
+                f"limits.dialplan_s: policy {plan.name} needs {needed_s:.1f} s for notice {label}"
+                ", its margin, the grace and an announcement"
+            )
+            if needed_s > limits.dialplan_s and problem not in said:
+                said.add(problem)
+                yield problem

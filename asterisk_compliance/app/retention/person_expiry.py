@@ -26,7 +26,7 @@ from asterisk_compliance.ids import CallId, PartyId
 from asterisk_compliance.storage.log.legal_holds import matters_on
 from asterisk_compliance.storage.log.reader import StoreReader
 from asterisk_compliance.storage.queries import persons
-from asterisk_compliance.storage.queries.expired_parties import outlived
+from asterisk_compliance.storage.queries.persons import outlived
 from asterisk_compliance.storage.queries.subject_requests import every_request
 
 _LOOKED_AT_ONCE: Final = 1_000

@@ -23,7 +23,7 @@ from asterisk_compliance.domain.audit.encoding import Row
 from asterisk_compliance.domain.audit.rows import Actor, Kind
 from asterisk_compliance.errors import AsteriskError, RequestRefused
 from asterisk_compliance.ids import NodeName
-from asterisk_compliance.storage.log.stored import StoredRow
+from asterisk_compliance.storage.log.reader import StoredRow
 
 EVENT = "call_fact"
 """Name of the user event. AMI never sees it, and ``Compliance…`` is what AMI tells us."""

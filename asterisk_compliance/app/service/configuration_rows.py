@@ -11,8 +11,8 @@ import structlog
 
 from asterisk_compliance.age import fingerprint
 from asterisk_compliance.app.audit.metered_log import MeteredLog
-from asterisk_compliance.app.checks.findings import changes_ahead
-from asterisk_compliance.app.checks.incidents import leak_rules_ahead
+from asterisk_compliance.app.checks.configuration import changes_ahead
+from asterisk_compliance.app.checks.duties import leak_rules_ahead
 from asterisk_compliance.app.disclosure.page import page_of
 from asterisk_compliance.app.disclosure.page_files import as_json
 from asterisk_compliance.app.policy.configuration import Configuration

@@ -1,23 +1,73 @@
-"""Rows turned into numbers, for whoever scrapes them.
+"""Turns rows into Prometheus metrics.
 
-What is counted here is counted from durable rows alone, so that a number can never say anything
-else than the log. No label holds a number, a name, a channel or the id of a call: labels are
-codes, kinds, and names of nodes from the configuration. ``docs/operating.md`` explains each.
+Everything is counted from durable rows, so a metric never contradicts the log. Every call adds to
+the counters, so they are plain integers until somebody scrapes them (:class:`Tally`,
+:class:`Latencies`). No label holds a number, a name, a channel or the id of a call: labels are
+codes, kinds, and names of nodes from the configuration. ``docs/operating.md`` explains each metric.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
 
-from asterisk_compliance.app.shared.counters import Latencies, Tally
 from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.domain.call.decision import ALLOWING, REFUSING, Reason, Status
 from asterisk_compliance.domain.observation.values import InformedState
 from asterisk_compliance.domain.recording.verdict import AudioDirection, Length
 from asterisk_compliance.ids import CallId, RecordingId, segment_of
+
+
+class Tally(Collector):
+    """A counter with one label. ``values``: of the label; each begins at 0, and no other comes."""
+
+    def __init__(
+        self, name: str, what: str, label: str, values: Iterable[str], registry: CollectorRegistry
+    ) -> None:
+        self._name, self._what, self._label = name, what, label
+        self._counts = dict.fromkeys(values, 0)
+        registry.register(self)
+
+    def add(self, value: str) -> None:
+        """Raises ``KeyError`` for a value that was not named."""
+        self._counts[value] += 1
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily(self._name, self._what, labels=[self._label])
+        for value, count in self._counts.items():
+            family.add_metric([value], count)
+        yield family
+
+
+class Latencies(Collector):
+    """A histogram. ``bounds_s``: the upper ends of its buckets in seconds, in their order."""
+
+    def __init__(
+        self, name: str, what: str, bounds_s: Sequence[float], registry: CollectorRegistry
+    ) -> None:
+        self._name, self._what = name, what
+        self._bounds_s = bounds_s
+        self._labels = [*(str(bound) for bound in bounds_s), "+Inf"]
+        self._counts = [0] * len(self._labels)
+        self._sum_s = 0.0
+        registry.register(self)
+
+    def observe(self, lasted_s: float) -> None:
+        self._counts[bisect_left(self._bounds_s, lasted_s)] += 1
+        self._sum_s += lasted_s
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        buckets = list(zip(self._labels, accumulate(self._counts), strict=True))
+        family = HistogramMetricFamily(self._name, self._what)
+        family.add_metric([], buckets, self._sum_s)
+        yield family
+
 
 SOON_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Buckets of what should take milliseconds."""

@@ -1,28 +1,89 @@
-"""A FastAGI server that any peer may talk to: ``AGI(agi://host:port/script?name=value)``.
+"""A FastAGI server for ``AGI(agi://host:port/script?name=value)``.
 
-It listens on a port, so it meets health checks that connect and close, peers that stay silent,
-garbage, and headers without an end; none of them delays a call. panoramisk's own server is not
-used: a peer that closes inside its header freezes the whole loop.
+The server listens on a port, so it also meets health checks that connect and close, silent peers,
+garbage, and headers without an end. None of them delays a call. A peer whose address is not
+permitted is disconnected at once, as often as it tries, and logged at most once a second
+(:class:`Permit`). panoramisk's own server is not used: a peer that closes inside its header
+freezes the whole loop.
 
-After a handler returns, the dialplan goes on with ``AGISTATUS=SUCCESS``, also if it failed: let
-the handler set a variable at its end as the proof.
+After a handler returns, the dialplan continues with ``AGISTATUS=SUCCESS`` even if the handler
+failed. A handler therefore sets a variable at its end as proof of success.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from types import TracebackType
 from typing import Self
 
 import structlog
 
 from asterisk_compliance.asterisk.agi import header as agi_header
-from asterisk_compliance.asterisk.agi.permit import LOOPBACK, Network, Permit
 from asterisk_compliance.asterisk.agi.session import AgiHangup, AgiReply, AgiSession, Played
 from asterisk_compliance.asterisk.dispatch import origin_of
+
+Network = IPv4Network | IPv6Network
+
+LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.1/32"), ip_network("::1/128"))
+_SOURCES = 1_024
+_LINE_S = 1.0
+
+log = structlog.get_logger()
+
+
+class Permit:
+    """Knows networks, and names each source from elsewhere once in the log.
+
+    ``clock`` counts seconds.
+
+    Attributes:
+        denied: How many connections came from elsewhere.
+    """
+
+    def __init__(
+        self, networks: Iterable[Network], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.denied = 0
+        self._networks = tuple(networks)
+        self._clock = clock
+        self._named: dict[str, None] = {}
+        self._quiet_until = 0.0
+
+    def admits(self, source: str) -> bool:
+        """Whether an address may go on; one that may not is counted."""
+        address = _address(source)
+        if address is not None and any(address in network for network in self._networks):
+            return True
+        self.denied += 1
+        self._name(source)
+        return False
+
+    def _name(self, source: str) -> None:
+        """One line a source, and one a second: a source that comes too soon waits for its turn."""
+        now = self._clock()
+        if source in self._named or now < self._quiet_until:
+            return
+        self._quiet_until = now + _LINE_S
+        self._named[source] = None
+        if len(self._named) > _SOURCES:
+            del self._named[next(iter(self._named))]
+        log.warning("agi_peer_not_permitted", source=source, denied=self.denied)
+
+
+def _address(source: str) -> IPv4Address | IPv6Address | None:
+    """``source`` without a scope, and as IPv4 where IPv6 only carries it."""
+    try:
+        address = ip_address(source.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
 
 __all__ = ["AgiHangup", "AgiLimits", "AgiReply", "AgiSession", "FastAgiServer", "Played"]
 

@@ -1,9 +1,9 @@
 """Two ways to send an ARI request: over the event WebSocket, or by HTTP with keep-alive.
 
-Both promise the same: ``send`` hands the request over at once and returns a future, so that a
-caller can send several before it waits; requests with the same ``lane`` (a channel) are executed
-in the order in which they were sent; every future is resolved within its time limit. A request
-whose time is over before it was written is never written: a late command could hit a call that
+Both promise the same. ``send`` hands the request over at once and returns a future, so a caller
+can send several before it waits. Requests with the same ``lane`` (a channel) are executed in the
+order in which they were sent. Every future is resolved within its time limit. A request whose
+time ends before it was written is never written, because a late command could hit a call that
 went on without us.
 """
 
@@ -12,12 +12,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar
 
 import aiohttp
 import msgspec
 
+from asterisk_compliance.asterisk.ari.address import AriAddress, AriLimits
 from asterisk_compliance.asterisk.ari.events import RESTResponse
 from asterisk_compliance.errors import AsteriskUnavailable, RequestRefused
 
@@ -288,3 +290,15 @@ def _reason(body: str) -> str:
 
 def _no_answer(name: str) -> AsteriskUnavailable:
     return AsteriskUnavailable(f"no answer to ARI {name} in time")
+
+
+@asynccontextmanager
+async def plain_http(address: AriAddress, limits: AriLimits) -> AsyncIterator[HttpTransport]:
+    """Requests over HTTP, each with its time limit; what they raise names no secret."""
+    async with address.session(limits) as session:
+        transport = HttpTransport(session, address.url.rstrip("/"), limits.request_s)
+        try:
+            yield transport
+        finally:
+            transport.fail_all(AsteriskUnavailable("nobody asks ARI any more"))
+            await transport.close()

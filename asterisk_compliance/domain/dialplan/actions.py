@@ -1,6 +1,7 @@
-"""What a priority does: the applications that it executes, some of them only if.
+"""What a priority does: the applications that it executes, some of them conditionally.
 
-``ExecIf()``, ``Exec()`` and their like execute another application: what matters is that one.
+``ExecIf()``, ``Exec()`` and similar applications execute another one, and that one counts.
+:func:`acts` reads this from a dialplan, :func:`executed` from the AMI event of a running one.
 """
 
 from __future__ import annotations
@@ -238,3 +239,31 @@ def dial_options(act: Act) -> list[Option]:
 def destinations(act: Act) -> list[str]:
     """Whom ``Dial()`` rings: ``PJSIP/1001``, one after the other."""
     return [one.strip() for one in separated(act.argument(0), "&")] if act.app == "dial" else []
+
+
+_NUMBER = re.compile(r"\s*[+-]?[0-9]+")
+_DEEPEST_EXEC: Final = 4
+"""``ExecIf()`` inside of each other."""
+
+
+def executed(application: str, data: str) -> tuple[str, str]:
+    """What really runs, in lower case, and its arguments: ``ExecIf()`` and its like run another."""
+    app, text = application.lower(), shallow(data)
+    for _ in range(_DEEPEST_EXEC):
+        match app:
+            case "execif":
+                condition, then, other = branches(text)
+                text = then if _holds(condition) else other
+            case "exec" | "tryexec":
+                pass
+            case _:
+                break
+        app, text = called(text)
+        app = app.lower()
+    return app, text
+
+
+def _holds(condition: str) -> bool:
+    """As Asterisk sees it (main/pbx.c, ``pbx_checkcondition``): a number, or any other text."""
+    number = _NUMBER.match(condition)
+    return int(number[0][:20]) != 0 if number else bool(condition)

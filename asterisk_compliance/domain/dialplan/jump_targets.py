@@ -1,20 +1,25 @@
-"""Which priorities a jump can lead to, and where calls begin.
+"""Which priorities a jump can lead to, where calls begin, and from where a priority is reached.
 
 Everything is looked up once: a dialplan of a hundred thousand priorities is checked in seconds.
+:func:`leading_to` reads the edges backwards. It ignores what is known on the way, so one pass over
+all edges answers for every priority.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from asterisk_compliance.domain.dialplan.actions import Act, acts, assignments
 from asterisk_compliance.domain.dialplan.control_flow import (
     LOOP_END,
+    MENU,
+    RETURN,
     Edge,
+    Move,
     Target,
     edges,
     local_target,
@@ -291,3 +296,65 @@ def _loop_ends(exten: Exten) -> dict[int, int]:
         if app == "endwhile" and loops:
             ends[loops.pop()] = number
     return {number: ends[loop] for number, loop in inside if loop in ends}
+
+
+ONE_FRAME: Final = frozenset({Move.GO})
+"""Jumps: what is left without a ``Return()``."""
+EVERY_MOVE: Final = frozenset(Move)
+
+_PathNode: TypeAlias = Priority | int
+"""A number stands for all that one jump can lead to."""
+
+
+def leading_to(
+    targets: Targets, wanted: Iterable[Priority], moves: frozenset[Move] = EVERY_MOVE
+) -> dict[Priority, Priority]:
+    """Every priority from which a call can come to a wanted one, with that one."""
+    before: dict[_PathNode, list[_PathNode]] = defaultdict(list)
+    fans: set[int] = set()
+    for step in targets.plan.steps():
+        if step.context not in OURS:
+            for steps in _following(targets, step, moves):
+                _join(before, fans, step, steps)
+    found: dict[_PathNode, Priority] = {step: step for step in wanted}
+    waiting = deque(found)
+    while waiting:
+        node = waiting.popleft()
+        for one in before[node]:
+            if one not in found:
+                found[one] = found[node]
+                waiting.append(one)
+    return {step: goal for step, goal in found.items() if isinstance(step, Priority)}
+
+
+def _join(
+    before: dict[_PathNode, list[_PathNode]], fans: set[int], step: Priority, steps: list[Priority]
+) -> None:
+    if len(steps) == 1:
+        before[steps[0]].append(step)
+    elif steps:
+        fan = id(steps)
+        before[fan].append(step)
+        if fan not in fans:
+            fans.add(fan)
+            for one in steps:
+                before[one].append(fan)
+
+
+def _following(
+    targets: Targets, step: Priority, moves: frozenset[Move]
+) -> Iterator[list[Priority]]:
+    for edge in targets.edges(step):
+        ours = edge.target is not None and edge.target.context in OURS
+        passed = edge.move is Move.CALL or (edge.move is Move.GO and (ours or not edge.target))
+        behind = targets.behind(step) if passed else None
+        if behind is not None:
+            yield [behind]
+        if edge == MENU:
+            yield targets.by_keys(step)
+        elif edge.target is not None and not ours and edge != RETURN and edge.move in moves:
+            yield targets.find(step, edge.target).steps
+    if moves == EVERY_MOVE:
+        yield targets.always(step)
+        for member in targets.members(step):
+            yield targets.find(step, member).steps

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from asterisk_compliance.domain.dialplan.executed import executed
+from asterisk_compliance.domain.dialplan.actions import executed
 from asterisk_compliance.domain.dialplan.expressions import options, separated
 from asterisk_compliance.domain.observation.values import (
     Began,

@@ -1,32 +1,38 @@
 """The log as JSON Lines beside the store: each line is a row, byte for byte.
 
-The file is derived from the store and never ahead of it. It goes on from its own last row, so
-that no row is left out whatever happens to either process or disk; a consumer who keeps ``seq``
-never misses one. A file that is full is renamed and followed by a new one (``jsonl_archive.py``);
-so is one that somebody else moved away while the service runs. If it is missing or empty at start,
-it goes on behind the newest full one; if there is none, the whole log is written again: a row twice
-does no harm, a row never would.
+    audit-000000000000-000000327999.jsonl    full, never written again
+    audit-000000328000-000000651207.jsonl
+    audit.jsonl                              the one that is written
+
+Sorted by name, the files are the log. The file that is written is derived from the store and is
+never ahead of it. It continues after its own last row, so no row is left out, whatever happens to
+either process or disk. A consumer who keeps ``seq`` never misses a row.
+
+A full file gets its last name by a single rename, so after a crash it has one name or the other.
+The service also begins a new file if somebody moved the current one away. If the current file is
+missing or empty at start, the service continues after the newest full one. If there is none, it
+writes the whole log again: a repeated row does no harm, a missing row would.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import aiofiles
 import structlog
 
 from asterisk_compliance.domain.audit.encoding import decode
 from asterisk_compliance.errors import LogBroken
-from asterisk_compliance.storage.feeds.jsonl_archive import ArchivedLines, seal, sealed_files
+from asterisk_compliance.storage.durable_files import sync_directory
 from asterisk_compliance.storage.log.audit_log import AuditLogStore
-from asterisk_compliance.storage.log.reader import RowQuery, StoreReader
-from asterisk_compliance.storage.log.stored import StoredRow
+from asterisk_compliance.storage.log.reader import RowQuery, StoredRow, StoreReader
 
 if TYPE_CHECKING:
     from aiofiles.threadpool.binary import AsyncBufferedIOBase
@@ -246,3 +252,64 @@ def _last_line(path: Path, *, cut: bool) -> bytes | None:
             return whole[:-1].rpartition(b"\n")[2] if whole else None
     except FileNotFoundError:
         return None
+
+
+class ArchivedLines(NamedTuple):
+    """One file, by its name.
+
+    Attributes:
+        first, last: Which rows it holds.
+        is_plain: Nobody has compressed it and added to its name (``….jsonl.gz``).
+    """
+
+    first: int
+    last: int
+    is_plain: bool
+    path: Path
+
+
+def sealed_files(path: Path) -> list[ArchivedLines]:
+    """Those beside ``path``, the one that is written; in the order of the log.
+
+    Raises:
+        OSError: the directory cannot be read.
+    """
+    return sorted(_found(path))
+
+
+def _found(path: Path) -> Iterator[ArchivedLines]:
+    stem, suffix = re.escape(path.stem), re.escape(path.suffix)
+    named = re.compile(rf"{stem}-(\d{{12,}})-(\d{{12,}}){suffix}(\.\w+)?")
+    for one in path.parent.iterdir():
+        if said := named.fullmatch(one.name):
+            yield ArchivedLines(int(said[1]), int(said[2]), said[3] is None, one)
+
+
+def seal(path: Path, last: int, keep: int) -> str:
+    """Give the file at ``path`` its last name, and let the oldest such files go.
+
+    Args:
+        path: It is whole, and nobody writes to it meanwhile.
+        last: The last row in it.
+        keep: How many such files stay; 0: all.
+
+    Returns:
+        Why it was not done; empty: it was.
+
+    Raises:
+        OSError: it could not be.
+    """
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        try:
+            first = decode(file.readline().rstrip(b"\n")).seq
+        except ValueError:
+            return "its first line is no row"
+    name = path.with_name(f"{path.stem}-{first:012d}-{last:012d}{path.suffix}")
+    if name.exists():
+        return f"{name.name} is there already"
+    path.rename(name)
+    sync_directory(path.parent)
+    for one in sealed_files(path)[:-keep] if keep else ():
+        one.path.unlink(missing_ok=True)
+    return ""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from asterisk_compliance.errors import LogBroken, StoreUnavailable
-from asterisk_compliance.storage.log.reader import RowQuery, StoreReader
-from asterisk_compliance.storage.log.stored import StoredRow
+from asterisk_compliance.storage.log.reader import RowQuery, StoredRow, StoreReader
 
 READ_ROWS = 1_000
 

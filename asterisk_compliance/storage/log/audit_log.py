@@ -22,7 +22,7 @@ from asterisk_compliance.domain.audit.rows import Draft
 from asterisk_compliance.errors import StoreError, StoreUnavailable
 from asterisk_compliance.storage.log.checkpoints import StoredCheckpoint
 from asterisk_compliance.storage.log.migration import MigrationProgress, no_progress
-from asterisk_compliance.storage.log.stored import StoredRow
+from asterisk_compliance.storage.log.reader import StoredRow
 from asterisk_compliance.storage.log.writer import CommitGroup, Sign, StoreWriter
 
 QUEUE_ROWS = 10_000

@@ -19,8 +19,7 @@ from asterisk_compliance.domain.audit.encoding import SALT_BYTES, search_digest
 from asterisk_compliance.domain.audit.rows import Draft, PersonalFact
 from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.storage.durable_files import write_durably
-from asterisk_compliance.storage.log.bulk_insert import insert
-from asterisk_compliance.storage.log.schema import DATABASE
+from asterisk_compliance.storage.log.schema import DATABASE, insert
 
 Salts: TypeAlias = Mapping[PersonalFact, bytes]
 

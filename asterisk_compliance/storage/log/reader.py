@@ -1,4 +1,4 @@
-"""Reading the store beside its owner: no lock, and no right to change anything."""
+"""Reads the log beside its owner: takes no lock and can change nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,25 @@ from asterisk_compliance.domain.audit.projection import PURPOSE_SEPARATOR, Colum
 from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.storage.log import personal_data as personal
 from asterisk_compliance.storage.log import schema
-from asterisk_compliance.storage.log.stored import Head, StoredRow
+
+
+class StoredRow(NamedTuple):
+    """A durable row: its number and its canonical bytes."""
+
+    seq: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Size and root of the tree; who keeps one can tell later that nothing before it changed."""
+
+    size: int
+    root: bytes
+
+    def __str__(self) -> str:
+        return f"{self.size}:{self.root.hex()}"
+
 
 ListedCall: TypeAlias = dict[str, Column]
 """One line of ``calls`` or ``recordings``, by column (``schema.py``)."""

@@ -1,4 +1,4 @@
-"""The store's SQLite file: its tables, how it is opened, and how an older one is brought up.
+"""The SQLite file of the log: its tables, how it is opened, and how an older one is migrated.
 
     rows       the log: each row once, as the text that was hashed, with its leaf
     tree       the head: size, frontier and root, written in the transaction of the rows
@@ -10,16 +10,18 @@
     holds, hold_digests                     legal holds, and digests of the numbers they are about
     meta       which log this is
 
-Kind, call and time of a row are *virtual* columns: computed from the hashed text whenever they
-are read, so that they cannot say anything else. So is ``seldom``, the kind that the index has: none
-where every recorded call has such a row (:data:`EVERYDAY`). The triggers are a guard against
-accidents, not against an attacker; what protects from him is the tree, and whoever holds an
-earlier root.
+Kind, call and time of a row are *virtual* columns: SQLite computes them from the hashed text at
+each read, so they cannot contradict it. ``seldom`` is virtual too. It holds the kind of rare rows
+only, so that the index on it leaves out the kinds that every recorded call has
+(:data:`EVERYDAY`). The triggers guard against accidents, not against an attacker. The tree
+protects against an attacker, together with an earlier root that somebody kept.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from asterisk_compliance.errors import StoreUnavailable
@@ -370,3 +372,17 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         )
     except sqlite3.Error as error:
         raise StoreUnavailable(f"cannot open {path}: {error}") from error
+
+
+def insert(db: sqlite3.Connection, into: str, rows: Sequence[Sequence[object]]) -> None:
+    """Insert at least one row; ``into`` is all that stands before ``VALUES``."""
+    db.execute(
+        f"{into} VALUES {_places(len(rows[0]), len(rows))}",
+        [value for row in rows for value in row],
+    )
+
+
+@lru_cache(maxsize=64)
+def _places(columns: int, rows: int) -> str:
+    one = f"({', '.join('?' * columns)})"
+    return ", ".join([one] * rows)

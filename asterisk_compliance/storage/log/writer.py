@@ -44,11 +44,11 @@ from asterisk_compliance.storage.log import (
     personal_data as personal,
 )
 from asterisk_compliance.storage.log.backups import BackupSet
-from asterisk_compliance.storage.log.bulk_insert import insert
 from asterisk_compliance.storage.log.checkpoints import StoredCheckpoint
 from asterisk_compliance.storage.log.lock import StoreLock
 from asterisk_compliance.storage.log.migration import MigrationProgress, no_progress
-from asterisk_compliance.storage.log.stored import Head, StoredRow
+from asterisk_compliance.storage.log.reader import Head, StoredRow
+from asterisk_compliance.storage.log.schema import insert
 from asterisk_compliance.storage.log.tree import complete_blocks, keep_block
 
 TIDY_AFTER_COMMITS = 100

@@ -14,7 +14,7 @@ from pathlib import Path
 from asterisk_compliance.domain.audit.checkpoint import Checkpoint, parse_checkpoint
 from asterisk_compliance.domain.audit.signed_note import SignedNote, VerifierKey
 from asterisk_compliance.storage.log.checkpoints import CHECKPOINT, named_keys
-from asterisk_compliance.storage.log.stored import Head
+from asterisk_compliance.storage.log.reader import Head
 from asterisk_compliance.storage.proofs.verdict import LogVerdict
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from asterisk_compliance.storage.log.stored import Head
+from asterisk_compliance.storage.log.reader import Head
 
 FAULTS_KEPT = 100
 

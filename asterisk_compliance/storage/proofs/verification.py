@@ -1,30 +1,38 @@
-"""Does the log still say what it said? Reads every row once and names what does not fit.
+"""Verifies the log: reads every row once, and reports each one that does not fit.
 
-What is found without help from outside: a changed, missing, swapped or added row, as long as its
-stored hash, the head or a checkpoint was left alone. Whoever can write the store and holds its
-key can write all of these anew; only somebody who kept an earlier checkpoint notices that, and
-``anchors`` is where it goes in.
+Without help from outside, this finds a changed, missing, swapped or added row, as long as its
+stored hash, the head or a checkpoint was left alone. Anybody who can write the store and holds its
+key can write all of these anew. Only a person who kept an earlier checkpoint notices that, and
+passes it as one of ``anchors``.
+
+The projections can be compared with the rows at the same time, by a second process
+(:class:`ConcurrentComparison`).
 """
 
 from __future__ import annotations
 
 import hmac
 import sqlite3
+import subprocess
+import sys
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
+import msgspec
+
 from asterisk_compliance.domain.audit.encoding import Row, commitment, decode, decode_block
 from asterisk_compliance.domain.audit.merkle import BLOCK, Frontier
+from asterisk_compliance.domain.audit.projection import Column, ProjectionTable, project
 from asterisk_compliance.domain.audit.signed_note import VerifierKey
 from asterisk_compliance.errors import StoreUnavailable
-from asterisk_compliance.storage.log import erasure, schema
-from asterisk_compliance.storage.log.stored import Head
+from asterisk_compliance.storage.log import erasure, projections, schema
+from asterisk_compliance.storage.log.reader import Head
 from asterisk_compliance.storage.proofs.checkpoint_verification import Marks
-from asterisk_compliance.storage.proofs.projection_verification import ConcurrentComparison
 from asterisk_compliance.storage.proofs.verdict import LogVerdict
 
 _BEYOND_EVERY_ROW = 2**63
@@ -198,3 +206,84 @@ class _Walk:
             verdict.fault(head.size, f"not in the tree: the head counts {head.size} rows")
         if verdict.root != head.root:
             verdict.fault(None, "the tree of the stored rows is not the one of the stored head")
+
+
+FEW_ROWS = 100_000
+"""Up to so many rows another process takes longer to begin than it saves."""
+
+Entries: TypeAlias = "dict[ProjectionTable, dict[str, dict[str, Column]]]"
+
+_decode = msgspec.json.Decoder(Row).decode
+_decode_block = msgspec.json.Decoder(list[Row]).decode
+
+
+def projection_differences(directory: Path) -> list[str]:
+    """What differs, in a snapshot of its own.
+
+    Raises:
+        StoreUnavailable: the store cannot be read.
+    """
+    db = schema.open_for_reading(directory)
+    try:
+        db.execute("BEGIN")
+        return list(projections.differences(db, _folded(db)))
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"cannot read {directory}: {error}") from error
+    finally:
+        db.close()
+
+
+class ConcurrentComparison:
+    """Looks for projection_differences while something else is done, if there are rows enough."""
+
+    def __init__(self, directory: Path, rows: int, *, wanted: bool) -> None:
+        self._directory = directory
+        self._wanted = wanted
+        self._process: subprocess.Popen[bytes] | None = None
+        if wanted and rows > FEW_ROWS:
+            command = [sys.executable, "-m", __name__, str(directory)]
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603  ours
+
+    def result(self) -> list[str]:
+        """What :func:`projection_differences` says; nothing, if nobody wants to know."""
+        if not self._wanted:
+            return []
+        if self._process is not None:
+            found, _ = self._process.communicate()
+            if self._process.returncode == 0:
+                return msgspec.json.decode(found, type=list[str])
+        return projection_differences(self._directory)
+
+    def close(self) -> None:
+        """End it, if nobody waited for it."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
+
+
+def _folded(db: sqlite3.Connection) -> Entries:
+    entries: Entries = {table: defaultdict(dict) for table in projections.KEYS}
+    lines = (line for (line,) in db.execute("SELECT CAST(row AS BLOB) FROM rows ORDER BY seq"))
+    while block := list(islice(lines, BLOCK)):
+        for row in _rows_of_lines(block):
+            if change := project(row):
+                entries[change.table][change.key].update(change.columns)
+    return entries
+
+
+def _rows_of_lines(lines: Sequence[bytes]) -> Iterator[Row]:
+    """Those that are rows: others are named by the tree, and so is what is not strictly one."""
+    try:
+        rows = _decode_block(b"[" + b",".join(lines) + b"]")
+    except (ValueError, msgspec.MsgspecError):
+        rows = []
+    if len(rows) == len(lines):
+        yield from rows
+        return
+    for line in lines:
+        with suppress(ValueError, msgspec.MsgspecError):
+            yield _decode(line)
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(msgspec.json.encode(projection_differences(Path(sys.argv[1]))))

@@ -16,7 +16,7 @@ from asterisk_compliance.app.access.hearing_calls import HearingCallRouter
 from asterisk_compliance.app.access.hearing_loans import LoanRegister
 from asterisk_compliance.app.calls.asterisk_listeners import AriEventRouter
 from asterisk_compliance.app.calls.node import Node
-from asterisk_compliance.app.policy.hearing_prompts import in_language
+from asterisk_compliance.app.policy.prompts import in_language
 from asterisk_compliance.asterisk.ari import events as ari
 from asterisk_compliance.asterisk.ari.events import AriCaller, DialplanPlace
 from asterisk_compliance.config.settings import HearingSettings

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from prometheus_client import generate_latest
 
-from asterisk_compliance.app.checks.incidents import incident_findings, leak_rules_ahead
+from asterisk_compliance.app.checks.duties import incident_findings, leak_rules_ahead
 from asterisk_compliance.app.incidents import register as shell
 from asterisk_compliance.app.incidents.assessment import reached, supposed
 from asterisk_compliance.app.incidents.register import (

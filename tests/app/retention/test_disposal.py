@@ -24,8 +24,12 @@ from asterisk_compliance.ids import CallId, RecordingId, call_of, spool_name
 from asterisk_compliance.storage.log.reader import StoreReader
 from asterisk_compliance.storage.log.writer import StoreWriter
 from asterisk_compliance.storage.proofs.verification import verify
-from asterisk_compliance.storage.queries.reconciliation import ReconcileReader, stored, vault_files
-from asterisk_compliance.storage.queries.scratch import scratch
+from asterisk_compliance.storage.queries.reconciliation import (
+    ReconcileReader,
+    scratch,
+    stored,
+    vault_files,
+)
 from asterisk_compliance.storage.recordings import disposal
 from retained import a_call_at, at, keep, site
 from sample_rows import NODE

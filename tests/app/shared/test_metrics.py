@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
 from asterisk_compliance.app.audit.metered_log import MeteredLog
-from asterisk_compliance.app.shared.counters import Latencies
-from asterisk_compliance.app.shared.metrics import SOON_S, Metrics
+from asterisk_compliance.app.shared.metrics import SOON_S, Latencies, Metrics
 from asterisk_compliance.domain.audit.rows import Detail, Draft, Kind, PersonalFact
 from asterisk_compliance.domain.call.decision import Reason
 from asterisk_compliance.errors import StoreUnavailable

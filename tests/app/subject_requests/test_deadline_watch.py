@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from app.requested_site import Desk, desk
-from asterisk_compliance.app.checks.requests import request_findings
+from asterisk_compliance.app.checks.duties import request_findings
 from asterisk_compliance.app.shared.metrics import Metrics
 from asterisk_compliance.app.subject_requests.deadline_watch import STATES, RequestWatch
 from asterisk_compliance.app.subject_requests.views import listed, next_step

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asterisk_compliance.domain.dialplan.executed import executed
+from asterisk_compliance.domain.dialplan.actions import executed
 from asterisk_compliance.domain.observation.tracker import (
     MOST_BRIDGES,
     MOST_RUNNING,

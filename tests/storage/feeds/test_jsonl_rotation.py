@@ -15,8 +15,7 @@ from asterisk_compliance.domain.audit.encoding import decode
 from asterisk_compliance.domain.audit.merkle import Frontier, leaf_hash
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.errors import LogBroken
-from asterisk_compliance.storage.feeds.jsonl import JsonLines
-from asterisk_compliance.storage.feeds.jsonl_archive import sealed_files
+from asterisk_compliance.storage.feeds.jsonl import JsonLines, sealed_files
 from asterisk_compliance.storage.log.audit_log import AuditLogStore
 from asterisk_compliance.storage.log.reader import StoreReader
 from sample_rows import draft

@@ -14,9 +14,8 @@ from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.errors import LogBroken, StoreLocked, StoreUnavailable
 from asterisk_compliance.storage.log import audit_log
 from asterisk_compliance.storage.log.audit_log import AuditLogStore
-from asterisk_compliance.storage.log.reader import StoreReader
+from asterisk_compliance.storage.log.reader import StoredRow, StoreReader
 from asterisk_compliance.storage.log.schema import DATABASE
-from asterisk_compliance.storage.log.stored import StoredRow
 from asterisk_compliance.storage.log.writer import TIDY_AFTER_COMMITS, CommitGroup, StoreWriter
 from asterisk_compliance.storage.proofs.verification import verify
 from sample_rows import draft

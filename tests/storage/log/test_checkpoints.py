@@ -12,9 +12,8 @@ from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.errors import LogBroken, StoreUnavailable
 from asterisk_compliance.storage.log.audit_log import AuditLogStore
 from asterisk_compliance.storage.log.checkpoints import CHECKPOINT, keep_beside
-from asterisk_compliance.storage.log.reader import StoreReader
+from asterisk_compliance.storage.log.reader import Head, StoreReader
 from asterisk_compliance.storage.log.schema import DATABASE
-from asterisk_compliance.storage.log.stored import Head
 from asterisk_compliance.storage.log.writer import StoreWriter
 from asterisk_compliance.storage.proofs.prover import at_size, consistency, key_chain, listed, prove
 from sample_rows import draft, tamper

@@ -14,12 +14,10 @@ from asterisk_compliance.domain.audit.merkle import Frontier, leaf_hash, root_of
 from asterisk_compliance.domain.audit.rows import Draft, Kind, PersonalFact
 from asterisk_compliance.errors import LogBroken, StoreLocked, StoreUnavailable
 from asterisk_compliance.ids import NodeName, PartyId, recording_id
-from asterisk_compliance.storage.log import bulk_insert as inserting
 from asterisk_compliance.storage.log import legal_holds as holds
 from asterisk_compliance.storage.log import schema
 from asterisk_compliance.storage.log import writer as writer_module
-from asterisk_compliance.storage.log.reader import RowQuery, StoreReader
-from asterisk_compliance.storage.log.stored import StoredRow
+from asterisk_compliance.storage.log.reader import RowQuery, StoredRow, StoreReader
 from asterisk_compliance.storage.log.writer import StoreWriter
 from asterisk_compliance.storage.proofs.verification import verify
 from sample_rows import AT_MS, NAME, NUMBER, a_call, a_recorded_call, draft, tamper
@@ -154,8 +152,8 @@ def test_rows_that_fail_in_the_middle_of_their_statement_leave_nothing(
     with StoreWriter.open(tmp_path) as writer:
         commit(writer, draft(Kind.MARK))
         with monkeypatch.context() as patch:
-            places = inserting._places
-            patch.setattr(inserting, "_places", lambda *count: f"{places(*count)}, {values}")
+            places = schema._places
+            patch.setattr(schema, "_places", lambda *count: f"{places(*count)}, {values}")
             with pytest.raises(StoreUnavailable):
                 commit(writer, *[draft(Kind.MARK)] * 11)
         assert [row.seq for row in commit(writer, draft(Kind.MARK))] == [1]

@@ -10,10 +10,10 @@ import pytest
 from asterisk_compliance.domain.audit.encoding import decode, encode
 from asterisk_compliance.domain.audit.merkle import Frontier, leaf_hash
 from asterisk_compliance.domain.audit.rows import Kind
+from asterisk_compliance.storage.log.reader import Head
 from asterisk_compliance.storage.log.schema import DATABASE
-from asterisk_compliance.storage.log.stored import Head
 from asterisk_compliance.storage.log.writer import StoreWriter
-from asterisk_compliance.storage.proofs import projection_verification as verify_lists
+from asterisk_compliance.storage.proofs import verification
 from asterisk_compliance.storage.proofs.verdict import FAULTS_KEPT
 from asterisk_compliance.storage.proofs.verification import parse_head, verify
 from sample_rows import AT_MS, a_call, a_recorded_call, draft, tamper
@@ -74,7 +74,7 @@ def test_what_is_no_row_hides_nothing_of_the_rows_beside_it_from_the_lists(store
     with StoreWriter.open(store) as writer:
         writer.commit([draft(Kind.MARK)])
     tamper(store, "UPDATE rows SET row = '{}' WHERE seq = 33")
-    assert verify_lists.differences(store) == []
+    assert verification.projection_differences(store) == []
 
 
 def test_an_empty_log_is_intact(tmp_path: Path) -> None:
@@ -266,20 +266,20 @@ def test_a_head_is_read_as_it_is_printed() -> None:
 def test_lists_of_a_long_log_are_compared_by_another_process(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verify_lists, "FEW_ROWS", 10)
+    monkeypatch.setattr(verification, "FEW_ROWS", 10)
     assert faults(store) == []
     tamper(store, f"UPDATE calls SET decision = 'NOT_RECORDED' WHERE call = '{a_call(0)}'")
     said = [f"calls says something else of {a_call(0)} than the rows"]
     assert faults(store) == said
-    monkeypatch.setattr(verify_lists.sys, "executable", "/bin/false")
+    monkeypatch.setattr(verification.sys, "executable", "/bin/false")
     assert faults(store) == said  # then we do it ourselves
 
 
 def test_another_process_does_not_outlive_what_it_is_for(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verify_lists, "FEW_ROWS", 10)
-    beside = verify_lists.ConcurrentComparison(store, 33, wanted=True)
+    monkeypatch.setattr(verification, "FEW_ROWS", 10)
+    beside = verification.ConcurrentComparison(store, 33, wanted=True)
     process = beside._process
     assert process is not None
     beside.close()

@@ -15,16 +15,15 @@ from asterisk_compliance.errors import LogBroken, StoreUnavailable
 from asterisk_compliance.ids import CallId, recording_id
 from asterisk_compliance.storage.log.reader import StoreReader
 from asterisk_compliance.storage.log.writer import StoreWriter
-from asterisk_compliance.storage.queries import reconciliation as reconcile_reader
-from asterisk_compliance.storage.queries import scratch
+from asterisk_compliance.storage.queries import reconciliation
 from asterisk_compliance.storage.queries.reconciliation import (
     ReconcileReader,
+    Scratch,
     quarantined_files,
     spool_files,
     stored,
     vault_files,
 )
-from asterisk_compliance.storage.queries.scratch import Scratch
 from sample_rows import AT_MS, a_call, a_recorded_call, draft, tamper
 
 RECORDED, CALLEE, LATER = a_call(1), a_call(2), a_call(3)
@@ -54,7 +53,7 @@ def log(writer: StoreWriter, tmp_path: Path) -> Iterator[ReconcileReader]:
             draft(Kind.FILE_QUARANTINED, detail={"file": "r-1-rx.wav"}),
         ]
     )
-    with StoreReader(tmp_path / "store") as reader, scratch.scratch() as temporary:
+    with StoreReader(tmp_path / "store") as reader, reconciliation.scratch() as temporary:
         yield ReconcileReader(reader, temporary)
 
 
@@ -80,7 +79,7 @@ def test_calls_are_whole_however_small_the_pages(
     log: ReconcileReader, monkeypatch: pytest.MonkeyPatch, page: int
 ) -> None:
     whole = list(log.calls(None, None))
-    monkeypatch.setattr(reconcile_reader, "_PAGE", page)
+    monkeypatch.setattr(reconciliation, "_PAGE", page)
     assert list(log.calls(None, None)) == whole
 
 
@@ -146,9 +145,9 @@ def test_reading_finds_calls_by_their_index(log: ReconcileReader, tmp_path: Path
     """Pages that began with a search through all rows would take hours for a year."""
     with StoreReader(tmp_path / "store") as reader:
         for sql, values in (
-            (reconcile_reader._CALLS, ("c-", "c-g", 1)),
-            (reconcile_reader._ONE_CALL, ("c-",)),
-            (reconcile_reader._CHANNEL, ("x",)),
+            (reconciliation._CALLS, ("c-", "c-g", 1)),
+            (reconciliation._ONE_CALL, ("c-",)),
+            (reconciliation._CHANNEL, ("x",)),
         ):
             plan = reader.connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
             said = " ".join(line[3] for line in plan)
@@ -252,7 +251,7 @@ def test_a_recording_in_the_vault(tmp_path: Path, *, sealed: bool) -> None:
 
 
 def test_a_set_on_disk_is_a_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scratch, "_PENDING", 3)
+    monkeypatch.setattr(reconciliation, "_PENDING", 3)
     opened = Scratch()
     one, other = opened.new_keys(), opened.new_keys()
     for key in ("b", "a", "b", "c", "a", "d"):

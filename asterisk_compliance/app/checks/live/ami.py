@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 
-from asterisk_compliance.app.checks.finding import OperatorFinding, SiteFindingId
-from asterisk_compliance.app.checks.site import found
+from asterisk_compliance.app.checks.finding import OperatorFinding, SiteFindingId, found
 from asterisk_compliance.asterisk.ami.events import EVENT_NAMES, OUR_USER_EVENTS
 from asterisk_compliance.asterisk.ami.probe import AmiProbe
 

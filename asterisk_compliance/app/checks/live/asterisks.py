@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
-from asterisk_compliance.app.checks.finding import OperatorFinding, SiteFindingId
+from asterisk_compliance.app.checks.finding import OperatorFinding, SiteFindingId, found
 from asterisk_compliance.app.checks.live.ami import ami_findings, unfiltered
 from asterisk_compliance.app.checks.live.ari import (
     ari_findings,
@@ -21,7 +21,6 @@ from asterisk_compliance.app.checks.live.ari import (
 )
 from asterisk_compliance.app.checks.live.canary import PASSED, SKIPPED
 from asterisk_compliance.app.checks.live.self_test import Trial, prompt_findings, transfer_findings
-from asterisk_compliance.app.checks.site import found
 from asterisk_compliance.app.dialplan.rendering import render_for, rendering_of
 from asterisk_compliance.app.policy.configuration import Configuration
 from asterisk_compliance.app.shared.control_socket import ask
@@ -29,8 +28,7 @@ from asterisk_compliance.app.shared.service_account import service_account
 from asterisk_compliance.asterisk.ami.client import AmiAddress, AmiLimits
 from asterisk_compliance.asterisk.ami.probe import AmiProbe, logged_in
 from asterisk_compliance.asterisk.ari.address import AriAddress, AriLimits
-from asterisk_compliance.asterisk.ari.probe import plain_http
-from asterisk_compliance.asterisk.ari.transport import HttpTransport
+from asterisk_compliance.asterisk.ari.transport import HttpTransport, plain_http
 from asterisk_compliance.config.settings import AsteriskSettings
 from asterisk_compliance.config.tables import SecretSetting
 from asterisk_compliance.domain.asterisk.modules import needed_by

@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from asterisk_compliance.app.calls.channel_control import SEGMENT_DIGIT, SEGMENT_DIGIT_MS
-from asterisk_compliance.app.checks.finding import OperatorFinding, SiteFindingId
+from asterisk_compliance.app.checks.finding import OperatorFinding, SiteFindingId, found
 from asterisk_compliance.app.checks.live.self_test_agents import VOICES, Agent, agents, heard_s
-from asterisk_compliance.app.checks.site import found
 from asterisk_compliance.app.dialplan.variables import (
     CHECK_EVENT,
     CHECK_VARIABLE,

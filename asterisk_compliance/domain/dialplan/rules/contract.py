@@ -18,8 +18,8 @@ from asterisk_compliance.domain.dialplan.expectations import (
 )
 from asterisk_compliance.domain.dialplan.extension_matching import within
 from asterisk_compliance.domain.dialplan.findings import DialplanFinding, DialplanFindingId, at
+from asterisk_compliance.domain.dialplan.jump_targets import leading_to
 from asterisk_compliance.domain.dialplan.model import Context, Dialplan, Exten, Priority
-from asterisk_compliance.domain.dialplan.predecessors import leading_to
 from asterisk_compliance.domain.dialplan.rules.paths import Ways
 from asterisk_compliance.domain.dialplan.rules.recording import starts_recording
 

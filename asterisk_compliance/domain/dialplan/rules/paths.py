@@ -13,10 +13,9 @@ from asterisk_compliance.domain.dialplan.control_flow import Move
 from asterisk_compliance.domain.dialplan.expectations import CALLEE, OURS, DialplanExpectations
 from asterisk_compliance.domain.dialplan.extension_matching import can_be_dialled
 from asterisk_compliance.domain.dialplan.findings import DialplanFinding, DialplanFindingId, at
-from asterisk_compliance.domain.dialplan.jump_targets import Targets
+from asterisk_compliance.domain.dialplan.jump_targets import ONE_FRAME, Targets, leading_to
 from asterisk_compliance.domain.dialplan.model import Dialplan, Priority
 from asterisk_compliance.domain.dialplan.path_walker import Visit, Walk
-from asterisk_compliance.domain.dialplan.predecessors import ONE_FRAME, leading_to
 
 _RETURNS: Final = frozenset({"return", "macroexit"})
 _TALKS: Final = frozenset({"confbridge", "dial", "queue"})

@@ -1,4 +1,4 @@
-"""Leaks of which somebody was not told in time, and laws about leaks that change soon."""
+"""Findings about what the site owes: answers to requests, and notices of incidents, in time."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from asterisk_compliance.domain.incidents.state import worst
 from asterisk_compliance.domain.periods import day_of
 from asterisk_compliance.errors import StoreError
 from asterisk_compliance.shipped.presets import shipped_leak_rules
+from asterisk_compliance.storage.log.reader import StoreReader
+from asterisk_compliance.storage.queries.subject_requests import every_request
 
 
 def leak_rules_ahead(settings: Settings, now_ms: int, within_days: int) -> list[LeakRule]:
@@ -52,5 +54,24 @@ def incident_findings(settings: Settings, now_ms: int) -> list[OperatorFinding]:
     return [
         OperatorFinding(
             OperatorFindingId.INCIDENTS_OVERDUE, OperatorSeverity.WARNING, "incidents", what, todo
+        )
+    ]
+
+
+def request_findings(settings: Settings, now_ms: int) -> list[OperatorFinding]:
+    """Requests that are overdue at ``now_ms``; nothing where there is no store to read."""
+    try:
+        with StoreReader(settings.audit.store) as reader:
+            found = every_request(reader)
+    except StoreError:
+        return []
+    late = [one for one in found.values() if one.is_overdue(now_ms)]
+    if not late:
+        return []
+    what = f"overdue requests of people: {len(late)}"
+    todo = "requests list --overdue shows them: answer, or refuse with the reason"
+    return [
+        OperatorFinding(
+            OperatorFindingId.REQUESTS_OVERDUE, OperatorSeverity.WARNING, "requests", what, todo
         )
     ]

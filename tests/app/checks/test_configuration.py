@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 
 from asterisk_compliance.age import new_identity
-from asterisk_compliance.app.checks import findings as module
+from asterisk_compliance.app.checks import configuration as module
+from asterisk_compliance.app.checks.configuration import (
+    changes_ahead,
+    retention_findings,
+    rule_findings,
+    sealing_findings,
+    wiring_findings,
+)
 from asterisk_compliance.app.checks.finding import (
     OperatorFinding,
     OperatorFindingId,
     OperatorSeverity,
 )
-from asterisk_compliance.app.checks.findings import (
-    changes_ahead,
-    rule_findings,
-    sealing_findings,
-    wiring_findings,
-)
-from asterisk_compliance.app.checks.retention import retention_findings
 from asterisk_compliance.shipped.presets import shipped_presets
 from documented import page, sections, table
 from sample_settings import accepted, raw

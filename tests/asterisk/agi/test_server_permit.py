@@ -11,8 +11,13 @@ from ipaddress import ip_network
 import pytest
 import structlog
 
-from asterisk_compliance.asterisk.agi.permit import LOOPBACK, Permit
-from asterisk_compliance.asterisk.agi.server import AgiLimits, AgiSession, FastAgiServer
+from asterisk_compliance.asterisk.agi.server import (
+    LOOPBACK,
+    AgiLimits,
+    AgiSession,
+    FastAgiServer,
+    Permit,
+)
 
 PBX = tuple(map(ip_network, ("192.0.2.0/28", "2001:db8::/64")))
 

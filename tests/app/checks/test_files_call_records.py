@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from asterisk_compliance.app.checks import call_records as module
-from asterisk_compliance.app.checks.call_records import LATE_S, record_findings
+from asterisk_compliance.app.checks import files as module
+from asterisk_compliance.app.checks.files import LATE_S, record_findings
 from asterisk_compliance.app.checks.finding import SiteFindingId as It
 from asterisk_compliance.app.shared.service_account import ServiceAccount
 from asterisk_compliance.config.settings import Settings

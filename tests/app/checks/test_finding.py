@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from asterisk_compliance.app.checks.finding import OperatorFindingId, SiteFindingId
-from asterisk_compliance.app.checks.site import found, severity_of
+from asterisk_compliance.app.checks.finding import (
+    OperatorFindingId,
+    SiteFindingId,
+    found,
+    severity_of,
+)
 from documented import page, sections, table
 
 TESTS = Path(__file__).parents[2]

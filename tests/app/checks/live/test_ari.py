@@ -8,11 +8,11 @@ import pytest
 
 from asterisk_compliance.app.checks.finding import SiteFindingId as It
 from asterisk_compliance.app.checks.live import ari as ari_findings
-from asterisk_compliance.app.checks.live.ari import loopback_findings
-from asterisk_compliance.app.shared.listening_ports import (
+from asterisk_compliance.app.checks.live.ari import (
     host_and_port,
     is_loopback,
     listening,
+    loopback_findings,
     open_addresses,
 )
 from sample_settings import asterisk, settings
