@@ -1,0 +1,1 @@
+"""Tests of the public API, called as programs of others call it."""

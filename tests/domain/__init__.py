@@ -1,0 +1,1 @@
+"""Tests of the rules: pure values, no clock and no disk."""

@@ -1,0 +1,1 @@
+"""Whole features against a real Asterisk and real SIP calls, as the operator sees them."""

@@ -1,0 +1,1 @@
+"""Malformed input for every parser of bytes from outside, and inputs that failed before."""

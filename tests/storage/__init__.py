@@ -1,0 +1,1 @@
+"""Tests of the disk, with real SQLite databases and real files."""

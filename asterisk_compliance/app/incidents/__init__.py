@@ -1,1 +1,5 @@
-"""Incidents: the rows about one, its assessment and its reports."""
+"""Incidents in practice: the register, the assessment, and the notices to authorities.
+
+Exposure and duties are decided in ``domain/incidents``. May import ``evidence``, ``access`` and
+the rooms below these.
+"""

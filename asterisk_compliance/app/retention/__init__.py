@@ -1,1 +1,6 @@
-"""Disposal, legal holds, and the erasure of persons."""
+"""Retention in practice: disposal of recordings, legal holds, and erasure of persons.
+
+Periods and the effect of a hold are decided in ``domain/retention``. Files are removed by
+``storage/recordings``. May import ``third_parties``, ``recordings``, ``policy``, ``audit`` and
+``shared``.
+"""

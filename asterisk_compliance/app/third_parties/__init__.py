@@ -1,1 +1,5 @@
-"""Records of what was handed to third parties, and received from them."""
+"""Records of provision to third parties, and of receipt from them.
+
+Their contents and checks are in ``domain/third_parties``. May import ``policy``, ``audit`` and
+``shared``.
+"""

@@ -1,1 +1,5 @@
-"""What is known of Asterisk itself: modules, versions, its own records of calls."""
+"""Facts about Asterisk itself: modules, versions, and its own records of calls.
+
+The wires to a running Asterisk are in the layer ``asterisk``, and the values of a dialplan are in
+``domain/dialplan``. May import ``call``.
+"""

@@ -1,1 +1,6 @@
-"""Comparing calls, rows and files with each other."""
+"""The comparison of Asterisk's calls, our rows and the recorded files, and its findings.
+
+Values come in order, and differences come out. Reading CDR, CEL, log and vault is in
+``storage/queries``, and the run itself is ``app/reconciliation``. May import ``asterisk``,
+``audit`` and ``call``.
+"""
