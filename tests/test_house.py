@@ -53,13 +53,6 @@ BESIDE_MODULES = frozenset(
         # the wires against a real Asterisk
         "asterisk/test_real_asterisk.py",
         "asterisk/test_real_legs.py",
-        # a subject of the settings that spans tables
-        "config/test_canary.py",
-        "config/test_fallback.py",
-        "config/test_legs.py",
-        "config/test_secrets.py",
-        "config/test_values.py",
-        "config/test_vault.py",
         # properties of the state machine as a whole
         "domain/call/test_consent_matrix.py",
         "domain/call/test_legs_machine.py",

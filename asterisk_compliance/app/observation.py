@@ -17,7 +17,7 @@ from asterisk_compliance.app.calls.asterisk_listeners import AmiEventRouter
 from asterisk_compliance.asterisk.ami import events as ami
 from asterisk_compliance.asterisk.ami import observed_events as observed
 from asterisk_compliance.asterisk.ami.client import AnyEvent
-from asterisk_compliance.config.observe import ObserveSettings
+from asterisk_compliance.config.asterisk import ObserveSettings
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.call.decision import Status
 from asterisk_compliance.domain.observation.tracker import Observing

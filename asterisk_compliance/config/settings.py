@@ -1,10 +1,10 @@
 """Settings: one TOML file, read once, checked completely, then frozen.
 
-Every problem is reported at once, with its address in the file. So each table is checked by
-itself (``tables.py``): a mistake in one notice does not hide a mistake in a policy. What
-must agree across tables (a policy names a notice, a rule a policy) is checked here too
-(``consistency.py``, ``config/rules.py``); what needs the prompt files is checked where they are
-read (``app/policy/prompts.py``).
+Every problem is reported at once, with its address in the file. Each table is checked on its own
+first, in the module of its subject, so a mistake in one notice does not hide a mistake in a
+policy. What must agree across tables (a policy names a notice, a rule a policy) is checked in
+``consistency.py`` and ``rules.py``. What needs the prompt files is checked where they are read
+(``app/policy/prompts.py``).
 
 ``docs/configuration.md`` explains every setting.
 """
@@ -20,44 +20,56 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from asterisk_compliance.config.consistency import disagreements, unreadable_secrets
-from asterisk_compliance.config.export import ExportSettings
-from asterisk_compliance.config.hearing import (
-    AnswerSettings,
-    HearingSettings,
-    hearing_disagreements,
+from asterisk_compliance.config.access import (
+    PastCallsSettings,
+    RoleSettings,
+    UseSettings,
+    role_disagreements,
 )
-from asterisk_compliance.config.incidents import IncidentSettings
-from asterisk_compliance.config.limits import LimitSettings
-from asterisk_compliance.config.past_calls import PastCallsSettings
-from asterisk_compliance.config.provisions import ProvisionSettings
-from asterisk_compliance.config.publication import ControllerSettings, PublicationSettings
-from asterisk_compliance.config.requests import RequestSettings
-from asterisk_compliance.config.retention import RetentionSettings
-from asterisk_compliance.config.roles import RoleSettings, UseSettings, role_disagreements
-from asterisk_compliance.config.rules import own_rules, rule_disagreements
-from asterisk_compliance.config.tables import (
+from asterisk_compliance.config.asterisk import (
     AgiSettings,
     AmiSettings,
-    AnnouncementSettings,
     AriSettings,
     AsteriskSettings,
+)
+from asterisk_compliance.config.audit import (
     AuditSettings,
-    CanarySettings,
-    ConfigTable,
+    ReconcileSettings,
+    WebhookSettings,
+    unusable_webhooks,
+)
+from asterisk_compliance.config.consistency import disagreements, unreadable_secrets
+from asterisk_compliance.config.controller import (
+    ControllerSettings,
+    IncidentSettings,
+    ProvisionSettings,
+    PublicationSettings,
+)
+from asterisk_compliance.config.policy import (
+    AnnouncementSettings,
     EmergencySettings,
-    HealthSettings,
     KeySettings,
     NoticeSettings,
     PolicySettings,
     PurposeSettings,
-    ReconcileSettings,
     RulesSettings,
-    ServiceSettings,
-    VaultSettings,
     WordingSettings,
 )
-from asterisk_compliance.config.webhook import WebhookSettings, unusable_webhooks
+from asterisk_compliance.config.recordings import ExportSettings, RetentionSettings, VaultSettings
+from asterisk_compliance.config.rules import own_rules, rule_disagreements
+from asterisk_compliance.config.service import (
+    CanarySettings,
+    HealthSettings,
+    LimitSettings,
+    ServiceSettings,
+)
+from asterisk_compliance.config.subject_requests import (
+    AnswerSettings,
+    HearingSettings,
+    RequestSettings,
+    hearing_disagreements,
+)
+from asterisk_compliance.config.values import ConfigTable
 from asterisk_compliance.domain.policy.rules import PolicyRule
 from asterisk_compliance.errors import ConfigError
 from asterisk_compliance.shipped.presets import chosen_rules

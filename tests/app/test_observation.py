@@ -36,7 +36,7 @@ from asterisk_compliance.asterisk.ami.observed_events import (
     VarSet,
 )
 from asterisk_compliance.asterisk.ami.protocol import AmiProtocol
-from asterisk_compliance.config.observe import ObserveSettings
+from asterisk_compliance.config.asterisk import ObserveSettings
 from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.domain.call.decision import Decision, Reason, Status
 from asterisk_compliance.domain.observation.values import End, InformedState, Recorder, Where

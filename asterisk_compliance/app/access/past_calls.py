@@ -25,8 +25,8 @@ from asterisk_compliance.app.dialplan.variables import LAST_CALL_VARIABLE, PAST_
 from asterisk_compliance.app.shared.control_socket import SocketPeer, Verb
 from asterisk_compliance.app.shared.marks import staff
 from asterisk_compliance.clock import unix_ms
+from asterisk_compliance.config.access import PastCallsSettings
 from asterisk_compliance.config.consistency import SERVICE_NODE
-from asterisk_compliance.config.past_calls import PastCallsSettings
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.access.audibility import is_stopped
 from asterisk_compliance.domain.access.purpose_limitation import (

@@ -14,7 +14,7 @@ from asterisk_compliance.app.access.hearing_copies import file_system
 from asterisk_compliance.app.checks.finding import OperatorFinding, SiteFindingId, found
 from asterisk_compliance.app.shared.service_account import ServiceAccount, service_account
 from asterisk_compliance.config.settings import AsteriskSettings, Settings
-from asterisk_compliance.config.tables import SecretSetting
+from asterisk_compliance.config.values import SecretSetting
 from asterisk_compliance.domain.audit.encoding import decode, milliseconds
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.errors import StoreError

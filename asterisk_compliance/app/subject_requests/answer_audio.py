@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from asterisk_compliance.app.evidence.audio import NotLookedAt, channels_of
-from asterisk_compliance.config.hearing import Directions
+from asterisk_compliance.config.subject_requests import Directions
 from asterisk_compliance.errors import RecordingUnreadable
 from asterisk_compliance.storage.recordings.assembly import AudioSamples, wav_header
 

@@ -37,8 +37,8 @@ def lend(
     """Lend a recording to be heard by telephone, once; print the code for the person."""
     from asterisk_compliance.app.subject_requests.answer_audio import to_hear
     from asterisk_compliance.cli.access.release import heard
-    from asterisk_compliance.config.hearing import Directions
     from asterisk_compliance.config.settings import load
+    from asterisk_compliance.config.subject_requests import Directions
     from asterisk_compliance.domain.access.purpose_limitation import RIGHTS, Action, Use
 
     settings = load(config, secrets=False)

@@ -30,19 +30,9 @@ from asterisk_compliance.domain.audit.merkle import Frontier, leaf_hash
 from asterisk_compliance.domain.audit.projection import project
 from asterisk_compliance.domain.audit.rows import Draft
 from asterisk_compliance.errors import LogBroken, StoreUnavailable
-from asterisk_compliance.storage.log import (
-    checkpoints,
-    do_not_call,
-    erasure,
-    projections,
-    schema,
-)
-from asterisk_compliance.storage.log import (
-    legal_holds as holds,
-)
-from asterisk_compliance.storage.log import (
-    personal_data as personal,
-)
+from asterisk_compliance.storage.log import checkpoints, do_not_call, erasure, projections, schema
+from asterisk_compliance.storage.log import legal_holds as holds
+from asterisk_compliance.storage.log import personal_data as personal
 from asterisk_compliance.storage.log.backups import BackupSet
 from asterisk_compliance.storage.log.checkpoints import StoredCheckpoint
 from asterisk_compliance.storage.log.lock import StoreLock

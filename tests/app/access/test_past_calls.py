@@ -27,7 +27,7 @@ from asterisk_compliance.app.access.past_calls import (
 from asterisk_compliance.app.access.permission import UseRefused
 from asterisk_compliance.app.calls.node import Node
 from asterisk_compliance.clock import unix_ms
-from asterisk_compliance.config.past_calls import PastCallsSettings
+from asterisk_compliance.config.access import PastCallsSettings
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.access.roles import Asker
 from asterisk_compliance.domain.audit.rows import Draft, Kind, PersonalFact

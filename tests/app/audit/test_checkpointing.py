@@ -36,11 +36,7 @@ from asterisk_compliance.storage.log.reader import StoreReader
 from asterisk_compliance.storage.log.schema import DATABASE
 from asterisk_compliance.storage.log.writer import StoreWriter
 from asterisk_compliance.storage.proofs.prover import key_chain, listed
-from asterisk_compliance.storage.proofs.signing_key import (
-    create_key,
-    load_key,
-    next_path,
-)
+from asterisk_compliance.storage.proofs.signing_key import create_key, load_key, next_path
 from asterisk_compliance.storage.proofs.verdict import ProofLevel
 from asterisk_compliance.storage.proofs.verification import verify
 from sample_rows import draft

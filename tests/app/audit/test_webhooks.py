@@ -24,7 +24,7 @@ from asterisk_compliance.app.audit.metered_log import MeteredLog
 from asterisk_compliance.app.audit.webhooks import Webhooks
 from asterisk_compliance.app.shared.metrics import Metrics
 from asterisk_compliance.app.shared.troubles import Trouble
-from asterisk_compliance.config.webhook import WebhookSettings
+from asterisk_compliance.config.audit import WebhookSettings
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.audit.webhook_signature import check, read_secret
 from asterisk_compliance.errors import WebhookRefused

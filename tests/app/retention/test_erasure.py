@@ -28,7 +28,7 @@ from asterisk_compliance.app.retention.remainders import (
 from asterisk_compliance.app.shared.control_socket import SocketPeer
 from asterisk_compliance.app.shared.marks import mark_draft
 from asterisk_compliance.clock import unix_ms
-from asterisk_compliance.config.provisions import ProvisionSettings
+from asterisk_compliance.config.controller import ProvisionSettings
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.audit.encoding import decode
 from asterisk_compliance.domain.audit.rows import Draft, Kind

@@ -25,7 +25,7 @@ from asterisk_compliance.app.subject_requests.answer_audio import to_hear, to_ke
 from asterisk_compliance.app.subject_requests.answer_page import GROUNDS, ITEMS, SAID
 from asterisk_compliance.app.subject_requests.answer_rows import NoPackage, answering_verbs
 from asterisk_compliance.app.subject_requests.steps import NoSuchRequest, NotPossible
-from asterisk_compliance.config.hearing import Directions
+from asterisk_compliance.config.subject_requests import Directions
 from asterisk_compliance.domain.access.purpose_limitation import Action, UseReason
 from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.domain.recording.assurance_words import Recorded

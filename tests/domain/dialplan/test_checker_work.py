@@ -9,12 +9,7 @@ from types import FrameType
 import pytest
 
 from asterisk_compliance.domain.dialplan.checker import check
-from domain.checked_dialplan import (
-    TOLD,
-    context,
-    plan,
-    site,
-)
+from domain.checked_dialplan import TOLD, context, plan, site
 
 
 def numbers_with_one_menu(count: int) -> str:

@@ -15,13 +15,7 @@ from asterisk_compliance.domain.policy.notice import (
 )
 from asterisk_compliance.domain.policy.plan import PolicyPlan
 from asterisk_compliance.domain.policy.rules import resolve
-from asterisk_compliance.domain.policy.terms import (
-    DEFAULTS,
-    FIELDS,
-    NOTHING,
-    PolicyTerms,
-    settled,
-)
+from asterisk_compliance.domain.policy.terms import DEFAULTS, FIELDS, NOTHING, PolicyTerms, settled
 from domain.policy_values import facts, is_at_least_as_strict, rule_lists, terms
 from values import replace
 

@@ -30,7 +30,7 @@ from asterisk_compliance.asterisk.ami.probe import AmiProbe, logged_in
 from asterisk_compliance.asterisk.ari.address import AriAddress, AriLimits
 from asterisk_compliance.asterisk.ari.transport import HttpTransport, plain_http
 from asterisk_compliance.config.settings import AsteriskSettings
-from asterisk_compliance.config.tables import SecretSetting
+from asterisk_compliance.config.values import SecretSetting
 from asterisk_compliance.domain.asterisk.modules import needed_by
 from asterisk_compliance.domain.policy.notice import CaptureFrom, Consent
 from asterisk_compliance.errors import (

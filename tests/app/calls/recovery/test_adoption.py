@@ -15,13 +15,7 @@ from asterisk_compliance.app.calls.recovery import adoption
 from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.domain.audit.rows import Detail, Draft, Kind
 from asterisk_compliance.errors import AsteriskUnavailable, StoreUnavailable
-from asterisk_compliance.ids import (
-    CallId,
-    ChannelId,
-    call_id,
-    fallback_call_id,
-    fallback_code,
-)
+from asterisk_compliance.ids import CallId, ChannelId, call_id, fallback_call_id, fallback_code
 from asterisk_compliance.storage.content_store import ContentStore
 from asterisk_compliance.storage.recordings.assembly import wav_header
 from asterisk_compliance.storage.recordings.quarantine import QUARANTINE

@@ -7,22 +7,8 @@ from typing import Any
 import pytest
 
 from asterisk_compliance.domain.dialplan.actions import AnswerApplication, answers
-from asterisk_compliance.domain.dialplan.extension_matching import (
-    matches,
-    reached,
-    steps_of,
-)
-from domain.checked_dialplan import (
-    RECORD,
-    TOLD,
-    brief,
-    call,
-    context,
-    found,
-    ids,
-    plan,
-    recorded,
-)
+from asterisk_compliance.domain.dialplan.extension_matching import matches, reached, steps_of
+from domain.checked_dialplan import RECORD, TOLD, brief, call, context, found, ids, plan, recorded
 
 COMPARED = '"${COMPLIANCE_STATUS}"="ALLOWED"'
 ALLOWED = f"$[{COMPARED}]"

@@ -11,7 +11,7 @@ import pytest
 
 from asterisk_compliance.app.checks.storage import hearing_findings
 from asterisk_compliance.app.policy.prompts import said_by
-from asterisk_compliance.config.hearing import Directions
+from asterisk_compliance.config.subject_requests import Directions
 from asterisk_compliance.shipped import catalogue
 from sample_settings import accepted, another, problems, raw, settings
 

@@ -1,4 +1,4 @@
-"""Who may use recordings, and what may be used at all: ``[[role]]`` and ``[use]``."""
+"""The tables ``[[role]]``, ``[use]`` and ``[past_calls]``: who may use recordings, and for what."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from asterisk_compliance.config.tables import Code, ConfigTable, Name
+from asterisk_compliance.config.values import Code, ConfigTable, Name
 from asterisk_compliance.domain.access.purpose_limitation import OWN_CODES, Action
 from asterisk_compliance.domain.access.roles import Role
 from asterisk_compliance.shipped.catalogue import shipped_purposes
@@ -46,6 +46,13 @@ class UseSettings(ConfigTable):
 
     biometrics: Literal["off", "own-consent"] = "off"
     accepted: Literal["untold", "covered"] = "untold"
+
+
+class PastCallsSettings(ConfigTable):
+    """``shown``: on the channel of each call; ``days``: how far back, here and by command."""
+
+    shown: bool = False
+    days: Annotated[int, Field(ge=1, le=3_660)] = 365
 
 
 def role_disagreements(tables: Mapping[str, Any]) -> Iterator[str]:

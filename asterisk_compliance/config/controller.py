@@ -1,4 +1,8 @@
-"""Who is responsible for the recordings, and what people can read about them."""
+"""Who is responsible for the recordings, and what that party publishes, records and reports.
+
+These are the tables ``[controller]``, ``[publication]``, ``[provisions]`` and ``[incidents]``.
+``docs/configuration.md`` explains every setting.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from asterisk_compliance.config.tables import Code, ConfigTable, Country, LanguageCode
+from asterisk_compliance.config.values import Code, ConfigTable, Country, LanguageCode, PeriodText
+from asterisk_compliance.domain.deadlines import Regime
 from asterisk_compliance.domain.disclosure.publication import LegalBasis
+from asterisk_compliance.domain.periods import Period, Unit
 
 Text = Annotated[str, Field(min_length=1, max_length=4_000)]
 
@@ -52,3 +58,25 @@ class PublicationSettings(ConfigTable):
     interests: Mapping[LanguageCode, Text] = {}
     named: Mapping[LanguageCode, tuple[Text, ...]] = {}
     recipient: tuple[RecipientSettings, ...] = ()
+
+
+class ProvisionSettings(ConfigTable):
+    """``keep``: how long a record is kept, from the day on which it was made."""
+
+    keep: PeriodText = Period(3, Unit.YEAR)
+
+
+class IncidentSettings(ConfigTable):
+    """Leaks (APPI Article 26, GDPR Articles 33 and 34).
+
+    Attributes:
+        regimes: Whose laws apply, unless an incident says others.
+        contractor: The data are handled for a client, who is told of a leak.
+        client: The client's name, for the notice to him.
+        remind_hours: So many hours before it is late, a duty is due soon.
+    """
+
+    regimes: Annotated[tuple[Regime, ...], Field(min_length=1)] = (Regime.JP,)
+    contractor: bool = False
+    client: Annotated[str, Field(max_length=200)] = ""
+    remind_hours: Annotated[int, Field(ge=0, le=1_000)] = 24

@@ -1,15 +1,27 @@
-"""Where rows are sent, one table for each receiver (docs/developers.md)."""
+"""The tables ``[audit]``, ``[[webhook]]`` and ``[reconcile]``: the log, and who gets its rows.
+
+``docs/configuration.md`` explains every setting, ``docs/developers.md`` the webhooks.
+"""
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from asterisk_compliance.config.tables import AbsolutePath, Name, Seconds, SecretSetting
+from asterisk_compliance.config.values import (
+    AbsolutePath,
+    ConfigTable,
+    Count,
+    DestinationUrl,
+    Name,
+    Seconds,
+    SecretSetting,
+)
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.audit.webhook_signature import read_secret
 
@@ -38,6 +50,27 @@ def _kind(name: object) -> Kind:
         raise ValueError("is no kind of row: docs/audit-kinds.md has them all") from None
 
 
+class AuditSettings(ConfigTable):
+    """The log, who signs its checkpoints, and where they go (docs/keys.md).
+
+    ``site`` and the names of the nodes make the origin of a new log, with the log's own id.
+    """
+
+    store: AbsolutePath
+    jsonl: AbsolutePath | None = None
+    jsonl_mib: Annotated[int, Field(ge=0, le=1_000_000)] = 100
+    jsonl_files: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    site: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,128}$")] | None = None
+    signing_key: AbsolutePath | None = None
+    checkpoint_rows: Count = 1_000
+    checkpoint_s: Seconds = 300.0
+    checkpoints_to: tuple[DestinationUrl, ...] = ()
+
+    @property
+    def key_path(self) -> Path:
+        return self.signing_key or self.store / "signing.key"
+
+
 class WebhookSettings(SecretSetting):
     """One receiver. A ``secret_file`` may hold several secrets, a line each: while one replaces
     another, messages bear both signatures.
@@ -57,7 +90,7 @@ class WebhookSettings(SecretSetting):
         """Every secret that messages are signed by.
 
         Raises:
-            ValueError: as :meth:`~asterisk_compliance.config.tables.SecretSetting.secret`, or one
+            ValueError: as :meth:`~asterisk_compliance.config.values.SecretSetting.secret`, or one
                 of them is none; the message repeats nothing of it.
         """
         return tuple(map(read_secret, self.secret().get_secret_value().split()))
@@ -69,6 +102,16 @@ class WebhookSettings(SecretSetting):
             OSError: ``ca_file`` holds no certificate.
         """
         return ssl.create_default_context(cafile=self.ca_file)
+
+
+class ReconcileSettings(ConfigTable):
+    """What ``reconcile`` compares the log with, where its options say nothing else."""
+
+    contexts: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    cdr: tuple[AbsolutePath, ...] = ()
+    cdr_columns: tuple[str, ...] = ()
+    cel: tuple[AbsolutePath, ...] = ()
+    cel_columns: tuple[str, ...] = ()
 
 
 def unusable_webhooks(tables: Mapping[str, Any]) -> Iterator[str]:
