@@ -1,4 +1,4 @@
-.PHONY: help demo example test matrix check format bench bench-quick chaos chaos-quick simulate dist notices clean
+.PHONY: help demo example test test-fast matrix check format bench bench-quick chaos chaos-quick fuzz simulate dist notices clean
 .DEFAULT_GOAL := help
 
 ready = . scripts/lib.sh; ensure_prerequisites; ensure_venv
@@ -11,6 +11,9 @@ example: ## Place the calls of one of examples/, and judge what came of them (NA
 	@set -eu; $(ready); PYTHONPATH=tests "$$VENV/bin/python" -m lab.example "examples/$(or $(NAME),inbound)"
 test:    ## Run all tests against a real Asterisk
 	@./scripts/test
+test-fast: ## Run what needs no Asterisk and takes no long run: under two minutes
+	@set -eu; . scripts/lib.sh; ensure_python; ensure_venv; \
+	"$$VENV/bin/python" -m pytest -q -n auto --dist worksteal -m "not asterisk and not slow"
 matrix:  ## The tests that need an Asterisk, on every Asterisk that Debian has (SUITES=..., TESTS=...)
 	@./scripts/matrix $(SUITES) $(if $(TESTS),--tests $(TESTS))
 check:   ## Format, lint, types, import contracts
