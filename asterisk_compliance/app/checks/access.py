@@ -7,11 +7,7 @@ import pwd
 from collections.abc import Iterator
 from itertools import product
 
-from asterisk_compliance.app.checks.finding import (
-    OperatorFinding,
-    OperatorFindingId,
-    OperatorSeverity,
-)
+from asterisk_compliance.app.checks.finding import OperatorFinding, OperatorFindingId, found
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.access.purpose_limitation import SERVICE, fits
 
@@ -25,9 +21,7 @@ def _open(settings: Settings) -> Iterator[OperatorFinding]:
     if not settings.role:
         what = "whoever may reach the service's socket may use every recording for what was told"
         todo = "say who may use what, in roles: docs/use.md"
-        yield OperatorFinding(
-            OperatorFindingId.ROLES_MISSING, OperatorSeverity.NOTE, "role", what, todo
-        )
+        yield found(OperatorFindingId.ROLES_MISSING, "role", what, todo)
 
 
 def _unknown(settings: Settings) -> Iterator[OperatorFinding]:
@@ -39,13 +33,7 @@ def _unknown(settings: Settings) -> Iterator[OperatorFinding]:
                 if not exists(name):
                     what = f"the operating system knows no {name}"
                     address = f"role[{number}].{key}"
-                    yield OperatorFinding(
-                        OperatorFindingId.ACCOUNT_UNKNOWN,
-                        OperatorSeverity.WARNING,
-                        address,
-                        what,
-                        todo,
-                    )
+                    yield found(OperatorFindingId.ACCOUNT_UNKNOWN, address, what, todo)
 
 
 def _idle(settings: Settings) -> Iterator[OperatorFinding]:
@@ -61,19 +49,14 @@ def _idle(settings: Settings) -> Iterator[OperatorFinding]:
             if idle := [str(one) for one in named if one not in used]:
                 what = f"nothing in this role goes with {', '.join(idle)}"
                 address = f"role[{number}].{key}"
-                yield OperatorFinding(
-                    OperatorFindingId.ROLE_IDLE, OperatorSeverity.WARNING, address, what, todo
-                )
+                yield found(OperatorFindingId.ROLE_IDLE, address, what, todo)
 
 
 def _shown(settings: Settings) -> Iterator[OperatorFinding]:
     if settings.past_calls.shown and all(SERVICE not in one.purposes for one in settings.notice):
         what = f"no notice tells {SERVICE}, so no past calls are ever shown"
         todo = "tell that purpose, or leave shown out: docs/finding.md"
-        severity = OperatorSeverity.WARNING
-        yield OperatorFinding(
-            OperatorFindingId.PAST_CALLS_IDLE, severity, "past_calls.shown", what, todo
-        )
+        yield found(OperatorFindingId.PAST_CALLS_IDLE, "past_calls.shown", what, todo)
 
 
 def _is_user(name: str) -> bool:

@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from asterisk_compliance.app.checks.finding import (
-    OperatorFinding,
-    OperatorFindingId,
-    OperatorSeverity,
-)
+from asterisk_compliance.app.checks.finding import OperatorFinding, OperatorFindingId, found
 from asterisk_compliance.app.incidents.register import known
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.incidents.notification_duties import LeakRule, Standing
@@ -39,39 +35,31 @@ def _beginning(settings: Settings, now_ms: int, within_days: int) -> Iterator[Le
 def incident_findings(settings: Settings, now_ms: int) -> list[OperatorFinding]:
     """Incidents of which a step is overdue at ``now_ms``; nothing where no store can be read."""
     try:
-        found = known(settings)
+        incidents = known(settings)
     except StoreError:
         return []
     late = [
         one
-        for one in found.values()
+        for one in incidents.values()
         if one.incident.closed is None and worst(one.duties, now_ms, 0) is Standing.OVERDUE
     ]
     if not late:
         return []
     what = f"leaks of which somebody was not told in time: {len(late)}"
     todo = "incidents remind says who: tell them, and write it down"
-    return [
-        OperatorFinding(
-            OperatorFindingId.INCIDENTS_OVERDUE, OperatorSeverity.WARNING, "incidents", what, todo
-        )
-    ]
+    return [found(OperatorFindingId.INCIDENTS_OVERDUE, "incidents", what, todo)]
 
 
 def request_findings(settings: Settings, now_ms: int) -> list[OperatorFinding]:
     """Requests that are overdue at ``now_ms``; nothing where there is no store to read."""
     try:
         with StoreReader(settings.audit.store) as reader:
-            found = every_request(reader)
+            requests = every_request(reader)
     except StoreError:
         return []
-    late = [one for one in found.values() if one.is_overdue(now_ms)]
+    late = [one for one in requests.values() if one.is_overdue(now_ms)]
     if not late:
         return []
     what = f"overdue requests of people: {len(late)}"
     todo = "requests list --overdue shows them: answer, or refuse with the reason"
-    return [
-        OperatorFinding(
-            OperatorFindingId.REQUESTS_OVERDUE, OperatorSeverity.WARNING, "requests", what, todo
-        )
-    ]
+    return [found(OperatorFindingId.REQUESTS_OVERDUE, "requests", what, todo)]

@@ -187,7 +187,7 @@ def _of_record(
     path: Path, address: str, account: ServiceAccount | None, last_s: float | None
 ) -> Iterator[OperatorFinding]:
     if last_s is None and path.parent.is_dir() and not path.exists():
-        yield found(SiteFindingId.RECORDS_NOT_YET, address, f"{path}: the first call makes it")
+        yield found(SiteFindingId.RECORDS_NOT_YET, address, f"{path}: the first call creates it")
         return
     if not path.is_file():
         what = f"{path} is not there"

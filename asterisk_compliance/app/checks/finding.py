@@ -133,6 +133,39 @@ class _About(NamedTuple):
 _ERROR, _WARNING, _NOTE = OperatorSeverity
 _ID = SiteFindingId
 
+_SEVERITY: Mapping[OperatorFindingId, OperatorSeverity] = {
+    OperatorFindingId.RULES_EXPIRED: _ERROR,
+    OperatorFindingId.RULE_BEGINS: _WARNING,
+    OperatorFindingId.RULE_ENDS: _WARNING,
+    OperatorFindingId.RULE_ENDED: _NOTE,
+    OperatorFindingId.RULE_WARNING: _NOTE,
+    OperatorFindingId.PRESET_UNVERIFIED: _WARNING,
+    OperatorFindingId.HOME_MISSING: _WARNING,
+    OperatorFindingId.CALL_RECORDS_MISSING: _ERROR,
+    OperatorFindingId.SEGMENTS_OFF: _WARNING,
+    OperatorFindingId.AMI_MISSING: _WARNING,
+    OperatorFindingId.STAFF_MISSING: _NOTE,
+    OperatorFindingId.DISK_LOW: _ERROR,
+    OperatorFindingId.STORAGE_NOT_WRITABLE: _ERROR,
+    OperatorFindingId.ENCRYPTION_OFF: _WARNING,
+    OperatorFindingId.ONE_RECIPIENT: _WARNING,
+    OperatorFindingId.RETENTION_MISSING: _WARNING,
+    OperatorFindingId.REQUESTS_OVERDUE: _WARNING,
+    OperatorFindingId.INCIDENTS_OVERDUE: _WARNING,
+    OperatorFindingId.HEARING_DIRECTORY: _WARNING,
+    OperatorFindingId.KEY_NOT_THE_PUBLISHED: _ERROR,
+    OperatorFindingId.KEY_UNUSABLE: _ERROR,
+    OperatorFindingId.KEY_NOT_PUBLISHED: _NOTE,
+    OperatorFindingId.CHECKPOINTS_STAY_HERE: _WARNING,
+    OperatorFindingId.ROLES_MISSING: _NOTE,
+    OperatorFindingId.ACCOUNT_UNKNOWN: _WARNING,
+    OperatorFindingId.ROLE_IDLE: _WARNING,
+    OperatorFindingId.PAST_CALLS_IDLE: _WARNING,
+    OperatorFindingId.NOT_PUBLISHED_YET: _ERROR,
+    OperatorFindingId.PAGE_INCOMPLETE: _WARNING,
+    OperatorFindingId.PAGE_CHANGED: _WARNING,
+}
+
 _ABOUT: Mapping[SiteFindingId, _About] = {
     _ID.SECRET_READABLE: _About(_ERROR, "chgrp it to the service's group, chmod 640, new secret"),
     _ID.SECRET_UNUSABLE: _About(_ERROR, "write it there; run check as root or the service's user"),
@@ -151,7 +184,7 @@ _ABOUT: Mapping[SiteFindingId, _About] = {
     _ID.DISK_FOR_LOAD: _About(_WARNING, "make room, or lower limits.notices_max to your lines"),
     _ID.DISK_FILLING: _About(_WARNING, "make room, or keep recordings for less: docs/retention.md"),
     _ID.MEMORY_FOR_LOAD: _About(_WARNING, "add memory, or lower limits.notices_max to your lines"),
-    _ID.RECORDS_NOT_YET: _About(_NOTE, "call in, and run check again"),
+    _ID.RECORDS_NOT_YET: _About(_NOTE, "place a call, and run check again"),
     _ID.RECORDS_UNREADABLE: _About(_ERROR, "is it the right file? Let the service's user read it"),
     _ID.RECORDS_STALE: _About(_WARNING, "is this the file that Asterisk writes? docs/reconcile.md"),
     _ID.ARI_UNREACHABLE: _About(_ERROR, "is Asterisk running? http.conf: enabled, bindaddr, port"),
@@ -194,11 +227,26 @@ _ABOUT: Mapping[SiteFindingId, _About] = {
 }
 
 
-def found(which: SiteFindingId, address: str, what: str, todo: str = "") -> OperatorFinding:
-    """A finding with the severity that it always has."""
-    about = _ABOUT[which]
-    return OperatorFinding(which, about.severity, address, what, todo or about.todo)
+def found(
+    which: SiteFindingId | OperatorFindingId,
+    address: str,
+    what: str,
+    todo: str = "",
+    severity: OperatorSeverity | None = None,
+) -> OperatorFinding:
+    """A finding with the severity of its id.
+
+    Args:
+        which: Its id.
+        address: Where in the configuration, or which file.
+        what: What was found.
+        todo: What the operator can do; required for an :class:`OperatorFindingId`.
+        severity: Unless it is the one of the id.
+    """
+    if isinstance(which, SiteFindingId):
+        todo = todo or _ABOUT[which].todo
+    return OperatorFinding(which, severity or severity_of(which), address, what, todo)
 
 
-def severity_of(which: SiteFindingId) -> OperatorSeverity:
-    return _ABOUT[which].severity
+def severity_of(which: SiteFindingId | OperatorFindingId) -> OperatorSeverity:
+    return _ABOUT[which].severity if isinstance(which, SiteFindingId) else _SEVERITY[which]

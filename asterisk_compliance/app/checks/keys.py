@@ -5,11 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from asterisk_compliance.app.checks.finding import (
-    OperatorFinding,
-    OperatorFindingId,
-    OperatorSeverity,
-)
+from asterisk_compliance.app.checks.finding import OperatorFinding, OperatorFindingId, found
 from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.audit.signed_note import VerifierKey
 from asterisk_compliance.errors import StoreError
@@ -31,17 +27,13 @@ def _differs(settings: Settings) -> Iterator[OperatorFinding]:
     if not published:
         what = "nobody outside can tell this log's key from another one"
         todo = f"publish what audit key show prints, and set it: {_KEYS_PAGE}"
-        yield OperatorFinding(
-            OperatorFindingId.KEY_NOT_PUBLISHED, OperatorSeverity.NOTE, address, what, todo
-        )
+        yield found(OperatorFindingId.KEY_NOT_PUBLISHED, address, what, todo)
         return
     key = _named(settings)
     if key is not None and key.fingerprint != published:
         what = f"the log's key is {key.fingerprint}, and that is not the published one"
         todo = f"find out who changed the key; after a rotation, publish the new one: {_KEYS_PAGE}"
-        yield OperatorFinding(
-            OperatorFindingId.KEY_NOT_THE_PUBLISHED, OperatorSeverity.ERROR, address, what, todo
-        )
+        yield found(OperatorFindingId.KEY_NOT_THE_PUBLISHED, address, what, todo)
 
 
 def _unusable(settings: Settings) -> Iterator[OperatorFinding]:
@@ -51,9 +43,8 @@ def _unusable(settings: Settings) -> Iterator[OperatorFinding]:
     try:
         load_key(path)
     except StoreError as error:
-        yield OperatorFinding(
+        yield found(
             OperatorFindingId.KEY_UNUSABLE,
-            OperatorSeverity.ERROR,
             "audit.signing_key",
             str(error),
             error.hint or f"put the right key there: {_KEYS_PAGE}",
@@ -65,9 +56,7 @@ def _unanchored(settings: Settings) -> Iterator[OperatorFinding]:
         what = "checkpoints stay here: whoever holds the key can rewrite the log unseen"
         todo = "name a place that this host cannot change afterwards"
         address = "audit.checkpoints_to"
-        yield OperatorFinding(
-            OperatorFindingId.CHECKPOINTS_STAY_HERE, OperatorSeverity.WARNING, address, what, todo
-        )
+        yield found(OperatorFindingId.CHECKPOINTS_STAY_HERE, address, what, todo)
 
 
 def _named(settings: Settings) -> VerifierKey | None:

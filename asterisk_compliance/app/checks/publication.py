@@ -15,6 +15,7 @@ from asterisk_compliance.app.checks.finding import (
     OperatorFinding,
     OperatorFindingId,
     OperatorSeverity,
+    found,
 )
 from asterisk_compliance.app.disclosure.page import page_of
 from asterisk_compliance.app.disclosure.page_files import LANGUAGES
@@ -38,15 +39,15 @@ _PAGE = "docs/publishing.md"
 def publication_findings(configuration: Configuration, now: datetime) -> list[OperatorFinding]:
     """Policies that record nothing until the page is there, and what the page does not say."""
     settings = configuration.settings
-    found = [*_lacking(configuration)] if settings.controller.page else []
+    findings = [*_lacking(configuration)] if settings.controller.page else []
     if publication_of(settings).holds_at(now):
-        return [*_changed(configuration), *found]
+        return [*_changed(configuration), *findings]
     waiting = [
         _waits(settings, number, policy)
         for number, policy in enumerate(settings.policy, 1)
         if relies_on_page(notices_heard(settings, policy))
     ]
-    return [*waiting, *found]
+    return [*waiting, *findings]
 
 
 def _lacking(configuration: Configuration) -> Iterator[OperatorFinding]:
@@ -54,9 +55,7 @@ def _lacking(configuration: Configuration) -> Iterator[OperatorFinding]:
     if missing:
         what = f"the page about recording does not say {missing}"
         todo = f"say it, and publish the page again: {_PAGE}"
-        yield OperatorFinding(
-            OperatorFindingId.PAGE_INCOMPLETE, OperatorSeverity.WARNING, "publication", what, todo
-        )
+        yield found(OperatorFindingId.PAGE_INCOMPLETE, "publication", what, todo)
 
 
 def _changed(configuration: Configuration) -> Iterator[OperatorFinding]:
@@ -77,9 +76,7 @@ def _changed(configuration: Configuration) -> Iterator[OperatorFinding]:
         what = f"the page that is published since {since} did not say {', '.join(new)} then"
         todo = f"publish the page as it is now, and set published to that day: {_PAGE}"
         address = "controller.published"
-        yield OperatorFinding(
-            OperatorFindingId.PAGE_CHANGED, OperatorSeverity.WARNING, address, what, todo
-        )
+        yield found(OperatorFindingId.PAGE_CHANGED, address, what, todo)
 
 
 def _pages(settings: Settings, since: date) -> Iterator[tuple[date, str]]:
@@ -103,12 +100,14 @@ def _waits(settings: Settings, number: int, policy: PolicySettings) -> OperatorF
     if controller.page and controller.published is not None:
         what = f"{policy.name} records nothing before {controller.published}: its purposes wait"
         todo = f"see that the page is there by then: {_PAGE}"
-        return OperatorFinding(
-            OperatorFindingId.NOT_PUBLISHED_YET, OperatorSeverity.WARNING, address, what, todo
+        return found(
+            OperatorFindingId.NOT_PUBLISHED_YET,
+            address,
+            what,
+            todo,
+            severity=OperatorSeverity.WARNING,
         )
     lacking = "published" if controller.page else "page"
     what = f"{policy.name} records nothing: its purposes are told by a page that is not published"
     todo = f"publish the page, and set controller.{lacking}: {_PAGE}"
-    return OperatorFinding(
-        OperatorFindingId.NOT_PUBLISHED_YET, OperatorSeverity.ERROR, address, what, todo
-    )
+    return found(OperatorFindingId.NOT_PUBLISHED_YET, address, what, todo)

@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asterisk_compliance.app.access.hearing_copies import file_system
-from asterisk_compliance.app.checks.finding import (
-    OperatorFinding,
-    OperatorFindingId,
-    OperatorSeverity,
-)
+from asterisk_compliance.app.checks.finding import OperatorFinding, OperatorFindingId, found
 from asterisk_compliance.app.recordings.storage_monitor import (
     PlaceName,
     PlaceProblem,
@@ -27,12 +23,12 @@ def storage_findings(settings: Settings) -> list[OperatorFinding]:
     The service makes its vault and its store itself, so these may be missing yet.
     """
     number = {asterisk.node: at for at, asterisk in enumerate(settings.asterisk, 1)}
-    found: list[OperatorFinding] = []
+    findings: list[OperatorFinding] = []
     for place in places_of(settings):
         address = _SETTING.get(place.name) or f"asterisk[{number[place.node]}].spool"
         if place.name is PlaceName.SPOOL or place.directory.exists():
-            found += _of(place, address)
-    return found
+            findings += _of(place, address)
+    return findings
 
 
 def _of(place: StoragePlace, address: str) -> Iterator[OperatorFinding]:
@@ -42,15 +38,11 @@ def _of(place: StoragePlace, address: str) -> Iterator[OperatorFinding]:
         case PlaceProblem.LOW:
             what = "less is free than the limits ask for: no recording is begun"
             todo = f"make room, or lower limits.{place.name}_free_mib"
-            yield OperatorFinding(
-                OperatorFindingId.DISK_LOW, OperatorSeverity.ERROR, address, what, todo
-            )
+            yield found(OperatorFindingId.DISK_LOW, address, what, todo)
         case _:
             what = "is not there, or this user cannot write to it: no recording is begun"
             todo = "mend its owner and its mode: docs/wiring.md; run check as the service's user"
-            yield OperatorFinding(
-                OperatorFindingId.STORAGE_NOT_WRITABLE, OperatorSeverity.ERROR, address, what, todo
-            )
+            yield found(OperatorFindingId.STORAGE_NOT_WRITABLE, address, what, todo)
 
 
 def hearing_findings(settings: Settings) -> Iterator[OperatorFinding]:
@@ -67,6 +59,4 @@ def hearing_findings(settings: Settings) -> Iterator[OperatorFinding]:
         return
     todo = "make it at boot, for Asterisk's group: docs/hearing.md"
     address = "hearing.directory"
-    yield OperatorFinding(
-        OperatorFindingId.HEARING_DIRECTORY, OperatorSeverity.WARNING, address, what, todo
-    )
+    yield found(OperatorFindingId.HEARING_DIRECTORY, address, what, todo)

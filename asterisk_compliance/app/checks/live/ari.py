@@ -78,9 +78,7 @@ def _modules(there: Mapping[str, str], modules: set[str], where: str) -> Iterato
     for module in not_running({*modules, *ARI_MODULES}, there):
         yield found(SiteFindingId.MODULE_MISSING, where, f"{module} does not run")
     if not keeps_records(there):
-        what = (
-            "no module writes CDRs or CEL: calls that never reach the service are found by nobody"
-        )
+        what = "no module writes CDRs or CEL: calls that never reach the service stay unnoticed"
         yield found(SiteFindingId.CALL_RECORDS_OFF, where, what)
 
 
