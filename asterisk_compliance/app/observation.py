@@ -1,6 +1,6 @@
-"""Watches how others record on one Asterisk: AMI's events become facts, and facts rows.
+"""Observes how another system records on one Asterisk: AMI events become rows.
 
-Nothing is asked of Asterisk, and no call is touched. The rules are in
+Asterisk is asked nothing, and no call is touched. The rules are in
 ``domain/observation/tracker.py``.
 """
 

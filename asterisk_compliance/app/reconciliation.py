@@ -1,4 +1,4 @@
-"""Wires a comparison: Asterisk's records, the log and the files, each read as it is compared."""
+"""Runs a reconciliation of Asterisk's call records, the log and the files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls into whoever listens, from a reader that must survive the listener's mistakes."""
+"""Calls a listener from a reader that must survive the listener's errors."""
 
 from __future__ import annotations
 

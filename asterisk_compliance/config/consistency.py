@@ -1,4 +1,4 @@
-"""What each table of a configuration may say alone, and all of them together may not."""
+"""Rules across tables: each table may be valid alone, and all together may not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rules may say alone, and with the policies that they meet may not."""
+"""Checks the site's ``[[rule]]`` tables, alone and with the policies that they match."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Content by its digest: the wording and audio of every notice that was ever used.
+"""Content by digest: the wording and audio of every notice that was ever used.
 
-Rows point here with a SHA-256, so that what was said years ago can still be shown.
+Rows refer to it by SHA-256, so the words of years ago can still be shown.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writing a small file so that after a crash it is there whole, or not at all."""
+"""Writes a small file so that after a crash it is complete or absent."""
 
 from __future__ import annotations
 

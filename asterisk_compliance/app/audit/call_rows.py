@@ -1,4 +1,4 @@
-"""The rows of one call on their way to the log, and how long the call waits for them."""
+"""Writes the rows of one call to the log, and bounds how long the call waits for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit log with somebody who counts: what is durable, what waits, and for how long."""
+"""The audit log with metrics: how many rows are durable, how many wait, and for how long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit log as the service owns it: its rows, its JSON Lines, its checkpoints."""
+"""Opens the audit log as the service owns it: rows, JSON Lines and checkpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The signing key of a log: found or made at start, handed over, replaced after a loss."""
+"""The signing key of a log: loaded or created at start, rotated, and replaced after a loss."""
 
 from __future__ import annotations
 

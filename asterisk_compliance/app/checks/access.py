@@ -1,4 +1,4 @@
-"""Findings about who may use recordings."""
+"""Findings about roles and past calls: who may use recordings."""
 
 from __future__ import annotations
 

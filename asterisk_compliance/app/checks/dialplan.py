@@ -1,4 +1,4 @@
-"""A site's dialplan held to its configuration: findings for ``check`` and ``dialplan check``."""
+"""Findings about a site's dialplan, compared with its configuration."""
 
 from __future__ import annotations
 

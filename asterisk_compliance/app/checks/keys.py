@@ -1,4 +1,4 @@
-"""What an operator should know about the key that signs the log: is it the published one?"""
+"""Findings about the key that signs the log, and about the places where checkpoints go."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is there room for the calls that may come, and do periods agree? Estimates; each says by what."""
+"""Findings about room for the calls that may come, and about periods that conflict. Estimates."""
 
 from __future__ import annotations
 

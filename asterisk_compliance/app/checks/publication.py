@@ -1,7 +1,4 @@
-"""What an operator should know about the published page.
-
-Do calls wait for it, is it whole, and does it still say what it said when it was put up?
-"""
+"""Findings about the published page: missing, incomplete, or changed since it was published."""
 
 from __future__ import annotations
 

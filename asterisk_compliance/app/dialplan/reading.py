@@ -1,4 +1,4 @@
-"""Reads a site's dialplan: ``extensions.conf`` with its includes, or what Asterisk prints of it."""
+"""Reads a site's dialplan from ``extensions.conf`` or from the output of ``dialplan show``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dialplan routines, rendered for a site from ``dialplan/compliance.conf.j2``."""
+"""Renders our dialplan routines for a site from ``dialplan/compliance.conf.j2``."""
 
 from __future__ import annotations
 

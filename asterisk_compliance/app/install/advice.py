@@ -1,6 +1,6 @@
-"""What the administrator adds to Asterisk's own files, and what has to be reloaded then. Pure.
+"""What the administrator must add to Asterisk's files, and what to reload afterwards. Pure.
 
-Only what is not there yet is said; a site that is wired is told nothing.
+Only missing parts are listed: a site that is wired completely gets no advice.
 """
 
 from __future__ import annotations

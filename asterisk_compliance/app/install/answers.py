@@ -1,4 +1,4 @@
-"""``compliance.toml`` for a site: the example of the package, with what somebody answered.
+"""Makes ``compliance.toml`` for a site: the shipped example with the operator's answers.
 
 So an installation has every setting and every comment of ``examples/compliance.toml``.
 """

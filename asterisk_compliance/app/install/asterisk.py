@@ -1,4 +1,4 @@
-"""The Asterisk of this host, as its own configuration tells: look, and touch nothing."""
+"""Reads the configuration of the Asterisk on this host, and changes nothing."""
 
 from __future__ import annotations
 

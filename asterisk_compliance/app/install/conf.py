@@ -1,6 +1,6 @@
-"""Asterisk's own configuration files, as far as an installation asks them something.
+"""Reads Asterisk's configuration files, as far as an installation needs them.
 
-No file makes this fail: what is not there or cannot be read says nothing. ``#exec`` is never run.
+A file that is missing or unreadable counts as empty. ``#exec`` is never run.
 """
 
 from __future__ import annotations

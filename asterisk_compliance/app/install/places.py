@@ -1,4 +1,4 @@
-"""Where an installation puts what is ours, and what the machine says about where it stands."""
+"""Where an installation puts our files, and what the host says about these places."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Every file and directory of an installation, rendered from its settings.
 
-So one thing decides: ``compliance.toml``. Who changes it and installs again gets the dialplan, the
-users of Asterisk and the units that go with it.
+``compliance.toml`` alone decides. After a change and another installation, the dialplan, the users
+of Asterisk and the systemd units match it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""From what a channel brings along to an arrival: the policy it asks for, and who calls.
+"""Reads from a new channel which policy it asks for, and who calls.
 
-Everything here can be chosen by a caller, or garbled by a dialplan: it is bounded, compared with
-what rules ask for, and goes nowhere but into the table of persons.
+A caller can choose all of this, and a dialplan can garble it. So it is bounded, compared only with
+what rules ask for, and stored only in the table of persons.
 """
 
 from __future__ import annotations

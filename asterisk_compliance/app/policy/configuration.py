@@ -1,4 +1,4 @@
-"""The configuration of a running service: loaded whole, and what of it a reload may change."""
+"""The configuration of a running service: how it is loaded, and what a reload may change."""
 
 from __future__ import annotations
 

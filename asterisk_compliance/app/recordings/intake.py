@@ -1,4 +1,4 @@
-"""From the spool to the vault: follow the files of live recordings, judge them, take them in."""
+"""Follows the files of live recordings in the spool, judges them, and moves them to the vault."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The processes that take recordings in (``sealer.py``): a bounded number, begun when needed.
+"""A bounded pool of sealer processes (``sealer.py``), started when needed.
 
-One that dies is noticed at once and its job is given to another, because a recording can be taken
-in again from its beginning at any time. One that takes too long is killed.
+The death of a process is noticed at once, and another one gets its job. That is safe because the
+job can be repeated from its beginning at any time. A process that takes too long is killed.
 """
 
 from __future__ import annotations

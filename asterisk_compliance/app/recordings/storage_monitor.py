@@ -1,7 +1,8 @@
-"""Is there a place for recordings and rows? Looked at every few seconds, before anybody needs it.
+"""Checks every few seconds whether recordings and rows can be stored.
 
-Asterisk ignores write errors (docs/asterisk-facts.md): who waits for a disk to be full loses what
-runs, and notices it late. So nothing new is begun while there is still room for what runs.
+Asterisk ignores write errors (docs/asterisk-facts.md). If the service waited until a disk is full,
+it would lose running recordings and notice it late. So it begins nothing new while there is still
+room for what runs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What most of the shell needs from the audit log: to append rows."""
+"""The part of the audit log that most of the shell needs: appending rows."""
 
 from __future__ import annotations
 

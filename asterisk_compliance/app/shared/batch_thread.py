@@ -1,4 +1,4 @@
-"""Blocking work that is done for many at once: waking a thread costs more than two files do."""
+"""Runs blocking work in batches: waking a thread costs more than the work on two files."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The Unix socket through which commands talk to the service that owns the log.
 
-One JSON object a line each way. Who asks is told by the kernel (``SO_PEERCRED``), never by the
-request: the user stands in the log as a party, with the name only in the table of persons.
+Each message is one JSON object on a line. The operating system tells who sends a request
+(``SO_PEERCRED``); the request does not. The user is a party in the log, and the name is in the
+table of persons only.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One POST to somebody else: bounded in time, never redirected, its answer not read."""
+"""One HTTP POST: bounded in time, never redirected, and without reading the response body."""
 
 from __future__ import annotations
 

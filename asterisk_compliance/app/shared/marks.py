@@ -1,4 +1,4 @@
-"""Marks: a moment that somebody wants to find again in the log, by a code of a closed list."""
+"""Marks that staff put into the log to find a moment again, and staff as an actor of rows."""
 
 from __future__ import annotations
 

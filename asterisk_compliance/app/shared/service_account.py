@@ -1,7 +1,7 @@
-"""What the service's user may do with a path, though somebody else asks.
+"""Whether the service's user may access a path, when another user runs the check.
 
-Root may do everything, so what root finds says nothing about the service. Who its user is, is told
-by who owns its store. Only the bits of owner, group and others are looked at.
+Root may do everything, so a check as root says nothing about the service. The service's user is the
+owner of its store. Only the bits of owner, group and others are checked.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What can be wrong with a running service, as codes."""
+"""Codes for what can be wrong with a running service."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""One short login to AMI, beside the service's own: what the user may do, and what he is sent.
+"""Logs in to AMI once, beside the service: what may the user do, and which events arrive?
 
-Nothing is tried to see whether it is denied: ``ListCommands`` names the actions that a user may
-send, with the classes of rights that each asks for (main/manager.c, ``action_listcommands``).
+No action is tried to see whether it is denied. ``ListCommands`` names the actions that a user may
+send, with the classes of rights of each (main/manager.c, ``action_listcommands``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""One connection to AMI: blocks of headers in, as events and answers; actions out.
+"""One connection to AMI: blocks of headers in, as events and responses; actions out.
 
-A block ends at an empty line. What callers chose stands in the same stream, line breaks and all, so
-an answer is known by an id that nobody can guess.
+A block ends at an empty line. What callers chose is in the same stream, including line breaks, so
+a response is recognised by an id that nobody can guess.
 """
 
 from __future__ import annotations

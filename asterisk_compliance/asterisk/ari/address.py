@@ -1,4 +1,4 @@
-"""Where ARI is, who we are there, how long everything may take, and what a refusal means."""
+"""The address of ARI, our login there, all time limits, and the meaning of a refusal."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Send back into the dialplan whoever waits in our Stasis application: plain HTTP, no event loop.
+"""Sends every channel in our Stasis application back to the dialplan. Plain HTTP, no event loop.
 
-For a process that acts while the service itself does not. Each request has a time limit of its
-own; nothing here hangs up a channel, since a late request would end a live call.
+This is for a process that acts while the service itself cannot. Each request has its own time
+limit. Nothing here hangs up a channel, since a late request would end a live call.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A call that hears a recording, as values: its state, what happens to it, what is done for it."""
+"""The state, events and commands of a call that hears a recording by telephone."""
 
 from __future__ import annotations
 

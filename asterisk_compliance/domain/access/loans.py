@@ -1,4 +1,4 @@
-"""What the log says of copies that are lent to be heard by telephone. Pure."""
+"""Which copies are lent for hearing by telephone, folded from rows. Pure."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Roles: which of the site's people may use which recordings, for which purposes. Pure.
+"""Roles: which people of the site may use which recordings, for which purposes. Pure.
 
-Without any role everybody may who can ask at all. With one, nobody may who has none for it.
+Without any role, everybody who can reach the service may. With at least one, a person needs a role
+that permits the use.
 """
 
 from __future__ import annotations

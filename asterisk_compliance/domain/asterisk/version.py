@@ -1,4 +1,4 @@
-"""What an Asterisk can, by its version (docs/versions.md). Pure."""
+"""What an Asterisk can do, by its version (docs/versions.md). Pure."""
 
 from __future__ import annotations
 

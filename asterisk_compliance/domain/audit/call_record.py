@@ -1,4 +1,4 @@
-"""One call as the audit log has it, folded from its rows, as far as a comparison needs it."""
+"""One call folded from its rows, as far as a reconciliation needs it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Which keys have signed for a log, one after the other, as its own rows tell.
+"""Which keys have signed for a log, in order, as its own rows say.
 
-A key is handed over by a signature of the one before. A key that was lost cannot do that: then
-the chain breaks, and whoever trusted the earlier key has to hear of the new one from the site.
+The previous key signs the handover to the next one. A lost key cannot do that. Then the chain
+breaks, and whoever trusted the earlier key must get the new one from the site.
 """
 
 from __future__ import annotations

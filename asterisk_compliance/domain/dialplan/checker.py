@@ -1,4 +1,4 @@
-"""All rules about a dialplan, in one place."""
+"""Runs all rules on a dialplan."""
 
 from __future__ import annotations
 

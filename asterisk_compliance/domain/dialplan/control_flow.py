@@ -1,4 +1,4 @@
-"""Where a call can go on from a priority: the edges of the control flow."""
+"""The edges of the control flow: where a call can continue after a priority."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a dialplan is held to: the configuration, and what Asterisk's other files say."""
+"""What a dialplan is compared with: the configuration, and Asterisk's other files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a dialplan, and what to do: ``docs/findings.md`` says more."""
+"""Ids of dialplan findings, with severity and remedy; ``docs/findings.md`` explains each."""
 
 from __future__ import annotations
 

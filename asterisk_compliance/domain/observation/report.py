@@ -1,4 +1,4 @@
-"""What the log says of the recordings of others: each one, and how many a day."""
+"""What the log says about recordings of another recorder: each one, and totals per day."""
 
 from __future__ import annotations
 

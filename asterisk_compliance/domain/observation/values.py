@@ -1,4 +1,4 @@
-"""What is told of the recordings of others: values, without the rules (``tracker.py``)."""
+"""Values about recordings of another recorder; the rules are in ``tracker.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What would happen to a call and why, as values that a command can print. Pure."""
+"""Explains what would happen to a call and why, as values for a command to print. Pure."""
 
 from __future__ import annotations
 

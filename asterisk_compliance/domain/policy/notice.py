@@ -1,4 +1,4 @@
-"""What a party must hear before a sample of them is kept, and the policy that asks for it."""
+"""Notices, and the policy that says which one a party must hear before being recorded."""
 
 from __future__ import annotations
 

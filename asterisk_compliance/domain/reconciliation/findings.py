@@ -1,4 +1,4 @@
-"""What a comparison can find, what it means, and what to do: ``docs/reconcile.md`` says more."""
+"""Ids of reconciliation findings, with meaning and remedy (``docs/reconcile.md``)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a person is told of a recording, by the level that the log says it has. Pure.
+"""What a person is told about a recording, by its level in the log. Pure.
 
-Whoever asks "was I recorded?" is not told no while nobody knows, nor where something was lost.
+"Was I recorded?" is not answered with no while the result is unknown, or where something was lost.
 """
 
 from __future__ import annotations

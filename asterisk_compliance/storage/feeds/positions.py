@@ -1,6 +1,6 @@
-"""How far each receiver of rows has come: a small file for each, beside the log.
+"""How far each webhook receiver has got: a small file for each, beside the log.
 
-It may be older than the truth, and then rows are sent again; it is never newer.
+A file may be out of date after a crash. Then some rows are sent again, but none is left out.
 """
 
 from __future__ import annotations

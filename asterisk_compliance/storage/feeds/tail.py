@@ -1,4 +1,4 @@
-"""Rows as they become durable, one after the other and none left out."""
+"""Follows the log: yields rows as they become durable, without a gap."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The numbers that are not called again: keyed digests beside the log, never a number.
+"""The do-not-call list: keyed digests of numbers beside the log, never a number.
 
-The list outlives the erasure of a person, who must not be called either way. It changes in the
-transaction of the row that says so.
+An entry stays when a person is erased, because that person must still not be called. The list
+changes in the transaction of the row that says so.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""One owner of the store at a time.
+"""Makes sure that a store has one owner at a time.
 
-``flock`` on the file ``lock`` is the lock; the kernel drops it when the owner dies, however it
-dies. The text in the file only tells a human who holds it: a stale one locks nothing.
+``flock`` on the file ``lock`` is the lock. The operating system releases it when the owner dies.
+The text in the file only tells a person who holds the lock: a stale text locks nothing.
 """
 
 from __future__ import annotations

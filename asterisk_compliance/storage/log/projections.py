@@ -1,4 +1,4 @@
-"""Writes what ``domain/audit/projection.py`` derives from rows into the tables that lists read."""
+"""Writes what ``domain/audit/projection.py`` derives from rows into the tables for lists."""
 
 from __future__ import annotations
 

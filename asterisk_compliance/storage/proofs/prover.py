@@ -1,4 +1,4 @@
-"""What a log can prove to somebody else: its checkpoints, its keys, and where a row stands."""
+"""What a log can prove to others: its checkpoints, its keys, and the position of a row."""
 
 from __future__ import annotations
 

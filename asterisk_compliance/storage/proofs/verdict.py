@@ -1,4 +1,4 @@
-"""What verifying a log has shown: faults, by row where one can be named, and how far it goes."""
+"""The result of verifying a log: faults, by row where possible, and the level of proof."""
 
 from __future__ import annotations
 

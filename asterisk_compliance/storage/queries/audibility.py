@@ -1,4 +1,4 @@
-"""Reading the rows that say who can be heard in a recording."""
+"""Reads the rows of a call, or of all calls of a channel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the log knows of a file that the dialplan recorded alone: which promise, which call."""
+"""Finds the promise and the call of a file that the dialplan recorded alone."""
 
 from __future__ import annotations
 

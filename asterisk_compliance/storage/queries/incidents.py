@@ -1,7 +1,7 @@
-"""What an assessment of a leak reads: the disk, the rows that speak of recordings, and values.
+"""Reads what the assessment of an incident needs: disk, rows about recordings, and values.
 
-The disk is looked at before the log is read, so that whatever moves meanwhile has its row. Reading
-changes nothing, and needs no lock.
+The disk is read before the log, so whatever moves meanwhile has its row. Reading changes nothing
+and needs no lock.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Requests of people, as the rows of the log say they are, and what is kept beside them."""
+"""Reads requests of people, and the corrections and packages that belong to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files in the spool that no call of the log knows: kept, and readable by nobody until decided."""
+"""Copies spool files that no call knows into the quarantine, sealed like recordings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files in the spool that the dialplan recorded alone, until they are adopted."""
+"""Spool files that the dialplan recorded alone, until the service adopts them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked of calls, as conditions of SQL, and as what an index can lead with."""
+"""Turns a search for calls into SQL conditions, and into streams that an index can lead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ids of calls as indexes have them: newest first, read as consumed, counted up to a bound."""
+"""Call ids from indexes: newest first, read as consumed, and counted up to a bound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What AMI answers: may we do enough, may we do too much, what is loaded, what are we sent?"""
+"""Findings from AMI: its rights, the loaded modules, and the events that it sends us."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Asks every Asterisk of a configuration, and the service, how they are. ``check`` as it is run.
+"""Asks every configured Asterisk, and the service, how they are, for ``check``.
 
-Each question has a limit; an Asterisk that does not answer one is asked no more. The login is the
-service's own, and no secret is in a finding.
+Each question has a time limit, and an Asterisk that does not answer one is not asked again. The
+login is the service's own, and no secret appears in a finding.
 """
 
 from __future__ import annotations

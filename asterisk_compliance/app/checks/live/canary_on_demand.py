@@ -1,4 +1,4 @@
-"""A synthetic call because somebody asks for one: ``asterisk-compliance check --self-test``."""
+"""Places a canary call when ``asterisk-compliance check --self-test`` asks for one."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Calls that ``check --self-test`` places: prompts, a transfer, the canary.
 
-They go into the routine ``compliance-check`` of the rendered dialplan and nowhere else, on Local
-channels, and no telephone rings. ARI is asked over HTTP, so the service keeps its application; it
-knows nothing of these calls, and their files have names that are none of its own.
+They only enter the routine ``compliance-check`` of the rendered dialplan, on Local channels, so no
+telephone rings. ARI is used over HTTP, so the service keeps its Stasis application. The service
+does not know these calls, and their files have names that are not ours.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Agents of a self-test: each talks to Asterisk by RTP, in a tone of its own, from where it began.
+"""Agents of a self-test: each sends Asterisk a tone of its own by RTP.
 
-No telephone, no SIP: Asterisk calls them by ``UnicastRTP`` on ports of loopback, and they answer
-to where its first packet came from.
+No telephone and no SIP is involved: Asterisk calls the agents by ``UnicastRTP`` on loopback ports,
+and they send to the address from which its first packet came.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Rules about what a caller can write, and where it must not arrive as he wrote it.
+"""Rules about data that a caller controls, and where it must not arrive unescaped.
 
-A variable that holds caller data anywhere in the dialplan is taken to hold it everywhere: nothing
-is missed because of the order of things.
+A variable that holds caller data anywhere in the dialplan is assumed to hold it everywhere. So the
+order of statements cannot hide a finding.
 """
 
 from __future__ import annotations

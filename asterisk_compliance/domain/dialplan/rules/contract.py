@@ -1,4 +1,4 @@
-"""Rules about the contract of our routines (``docs/dialplan.md``), and about emergency numbers."""
+"""Rules about how our routines are called (``docs/dialplan.md``), and emergency numbers."""
 
 from __future__ import annotations
 

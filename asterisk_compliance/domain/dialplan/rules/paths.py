@@ -1,4 +1,4 @@
-"""Rules about ways: what is known of a channel where something is executed."""
+"""Rules about paths: what is known of a channel where an application runs."""
 
 from __future__ import annotations
 

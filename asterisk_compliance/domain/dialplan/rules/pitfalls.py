@@ -1,4 +1,4 @@
-"""Rules about traps: what our routine relies on, and a dialplan takes away without meaning to."""
+"""Rules about pitfalls: a dialplan removes by accident what our routine relies on."""
 
 from __future__ import annotations
 

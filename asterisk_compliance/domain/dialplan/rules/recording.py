@@ -1,4 +1,4 @@
-"""Rules about who is recorded, and who is called: does he know by then?"""
+"""Rules about recorded and called parties: have they heard the notice by then?"""
 
 from __future__ import annotations
 
