@@ -108,7 +108,7 @@ class Willing:
     def hand_over(self, result: str) -> asyncio.Future[None]:
         return self._done()
 
-    def go_on(self) -> asyncio.Future[None]:
+    def continue_dialplan(self) -> asyncio.Future[None]:
         return self._done()
 
     def close(self) -> None: ...

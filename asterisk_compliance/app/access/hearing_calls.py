@@ -18,6 +18,7 @@ from asterisk_compliance.app.access.hearing_loans import LoanRegister
 from asterisk_compliance.app.dialplan.hearing_routine import ARGUMENT
 from asterisk_compliance.app.dialplan.variables import HEARING_VARIABLE
 from asterisk_compliance.app.policy.hearing_prompts import in_language
+from asterisk_compliance.app.shared.outcomes import ignore_outcome
 from asterisk_compliance.asterisk.ari import events as ari
 from asterisk_compliance.asterisk.ari.client import AriClient
 from asterisk_compliance.clock import unix_ms
@@ -228,7 +229,7 @@ class _Task:
                 case Play(playback=playback, media=media):
                     self._watch(self._ari.play(channel, media, playback), CommandStep.PLAY)
                 case StopPlayback(playback=playback):
-                    self._ari.stop_playback(channel, playback).add_done_callback(_looked_at)
+                    self._ari.stop_playback(channel, playback).add_done_callback(ignore_outcome)
                 case AppendRow():
                     if not await self._written(command):
                         return RowsRefused()
@@ -285,8 +286,3 @@ async def _tried(request: Awaitable[Any]) -> None:
         await request
     except AsteriskError as error:
         log.info("hearing_channel_gone", why=str(error))
-
-
-def _looked_at(done: asyncio.Future[Any]) -> None:
-    if not done.cancelled():
-        done.exception()

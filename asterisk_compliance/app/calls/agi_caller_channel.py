@@ -17,6 +17,7 @@ from asterisk_compliance.app.calls.call_task import CallTask
 from asterisk_compliance.app.calls.node import Node
 from asterisk_compliance.app.dialplan.variables import RESULT_VARIABLE
 from asterisk_compliance.app.policy.arrivals import outside_number, parse_arguments, personal_facts
+from asterisk_compliance.app.shared.outcomes import ignore_outcome
 from asterisk_compliance.asterisk.agi.server import AgiHangup, AgiSession
 from asterisk_compliance.clock import monotonic_ms
 from asterisk_compliance.domain.call.decision import Reason
@@ -94,12 +95,12 @@ class AgiCallerChannel:
     def hand_over(self, result: str) -> asyncio.Future[None]:
         return self.set_variable(RESULT_VARIABLE, result)
 
-    def go_on(self) -> asyncio.Future[None]:
+    def continue_dialplan(self) -> asyncio.Future[None]:
         return self._queue(None)
 
     def close(self) -> None:
         """End the session, also where the call ended without one."""
-        self._queue(None).add_done_callback(_looked_at)
+        self._queue(None).add_done_callback(ignore_outcome)
 
     def _queue(self, work: _Work | None) -> asyncio.Future[None]:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -226,11 +227,6 @@ def _counted(samples: int, took_ms: int) -> int:
     took = took_ms * SAMPLE_RATE // 1_000
     tolerance = EARLY_TOLERANCE_MS * SAMPLE_RATE // 1_000
     return samples if took >= samples - tolerance else took
-
-
-def _looked_at(done: asyncio.Future[None]) -> None:
-    if not done.cancelled():
-        done.exception()
 
 
 def _known(value: str) -> str:

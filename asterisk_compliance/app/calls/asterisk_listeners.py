@@ -98,7 +98,7 @@ class AriEventRouter:
                 self._node.feed(channel.id, HangupRequested())
                 self._node.following.dialler_hung_up(channel.id, at_ms)
             case ari.ChannelDestroyed(channel=channel):
-                self._node.following.ends_untold(channel.id, at_ms)
+                self._node.following.end_seen_on_other_wire(channel.id, at_ms)
                 self._node.feed(channel.id, ChannelGone(at_ms))
                 self._node.following.dialler_hung_up(channel.id, at_ms)
             case _:

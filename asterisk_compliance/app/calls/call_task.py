@@ -307,7 +307,7 @@ class CallTask:
                     CommandStep.HAND_OVER, self.line.hand_over(self._around.encode(command))
                 )
             case Continue():
-                self._report(CommandStep.CONTINUE, self.line.go_on())
+                self._report(CommandStep.CONTINUE, self.line.continue_dialplan())
             case SetDeadline(deadline=deadline, after_ms=after_ms):
                 self._clear(deadline)
                 loop = asyncio.get_running_loop()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
 
 import structlog
 
@@ -20,6 +19,7 @@ from asterisk_compliance.app.dialplan.variables import (
     STATUS_VARIABLE,
     encode_segment,
 )
+from asterisk_compliance.app.shared.outcomes import ignore_outcome
 from asterisk_compliance.asterisk.ami.client import AmiClient
 from asterisk_compliance.asterisk.ari.client import AriClient
 from asterisk_compliance.domain.call.commands import CaptureOptions, Mute, Whisper
@@ -218,14 +218,9 @@ class ChannelControl:
 
     def hang_up(self, channel: ChannelId) -> None:
         if self._to.ari is not None:
-            self._to.ari.hang_up(channel).add_done_callback(_looked_at)
+            self._to.ari.hang_up(channel).add_done_callback(ignore_outcome)
 
 
 def whispering_channel(playback: PlaybackId) -> ChannelId:
     """The id that we give to the channel of a whisper."""
     return ChannelId(f"w-{playback[2:]}")
-
-
-def _looked_at(done: asyncio.Future[Any]) -> None:
-    if not done.cancelled():
-        done.exception()

@@ -32,6 +32,7 @@ from asterisk_compliance.app.calls.recovery.resumption import (
 from asterisk_compliance.app.dialplan.variables import encode_result
 from asterisk_compliance.app.policy.policies import Policies
 from asterisk_compliance.app.recordings.intake import RecordingIntake
+from asterisk_compliance.app.shared.outcomes import ignore_outcome
 from asterisk_compliance.asterisk.agi.server import FastAgiServer
 from asterisk_compliance.asterisk.ami.client import AmiClient
 from asterisk_compliance.asterisk.ari.client import AriClient
@@ -258,7 +259,7 @@ class Node:
         except Exception:  # noqa: BLE001 - one call's defect must not end the others
             self._log.exception("call_task_failed", call=task.call.id)
             self.row(Kind.ANOMALY, call=task.call, code="INTERNAL_ERROR")
-            task.line.go_on().add_done_callback(_looked_at)
+            task.line.continue_dialplan().add_done_callback(ignore_outcome)
         finally:
             self.hands.end_whisper(task.call)
             self._notices.over(task.call)
@@ -287,13 +288,13 @@ class Node:
     async def recover(self) -> None:
         """Compare log, channels and spool, on every connect."""
         if self.ari is None:
-            self.following.hears_again()
+            self.following.gap_ended()
         elif self.ari.transport is not None:
             await self.recovery.run()
 
-    def looked_away(self, since_ms: int) -> None:
+    def gap_began(self, since_ms: int) -> None:
         """What happened since then, on the monotonic clock, we are told too late: look."""
-        self.following.looked_away(since_ms)
+        self.following.gap_began(since_ms)
         self.spawn(self.recover())
 
     def knows(self, recording: RecordingId) -> bool:
@@ -367,7 +368,7 @@ class Node:
     def append(self, draft: Draft) -> None:
         """Append such a row that is made already."""
         try:
-            self._rows.append(draft).add_done_callback(_looked_at)
+            self._rows.append(draft).add_done_callback(ignore_outcome)
         except StoreError as error:
             self._log.error("row_refused", kind=draft.kind, why=str(error))
 
@@ -388,7 +389,7 @@ class Node:
 
     def _subscribe(self, channel: ChannelId) -> None:
         if self.ari is not None:
-            self.ari.subscribe(channel).add_done_callback(_looked_at)
+            self.ari.subscribe(channel).add_done_callback(ignore_outcome)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         if self._tasks is None:  # between two lives: nothing runs that could use it
@@ -403,9 +404,3 @@ class Node:
         except Exception:  # noqa: BLE001 - a defect here must not end the calls
             self._log.exception("work_failed")
             self.row(Kind.ANOMALY, code="INTERNAL_ERROR")
-
-
-def _looked_at(done: asyncio.Future[Any]) -> None:
-    """Best effort: the failure was logged where it happened."""
-    if not done.cancelled():
-        done.exception()

@@ -145,8 +145,8 @@ async def test_who_hears_late_says_so_as_long_as_ami_is_there(site: Site) -> Non
 
 async def test_the_end_that_another_wire_tells_may_have_been_in_other_company(site: Site) -> None:
     call = site.live(CALLER)
-    site.following.ends_untold(CALLER, NOW_MS)
+    site.following.end_seen_on_other_wire(CALLER, NOW_MS)
     assert call.heard == []
     late(site, 3_000)
-    site.following.ends_untold(CALLER, NOW_MS)
+    site.following.end_seen_on_other_wire(CALLER, NOW_MS)
     assert call.heard == [LookedAway(3_000, blind=True)]

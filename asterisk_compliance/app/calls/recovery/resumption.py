@@ -124,7 +124,7 @@ async def recover(node: NodeView, lives: LivenessRecord) -> bool:
     now = lives.now()
     for channel, task in here:
         if channel not in channels:
-            node.following.ends_untold(channel, now.at_ms)
+            node.following.end_seen_on_other_wire(channel, now.at_ms)
             task.feed(ChannelGone(now.at_ms))
         else:
             task.feed(LookedAway(away_since_ms))
@@ -153,7 +153,7 @@ async def look_again_after_standing_still(node: NodeView) -> NoReturn:
             log.warning("stood_still", node=node.node, for_ms=now_ms - looked_ms)
             for task in node.calls.values():  # what waits in our queues may have happened since
                 task.feed(LookedAway(looked_ms))
-            node.looked_away(looked_ms)
+            node.gap_began(looked_ms)
         looked_ms = node.following.awake_ms = now_ms
 
 

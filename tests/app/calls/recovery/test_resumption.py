@@ -415,7 +415,7 @@ async def test_the_longest_time_of_not_looking_counts(site: Site) -> None:
     site.asterisk.lives(CALLER)
     site.asterisk.transport = None
     for since_ms in (3_000, 2_000, 4_000):
-        site.node.looked_away(since_ms)
+        site.node.gap_began(since_ms)
     site.asterisk.transport = "http"
     await site.node.recover()
     assert [one.since_ms for one in told.heard if isinstance(one, LookedAway)] == [2_000]
