@@ -22,6 +22,7 @@ from asterisk_compliance.app.dialplan.variables import (
 from asterisk_compliance.app.shared.outcomes import ignore_outcome
 from asterisk_compliance.asterisk.ami.client import AmiClient
 from asterisk_compliance.asterisk.ari.client import AriClient
+from asterisk_compliance.domain.asterisk.version import Ability, can, version_of
 from asterisk_compliance.domain.call.commands import CaptureOptions, Mute, Whisper
 from asterisk_compliance.domain.call.decision import Status
 from asterisk_compliance.domain.call.participants import CoverageBasis
@@ -62,6 +63,11 @@ class ChannelControl:
         self._unheard: set[ChannelId] = set()
         self._to = connections
         self._display = AgentDisplay(connections, in_name=show_in_name)
+
+    def use_version(self, version: str) -> None:
+        """Asterisk has said its version: what it can do is used from now on."""
+        release = version_of(version)
+        self.synchronous = release is not None and can(release, Ability.SYNCHRONOUS)
 
     # -- MixMonitor ----------------------------------------------------------------------
 

@@ -109,6 +109,10 @@ class LegTracker:
 
     # -- when nobody looks ---------------------------------------------------------------
 
+    def awake(self, at_ms: int) -> None:
+        """Note that the process did not stand still until then."""
+        self.awake_ms = at_ms
+
     def lost(self) -> int:
         """AMI is not there: blind until we look again, and from when it last told us in time.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,15 +28,24 @@ from asterisk_compliance.domain.call.state import (
 from asterisk_compliance.ids import CallId, ChannelId, NodeName, RecordingId
 
 
+@dataclass(frozen=True, slots=True)
+class NodeConnections:
+    """The clients of one Asterisk; ``None`` where the site has none."""
+
+    ari: AriClient | None = None
+    ami: AmiClient | None = None
+
+
 class Legs(Protocol):
     """Who is in whose company, as far as a recovery asks it."""
 
     changes: int
-    awake_ms: int | None
     away_since_ms: int | None
 
     @property
     def hearing(self) -> int | None: ...
+
+    def awake(self, at_ms: int) -> None: ...
 
     def at_the_earliest(self, at_ms: int) -> int: ...
 
@@ -92,19 +102,25 @@ class NodeView(Protocol):
     """One Asterisk, for its own parts. To be narrowed part by part."""
 
     node: NodeName
-    policies: Policies
     stopping: bool
     no_storage: Reason | None
     calls: dict[ChannelId, CallTask]
-    ari: AriClient | None
-    ami: AmiClient | None
     wiring: DialplanWiring
     limits: CallLimits
     backlog: Backlog
     store: Path
 
     @property
-    def following(self) -> Legs: ...
+    def policies(self) -> Policies: ...
+
+    @property
+    def ari(self) -> AriClient | None: ...
+
+    @property
+    def ami(self) -> AmiClient | None: ...
+
+    @property
+    def legs(self) -> Legs: ...
 
     @property
     def adoption(self) -> Strangers: ...

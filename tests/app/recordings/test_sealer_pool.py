@@ -72,7 +72,7 @@ def command(home: Path, first: str) -> tuple[str, ...]:
         import os, pathlib, signal, sys, time
         from asterisk_compliance.app.recordings import sealer
         HERE = pathlib.Path({str(home)!r})
-        do = sealer.do
+        do = sealer.perform_job
         def once(job):
             mark = HERE / "began"
             try:
@@ -81,7 +81,7 @@ def command(home: Path, first: str) -> tuple[str, ...]:
                 return do(job)
             {first}
             return do(job)
-        sealer.do = once
+        sealer.perform_job = once
         sealer.main()
         """)
     )

@@ -224,5 +224,6 @@ def canaries(
 ) -> list[Canary]:
     """One for each Asterisk through which a synthetic call can be placed."""
     found = [Canary(node, settings, rows, notices, metrics) for node in nodes if node.ari]
-    rows.observers += [canary.observe for canary in found]
+    for canary in found:
+        rows.on_durable(canary.observe)
     return found
