@@ -111,7 +111,7 @@ async def measure(calls: int, events: int) -> dict[str, Any]:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         serving = Serving(write_config(home))
         await stack.enter_async_context(serving.running())
-        (node,) = serving.service._nodes  # noqa: SLF001 - there is no Asterisk to tell it
+        node = serving.node
         rows = node._rows  # noqa: SLF001 - the log must keep up
         policy = next(iter(node.policies.by_name.values()))
         tasks: list[CallTask] = []

@@ -157,7 +157,7 @@ async def calls_end(home: Path, count: int, per_s: float, talk_s: float) -> None
     """Calls of a service that end on a fixed clock; prints how long until each is sealed."""
     serving = Serving(write_config(home, vault=f"recipients = {list(RECIPIENTS)}"))
     async with serving.running():
-        (node,) = serving.service._nodes  # noqa: SLF001
+        node = serving.node
         line = cast("Any", Asterisk())
         spool = home / "spool"
         beats: list[float] = []

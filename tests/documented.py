@@ -21,6 +21,7 @@ from asterisk_compliance.app.audit.metered_log import MeteredLog
 from asterisk_compliance.app.calls.playing_notices import NoticeSlots
 from asterisk_compliance.app.recordings.storage_monitor import StorageWatch
 from asterisk_compliance.app.service.live_gauges import LiveGauges
+from asterisk_compliance.app.service.node_assembly import AsteriskNode
 from asterisk_compliance.app.shared.metrics import Metrics
 from asterisk_compliance.config.settings import PolicySettings, Settings
 from asterisk_compliance.domain.audit.rows import Kind
@@ -29,6 +30,7 @@ from asterisk_compliance.domain.policy.terms import DEFAULTS, FIELDS
 
 if typing.TYPE_CHECKING:
     from asterisk_compliance.app.calls.node import Node
+    from asterisk_compliance.asterisk.agi.server import FastAgiServer
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "asterisk_compliance"
@@ -231,7 +233,7 @@ class _Nowhere:
 
 class _Idle:
     node, calls = "pbx1", types.MappingProxyType({})
-    ari = ami = agi = _Nowhere
+    ari = ami = _Nowhere
     events = types.MappingProxyType({("ari", "StasisStart"): 1})
 
 
@@ -239,7 +241,7 @@ class _Idle:
 def metrics() -> Mapping[str, set[str]]:
     """The labels of every metric of ours, with one Asterisk that is configured."""
     ours = Metrics()
-    idle = typing.cast("Node", _Idle)
+    idle = AsteriskNode(typing.cast("Node", _Idle), typing.cast("FastAgiServer", _Nowhere))
     nobody = typing.cast("MeteredLog", _Nowhere)
     storage = StorageWatch(sample_settings.settings(), nobody, [])
     storage.places[0].free_bytes = 0  # somebody has looked

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, Protocol, TypeAlias
 import structlog
 
 from asterisk_compliance.app.calls.call_task import NOT_FOUND, CallAuditLog, CallTask
+from asterisk_compliance.app.shared.outcomes import ignore_outcome
 from asterisk_compliance.domain.call.commands import CaptureOptions, HandOver, Mute, Whisper
 from asterisk_compliance.domain.call.decision import Decision, Status
 from asterisk_compliance.domain.call.events import (
@@ -150,7 +151,7 @@ class _Line:
 
     def stop_playback(self, playback: PlaybackId) -> None:
         stopped = self._then(partial(self._actions.stop_playback, playback))
-        stopped.add_done_callback(lambda done: done.cancelled() or done.exception())
+        stopped.add_done_callback(ignore_outcome)
 
     def set_variable(self, name: str, value: str) -> asyncio.Future[None]:
         return _done()
@@ -159,7 +160,7 @@ class _Line:
         """Nobody takes a result apart: the decision is one."""
         return _done()
 
-    def go_on(self) -> asyncio.Future[None]:
+    def continue_dialplan(self) -> asyncio.Future[None]:
         """The channel is its owner's; that it goes on in a dialplan nobody will ever say."""
         self._decided()
         return asyncio.get_running_loop().create_future()

@@ -23,7 +23,7 @@ from asterisk_compliance.app.audit.open_log import owned_log
 from asterisk_compliance.app.policy.arrivals import outside_number, parse_arguments, personal_facts
 from asterisk_compliance.app.policy.configuration import Configuration, load_configuration
 from asterisk_compliance.app.service.configuration_rows import introduce
-from asterisk_compliance.app.service.runner import limits_of
+from asterisk_compliance.app.service.node_assembly import limits_of
 from asterisk_compliance.app.shared.metrics import Metrics
 from asterisk_compliance.asterisk.ari import events as ari
 from asterisk_compliance.clock import monotonic_ms, unix_ms

@@ -87,7 +87,7 @@ class Site:
         self.ami: Wires | None = Wires()
         self.rows: list[tuple[Kind, dict[str, object]]] = []
         self.running: set[asyncio.Task[None]] = set()
-        self.following = LegTracker(cast("Node", self), endpoints or EndpointDirectory())
+        self.legs = LegTracker(cast("Node", self), endpoints or EndpointDirectory())
         self.at_ms = 0
 
     def feed(self, channel: ChannelId, event: CallEvent) -> None:
@@ -127,11 +127,11 @@ class Site:
     def said(self, channel: ChannelId, bridge: str, kind: str = "basic") -> None:
         """AMI says that a channel entered a bridge."""
         self.at_ms += 10
-        self.following.entered(channel, bridge, NAMES[channel], kind, self.at_ms)
+        self.legs.entered(channel, bridge, NAMES[channel], kind, self.at_ms)
 
     def said_left(self, channel: ChannelId) -> None:
         self.at_ms += 10
-        self.following.left(channel, self.at_ms)
+        self.legs.left(channel, self.at_ms)
 
     def enters(self, bridge: str, *channels: ChannelId) -> None:
         for channel in channels:

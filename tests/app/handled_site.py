@@ -109,8 +109,8 @@ class Site:
         self.wires = Wires()
         self.ami: AmiClient | None = cast("AmiClient", self.wires)
         self.ari: AriClient | None = cast("AriClient", self.wires)
-        self.hands = ChannelControl(self)
-        self.wires.enters = self.hands.whisper_entered
+        self.channel_control = ChannelControl(self)
+        self.wires.enters = self.channel_control.whisper_entered
         self.running: list[asyncio.Task[None]] = []
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:

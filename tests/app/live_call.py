@@ -135,7 +135,7 @@ class Site:
     def hand_over(self, result: str) -> asyncio.Future[None]:
         return self._asked(f"hand_over {result}")
 
-    def go_on(self) -> asyncio.Future[None]:
+    def continue_dialplan(self) -> asyncio.Future[None]:
         return self._asked("continue")
 
     # the log

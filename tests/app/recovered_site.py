@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from app.followed_site import Task
 from app.handled_site import Wires
 from app.serving import UNSEALED, Serving, write_config
 from asterisk_compliance.app.calls.call_task import CallTask
+from asterisk_compliance.app.calls.node_view import NodeConnections
 from asterisk_compliance.asterisk.ari.events import AriCaller, Channel, DialplanPlace
 from asterisk_compliance.asterisk.ari.requests import Bridge
 from asterisk_compliance.clock import monotonic_ms, unix_ms
@@ -34,6 +35,11 @@ class Asterisk(Wires):
     """What ARI says of channels and bridges; ``asking`` happens while it is asked."""
 
     transport: str | None = "http"
+    ignored: ClassVar[Mapping[str, int]] = {}
+
+    async def run(self) -> None:
+        """It stays connected, and tells nothing by itself."""
+        await asyncio.Event().wait()
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,7 +81,7 @@ class Site:
 
     def __init__(self, serving: Serving, asterisk: Asterisk) -> None:
         self.serving, self.asterisk = serving, asterisk
-        (self.node,) = serving.service._nodes
+        self.node = serving.node
         self.spool = serving.config.parent / "spool"
         self.vault = serving.config.parent / "recordings"
 
@@ -146,12 +152,19 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def running(home: Path, vault: str = UNSEALED, policy: str = "") -> AsyncIterator[Site]:
-    serving, asterisk = Serving(write_config(home, vault=vault, policy=policy)), Asterisk()
+async def running(
+    home: Path, vault: str = UNSEALED, policy: str = "", *, ari: bool = True
+) -> AsyncIterator[Site]:
+    """A service that runs; without ``ari`` the site has AMI alone."""
+    asterisk = Asterisk()
+    wire = cast("Any", asterisk)
+    connections = NodeConnections(wire if ari else None, wire)
+    config = write_config(home, vault=vault, policy=policy)
+    serving = Serving(config, lambda *_: connections)
     async with serving.running():
         site = Site(serving, asterisk)
         node = site.node
-        node.ari = node.ami = cast("Any", asterisk)
+        node.legs.gap_ended()  # AMI is there from the beginning
         yield site
         for channel, task in tuple(node.calls.items()):
             if isinstance(task, Task):

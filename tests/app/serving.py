@@ -10,7 +10,9 @@ from typing import Any
 
 import msgspec
 
+from asterisk_compliance.app.calls.node import Node
 from asterisk_compliance.app.policy.configuration import load_configuration
+from asterisk_compliance.app.service.node_assembly import Connect, clients_of
 from asterisk_compliance.app.service.runner import Service
 from asterisk_compliance.ids import PlaybackId
 from asterisk_compliance.shipped import catalogue
@@ -108,7 +110,7 @@ class Willing:
     def hand_over(self, result: str) -> asyncio.Future[None]:
         return self._done()
 
-    def go_on(self) -> asyncio.Future[None]:
+    def continue_dialplan(self) -> asyncio.Future[None]:
         return self._done()
 
     def close(self) -> None: ...
@@ -117,17 +119,21 @@ class Willing:
 class Serving:
     """A service that runs, and its log."""
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, config: Path, connect: Connect = clients_of) -> None:
         self.config = config
-        self.service = Service(load_configuration(config))
+        self.service = Service(load_configuration(config), connect=connect)
         self.reload = asyncio.Event()
         self._ready = asyncio.Event()
         self._stop = asyncio.Event()
 
     @property
-    def policies(self) -> Any:
+    def node(self) -> Node:
         (node,) = self.service._nodes
-        return node.policies
+        return node.registry
+
+    @property
+    def policies(self) -> Any:
+        return self.node.policies
 
     def rows(self) -> list[dict[str, Any]]:
         with StoreReader(self.config.parent / "store") as reader:

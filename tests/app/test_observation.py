@@ -60,7 +60,7 @@ class OwnNode:
     fed: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.following = LegTracker(cast("Node", self), cast("Any", SimpleNamespace()))
+        self.legs = LegTracker(cast("Node", self), cast("Any", SimpleNamespace()))
 
     def row(self, kind: Kind, **detail: Any) -> None:
         self.rows.append((kind, detail))

@@ -12,7 +12,7 @@ from typing import Any
 from unittest import mock
 
 from asterisk_compliance.app.audit.call_rows import CallRows, CommitOutcome
-from asterisk_compliance.app.calls import leg_tracking as following
+from asterisk_compliance.app.calls import leg_tracking
 from asterisk_compliance.app.calls.asterisk_listeners import AmiEventRouter
 from asterisk_compliance.app.calls.call_task import CallTask
 from asterisk_compliance.app.calls.channel_control import ChannelControl
@@ -149,8 +149,8 @@ def _a_refusal_is_not_heard() -> Iterator[None]:
 def _nothing_is_blanked() -> Iterator[None]:
     judge = RecordingIntake.judge
 
-    async def generous(keeping: RecordingIntake, recording: Any, expected: Expected) -> Any:
-        return await judge(keeping, recording, replace(expected, blanks=()))
+    async def generous(intake: RecordingIntake, recording: Any, expected: Expected) -> Any:
+        return await judge(intake, recording, replace(expected, blanks=()))
 
     with mock.patch.object(RecordingIntake, "judge", generous):
         yield
@@ -178,7 +178,7 @@ def _every_mark_counts() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _awake_all_the_time() -> Iterator[None]:
-    with mock.patch.object(following, "STOOD_STILL_MS", 10**9):
+    with mock.patch.object(leg_tracking, "STOOD_STILL_MS", 10**9):
         yield
 
 
@@ -190,8 +190,8 @@ def _stopped_is_heard(call: Any, finished: Any) -> None:
 def _no_pause() -> Iterator[None]:
     set_mute = ChannelControl.set_mute
 
-    async def deaf(hands: ChannelControl, channel: Any, mute: Mute) -> bool:
-        return True if mute is Mute.ALL else await set_mute(hands, channel, mute)
+    async def deaf(control: ChannelControl, channel: Any, mute: Mute) -> bool:
+        return True if mute is Mute.ALL else await set_mute(control, channel, mute)
 
     with mock.patch.object(ChannelControl, "set_mute", deaf):
         yield

@@ -84,7 +84,7 @@ class Story:
                     await asyncio.sleep(POLL_S)
                     quiet = quiet + 1 if self._is_quiet() else 0
         except TimeoutError:
-            node = self.site.service._nodes[0] if self.site.service else None
+            node = self.site.service._nodes[0].registry if self.site.service else None
             followed = [task.call.id for task in node.calls.values()] if node else []
             there = [channel.name for channel in self.site.asterisk.channels.values()]
             self.site.defects.append(
@@ -98,9 +98,10 @@ class Story:
         service = site.service
         if service is None or site.stopping or not service._nodes:
             return False  # what it has left undone, the next life does
-        (node,) = service._nodes
+        (built,) = service._nodes
+        node = built.registry
         connected = node.ari is not None and node.ari.transport is not None
-        idle = not node.recovery.turn.locked() and node.following.away_since_ms is None
+        idle = not node.recovery.turn.locked() and node.legs.away_since_ms is None
         return connected and idle and not node.calls and not site.asterisk.channels
 
     def _everything_works(self) -> None:

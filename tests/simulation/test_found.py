@@ -60,7 +60,7 @@ async def test_a_call_whose_decision_the_disk_refused_gets_one_later(site: Site)
 async def test_a_process_that_stood_still_does_not_date_what_happened_by_when_it_woke() -> None:
     followed = Followed()
     task = followed.live(CALLER)
-    followed.following.awake_ms = 0
+    followed.legs.awake_ms = 0
     followed.at_ms = 1_000
     followed.enters("bridge", AGENT, CALLER)
     looked, company = (one for one in task.heard if isinstance(one, LookedAway | CompanyChanged))

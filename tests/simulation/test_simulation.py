@@ -48,8 +48,8 @@ def test_a_clock_that_is_set_back_while_nobody_looks(simulation: Simulation) -> 
 
 
 def test_a_clock_that_was_set_back_and_is_believed_is_found(simulation: Simulation) -> None:
-    def believes(lives: LivenessRecord) -> Clock:
-        return replace(now(lives), set_back=())
+    def believes(liveness: LivenessRecord) -> Clock:
+        return replace(now(liveness), set_back=())
 
     now = LivenessRecord.now
     with mock.patch.object(LivenessRecord, "now", believes):

@@ -17,6 +17,7 @@ import structlog
 from asterisk_compliance.app.access.hearing_loans import LoanRegister
 from asterisk_compliance.app.dialplan.variables import HEARING_ARGUMENT, HEARING_VARIABLE
 from asterisk_compliance.app.policy.prompts import in_language
+from asterisk_compliance.app.shared.outcomes import ignore_outcome
 from asterisk_compliance.asterisk.ari import events as ari
 from asterisk_compliance.asterisk.ari.client import AriClient
 from asterisk_compliance.clock import unix_ms
@@ -227,7 +228,7 @@ class _Task:
                 case Play(playback=playback, media=media):
                     self._watch(self._ari.play(channel, media, playback), CommandStep.PLAY)
                 case StopPlayback(playback=playback):
-                    self._ari.stop_playback(channel, playback).add_done_callback(_looked_at)
+                    self._ari.stop_playback(channel, playback).add_done_callback(ignore_outcome)
                 case AppendRow():
                     if not await self._written(command):
                         return RowsRefused()
@@ -284,8 +285,3 @@ async def _tried(request: Awaitable[Any]) -> None:
         await request
     except AsteriskError as error:
         log.info("hearing_channel_gone", why=str(error))
-
-
-def _looked_at(done: asyncio.Future[Any]) -> None:
-    if not done.cancelled():
-        done.exception()

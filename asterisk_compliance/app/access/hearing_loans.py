@@ -80,6 +80,14 @@ class _Filling:
     finishing: bool = False
     ended: LoanEnd | None = None
 
+    def finish(self) -> Lending:
+        """It is filled: it becomes a loan of what it is a copy of."""
+        self.finishing = True
+        return self.what
+
+    def has_to_go(self, why: LoanEnd) -> None:
+        self.ended = why
+
 
 @dataclass(slots=True)
 class _Lent:
@@ -96,6 +104,15 @@ class _Lent:
     expires_s: float
     left: int
     gone: Callable[[], None] | None = None
+
+    def begin(self, gone: Callable[[], None]) -> None:
+        """Somebody hears it now."""
+        self.gone = gone
+
+    def come_back(self, *, begun: bool) -> None:
+        """Nobody hears it any more."""
+        self.gone = None
+        self.left -= begun
 
 
 class LoanRegister:
@@ -177,7 +194,7 @@ class LoanRegister:
     async def close(self) -> None:
         """Remove everything: the service stops."""
         for identity, filling in list(self._filling.items()):
-            filling.ended = LoanEnd.SERVICE_STOPPED
+            filling.has_to_go(LoanEnd.SERVICE_STOPPED)
             if not filling.finishing:
                 await self._give_up(identity)
         for identity in list(self._lent):
@@ -191,7 +208,7 @@ class LoanRegister:
             return
         for filling in self._filling.values():
             if ending.ends(filling.what.recording, filling.what.request):
-                filling.ended = ending.why
+                filling.has_to_go(ending.why)
         for identity, lent in list(self._lent.items()):
             if ending.ends(lent.loan.recording, lent.loan.request):
                 self._end(identity, ending.why)
@@ -225,7 +242,7 @@ class LoanRegister:
         filling = self._filling.get(known)
         if filling is None or filling.what.user != user or filling.finishing:
             raise NoSuchLoan("there is no such loan to be finished")
-        what, filling.finishing = filling.what, True
+        what = filling.finish()
         try:
             length_ms, sha256 = await asyncio.to_thread(self._copies.finish, known)
             self._must_be_audible(length_ms)
@@ -300,7 +317,7 @@ class LoanRegister:
         if opened is None or opened.gone is not None or opened.expires_s <= now:
             self._wrong.append(now)
             return CodeRefused()
-        opened.gone = gone
+        opened.begin(gone)
         return CodeAccepted(opened.loan)
 
     async def give_back(self, identity: LoanId, how: GiveBack) -> None:
@@ -308,8 +325,7 @@ class LoanRegister:
         lent = self._lent.get(identity)
         if lent is None or lent.gone is None:
             return
-        lent.gone = None
-        lent.left -= how.begun
+        lent.come_back(begun=how.begun)
         if how.heard or lent.left <= 0:
             self._end(identity, LoanEnd.HEARD if how.heard else LoanEnd.USED_UP)
             await self._sweep()

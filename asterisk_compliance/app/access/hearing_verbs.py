@@ -21,7 +21,7 @@ from asterisk_compliance.app.access.hearing_loans import LoanRegister
 from asterisk_compliance.app.access.hearing_rows import Lending
 from asterisk_compliance.app.access.permission import judged, refused, refused_draft, use_of
 from asterisk_compliance.app.access.release import find
-from asterisk_compliance.app.calls.node import Node
+from asterisk_compliance.app.calls.node_view import NodeView
 from asterisk_compliance.app.policy.configuration import Configuration
 from asterisk_compliance.app.shared.audit_port import AuditAppender
 from asterisk_compliance.app.shared.control_socket import Handed, SocketPeer, Verb
@@ -39,12 +39,9 @@ class HearingService:
     Args:
         rows: The log.
         configuration: What holds now.
-        nodes: The Asterisks; those on which one can hear are told.
     """
 
-    def __init__(
-        self, rows: AuditAppender, configuration: Callable[[], Configuration], nodes: list[Node]
-    ) -> None:
+    def __init__(self, rows: AuditAppender, configuration: Callable[[], Configuration]) -> None:
         self._now = configuration
         self._loans: LoanRegister | None = None
         self._calls: list[HearingCallRouter] = []
@@ -54,10 +51,15 @@ class HearingService:
         copies = CopyDirectory(settings.hearing.directory_path)
         store_s = settings.limits.store_s
         self._loans = LoanRegister(rows, settings.hearing, copies, store_s=store_s)
-        for node in nodes:
-            if said := configuration().hearing.get(node.node):
-                node.hearing = HearingCallRouter(node, self._loans, said)
-                self._calls.append(node.hearing)
+
+    def router_on(self, node: NodeView) -> HearingCallRouter | None:
+        """Make the router of calls that hear on one Asterisk; ``None`` where nobody can."""
+        said = self._now().hearing.get(node.node)
+        if self._loans is None or not said:
+            return None
+        router = HearingCallRouter(node, self._loans, said)
+        self._calls.append(router)
+        return router
 
     async def run(self) -> None:
         """Lend, until cancelled; behind it no copy is left."""

@@ -126,12 +126,16 @@ def _may_be_shown(reader: StoreReader, call: ListedCall) -> bool:
 class PastCalls:
     """Shows them on the channels of one Asterisk.
 
-    Attributes:
+    Args:
+        node: Whose channels.
+        rows: The log.
         settings: What holds now; nothing is shown unless it is set.
     """
 
-    def __init__(self, node: NodeView, rows: AuditAppender) -> None:
-        self.settings: Callable[[], PastCallsSettings] = PastCallsSettings
+    def __init__(
+        self, node: NodeView, rows: AuditAppender, settings: Callable[[], PastCallsSettings]
+    ) -> None:
+        self._settings = settings
         self._node = node
         self._rows = rows
         self._display = AgentDisplay(node)
@@ -150,7 +154,7 @@ class PastCalls:
 
     def _is_wanted(self, call: Call) -> bool:
         return (
-            self.settings().shown
+            self._settings().shown
             and call.policy is not None
             and SERVICE in call.policy.notice.purposes
             and bool(call.outside)
@@ -165,7 +169,7 @@ class PastCalls:
             self._node.store,
             f"+{call.outside}" if self._node.policies.home else call.outside,
             self._node.policies.home,
-            self.settings().days,
+            self._settings().days,
             call.id,
         )
         sought = asyncio.get_running_loop().run_in_executor(self._thread, ask)
@@ -213,7 +217,7 @@ class PastCalls:
             return
         values = variables(past)
         if live.call.phase is CallPhase.CONTINUING:
-            sent = [live.line.set_variable(*one) for one in values.items()]
+            sent = [live.caller_channel.set_variable(*one) for one in values.items()]
             await asyncio.wait(sent, timeout=LINE_S)
             if all(map(_was_done, sent)):
                 return

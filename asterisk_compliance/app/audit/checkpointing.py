@@ -20,6 +20,7 @@ from asterisk_compliance.app.audit.signing_keys import own_key, prepare_rotation
 from asterisk_compliance.app.shared.control_socket import SocketPeer, Verb
 from asterisk_compliance.app.shared.http_post import NotShipped, Obstacle
 from asterisk_compliance.app.shared.metrics import Metrics
+from asterisk_compliance.app.shared.outcomes import ignore_outcome
 from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.config.consistency import SERVICE_NODE
 from asterisk_compliance.config.settings import AuditSettings, Settings
@@ -302,7 +303,7 @@ class CheckpointShipper:
 
     def _say(self, row: Draft) -> None:
         with contextlib.suppress(StoreUnavailable):
-            self._rows.append(row).add_done_callback(_heard)
+            self._rows.append(row).add_done_callback(ignore_outcome)
 
 
 _NODE = NodeName(SERVICE_NODE)

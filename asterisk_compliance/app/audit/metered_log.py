@@ -31,14 +31,13 @@ class MeteredLog:
 
     Attributes:
         size: Of the log, in rows, as far as rows of this life tell; 0 before the first.
-        observers: Told of each row that is durable.
         refuses: The last rows were not stored.
         backlog: Those of calls that will be, when it takes rows again.
     """
 
     def __init__(self, log: AppendableLog, metrics: Metrics) -> None:
         self.size = 0
-        self.observers: list[Callable[[Draft], None]] = [metrics.observe]
+        self._observers: list[Callable[[Draft], None]] = [metrics.observe]
         self.refuses = False
         self.backlog = Backlog(self)
         self._log = log
@@ -60,6 +59,10 @@ class MeteredLog:
         self._last = done
         # Who stops waiting does not stop the row; for a patient one nobody waits in that way.
         return done if patient else asyncio.shield(done)
+
+    def on_durable(self, observer: Callable[[Draft], None]) -> None:
+        """Call ``observer`` with each row once it is durable."""
+        self._observers.append(observer)
 
     def on_commit(self, subscriber: Subscriber) -> None:
         """As :meth:`~asterisk_compliance.storage.log.audit_log.AuditLogStore.on_commit`."""
@@ -100,7 +103,7 @@ class MeteredLog:
         self._durable_s = now_s
         self._metrics.append_s.observe(now_s - since_s)
         for draft in drafts:
-            for observe in self.observers:
+            for observe in self._observers:
                 observe(draft)
 
     def _refused(self, drafts: tuple[Draft, ...]) -> None:

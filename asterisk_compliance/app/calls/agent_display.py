@@ -39,8 +39,11 @@ log = structlog.get_logger()
 class Connections(Protocol):
     """The connections to one Asterisk, as far as they are there."""
 
-    ari: AriClient | None
-    ami: AmiClient | None
+    @property
+    def ari(self) -> AriClient | None: ...
+
+    @property
+    def ami(self) -> AmiClient | None: ...
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None: ...
 

@@ -17,6 +17,7 @@ from asterisk_compliance.app.calls.call_task import CallTask
 from asterisk_compliance.app.calls.node import Node
 from asterisk_compliance.app.dialplan.variables import RESULT_VARIABLE
 from asterisk_compliance.app.policy.arrivals import outside_number, parse_arguments, personal_facts
+from asterisk_compliance.app.shared.outcomes import ignore_outcome
 from asterisk_compliance.asterisk.agi.server import AgiHangup, AgiSession
 from asterisk_compliance.clock import monotonic_ms
 from asterisk_compliance.domain.call.decision import Reason
@@ -54,14 +55,15 @@ class AgiCallerChannel:
         self._limit_s = limit_s
         self._work: asyncio.Queue[tuple[_Work | None, asyncio.Future[None]]] = asyncio.Queue()
         self._stopped: PlaybackId | None = None
-        self.task: CallTask | None = None
+        self._task: CallTask | None = None
 
-    async def run(self) -> None:
-        """Execute commands until the channel goes on; the session then ends.
+    async def run(self, task: CallTask) -> None:
+        """Execute commands of a call until the channel goes on; the session then ends.
 
         Raises:
             AgiHangup, AsteriskUnavailable: the session is over; what is queued has failed.
         """
+        self._task = task
         while True:
             work, done = await self._work.get()
             if work is None:
@@ -94,12 +96,12 @@ class AgiCallerChannel:
     def hand_over(self, result: str) -> asyncio.Future[None]:
         return self.set_variable(RESULT_VARIABLE, result)
 
-    def go_on(self) -> asyncio.Future[None]:
+    def continue_dialplan(self) -> asyncio.Future[None]:
         return self._queue(None)
 
     def close(self) -> None:
         """End the session, also where the call ended without one."""
-        self._queue(None).add_done_callback(_looked_at)
+        self._queue(None).add_done_callback(ignore_outcome)
 
     def _queue(self, work: _Work | None) -> asyncio.Future[None]:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -144,8 +146,8 @@ class AgiCallerChannel:
 
     async def _listen(self) -> None:
         """Report every key until the call has decided."""
-        assert self.task is not None
-        while self.task.call.phase is CallPhase.ASKING and self._work.empty():
+        assert self._task is not None
+        while self._task.call.phase is CallPhase.ASKING and self._work.empty():
             digit = await self._session.wait_for_digit(_LISTEN_S)
             if digit:
                 await self._tell(DigitReceived(digit, monotonic_ms()))
@@ -155,8 +157,8 @@ class AgiCallerChannel:
 
     def _keys(self) -> str:
         """The keys that end a prompt: only those that mean something, and only while we ask."""
-        assert self.task is not None
-        call = self.task.call
+        assert self._task is not None
+        call = self._task.call
         if not call.undecided or call.policy is None or call.policy.consent is Consent.NOTICE:
             return ""
         keys = call.policy.keys
@@ -164,15 +166,15 @@ class AgiCallerChannel:
 
     async def _tell(self, event: CallEvent) -> None:
         """Feed an event, and wait until the call has said what it wants now."""
-        assert self.task is not None
+        assert self._task is not None
         if self._work.empty():
-            await self.task.ask(event)
+            await self._task.ask(event)
         else:  # it has said so already, or is over and answers nobody
-            self.task.feed(event)
+            self._task.feed(event)
 
     def _feed(self, event: CallEvent) -> None:
-        assert self.task is not None
-        self.task.feed(event)
+        assert self._task is not None
+        self._task.feed(event)
 
 
 async def serve_call(node: Node, session: AgiSession, limit_s: float) -> None:
@@ -213,12 +215,13 @@ async def serve_call(node: Node, session: AgiSession, limit_s: float) -> None:
             dialled=_known(environment.get("agi_dnid", "")),
         ),
     )
-    line = AgiCallerChannel(session, limit_s)
-    line.task = node.reenter(session.channel, line, EntryWire.AGI) or node.arrive(arrival, line)
+    channel = AgiCallerChannel(session, limit_s)
+    known = node.reenter(session.channel, channel, EntryWire.AGI)
+    task = known or node.arrive(arrival, channel)
     try:
-        await line.run()
+        await channel.run(task)
     finally:
-        line.task.feed(LeftStasis())
+        task.feed(LeftStasis())
 
 
 def _counted(samples: int, took_ms: int) -> int:
@@ -226,11 +229,6 @@ def _counted(samples: int, took_ms: int) -> int:
     took = took_ms * SAMPLE_RATE // 1_000
     tolerance = EARLY_TOLERANCE_MS * SAMPLE_RATE // 1_000
     return samples if took >= samples - tolerance else took
-
-
-def _looked_at(done: asyncio.Future[None]) -> None:
-    if not done.cancelled():
-        done.exception()
 
 
 def _known(value: str) -> str:

@@ -7,21 +7,20 @@ from collections.abc import Mapping
 
 import structlog
 
-from asterisk_compliance.app.calls import channel_control as hands
-from asterisk_compliance.app.calls import do_not_call
+from asterisk_compliance.app.calls import channel_control, do_not_call
 from asterisk_compliance.app.calls.caller_channel import AriCallerChannel
 from asterisk_compliance.app.calls.node import Node
+from asterisk_compliance.app.calls.node_view import HearingRouter
 from asterisk_compliance.app.calls.recording_control import asked_event
 from asterisk_compliance.app.calls.recovery.untracked import release_untracked
 from asterisk_compliance.app.dialplan.variables import CHECK_EVENT, HEARING_ROUTINE
 from asterisk_compliance.app.policy.arrivals import outside_number, parse_arguments, personal_facts
 from asterisk_compliance.app.policy.policies import AppliedPolicy
 from asterisk_compliance.asterisk.ami import events as ami_events
-from asterisk_compliance.asterisk.ami.client import AnyEvent
+from asterisk_compliance.asterisk.ami.client import AmiListener, AnyEvent
 from asterisk_compliance.asterisk.ari import events as ari
-from asterisk_compliance.asterisk.ari.client import AriClient, TransportName
+from asterisk_compliance.asterisk.ari.client import AriClient, AriListener, TransportName
 from asterisk_compliance.clock import monotonic_ms
-from asterisk_compliance.domain.asterisk.version import Ability, can, version_of
 from asterisk_compliance.domain.audit.rows import Actor, Kind
 from asterisk_compliance.domain.call.decision import Reason
 from asterisk_compliance.domain.call.events import (
@@ -49,11 +48,68 @@ so long, one after the other, it is looked at again before AMI is not believed."
 _ASKING = {"agent": AskedBy(Actor.AGENT), "caller": AskedBy(Actor.CALLER)}
 
 
+class AriListeners:
+    """Who listens to ARI of one Asterisk. Its client is made first, and tells who registers."""
+
+    def __init__(self) -> None:
+        self._listeners: list[AriListener] = []
+
+    def register(self, listener: AriListener) -> None:
+        self._listeners.append(listener)
+
+    def on_connected(self, transport: TransportName, version: str) -> None:
+        for listener in self._listeners:
+            listener.on_connected(transport, version)
+
+    def on_disconnected(self, why: AsteriskUnavailable) -> None:
+        for listener in self._listeners:
+            listener.on_disconnected(why)
+
+    def on_malformed(self, why: str) -> None:
+        for listener in self._listeners:
+            listener.on_malformed(why)
+
+    def on_event(self, event: ari.AriCallEvent, received_monotonic: float) -> None:
+        for listener in self._listeners:
+            listener.on_event(event, received_monotonic)
+
+
+class AmiListeners:
+    """The same for AMI."""
+
+    def __init__(self) -> None:
+        self._listeners: list[AmiListener] = []
+
+    def register(self, listener: AmiListener) -> None:
+        self._listeners.append(listener)
+
+    def on_connected(self, version: str) -> None:
+        for listener in self._listeners:
+            listener.on_connected(version)
+
+    def on_disconnected(self, why: AsteriskUnavailable) -> None:
+        for listener in self._listeners:
+            listener.on_disconnected(why)
+
+    def on_login_failed(self, why: AsteriskUnavailable) -> None:
+        for listener in self._listeners:
+            listener.on_login_failed(why)
+
+    def on_malformed(self, why: str) -> None:
+        for listener in self._listeners:
+            listener.on_malformed(why)
+
+    def on_event(self, event: AnyEvent, received_monotonic: float) -> None:
+        for listener in self._listeners:
+            listener.on_event(event, received_monotonic)
+
+
 class AriEventRouter:
     """Listens to ARI for one node; see ``AriListener``."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, hearing: HearingRouter | None = None) -> None:
         self._node = node
+        self._hearing = hearing
 
     @property
     def _ari(self) -> AriClient:
@@ -62,14 +118,13 @@ class AriEventRouter:
 
     def on_connected(self, transport: TransportName, version: str) -> None:
         self._node.row(Kind.ASTERISK_CONNECTED, wire="ari", transport=transport, version=version)
-        release = version_of(version)
-        self._node.hands.synchronous = release is not None and can(release, Ability.SYNCHRONOUS)
+        self._node.channel_control.use_version(version)
         self._node.spawn(self._go_on())
 
     def on_disconnected(self, why: AsteriskUnavailable) -> None:
         self._node.ari_lost()
-        if self._node.hearing is not None:
-            self._node.hearing.lost()
+        if self._hearing is not None:
+            self._hearing.lost()
 
     def on_malformed(self, why: str) -> None:
         self._node.row(Kind.EVENT_MALFORMED, wire="ari")
@@ -77,7 +132,7 @@ class AriEventRouter:
     def on_event(self, event: ari.AriCallEvent, received_monotonic: float) -> None:
         self._node.events["ari", ari.EVENT_NAMES[type(event)]] += 1
         at_ms = int(received_monotonic * 1_000)
-        if self._node.hearing is not None and self._node.hearing.hear(event, at_ms):
+        if self._hearing is not None and self._hearing.hear(event, at_ms):
             return
         match event:
             case ari.StasisStart(channel=channel, args=arguments):
@@ -95,18 +150,18 @@ class AriEventRouter:
                 self._node.feed(channel.id, DigitReceived(digit, at_ms))
             case ari.ChannelHangupRequest(channel=channel):
                 self._node.feed(channel.id, HangupRequested())
-                self._node.following.dialler_hung_up(channel.id, at_ms)
+                self._node.legs.dialler_hung_up(channel.id, at_ms)
             case ari.ChannelDestroyed(channel=channel):
-                self._node.following.ends_untold(channel.id, at_ms)
+                self._node.legs.end_seen_on_other_wire(channel.id, at_ms)
                 self._node.feed(channel.id, ChannelGone(at_ms))
-                self._node.following.dialler_hung_up(channel.id, at_ms)
+                self._node.legs.dialler_hung_up(channel.id, at_ms)
             case _:
                 pass
 
     def _entered(self, channel: ari.Channel, arguments: tuple[str, ...], at_ms: int) -> None:
         match arguments:
-            case (hands.WHISPER,):
-                self._node.hands.whisper_entered(channel.id)
+            case (channel_control.WHISPER,):
+                self._node.channel_control.whisper_entered(channel.id)
             case (asked,) if asked.startswith(do_not_call.ARGUMENT):
                 answer = do_not_call.answer_may_call(self._node, self._ari, channel.id, asked)
                 self._node.spawn(answer)
@@ -155,7 +210,7 @@ class AriEventRouter:
         self._node.arrive(arrival, line)
         if arrival.leg is Leg.CALLEE:
             dialler = ChannelId(values.get("dialler", ""))
-            self._node.following.watch_dialler(channel.id, dialler)
+            self._node.legs.watch_dialler(channel.id, dialler)
 
     def _arrival(
         self,
@@ -220,14 +275,14 @@ class AriEventRouter:
         known = self._node.calls.get(channel)
         if known is not None and known.call.phase is CallPhase.NOTICE:
             return
-        if self._node.hearing is not None and channel in self._node.hearing:
+        if self._hearing is not None and channel in self._hearing:
             return
         found = await self._ari.channel(channel)
         if found is None or found.dialplan.app_name != "Stasis":
             return
         if found.name.startswith("Snoop/"):
-            if channel not in self._node.hands.whispers:
-                self._node.hands.hang_up(channel)
+            if channel not in self._node.channel_control.whispers:
+                self._node.channel_control.hang_up(channel)
             return
         if found.dialplan.context in {do_not_call.ROUTINE, HEARING_ROUTINE}:
             await self._ari.continue_in_dialplan(channel)
@@ -266,20 +321,20 @@ class AmiEventRouter:
     def on_event(self, event: AnyEvent, received_monotonic: float) -> None:
         self._node.events["ami", type(event).__name__] += 1
         at_ms = int(received_monotonic * 1_000)
-        following = self._node.following
+        legs = self._node.legs
         match event:
             case ami_events.BridgeEnter(channel=channel, bridge=bridge, name=name, kind=kind):
-                following.entered(channel, bridge, name, kind, at_ms)
+                legs.entered(channel, bridge, name, kind, at_ms)
             case ami_events.BridgeLeave(channel=channel):
-                following.left(channel, at_ms)
+                legs.left(channel, at_ms)
             case ami_events.LocalBridge(one=one, two=two):
-                following.joined_halves(one, two)
+                legs.joined_halves(one, two)
             case ami_events.DialBegin(channel=dialler):
-                following.dial_began(dialler, at_ms)
+                legs.dial_began(dialler, at_ms)
             case ami_events.BlindTransfer(bridge=bridge, result="Success"):
-                following.transfer_seen(bridge, at_ms)
+                legs.transfer_seen(bridge, at_ms)
             case ami_events.Hangup(channel=channel):
-                following.gone(channel)
+                legs.gone(channel)
                 if channel in self._node.calls:
                     self._node.spawn(self._confirm_gone(channel, at_ms))
             case ami_events.MixMonitorStart(channel=channel):

@@ -21,6 +21,11 @@ class _Bridge:
     members: dict[ChannelId, str] = field(default_factory=dict)
     basic: bool = True
 
+    def add(self, channel: ChannelId, name: str, *, basic: bool | None) -> None:
+        self.members[channel] = name
+        if basic is not None:
+            self.basic = basic
+
 
 class Bridges:
     """What is known of every bridge. Names of channels are kept to be matched, never logged."""
@@ -36,8 +41,7 @@ class Bridges:
         """``basic``: whether the bridge is of the ordinary kind; ``None``: as it was."""
         self.leave(channel)
         entry = self._bridges.setdefault(bridge, _Bridge())
-        entry.members[channel] = name
-        entry.basic = entry.basic if basic is None else basic
+        entry.add(channel, name, basic=basic)
         self._where[channel] = bridge
 
     def leave(self, channel: ChannelId) -> None:

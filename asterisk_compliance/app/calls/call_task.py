@@ -67,6 +67,7 @@ from asterisk_compliance.domain.call.events import (
     MuteRefused,
     RecordingJudged,
     RecordingRemoved,
+    Reentered,
     RowsLate,
     RowsRefused,
     SegmentRefused,
@@ -103,40 +104,41 @@ class CallTask:
     __slots__ = (
         "_around",
         "_asked",
+        "_channel_control",
         "_context",
         "_gaps",
         "_gaps_seen",
-        "_hands",
         "_mailbox",
         "_rows",
         "_stepped",
         "_undone",
         "_waits",
         "call",
-        "line",
+        "caller_channel",
         "linkedid",
     )
 
     def __init__(
         self,
         call: Call,
-        line: CallerChannel,
+        caller_channel: CallerChannel,
         rows: CallAuditLog,
         around: CallServices,
-        hands: ChannelActions,
+        channel_control: ChannelActions,
         *,
         events: int,
         store_s: float = 5.0,
         stepped: Callable[[Call, CallEvent, Call], None] = lambda *_: None,
         gaps: Callable[[], int] = int,
+        linkedid: str = "",
     ) -> None:
-        self.call, self.line = call, line
-        self.linkedid = ""
+        self.call, self.caller_channel = call, caller_channel
+        self.linkedid = linkedid
         self._rows = CallRows(rows, call.id, around.node, store_s, self._refused, self._settled)
         self._stepped = stepped
         self._gaps, self._gaps_seen = gaps, gaps()
         self._around = around
-        self._hands = hands
+        self._channel_control = channel_control
         self._mailbox = Mailbox(events, self._deal)
         self._undone: tuple[_Rest, CallEvent] | None = None
         self._asked: list[tuple[CallEvent, asyncio.Future[Call]]] = []
@@ -145,6 +147,11 @@ class CallTask:
     def feed(self, event: CallEvent) -> None:
         """Tell one event; never waits. A full queue is an event of its own."""
         self._mailbox.put(event)
+
+    def reenter(self, caller_channel: CallerChannel) -> None:
+        """The channel came again: from now on the call talks to it by ``caller_channel``."""
+        self.caller_channel = caller_channel
+        self.feed(Reentered())
 
     async def ask(self, event: CallEvent) -> Call:
         """Queue one event, and wait until it was applied: the call as it is then."""
@@ -171,7 +178,7 @@ class CallTask:
             for timer in self._waits.values():
                 timer.cancel()
             self._answer(None)
-            self.line.close()
+            self.caller_channel.close()
             if self._undone and self._undone[0]:
                 self._undone[0].close()
 
@@ -203,7 +210,7 @@ class CallTask:
                 asked[1].set_result(self.call)
 
     async def _catch_up(self) -> None:
-        self._mailbox.overflowed = False
+        self._mailbox.overflow_seen()
         log.error("events_overflowed", call=self.call.id, queued=len(self._mailbox))
         await self._do(EventsOverflowed())
         if self._mailbox.gone is not None:
@@ -270,19 +277,21 @@ class CallTask:
                 if rows:
                     self._rows.append(rows)
                     rows = []
-                stopped = await self._hands.stop_capture(self.call.channel)
+                stopped = await self._channel_control.stop_capture(self.call.channel)
                 self._mailbox.put_always(
                     CaptureStopped(recording, monotonic_ms())
                     if stopped
                     else CaptureGoesOn(recording)
                 )
             case SetMute(mute=mute):
-                muted = await self._hands.set_mute(self.call.channel, mute)
+                muted = await self._channel_control.set_mute(self.call.channel, mute)
                 outcome_of = MuteChanged if muted else MuteRefused
                 self._mailbox.put_first(outcome_of(mute, monotonic_ms()))
             case StartSegment(recording=recording, options=options):
                 self._around.follow_recording(recording)
-                if not await self._hands.start_segment(self.call.channel, recording, options):
+                if not await self._channel_control.start_segment(
+                    self.call.channel, recording, options
+                ):
                     self._mailbox.put_always(SegmentRefused(recording, monotonic_ms()))
         if (rest := self._perform(undone, rows)) is not None:
             await rest
@@ -296,18 +305,19 @@ class CallTask:
     def _start(self, command: Command) -> None:  # noqa: C901, PLR0912 - one arm a command
         match command:
             case AnswerCommand():
-                self._report(CommandStep.ANSWER, self.line.answer())
+                self._report(CommandStep.ANSWER, self.caller_channel.answer())
             case Play(playback=playback, media=media):
-                self._report(CommandStep.PLAY, self.line.play(playback, media))
+                self._report(CommandStep.PLAY, self.caller_channel.play(playback, media))
             case StopPlayback(playback=playback):
-                self.line.stop_playback(playback)
+                self.caller_channel.stop_playback(playback)
             case HandOver():
                 self._around.follow(self.call)
                 self._report(
-                    CommandStep.HAND_OVER, self.line.hand_over(self._around.encode(command))
+                    CommandStep.HAND_OVER,
+                    self.caller_channel.hand_over(self._around.encode(command)),
                 )
             case Continue():
-                self._report(CommandStep.CONTINUE, self.line.go_on())
+                self._report(CommandStep.CONTINUE, self.caller_channel.continue_dialplan())
             case SetDeadline(deadline=deadline, after_ms=after_ms):
                 self._clear(deadline)
                 loop = asyncio.get_running_loop()
@@ -315,21 +325,21 @@ class CallTask:
             case ClearDeadline(deadline=deadline):
                 self._clear(deadline)
             case Announce(status=status):
-                self._hands.announce(self.call, status)
+                self._channel_control.announce(self.call, status)
             case Show(status=status, channels=channels):
-                self._hands.show(channels, status)
+                self._channel_control.show(channels, status)
             case FollowAgain():
                 self._around.follow(self.call)
             case CancelSegment():
-                self._hands.cancel_segment(self.call.channel)
+                self._channel_control.cancel_segment(self.call.channel)
             case Whisper():
                 self._around.spawn(self._whisper(command))
             case EndWhisper():
-                self._hands.end_whisper(self.call)
+                self._channel_control.end_whisper(self.call)
             case Redirect():
-                self._hands.redirect(self.call.channel)
+                self._channel_control.redirect(self.call.channel)
             case HangUp():
-                self._hands.hang_up(self.call.channel)
+                self._channel_control.hang_up(self.call.channel)
             case Judge(recording=recording, expected=expected):
                 self._around.spawn(self._judge(recording, expected))
             case RemoveSpooled(recording=recording):
@@ -343,7 +353,9 @@ class CallTask:
         """A whisper that was ended before it began does not begin, and its failure is none."""
         if not self._still_wants(command):
             return
-        if not await self._hands.whisper(self.call, command) and self._still_wants(command):
+        if not await self._channel_control.whisper(self.call, command) and self._still_wants(
+            command
+        ):
             self._mailbox.put_first(CommandFailed(CommandStep.WHISPER))
 
     def _still_wants(self, whisper: Whisper) -> bool:

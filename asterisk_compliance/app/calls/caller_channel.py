@@ -10,6 +10,7 @@ import asyncio
 from typing import Protocol
 
 from asterisk_compliance.app.dialplan.variables import RESULT_VARIABLE
+from asterisk_compliance.app.shared.outcomes import ignore_outcome
 from asterisk_compliance.asterisk.ari.client import AriClient
 from asterisk_compliance.ids import ChannelId, PlaybackId
 
@@ -29,7 +30,7 @@ class CallerChannel(Protocol):
 
     def hand_over(self, result: str) -> asyncio.Future[None]: ...
 
-    def go_on(self) -> asyncio.Future[None]:
+    def continue_dialplan(self) -> asyncio.Future[None]:
         """Let the channel go on in the dialplan, behind ``Stasis()`` or ``AGI()``."""
         ...
 
@@ -57,7 +58,7 @@ class AriCallerChannel:
 
     def stop_playback(self, playback: PlaybackId) -> None:
         stopped = self._ari.stop_playback(self._channel, playback)
-        stopped.add_done_callback(lambda done: done.cancelled() or done.exception())
+        stopped.add_done_callback(ignore_outcome)
 
     def set_variable(self, name: str, value: str) -> asyncio.Future[None]:
         return self._ari.set_variable(self._channel, name, value)
@@ -65,7 +66,7 @@ class AriCallerChannel:
     def hand_over(self, result: str) -> asyncio.Future[None]:
         return self.set_variable(RESULT_VARIABLE, result)
 
-    def go_on(self) -> asyncio.Future[None]:
+    def continue_dialplan(self) -> asyncio.Future[None]:
         return self._ari.continue_in_dialplan(self._channel, self._priority)
 
     def close(self) -> None:

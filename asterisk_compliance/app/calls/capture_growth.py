@@ -28,24 +28,24 @@ _PACKETS_S = 0.3
 log = structlog.get_logger()
 
 
-async def watch_growth(node: NodeView, keeping: RecordingIntake) -> NoReturn:
+async def watch_growth(node: NodeView, intake: RecordingIntake) -> NoReturn:
     """Look for recordings whose files did not grow for ``growth_s``, until cancelled."""
     within_s = node.limits.growth_ms / 1_000
     while True:
         await asyncio.sleep(within_s / _LOOKS)
-        for recording in keeping.standing_still(within_s):
-            node.spawn(_tell_if_it_should_grow(node, keeping, recording))
+        for recording in intake.standing_still(within_s):
+            node.spawn(_tell_if_it_should_grow(node, intake, recording))
 
 
 async def _tell_if_it_should_grow(
-    node: NodeView, keeping: RecordingIntake, recording: RecordingId
+    node: NodeView, intake: RecordingIntake, recording: RecordingId
 ) -> None:
     task = node.live_call(call_of(recording))
     if task is None or not task.call.capture_runs or task.call.recording != recording:
         return
     if await _packets_pass(node, task.call.channel):
         log.warning("recording_stopped_growing", recording=recording)
-        keeping.expect_growth(recording)
+        intake.expect_growth(recording)
         task.feed(FileStopped(recording, monotonic_ms()))
 
 

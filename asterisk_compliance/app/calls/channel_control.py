@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
 
 import structlog
 
@@ -20,8 +19,10 @@ from asterisk_compliance.app.dialplan.variables import (
     STATUS_VARIABLE,
     encode_segment,
 )
+from asterisk_compliance.app.shared.outcomes import ignore_outcome
 from asterisk_compliance.asterisk.ami.client import AmiClient
 from asterisk_compliance.asterisk.ari.client import AriClient
+from asterisk_compliance.domain.asterisk.version import Ability, can, version_of
 from asterisk_compliance.domain.call.commands import CaptureOptions, Mute, Whisper
 from asterisk_compliance.domain.call.decision import Status
 from asterisk_compliance.domain.call.participants import CoverageBasis
@@ -62,6 +63,11 @@ class ChannelControl:
         self._unheard: set[ChannelId] = set()
         self._to = connections
         self._display = AgentDisplay(connections, in_name=show_in_name)
+
+    def use_version(self, version: str) -> None:
+        """Asterisk has said its version: what it can do is used from now on."""
+        release = version_of(version)
+        self.synchronous = release is not None and can(release, Ability.SYNCHRONOUS)
 
     # -- MixMonitor ----------------------------------------------------------------------
 
@@ -218,14 +224,9 @@ class ChannelControl:
 
     def hang_up(self, channel: ChannelId) -> None:
         if self._to.ari is not None:
-            self._to.ari.hang_up(channel).add_done_callback(_looked_at)
+            self._to.ari.hang_up(channel).add_done_callback(ignore_outcome)
 
 
 def whispering_channel(playback: PlaybackId) -> ChannelId:
     """The id that we give to the channel of a whisper."""
     return ChannelId(f"w-{playback[2:]}")
-
-
-def _looked_at(done: asyncio.Future[Any]) -> None:
-    if not done.cancelled():
-        done.exception()

@@ -109,6 +109,10 @@ class LegTracker:
 
     # -- when nobody looks ---------------------------------------------------------------
 
+    def awake(self, at_ms: int) -> None:
+        """Note that the process did not stand still until then."""
+        self.awake_ms = at_ms
+
     def lost(self) -> int:
         """AMI is not there: blind until we look again, and from when it last told us in time.
 
@@ -122,12 +126,12 @@ class LegTracker:
         self._losses += 1
         if self.blind_since_ms is None:
             self.blind_since_ms = since_ms
-        self.looked_away(since_ms)
+        self.gap_began(since_ms)
         for task in self._node.calls.values():
             self.is_blind(task)
         return now_ms - self.blind_since_ms
 
-    def looked_away(self, since_ms: int) -> None:
+    def gap_began(self, since_ms: int) -> None:
         if self.away_since_ms is None or since_ms < self.away_since_ms:
             self.away_since_ms = since_ms
 
@@ -136,7 +140,7 @@ class LegTracker:
         if self.blind_since_ms is not None:
             task.feed(LookedAway(self.blind_since_ms, blind=True))
 
-    def hears_again(self) -> None:
+    def gap_ended(self) -> None:
         """Nobody can look who is there, since there is no ARI: that is so for calls from now on."""
         if self.hearing is not None:
             self.away_since_ms = self.blind_since_ms = None
@@ -154,7 +158,7 @@ class LegTracker:
             return told_ms
         return min(told_ms, self.awake_ms)
 
-    def ends_untold(self, channel: ChannelId, at_ms: int) -> None:
+    def end_seen_on_other_wire(self, channel: ChannelId, at_ms: int) -> None:
         """Another wire tells of a channel's end; whoever came before it AMI may not have told."""
         if (told_ms := self._told_until(at_ms)) != at_ms:
             self._node.feed(channel, LookedAway(told_ms, blind=True))

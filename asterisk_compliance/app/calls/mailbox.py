@@ -85,6 +85,10 @@ class Mailbox:
                 return events.popleft()
         return None
 
+    def overflow_seen(self) -> None:
+        """The reader knows that an event found no place."""
+        self.overflowed = False
+
     async def filled(self) -> None:
         """Wait for an event, or until one has left something."""
         if not self._events and not self._outcomes:

@@ -21,7 +21,7 @@ from asterisk_compliance.app.calls.caller_channel import CallerChannel
 from asterisk_compliance.app.calls.capture_growth import watch_growth
 from asterisk_compliance.app.calls.channel_control import ChannelControl
 from asterisk_compliance.app.calls.leg_tracking import EndpointDirectory, LegTracker
-from asterisk_compliance.app.calls.node_view import CallObserver, HearingRouter, PlaybackWatch
+from asterisk_compliance.app.calls.node_view import CallObserver, NodeConnections, PlaybackWatch
 from asterisk_compliance.app.calls.playing_notices import NoticeSlots
 from asterisk_compliance.app.calls.recovery.adoption import FallbackAdoption
 from asterisk_compliance.app.calls.recovery.liveness import LivenessRecord
@@ -30,9 +30,10 @@ from asterisk_compliance.app.calls.recovery.resumption import (
     look_again_after_standing_still,
 )
 from asterisk_compliance.app.dialplan.variables import encode_result
+from asterisk_compliance.app.policy.configuration import CurrentPolicies
 from asterisk_compliance.app.policy.policies import Policies
 from asterisk_compliance.app.recordings.intake import RecordingIntake
-from asterisk_compliance.asterisk.agi.server import FastAgiServer
+from asterisk_compliance.app.shared.outcomes import ignore_outcome
 from asterisk_compliance.asterisk.ami.client import AmiClient
 from asterisk_compliance.asterisk.ari.client import AriClient
 from asterisk_compliance.clock import unix_ms
@@ -47,7 +48,6 @@ from asterisk_compliance.domain.call.events import (
     Continued,
     EntryWire,
     PlaybackFinished,
-    Reentered,
     ServiceStopping,
     SpoolKept,
     SpoolRemoved,
@@ -85,41 +85,37 @@ class Node:
         calls: Live calls by channel: from arrival until the channel is gone and judged.
         events: How many were used, by wire and type.
         no_storage: Why nothing new is kept.
-        policies: What an arriving call can ask for; exchanged when the configuration is reloaded.
         synthetic: Channels of calls that the service itself is placing.
-        observers: Told when a call that waits for us has gone on.
-        hearing, ari, ami, agi: ``None`` where the site has none; set before :meth:`run`.
     """
 
     def __init__(
         self,
         settings: AsteriskSettings,
-        policies: Policies,
+        policies: CurrentPolicies,
         limits: CallLimits,
         rows: CallAuditLog,
         *,
+        connections: NodeConnections,
         store: Path,
-        keeping: RecordingIntake,
+        intake: RecordingIntake,
         notices: NoticeSlots,
         events_per_call: int,
         store_s: float,
         heartbeat: PlaybackWatch,
-        lives: LivenessRecord | None = None,
-        alone: bool = True,
+        liveness: LivenessRecord,
+        undisturbed: asyncio.Lock,
+        alone: bool,
     ) -> None:
         self.node = NodeName(settings.node)
-        self.policies = policies
+        self._policies = policies
+        self._connections = connections
         self.stopping = False
         self.no_storage: Reason | None = None
         self.calls: dict[ChannelId, CallTask] = {}
         self.events: Counter[tuple[str, str]] = Counter()
         self.synthetic: set[ChannelId] = set()
-        self.hearing: HearingRouter | None = None
-        self.agi: FastAgiServer | None = None
-        self.ari: AriClient | None = None
-        self.ami: AmiClient | None = None
-        self.hands = ChannelControl(self, show_in_name=settings.show_in_name)
-        self.following = LegTracker(self, EndpointDirectory(settings.staff, settings.consenting))
+        self.channel_control = ChannelControl(self, show_in_name=settings.show_in_name)
+        self.legs = LegTracker(self, EndpointDirectory(settings.staff, settings.consenting))
         self.wiring = DialplanWiring(
             settings.segments, staff_known=bool(settings.staff), shows=settings.show_agents
         )
@@ -128,19 +124,37 @@ class Node:
         self._settings = settings
         self.limits = limits
         self._rows = rows
-        self.observers: list[CallObserver] = []
+        self._observers: list[CallObserver] = []
         self.backlog = rows.backlog
-        self.adoption = FallbackAdoption(self, rows, keeping)
+        self.adoption = FallbackAdoption(self, rows, intake)
         self.store = store
-        self._keeping = keeping
+        self._intake = intake
+        intake.report_files(self.feed_recording)
         self._notices = notices
         self._events_per_call = events_per_call
         self._store_s = store_s
         self._heartbeat = heartbeat
         self._alone = alone
-        self.recovery = CallResumption(self, lives or LivenessRecord())
+        self.recovery = CallResumption(self, liveness, undisturbed)
         self._tasks: asyncio.TaskGroup | None = None
         self._log = log.bind(node=self.node)
+
+    @property
+    def ari(self) -> AriClient | None:
+        return self._connections.ari
+
+    @property
+    def ami(self) -> AmiClient | None:
+        return self._connections.ami
+
+    @property
+    def policies(self) -> Policies:
+        """What an arriving call can ask for."""
+        return self._policies.current
+
+    def observe(self, observer: CallObserver) -> None:
+        """Tell ``observer`` when a call that waits for us has gone on."""
+        self._observers.append(observer)
 
     # -- life ----------------------------------------------------------------------------
 
@@ -151,21 +165,21 @@ class Node:
             ApplicationReplaced: another service took our application on the only Asterisk.
         """
         structlog.contextvars.bind_contextvars(node=self.node)
-        self._keeping.open(must_be_there=self._alone)
+        self._intake.open(must_be_there=self._alone)
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                tasks.create_task(self._keeping.run())
+                tasks.create_task(self._intake.run())
                 tasks.create_task(look_again_after_standing_still(self))
-                tasks.create_task(watch_growth(self, self._keeping))
+                tasks.create_task(watch_growth(self, self._intake))
                 if self.ari is not None:
                     tasks.create_task(self._keep_ari(self.ari))
                 if self.ami is not None:
-                    self.following.lost()
+                    self.legs.lost()
                     tasks.create_task(self.ami.run())
         finally:
             self._tasks = None
-            self._keeping.close()
+            self._intake.close()
 
     async def _keep_ari(self, ari: AriClient) -> None:
         """An Asterisk that is lost to another service is no reason to leave the others."""
@@ -196,8 +210,8 @@ class Node:
         """Begin a call and perform its first commands."""
         identity = call_id(unix_ms(), secrets.token_bytes(8))
         arrival = replace(arrival, overloaded=self._notices.full, no_storage=self.no_storage)
-        task = self.begin(rules.arrive(identity, arrival, self.limits), line)
-        task.linkedid = arrival.linkedid
+        first = rules.arrive(identity, arrival, self.limits)
+        task = self.begin(first, line, arrival.linkedid)
         if not arrival.joins:
             self._by_linkedid[arrival.linkedid] = task
         return task
@@ -220,7 +234,7 @@ class Node:
         """The live call with this id; ``None`` if none lives here."""
         return self._by_id.get(call)
 
-    def begin(self, stepped: CallStep, line: CallerChannel) -> CallTask:
+    def begin(self, stepped: CallStep, line: CallerChannel, linkedid: str = "") -> CallTask:
         """Live a call from here on."""
         call, commands = stepped
         task = CallTask(
@@ -228,24 +242,25 @@ class Node:
             line,
             self._rows,
             self,
-            self.hands,
+            self.channel_control,
             events=self._events_per_call,
             store_s=self._store_s,
             stepped=self._stepped,
             gaps=lambda: self._heartbeat.gaps,
+            linkedid=linkedid,
         )
         self._notices.begun(call)
         self._heartbeat.plays(self.node, call)
         self.calls[call.channel] = self._by_id[call.id] = task
         self.spawn(self._live(task, commands))
-        self.following.is_blind(task)
+        self.legs.is_blind(task)
         if call.no_storage is not self.no_storage:
             task.feed(StorageChanged(self.no_storage))
         return task
 
     def _stepped(self, before: Call, event: CallEvent, after: Call) -> None:
         if before.waits_for_us or after.waits_for_us:
-            for observer in self.observers:
+            for observer in self._observers:
                 observer.stepped(before, after)
             self._heartbeat.plays(self.node, after)
         elif not isinstance(event, Continued):  # so with most: nobody waits any more
@@ -258,9 +273,9 @@ class Node:
         except Exception:  # noqa: BLE001 - one call's defect must not end the others
             self._log.exception("call_task_failed", call=task.call.id)
             self.row(Kind.ANOMALY, call=task.call, code="INTERNAL_ERROR")
-            task.line.go_on().add_done_callback(_looked_at)
+            task.caller_channel.continue_dialplan().add_done_callback(ignore_outcome)
         finally:
-            self.hands.end_whisper(task.call)
+            self.channel_control.end_whisper(task.call)
             self._notices.over(task.call)
             self._heartbeat.over(self.node, task.call)
             self.calls.pop(task.call.channel, None)
@@ -280,20 +295,19 @@ class Node:
             return None
         if known.call.entry is not entry and known.call.phase is not CallPhase.DIALPLAN:
             raise AsteriskUnavailable("the channel is in its notice on another wire")
-        known.line = line
-        known.feed(Reentered())
+        known.reenter(line)
         return known
 
     async def recover(self) -> None:
         """Compare log, channels and spool, on every connect."""
         if self.ari is None:
-            self.following.hears_again()
+            self.legs.gap_ended()
         elif self.ari.transport is not None:
             await self.recovery.run()
 
-    def looked_away(self, since_ms: int) -> None:
+    def gap_began(self, since_ms: int) -> None:
         """What happened since then, on the monotonic clock, we are told too late: look."""
-        self.following.looked_away(since_ms)
+        self.legs.gap_began(since_ms)
         self.spawn(self.recover())
 
     def knows(self, recording: RecordingId) -> bool:
@@ -313,43 +327,43 @@ class Node:
 
     def ami_lost(self) -> None:
         """What AMI will not tell, ARI must: the end of every live call."""
-        self.row(Kind.ASTERISK_DISCONNECTED, wire="ami", late_ms=self.following.lost())
+        self.row(Kind.ASTERISK_DISCONNECTED, wire="ami", late_ms=self.legs.lost())
         for channel in self.calls:
             self._subscribe(channel)
 
     # -- what a call needs (Surroundings) ------------------------------------------------
 
     def encode(self, result: HandOver) -> str:
-        return encode_result(result, synchronous=self.hands.synchronous)
+        return encode_result(result, synchronous=self.channel_control.synchronous)
 
     def follow(self, call: Call) -> None:
         if call.capture_is_open:
-            self._keeping.follow(call.recording)
+            self._intake.follow(call.recording)
         if self.ami is None or not self.ami.connected:
             self._subscribe(call.channel)
 
     def follow_recording(self, recording: RecordingId) -> None:
-        self._keeping.follow(recording)
+        self._intake.follow(recording)
 
     def storage_changed(self, reason: Reason | None) -> None:
         self.no_storage = reason
-        self._keeping.watch_again()
+        self._intake.watch_again()
         if reason is None:
             self.recovery.again.storage_works()
         for task in self.calls.values():
             task.feed(StorageChanged(reason))
 
     def is_spooled(self, recording: RecordingId) -> bool:
-        return self._keeping.is_spooled(recording)
+        return self._intake.is_spooled(recording)
 
     async def judge(self, recording: RecordingId, expected: Expected) -> RecordingVerdict:
-        return await self._keeping.judge(recording, expected)
+        return await self._intake.judge(recording, expected)
 
     async def remove_spooled(self, recording: RecordingId) -> SpoolRemoved | SpoolKept:
-        return await self._keeping.remove_spooled(recording)
+        return await self._intake.remove_spooled(recording)
 
     async def remove_recording(self, recording: RecordingId) -> bool:
-        return await self._keeping.remove(recording)
+        return await self._intake.remove(recording)
 
     # -- small ---------------------------------------------------------------------------
 
@@ -367,7 +381,7 @@ class Node:
     def append(self, draft: Draft) -> None:
         """Append such a row that is made already."""
         try:
-            self._rows.append(draft).add_done_callback(_looked_at)
+            self._rows.append(draft).add_done_callback(ignore_outcome)
         except StoreError as error:
             self._log.error("row_refused", kind=draft.kind, why=str(error))
 
@@ -379,16 +393,16 @@ class Node:
 
     def feed_playback(self, channel: ChannelId, event: CallEvent) -> None:
         """The same for what plays there, or on a channel that whispers for the call."""
-        told = self.hands.whispers.get(channel)
+        told = self.channel_control.whispers.get(channel)
         if told is None or not isinstance(event, PlaybackFinished):
             self.feed(told or channel, event)
             return
-        heard = replace(event, done=event.done and self.hands.was_heard(channel))
+        heard = replace(event, done=event.done and self.channel_control.was_heard(channel))
         asyncio.get_running_loop().call_later(_ON_ITS_WAY_S, self.feed, told, heard)
 
     def _subscribe(self, channel: ChannelId) -> None:
         if self.ari is not None:
-            self.ari.subscribe(channel).add_done_callback(_looked_at)
+            self.ari.subscribe(channel).add_done_callback(ignore_outcome)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         if self._tasks is None:  # between two lives: nothing runs that could use it
@@ -403,9 +417,3 @@ class Node:
         except Exception:  # noqa: BLE001 - a defect here must not end the calls
             self._log.exception("work_failed")
             self.row(Kind.ANOMALY, code="INTERNAL_ERROR")
-
-
-def _looked_at(done: asyncio.Future[Any]) -> None:
-    """Best effort: the failure was logged where it happened."""
-    if not done.cancelled():
-        done.exception()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,19 +28,28 @@ from asterisk_compliance.domain.call.state import (
 from asterisk_compliance.ids import CallId, ChannelId, NodeName, RecordingId
 
 
+@dataclass(frozen=True, slots=True)
+class NodeConnections:
+    """The clients of one Asterisk; ``None`` where the site has none."""
+
+    ari: AriClient | None = None
+    ami: AmiClient | None = None
+
+
 class Legs(Protocol):
     """Who is in whose company, as far as a recovery asks it."""
 
     changes: int
-    awake_ms: int | None
     away_since_ms: int | None
 
     @property
     def hearing(self) -> int | None: ...
 
+    def awake(self, at_ms: int) -> None: ...
+
     def at_the_earliest(self, at_ms: int) -> int: ...
 
-    def ends_untold(self, channel: ChannelId, at_ms: int) -> None: ...
+    def end_seen_on_other_wire(self, channel: ChannelId, at_ms: int) -> None: ...
 
     def is_blind(self, task: CallTask) -> None: ...
 
@@ -92,19 +102,25 @@ class NodeView(Protocol):
     """One Asterisk, for its own parts. To be narrowed part by part."""
 
     node: NodeName
-    policies: Policies
     stopping: bool
     no_storage: Reason | None
     calls: dict[ChannelId, CallTask]
-    ari: AriClient | None
-    ami: AmiClient | None
     wiring: DialplanWiring
     limits: CallLimits
     backlog: Backlog
     store: Path
 
     @property
-    def following(self) -> Legs: ...
+    def policies(self) -> Policies: ...
+
+    @property
+    def ari(self) -> AriClient | None: ...
+
+    @property
+    def ami(self) -> AmiClient | None: ...
+
+    @property
+    def legs(self) -> Legs: ...
 
     @property
     def adoption(self) -> Strangers: ...
@@ -121,7 +137,7 @@ class NodeView(Protocol):
 
     def is_spooled(self, recording: RecordingId) -> bool: ...
 
-    def looked_away(self, since_ms: int) -> None: ...
+    def gap_began(self, since_ms: int) -> None: ...
 
     def feed(self, channel: ChannelId, event: CallEvent) -> None: ...
 

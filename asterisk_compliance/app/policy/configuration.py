@@ -64,6 +64,28 @@ class Configuration:
         ]
 
 
+class CurrentConfiguration:
+    """The configuration that holds now. A reload replaces it here, and nowhere else."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.current = configuration
+
+    def replace(self, new: Configuration) -> None:
+        self.current = new
+
+
+class CurrentPolicies:
+    """The policies of one Asterisk that hold now: calls that arrive ask for them."""
+
+    def __init__(self, configuration: CurrentConfiguration, node: str) -> None:
+        self._configuration = configuration
+        self._node = node
+
+    @property
+    def current(self) -> Policies:
+        return self._configuration.current.policies[self._node]
+
+
 def load_configuration(source: Path, *, secrets: bool = True) -> Configuration:
     """Read the file once, and every prompt.
 

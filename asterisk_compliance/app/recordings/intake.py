@@ -43,17 +43,13 @@ log = structlog.get_logger()
 class RecordingIntake:
     """The recordings of one Asterisk.
 
-    ``tell`` is given the events of a recording's files; it must not block.
-
-    Attributes:
-        closed_alone: Called when a file that the dialplan recorded alone was closed.
+    Who wants the events of its files registers with it.
     """
 
     def __init__(
         self,
         spool: Path,
         vault: Path,
-        tell: Callable[[RecordingId, CallEvent], None],
         sealers: SealerPool,
         *,
         close_s: float,
@@ -61,12 +57,20 @@ class RecordingIntake:
     ) -> None:
         self._spool = Spool(spool, self)
         self._vault = vault
-        self._tell = tell
+        self._tell: Callable[[RecordingId, CallEvent], None] = lambda *_: None
         self._sealers = sealers
         self._close_s = close_s
         self._may_not_go = may_not_go
         self._thread = OneThread()
-        self.closed_alone: Callable[[], None] = lambda: None
+        self._closed_alone: Callable[[], None] = lambda: None
+
+    def report_files(self, to: Callable[[RecordingId, CallEvent], None]) -> None:
+        """Give ``to``, which must not block, the events of each recording's files."""
+        self._tell = to
+
+    def report_closed_alone(self, to: Callable[[], None]) -> None:
+        """Call ``to`` whenever a file that the dialplan recorded alone was closed."""
+        self._closed_alone = to
 
     def open(self, *, must_be_there: bool = True) -> None:
         """Begin to watch the spool; as :meth:`Spool.open`."""
@@ -104,7 +108,7 @@ class RecordingIntake:
         self._tell(recording, FileGrew(recording, monotonic_ms()))
 
     def file_closed_alone(self) -> None:
-        self.closed_alone()
+        self._closed_alone()
 
     async def judge(self, recording: RecordingId, expected: Expected) -> RecordingVerdict:
         """Wait until Asterisk closed the files, measure them, join them, and seal the recording.

@@ -21,6 +21,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from asterisk_compliance.app.audit.call_rows import CallAuditLog
+from asterisk_compliance.app.shared.outcomes import ignore_outcome
 from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.config.consistency import SERVICE_NODE
 from asterisk_compliance.config.settings import Settings
@@ -198,9 +199,7 @@ class StorageWatch(Collector):
     def _append(self, row: Draft) -> None:
         """If the store fails, the metrics have to do."""
         try:
-            self._rows.append(row).add_done_callback(
-                lambda done: done.cancelled() or done.exception()
-            )
+            self._rows.append(row).add_done_callback(ignore_outcome)
         except StoreError as error:
             log.error("row_refused", kind=row.kind, why=str(error))
 
@@ -226,9 +225,3 @@ class StorageWatch(Collector):
             if place.free_bytes is not None:
                 free.add_metric(where, place.free_bytes)
         yield from (free, failed)
-
-
-def _looked_at(done: asyncio.Future[int]) -> None:
-    """The failure was logged and counted where it happened."""
-    if not done.cancelled():
-        done.exception()

@@ -15,14 +15,14 @@ from asterisk_compliance.app.calls.playing_notices import NoticeSlots
 from asterisk_compliance.domain.call.state import CallPhase
 
 if TYPE_CHECKING:
-    from asterisk_compliance.app.calls.node import Node
+    from asterisk_compliance.app.service.node_assembly import AsteriskNode
 
 
 class LiveGauges(Collector):
     """Gauges of the running service, and the counters that its connections keep themselves."""
 
     def __init__(
-        self, nodes: Callable[[], Sequence[Node]], rows: MeteredLog, notices: NoticeSlots
+        self, nodes: Callable[[], Sequence[AsteriskNode]], rows: MeteredLog, notices: NoticeSlots
     ) -> None:
         self._nodes = nodes
         self._rows = rows
@@ -36,7 +36,7 @@ class LiveGauges(Collector):
         yield from _of_nodes(self._nodes())
 
 
-def _of_nodes(nodes: Sequence[Node]) -> Iterator[Metric]:
+def _of_nodes(nodes: Sequence[AsteriskNode]) -> Iterator[Metric]:
     calls = GaugeMetricFamily("compliance_live_calls", "Calls that live.", labels=("node", "phase"))
     up = GaugeMetricFamily(
         "compliance_connected", "Whether a connection works.", labels=("node", "wire")
@@ -53,7 +53,8 @@ def _of_nodes(nodes: Sequence[Node]) -> Iterator[Metric]:
     refused = CounterMetricFamily(
         "compliance_agi_refused", "FastAGI connections that brought no call.", labels=("node",)
     )
-    for node in nodes:
+    for one in nodes:
+        node = one.registry
         real = [task.call for task in node.calls.values() if not task.call.synthetic]
         phases = Counter(call.phase for call in real)
         for phase in CallPhase:
@@ -64,9 +65,9 @@ def _of_nodes(nodes: Sequence[Node]) -> Iterator[Metric]:
         if node.ami is not None:
             up.add_metric((node.node, "ami"), node.ami.connected)
             ignored.add_metric((node.node, "ami"), sum(node.ami.ignored.values()))
-        if node.agi is not None:
-            denied.add_metric((node.node,), node.agi.denied)
-            refused.add_metric((node.node,), node.agi.refused)
+        if one.agi is not None:
+            denied.add_metric((node.node,), one.agi.denied)
+            refused.add_metric((node.node,), one.agi.refused)
         for (wire, kind), count in node.events.items():
             events.add_metric((node.node, wire, kind), count)
     yield from (calls, up, events, ignored, denied, refused)

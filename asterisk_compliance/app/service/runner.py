@@ -5,24 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import structlog
 
 from asterisk_compliance.app.access.hearing_verbs import HearingService
-from asterisk_compliance.app.access.past_calls import PastCalls
 from asterisk_compliance.app.audit.checkpointing import Checkpointing
 from asterisk_compliance.app.audit.metered_log import MeteredLog
 from asterisk_compliance.app.audit.open_log import owned_log
 from asterisk_compliance.app.audit.webhooks import Webhooks
-from asterisk_compliance.app.calls.agi_caller_channel import serve_call
-from asterisk_compliance.app.calls.asterisk_listeners import AmiEventRouter, AriEventRouter
 from asterisk_compliance.app.calls.node import Node
 from asterisk_compliance.app.calls.playing_notices import NoticeSlots
 from asterisk_compliance.app.calls.recording_control import ask_call
 from asterisk_compliance.app.calls.recovery.liveness import (
-    LivenessRecord,
     previous_runs,
     write_liveness_marks,
 )
@@ -30,22 +25,28 @@ from asterisk_compliance.app.calls.recovery.untracked import write_release
 from asterisk_compliance.app.checks.live.canary import Canary, canaries
 from asterisk_compliance.app.checks.live.canary_on_demand import AskedCanaries
 from asterisk_compliance.app.incidents.register import Incidents
-from asterisk_compliance.app.observation import ObservingAmiEventRouter
 from asterisk_compliance.app.policy.configuration import (
     Configuration,
+    CurrentConfiguration,
     load_configuration,
     restart_needed,
 )
-from asterisk_compliance.app.recordings.intake import RecordingIntake
 from asterisk_compliance.app.recordings.sealer_pool import SealerPool
 from asterisk_compliance.app.recordings.storage_monitor import StorageWatch
-from asterisk_compliance.app.retention.run import RetentionService, is_protected
+from asterisk_compliance.app.retention.run import RetentionService
 from asterisk_compliance.app.service.ari_user_events import AriUserEventPublisher
 from asterisk_compliance.app.service.configuration_rows import introduce
 from asterisk_compliance.app.service.health import health, status_of, troubles
 from asterisk_compliance.app.service.health_server import health_server
 from asterisk_compliance.app.service.heartbeat import Heartbeat
 from asterisk_compliance.app.service.live_gauges import LiveGauges
+from asterisk_compliance.app.service.node_assembly import (
+    AsteriskNode,
+    Connect,
+    SharedParts,
+    build_node,
+    clients_of,
+)
 from asterisk_compliance.app.service.officer_verbs import officer_verbs
 from asterisk_compliance.app.service.systemd import Systemd
 from asterisk_compliance.app.service.watchdog import WatchdogRelease
@@ -53,36 +54,17 @@ from asterisk_compliance.app.shared.control_socket import ControlSocket, SocketP
 from asterisk_compliance.app.shared.metrics import Metrics
 from asterisk_compliance.app.shared.troubles import HealthTrouble, Trouble
 from asterisk_compliance.app.subject_requests.deadline_watch import RequestWatch
-from asterisk_compliance.asterisk.agi.server import AgiLimits, AgiSession, FastAgiServer
-from asterisk_compliance.asterisk.ami.client import AmiAddress, AmiClient, AmiLimits
-from asterisk_compliance.asterisk.ari.address import AriAddress, AriLimits
-from asterisk_compliance.asterisk.ari.client import AriClient
-from asterisk_compliance.asterisk.backoff import Backoff
 from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.config.consistency import SERVICE_NODE
-from asterisk_compliance.config.settings import AsteriskSettings, LimitSettings, Settings
+from asterisk_compliance.config.settings import Settings
 from asterisk_compliance.domain.audit.encoding import timestamp
 from asterisk_compliance.domain.audit.rows import Draft, Kind
-from asterisk_compliance.domain.call.state import CallLimits
 from asterisk_compliance.errors import ConfigError, StoreError, StoreUnavailable
 from asterisk_compliance.ids import NodeName
 from asterisk_compliance.storage.recordings.vault import open_vault
 from asterisk_compliance.version import __version__
 
 log = structlog.get_logger()
-
-
-def limits_of(settings: LimitSettings) -> CallLimits:
-    def ms(seconds: float) -> int:
-        return round(seconds * 1_000)
-
-    return CallLimits(
-        notice_margin_ms=ms(settings.notice_margin_s),
-        dialplan_ms=ms(settings.dialplan_s),
-        growth_ms=ms(settings.growth_s),
-        stop_ms=ms(settings.stop_s),
-        segment_ms=ms(settings.segment_s),
-    )
 
 
 class Service:
@@ -93,15 +75,17 @@ class Service:
         configuration: Configuration,
         systemd: Systemd | None = None,
         watchdog: Sequence[str] = (),
+        connect: Connect = clients_of,
     ) -> None:
-        self._configuration = configuration
+        self._configuration = CurrentConfiguration(configuration)
+        self._connect = connect
         self._loaded_at_ms = unix_ms()
         self._systemd = systemd or Systemd()
         self._metrics = Metrics()
         self._notices = NoticeSlots(configuration.settings.limits.notices_max, self._metrics)
         vault = configuration.settings.vault
         self._sealers = SealerPool(vault.recipients, most=vault.sealers, within_s=vault.seal_s)
-        self._nodes: list[Node] = []
+        self._nodes: Sequence[AsteriskNode] = ()
         self._canaries: list[Canary] = []
         with_ari = any(asterisk.ari for asterisk in configuration.settings.asterisk)
         hung_s = configuration.settings.limits.watchdog_s
@@ -109,7 +93,11 @@ class Service:
 
     @property
     def _settings(self) -> Settings:
-        return self._configuration.settings
+        return self._configuration.current.settings
+
+    @property
+    def _registries(self) -> list[Node]:
+        return [node.registry for node in self._nodes]
 
     async def run(
         self,
@@ -129,31 +117,41 @@ class Service:
         open_vault(self._settings.vault.recordings)
         opened = owned_log(self._settings, self._metrics, self._systemd.starting)
         async with opened as (rows, checkpoints):
-            lives = await asyncio.to_thread(previous_runs, self._settings.audit.store)
-            lives.size = lambda: rows.size + rows.waiting
-            self._nodes = [
-                self._node(asterisk, rows, lives) for asterisk in self._settings.asterisk
-            ]
-            nodes = tuple(self._configuration.policies)
-            started = _draft(Kind.SERVICE_STARTED, version=__version__, nodes=nodes)
-            await introduce(rows, self._configuration, started, *checkpoints.first_rows)
-            self._storage = StorageWatch(self._settings, rows, self._nodes)
-            await self._storage.look()
+            liveness = await asyncio.to_thread(
+                previous_runs, self._settings.audit.store, lambda: rows.size + rows.waiting
+            )
             retaining = RetentionService(rows, lambda: self._settings, self._metrics)
-            for node in self._nodes:
-                node.recovery.again.undisturbed = retaining.holds_stand
+            self._hearings = HearingService(rows, lambda: self._configuration.current)
+            shared = SharedParts(
+                self._configuration,
+                rows,
+                self._sealers,
+                self._notices,
+                self._heartbeat,
+                liveness,
+                self._hearings,
+                retaining.holds_stand,
+            )
+            self._nodes = [
+                build_node(asterisk, shared, self._connect) for asterisk in self._settings.asterisk
+            ]
+            nodes = tuple(self._configuration.current.policies)
+            started = _draft(Kind.SERVICE_STARTED, version=__version__, nodes=nodes)
+            await introduce(rows, self._configuration.current, started, *checkpoints.first_rows)
+            self._storage = StorageWatch(self._settings, rows, self._registries)
+            await self._storage.look()
             self._incidents = Incidents(rows, lambda: self._settings)
-            self._hearings = HearingService(rows, lambda: self._configuration, self._nodes)
             self._requests = RequestWatch(rows, lambda: self._settings, self._metrics)
-            rows.observers += [self._requests.observe, self._hearings.observe]
+            rows.on_durable(self._requests.observe)
+            rows.on_durable(self._hearings.observe)
             self._webhooks = Webhooks(self._settings.audit.store, rows, self._metrics)
-            facts = AriUserEventPublisher(self._nodes, self._settings.asterisk, self._metrics)
+            facts = AriUserEventPublisher(self._registries, self._settings.asterisk, self._metrics)
             rows.on_commit(facts.observe)
             live = 0
             try:
                 async with asyncio.TaskGroup() as tasks, contextlib.AsyncExitStack() as listening:
                     work: list[Coroutine[Any, Any, Any]] = [
-                        *(node.run() for node in self._nodes),
+                        *(node.run() for node in self._registries),
                         self._control(rows, checkpoints, retaining).run(),
                         self._heartbeat.run(self._released),
                         self._storage.run(),
@@ -164,16 +162,20 @@ class Service:
                         facts.run(),
                         self._webhooks.run(self._settings.webhook),
                         rows.backlog.run(self._recover),
-                        write_liveness_marks(self._settings.audit.store, rows, lives, self._hears),
+                        write_liveness_marks(
+                            self._settings.audit.store, rows, liveness, self._hears
+                        ),
                     ]
                     running = [tasks.create_task(one) for one in work]
                     if reload is not None:
                         running.append(tasks.create_task(self._reload_when(reload, rows)))
-                    for settings, node in zip(self._settings.asterisk, self._nodes, strict=True):
-                        await self._listen(settings, node, listening)
+                    for node in self._nodes:
+                        if node.agi is not None:
+                            with structlog.contextvars.bound_contextvars(node=node.registry.node):
+                                await listening.enter_async_context(node.agi)
                     running.append(tasks.create_task(await self._show(rows, listening)))
                     self._canaries = canaries(
-                        self._nodes, self._settings.canary, rows, self._notices, self._metrics
+                        self._registries, self._settings.canary, rows, self._notices, self._metrics
                     )
                     running += [tasks.create_task(canary.run()) for canary in self._canaries]
                     log.info("service_ready", version=__version__, nodes=len(self._nodes))
@@ -182,9 +184,9 @@ class Service:
                     await stop.wait()
                     log.info("service_stopping")
                     self._systemd.stopping()
-                    await asyncio.gather(*(node.drain(self._drain_s) for node in self._nodes))
+                    await asyncio.gather(*(node.drain(self._drain_s) for node in self._registries))
                     await self._hearings.stop()
-                    live = sum(len(node.calls) for node in self._nodes)
+                    live = sum(len(node.calls) for node in self._registries)
                     for task in running:
                         task.cancel()
             finally:
@@ -197,21 +199,19 @@ class Service:
         Calls that arrive from then on have the new policies, live ones keep theirs. What cannot be
         taken over in this way needs a restart, and is refused like anything that is wrong.
         """
-        source = self._configuration.source
+        before = self._configuration.current
         try:
-            new = await asyncio.to_thread(load_configuration, source)
-            problems = list(restart_needed(self._settings, new.settings))
+            new = await asyncio.to_thread(load_configuration, before.source)
+            problems = list(restart_needed(before.settings, new.settings))
         except ConfigError as error:
-            new, problems = self._configuration, error.problems
+            new, problems = before, error.problems
         if problems:
             log.error("reload_refused", problems=problems)
             await rows.append(_draft(Kind.CONFIG_REFUSED, problems=len(problems)))
             return
         await introduce(rows, new)
-        for node in self._nodes:
-            node.policies = new.policies[node.node]
+        self._configuration.replace(new)
         await self._webhooks.apply(new.settings.webhook)
-        self._configuration = new
         self._loaded_at_ms = unix_ms()
         log.info("configuration_reloaded", digest=new.digest)
 
@@ -235,75 +235,12 @@ class Service:
         return limits.stop_s + limits.close_s + 1.0
 
     def _hears(self) -> bool:
-        return all(node.following.hears_in_time for node in self._nodes)
+        return all(node.legs.hears_in_time for node in self._registries)
 
     async def _last_row(self, rows: MeteredLog, live: int) -> None:
         await rows.backlog.stored()
         with contextlib.suppress(StoreUnavailable):
             await rows.append(_draft(Kind.SERVICE_STOPPED, live_calls=live))
-
-    def _node(self, settings: AsteriskSettings, rows: MeteredLog, lives: LivenessRecord) -> Node:
-        keeping = RecordingIntake(
-            settings.spool_path,
-            self._settings.vault.recordings,
-            lambda recording, event: node.feed_recording(recording, event),  # noqa: PLW0108 - node comes below
-            self._sealers,
-            close_s=self._settings.limits.close_s,
-            may_not_go=partial(is_protected, self._settings.audit.store),
-        )
-        node = Node(
-            settings,
-            self._configuration.policies[settings.node],
-            limits_of(self._settings.limits),
-            rows,
-            store=self._settings.audit.store,
-            keeping=keeping,
-            notices=self._notices,
-            events_per_call=self._settings.limits.events_per_call,
-            store_s=self._settings.limits.store_s,
-            heartbeat=self._heartbeat,
-            lives=lives,
-            alone=len(self._settings.asterisk) == 1,
-        )
-        past_calls = PastCalls(node, rows)
-        past_calls.settings = lambda: self._settings.past_calls
-        node.observers.append(past_calls)
-        if (ari := settings.ari) is not None:
-            address = AriAddress(
-                ari.url, ari.application, ari.user, ari.secret().get_secret_value()
-            )
-            backoff = Backoff(longest_s=ari.reconnect_max_s)
-            limits = AriLimits(request_s=ari.reply_s, backoff=backoff)
-            node.ari = AriClient(address, AriEventRouter(node), limits)
-        if (ami := settings.ami) is not None:
-            where = AmiAddress(ami.host, ami.port, ami.user, ami.secret().get_secret_value())
-            ears = AmiEventRouter(node)
-            if (watched := settings.observe) is not None:
-                ears = ObservingAmiEventRouter(node, watched, settings.spool)
-            backoff = Backoff(longest_s=ami.reconnect_max_s)
-            node.ami = AmiClient(
-                where,
-                ears,
-                AmiLimits(action_s=ami.reply_s, backoff=backoff),
-                observes=watched is not None,
-            )
-        return node
-
-    async def _listen(
-        self, settings: AsteriskSettings, node: Node, listening: contextlib.AsyncExitStack
-    ) -> None:
-        agi = settings.agi
-        if agi is None:
-            return
-        margin_s = self._settings.limits.notice_margin_s
-
-        async def handle(session: AgiSession) -> None:
-            await serve_call(node, session, node.policies.longest_prompt_ms / 1_000 + margin_s)
-
-        limits = AgiLimits(header_s=agi.header_s, sessions=agi.connections_max, permit=agi.permit)
-        node.agi = FastAgiServer(agi.host, agi.port, handle, limits)
-        with structlog.contextvars.bound_contextvars(node=node.node):
-            await listening.enter_async_context(node.agi)
 
     async def _show(
         self, rows: MeteredLog, listening: contextlib.AsyncExitStack
@@ -320,11 +257,11 @@ class Service:
         return self._systemd.watch(lambda: rows.stuck_s, lambda: self._in_a_line(rows))
 
     def _recover(self) -> None:
-        for node in self._nodes:
+        for node in self._registries:
             node.spawn(node.recover())
 
     def _released(self, one: WatchdogRelease) -> None:
-        for node in self._nodes:
+        for node in self._registries:
             if node.node == one.node:
                 node.spawn(write_release(node, one.channel))
 
@@ -332,19 +269,19 @@ class Service:
         failing = filter(None, (canary.trouble for canary in self._canaries))
         hanging = (HealthTrouble(Trouble.WATCHDOG_DOWN),) if self._heartbeat.missing else ()
         store_s = self._settings.limits.store_s
-        found = troubles(self._nodes, rows, store_s, self._storage.places)
+        found = troubles(self._registries, rows, store_s, self._storage.places)
         return [*found, *failing, *hanging, *self._webhooks.troubles]
 
     def _health(self, rows: MeteredLog) -> Mapping[str, Any]:
         found = self._troubles(rows)
         loaded = {
-            "digest": self._configuration.digest,
+            "digest": self._configuration.current.digest,
             "loaded_at": timestamp(self._loaded_at_ms),
         }
         return {
             "version": __version__,
             "configuration": loaded,
-            **health(found, [status_of(node) for node in self._nodes], rows),
+            **health(found, [status_of(node) for node in self._registries], rows),
             "canary": {one.node.node: one.last for one in self._canaries if one.last},
             "requests": self._requests.standing,
             "incidents": self._incidents.standing,
@@ -352,7 +289,7 @@ class Service:
 
     def _in_a_line(self, rows: MeteredLog) -> str:
         found = self._troubles(rows)
-        live = sum(len(node.calls) for node in self._nodes)
+        live = sum(len(node.calls) for node in self._registries)
         return f"{live} live calls; {', '.join(map(str, found)) or 'all well'}"
 
     def _control(
@@ -362,7 +299,7 @@ class Service:
             return self._health(rows)
 
         async def ask(peer: SocketPeer, arguments: Mapping[str, str]) -> Mapping[str, Any]:
-            return await ask_call(self._nodes, peer.user, arguments)
+            return await ask_call(self._registries, peer.user, arguments)
 
         verbs: dict[str, Verb] = {
             "status": status,

@@ -360,12 +360,11 @@ async def test_behind_a_lost_connection_who_comes_first_is_not_sent_away() -> No
     async with site() as here:
         await here.enters("1.1")
         stranded = msgspec.structs.replace(a_channel("1.9"), dialplan=STRANDED)
-        here.node.hearing = here.calls
         here.ari.waiting = {
             "1.1": msgspec.structs.replace(a_channel("1.1"), dialplan=STRANDED),
             "1.9": stranded,
         }
-        await AriEventRouter(cast("Node", here.node))._continue_strangers()
+        await AriEventRouter(cast("Node", here.node), here.calls)._continue_strangers()
         assert ("continue", "1.9") in here.ari.asked
         assert ("continue", "1.1") not in here.ari.asked
         await here.presses("4711#")

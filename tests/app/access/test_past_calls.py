@@ -190,11 +190,12 @@ class Site:
         self.ari = None
         self.line = Line(self.happened)
         self.ami: Any = Ami(self.happened)
-        self.past_calls = PastCalls(cast("Node", self), self)
-        self.past_calls.settings = lambda: PastCallsSettings(shown=True)
+        self.past_calls = PastCalls(cast("Node", self), self, lambda: PastCallsSettings(shown=True))
 
     def live_call(self, call: CallId) -> Any:
-        return None if self.live is None else SimpleNamespace(call=self.live, line=self.line)
+        return (
+            None if self.live is None else SimpleNamespace(call=self.live, caller_channel=self.line)
+        )
 
     def append(self, *drafts: Draft) -> asyncio.Future[int]:
         if self.full:
@@ -341,7 +342,7 @@ async def test_nobody_looks_where_nothing_may_be_shown(site: Site, changed) -> N
 
 
 async def test_nobody_looks_unless_the_site_wants_it(site: Site) -> None:
-    site.past_calls.settings = PastCallsSettings
+    site.past_calls = PastCalls(cast("Node", site), site, PastCallsSettings)
     call = arrived()
     site.step(call, call)
     assert site.past_calls._sought == {}

@@ -153,13 +153,13 @@ class Scene:
         arrival = Arrival(CHANNEL, CHANNEL, EntryWire.AGI, monotonic_ms(), policy, "inbound")
         call, self.first = rules.arrive(CALL, arrival, limits)
         task = CallTask(call, self.line, self.site, self.site, self.site, events=64)
-        self.line.task = self.task = task
+        self.task = task
 
     async def serve(self) -> None:
         """As ``serve_call`` does."""
         try:
             with suppress(AsteriskError):
-                await self.line.run()
+                await self.line.run(self.task)
         finally:
             self.task.feed(LeftStasis())
 

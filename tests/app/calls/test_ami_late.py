@@ -52,10 +52,10 @@ async def test_a_newcomer_may_have_come_long_ago(site: Site) -> None:
 async def test_a_transfer_may_have_been_long_ago(site: Site) -> None:
     call = site.live(CALLER)
     late(site, 8)
-    site.following.dial_began(CALLER, 1_000)
+    site.legs.dial_began(CALLER, 1_000)
     late(site, 2_000)
     site.enters("b1", CALLER, AGENT)
-    site.following.transfer_seen("b1", 3_000)
+    site.legs.transfer_seen("b1", 3_000)
     seen = [one for one in call.heard if isinstance(one, TransferSeen)]
     assert seen == [TransferSeen(8), TransferSeen(2_000)]
     await site.settled()
@@ -68,7 +68,7 @@ async def test_a_hang_up_may_have_been_long_ago(site: Site, bridged: bool) -> No
         site.enters("b1", CALLER, AGENT)
     before = len(call.heard)
     late(site, 400)
-    site.following.gone(CALLER)
+    site.legs.gone(CALLER)
     assert call.heard[before:] == [LookedAway(400)]
     assert other.heard == []
     await site.settled()
@@ -76,12 +76,12 @@ async def test_a_hang_up_may_have_been_long_ago(site: Site, bridged: bool) -> No
 
 async def test_of_what_is_told_in_time_nothing_is_older(site: Site) -> None:
     call = site.live(CALLER)
-    site.following.dial_began(CALLER, 5)
+    site.legs.dial_began(CALLER, 5)
     site.enters("b1", CALLER, AGENT, FRIEND)
-    site.following.transfer_seen("b1", 50)
+    site.legs.transfer_seen("b1", 50)
     await site.settled()
     site.leaves(CALLER)
-    site.following.gone(CALLER)
+    site.legs.gone(CALLER)
     await site.settled()
     assert not [one for one in call.heard if isinstance(one, LookedAway)]
     transfers = [one.at_ms for one in call.heard if isinstance(one, TransferSeen)]
@@ -92,7 +92,7 @@ async def test_what_was_told_later_than_it_happened_is_not_younger(site: Site) -
     """It was in time again when somebody looked at what had been told before."""
     call = site.live(CALLER)
     late(site, 900)
-    site.following.dial_began(CALLER, 400)
+    site.legs.dial_began(CALLER, 400)
     assert call.heard == [TransferSeen(400)]
 
 
@@ -101,9 +101,9 @@ async def test_who_stood_still_too_takes_the_earlier_moment(
     site: Site, awake_ms: int, earliest_ms: int
 ) -> None:
     call = site.live(CALLER)
-    site.following.awake_ms = awake_ms
+    site.legs.awake_ms = awake_ms
     late(site, 2_000)
-    site.following.dial_began(CALLER, 2_600 + STOOD_STILL_MS)
+    site.legs.dial_began(CALLER, 2_600 + STOOD_STILL_MS)
     assert call.heard == [TransferSeen(earliest_ms)]
 
 
@@ -121,32 +121,32 @@ async def test_blind_is_who_was_told_all_until_then(
     site: Site, told_ms: int | None, awake_ms: int | None, since_ms: int
 ) -> None:
     call = site.live(CALLER)
-    site.following.awake_ms = awake_ms
+    site.legs.awake_ms = awake_ms
     if told_ms is not None:
         late(site, told_ms)
-    assert site.following.lost() == NOW_MS - since_ms
+    assert site.legs.lost() == NOW_MS - since_ms
     assert call.heard == [LookedAway(since_ms, blind=True)]
-    assert (site.following.blind_since_ms, site.following.away_since_ms) == (since_ms, since_ms)
+    assert (site.legs.blind_since_ms, site.legs.away_since_ms) == (since_ms, since_ms)
 
 
 async def test_who_hears_late_says_so_as_long_as_ami_is_there(site: Site) -> None:
     """Since when AMI is not there has a row; other Asterisks are still heard in time."""
-    assert site.following.hears_in_time
+    assert site.legs.hears_in_time
     late(site, NOW_MS - 1)
-    assert not site.following.hears_in_time
+    assert not site.legs.hears_in_time
     assert site.ami is not None
     site.ami.connected = False
-    assert site.following.hears_in_time
+    assert site.legs.hears_in_time
     site.ami.connected = True
     late(site, NOW_MS)
-    site.following.awake_ms = NOW_MS - STOOD_STILL_MS - 1
-    assert not site.following.hears_in_time
+    site.legs.awake_ms = NOW_MS - STOOD_STILL_MS - 1
+    assert not site.legs.hears_in_time
 
 
 async def test_the_end_that_another_wire_tells_may_have_been_in_other_company(site: Site) -> None:
     call = site.live(CALLER)
-    site.following.ends_untold(CALLER, NOW_MS)
+    site.legs.end_seen_on_other_wire(CALLER, NOW_MS)
     assert call.heard == []
     late(site, 3_000)
-    site.following.ends_untold(CALLER, NOW_MS)
+    site.legs.end_seen_on_other_wire(CALLER, NOW_MS)
     assert call.heard == [LookedAway(3_000, blind=True)]

@@ -44,12 +44,12 @@ async def site() -> Site:
 async def test_what_must_be_silent_is_muted_first(
     site: Site, mute: Mute, asked: list[tuple[str, bool]]
 ) -> None:
-    assert await site.hands.set_mute(CALLER, mute)
+    assert await site.channel_control.set_mute(CALLER, mute)
     assert site.steered == [("mute", CALLER, MONITOR, *one) for one in asked]
 
 
 async def test_the_running_monitor_is_stopped_by_its_id(site: Site) -> None:
-    assert await site.hands.stop_capture(CALLER)
+    assert await site.channel_control.stop_capture(CALLER)
     assert site.wires.asked == [
         ("get_variable", CALLER, "COMPLIANCE_MMID"),
         ("stop", CALLER, MONITOR),
@@ -58,9 +58,9 @@ async def test_the_running_monitor_is_stopped_by_its_id(site: Site) -> None:
 
 async def test_the_id_is_asked_for_each_time(site: Site) -> None:
     """A recording that began anew has another."""
-    await site.hands.set_mute(CALLER, Mute.ALL)
+    await site.channel_control.set_mute(CALLER, Mute.ALL)
     site.wires.monitor = "0x2"
-    await site.hands.set_mute(CALLER, Mute.NONE)
+    await site.channel_control.set_mute(CALLER, Mute.NONE)
     assert [what[2] for what in site.steered] == [MONITOR, "0x2"]
 
 
@@ -68,31 +68,31 @@ async def test_the_id_is_asked_for_each_time(site: Site) -> None:
 async def test_without_an_id_nothing_is_asked(site: Site, monitor: str | None) -> None:
     """Asterisk would take all of the channel's monitors, the site's own too."""
     site.wires.monitor = monitor
-    assert not await site.hands.stop_capture(CALLER)
+    assert not await site.channel_control.stop_capture(CALLER)
     for mute in Mute:
-        assert not await site.hands.set_mute(CALLER, mute)
+        assert not await site.channel_control.set_mute(CALLER, mute)
     assert site.steered == []
 
 
 @pytest.mark.parametrize("wire", ["ami", "ari"])
 async def test_steering_needs_both_wires(site: Site, wire: str) -> None:
     setattr(site, wire, None)
-    assert not await site.hands.stop_capture(CALLER)
-    assert not await site.hands.set_mute(CALLER, Mute.ALL)
+    assert not await site.channel_control.stop_capture(CALLER)
+    assert not await site.channel_control.set_mute(CALLER, Mute.ALL)
     assert site.steered == []
 
 
 @pytest.mark.parametrize("error", [LOST, NO])
 async def test_asterisk_does_not_obey(site: Site, error: AsteriskError) -> None:
     site.wires.refuses = dict.fromkeys(["mute", "stop"], error)
-    assert not await site.hands.stop_capture(CALLER)
+    assert not await site.channel_control.stop_capture(CALLER)
     for mute in Mute:
-        assert not await site.hands.set_mute(CALLER, mute)
+        assert not await site.channel_control.set_mute(CALLER, mute)
 
 
 async def test_the_id_cannot_be_asked_for(site: Site) -> None:
     site.wires.refuses["get_variable"] = LOST
-    assert not await site.hands.set_mute(CALLER, Mute.ALL)
+    assert not await site.channel_control.set_mute(CALLER, Mute.ALL)
     assert site.steered == []
 
 
@@ -106,7 +106,7 @@ async def test_half_a_mute_is_none(site: Site) -> None:
             raise NO
 
     site.wires.mute = mute  # type: ignore[method-assign]
-    assert not await site.hands.set_mute(CALLER, Mute.OTHERS)
+    assert not await site.channel_control.set_mute(CALLER, Mute.OTHERS)
     assert calls == ["write", "read"]
 
 
@@ -114,8 +114,8 @@ async def test_half_a_mute_is_none(site: Site) -> None:
 async def test_a_new_segment_is_named_before_the_key_is_pressed(
     site: Site, synchronous: bool, together: str
 ) -> None:
-    site.hands.synchronous = synchronous
-    assert await site.hands.start_segment(CALLER, RECORDING, CaptureOptions(beep_s=15))
+    site.channel_control.synchronous = synchronous
+    assert await site.channel_control.start_segment(CALLER, RECORDING, CaptureOptions(beep_s=15))
     assert site.wires.asked == [
         ("setvar", CALLER, "COMPLIANCE_SEGMENT", f"{RECORDING}-mbt{together}15"),
         ("dtmf", CALLER, "D", True, 80),
@@ -125,17 +125,17 @@ async def test_a_new_segment_is_named_before_the_key_is_pressed(
 @pytest.mark.parametrize("step", ["setvar", "dtmf"])
 async def test_a_segment_that_cannot_be_begun(site: Site, step: str) -> None:
     site.wires.refuses[step] = NO
-    assert not await site.hands.start_segment(CALLER, RECORDING, CaptureOptions())
+    assert not await site.channel_control.start_segment(CALLER, RECORDING, CaptureOptions())
     assert site.wires.asked[-1][0] == step
 
 
 async def test_no_segment_without_ami(site: Site) -> None:
     site.ami = None
-    assert not await site.hands.start_segment(CALLER, RECORDING, CaptureOptions())
+    assert not await site.channel_control.start_segment(CALLER, RECORDING, CaptureOptions())
 
 
 async def test_a_segment_that_shall_not_begin_any_more(site: Site) -> None:
-    site.hands.cancel_segment(CALLER)
+    site.channel_control.cancel_segment(CALLER)
     await site.settled()
     assert site.wires.asked == [("setvar", CALLER, "COMPLIANCE_SEGMENT", "")]
 
@@ -148,7 +148,7 @@ async def test_the_status_is_shown_to_the_dialplan_and_to_the_agent(site: Site) 
     company = Participants(
         (Participant(AGENT), Participant(FRIEND)), controller=frozenset({AGENT, ChannelId("9.9")})
     )
-    site.hands.announce(replace(live(), company=company), Status.PAUSED)
+    site.channel_control.announce(replace(live(), company=company), Status.PAUSED)
     await site.settled()
     assert site.wires.asked == [
         ("setvar", CALLER, "COMPLIANCE_STATUS", "PAUSED"),
@@ -158,42 +158,42 @@ async def test_the_status_is_shown_to_the_dialplan_and_to_the_agent(site: Site) 
 
 async def test_somebody_outside_who_was_told_is_no_agent(site: Site) -> None:
     company = Participants((Participant(AGENT, CoverageBasis.TOLD),), controller=frozenset({AGENT}))
-    site.hands.announce(replace(live(), company=company), Status.PAUSED)
+    site.channel_control.announce(replace(live(), company=company), Status.PAUSED)
     await site.settled()
     assert site.wires.asked == [("setvar", CALLER, "COMPLIANCE_STATUS", "PAUSED")]
 
 
 async def test_a_status_that_cannot_be_shown_harms_nobody(site: Site) -> None:
     site.wires.refuses["setvar"] = LOST
-    site.hands.announce(live(), Status.RECORDING)
+    site.channel_control.announce(live(), Status.RECORDING)
     await site.settled()
     assert len(site.wires.asked) == 1
 
 
 async def test_nothing_is_shown_while_ami_is_away(site: Site) -> None:
     site.wires.connected = False
-    site.hands.announce(live(), Status.RECORDING)
+    site.channel_control.announce(live(), Status.RECORDING)
     site.ami = None
-    site.hands.announce(live(), Status.RECORDING)
-    site.hands.redirect(CALLER)
+    site.channel_control.announce(live(), Status.RECORDING)
+    site.channel_control.redirect(CALLER)
     await site.settled()
     assert site.wires.asked == []
 
 
 async def test_another_way_in_the_dialplan(site: Site) -> None:
-    site.hands.redirect(CALLER)
+    site.channel_control.redirect(CALLER)
     await site.settled()
     assert site.wires.asked == [("redirect", CALLER, "compliance-alternative", "s")]
     site.wires.refuses["redirect"] = NO
-    site.hands.redirect(CALLER)
+    site.channel_control.redirect(CALLER)
     await site.settled()
 
 
 async def test_a_hang_up(site: Site) -> None:
-    site.hands.hang_up(CALLER)
+    site.channel_control.hang_up(CALLER)
     site.wires.refuses["hang_up"] = LOST
-    site.hands.hang_up(AGENT)
+    site.channel_control.hang_up(AGENT)
     await asyncio.sleep(0)
     site.ari = None
-    site.hands.hang_up(FRIEND)
+    site.channel_control.hang_up(FRIEND)
     assert site.wires.asked == [("hang_up", CALLER), ("hang_up", AGENT)]

@@ -219,7 +219,7 @@ async def test_a_conference_is_no_bridge_of_two(site: Site) -> None:
 
 async def test_company_through_a_local_channel(site: Site) -> None:
     site.live(CALLER)
-    site.following.joined_halves(ONE, TWO)
+    site.legs.joined_halves(ONE, TWO)
     site.enters("b1", CALLER, ONE)
     site.enters("b2", TWO, AGENT)
     site.enters("b2", FRIEND)
@@ -237,7 +237,7 @@ async def test_company_through_a_local_channel(site: Site) -> None:
 
 async def test_a_forged_newcomer_behind_a_local_channel_is_found(site: Site) -> None:
     site.live(CALLER)
-    site.following.joined_halves(ONE, TWO)
+    site.legs.joined_halves(ONE, TWO)
     site.enters("b1", CALLER, ONE)
     site.enters("b2", TWO, AGENT)
     site.said(FRIEND, "b2")
@@ -261,14 +261,14 @@ async def test_a_channel_that_is_gone_is_forgotten(site: Site) -> None:
     site.live(CALLER)
     site.enters("b1", CALLER, AGENT)
     site.leaves(CALLER)
-    site.following.gone(CALLER)
+    site.legs.gone(CALLER)
     await site.settled()
     del site.calls[CALLER]
     site.leaves(AGENT)
-    site.following.gone(AGENT)
+    site.legs.gone(AGENT)
     await site.settled()
-    assert site.following._told.keys() <= {CALLER}
-    assert site.following._bridges._where == {}
+    assert site.legs._told.keys() <= {CALLER}
+    assert site.legs._bridges._where == {}
 
 
 # -- who they are ------------------------------------------------------------------------------
@@ -344,9 +344,9 @@ async def test_who_entered_our_routine_himself_is_known_by_his_decision(
 
 async def test_a_call_that_dials_may_get_company(site: Site) -> None:
     caller = site.live(CALLER)
-    site.following.dial_began(CALLER, 5)
-    site.following.dial_began(AGENT, 6)
-    site.following.dial_began(None, 7)
+    site.legs.dial_began(CALLER, 5)
+    site.legs.dial_began(AGENT, 6)
+    site.legs.dial_began(None, 7)
     assert caller.heard == [TransferSeen(5)]
 
 
@@ -356,11 +356,11 @@ async def test_what_a_process_that_stood_still_hears_of_a_transfer_is_as_old_as_
     """It mutes what has come in since, though the call may be over before anybody looks."""
     caller = site.live(CALLER)
     site.enters("b1", CALLER, AGENT)
-    site.following.awake_ms = 1_000
-    site.following.transfer_seen("b1", 1_000 + STOOD_STILL_MS)
-    site.following.transfer_seen("b1", 3_000)
+    site.legs.awake_ms = 1_000
+    site.legs.transfer_seen("b1", 1_000 + STOOD_STILL_MS)
+    site.legs.transfer_seen("b1", 3_000)
     site.leaves(CALLER)
-    site.following.dial_began(CALLER, 4_000)
+    site.legs.dial_began(CALLER, 4_000)
     seen = [one.at_ms for one in caller.heard if isinstance(one, TransferSeen)]
     assert seen == [1_000 + STOOD_STILL_MS, 1_000, 1_000]
     await site.settled()
@@ -369,12 +369,12 @@ async def test_what_a_process_that_stood_still_hears_of_a_transfer_is_as_old_as_
 async def test_a_transfer_concerns_all_who_hear_the_bridge(site: Site) -> None:
     site.live(CALLER)
     site.live(FRIEND)
-    site.following.joined_halves(ONE, TWO)
+    site.legs.joined_halves(ONE, TWO)
     site.enters("b1", CALLER, ONE)
     site.enters("b2", TWO, AGENT)
-    site.following.transfer_seen("b2", 50)
-    site.following.transfer_seen(None, 60)
-    site.following.transfer_seen("b9", 70)
+    site.legs.transfer_seen("b2", 50)
+    site.legs.transfer_seen(None, 60)
+    site.legs.transfer_seen("b9", 70)
     assert [one for one in site.calls[CALLER].heard if isinstance(one, TransferSeen)] == [
         TransferSeen(50)
     ]
@@ -383,13 +383,13 @@ async def test_a_transfer_concerns_all_who_hear_the_bridge(site: Site) -> None:
 
 async def test_a_dialler_who_gives_up_ends_the_callees_notice(site: Site) -> None:
     callee = site.live(CALLEE)
-    site.following.watch_dialler(CALLEE, CALLER)
+    site.legs.watch_dialler(CALLEE, CALLER)
     assert site.truth.subscribed == [CALLER]
     await asyncio.sleep(0)
-    site.following.dialler_hung_up(FRIEND, 80)
+    site.legs.dialler_hung_up(FRIEND, 80)
     assert callee.heard == []
-    site.following.dialler_hung_up(CALLER, 90)
-    site.following.dialler_hung_up(CALLER, 91)
+    site.legs.dialler_hung_up(CALLER, 90)
+    site.legs.dialler_hung_up(CALLER, 91)
     assert callee.heard == [DiallerGone(90)]
 
 
@@ -397,10 +397,10 @@ async def test_a_dialler_who_was_gone_already(site: Site) -> None:
     """Nobody will say so again."""
     callee = site.live(CALLEE)
     site.truth.subscription = 422
-    site.following.watch_dialler(CALLEE, CALLER)
+    site.legs.watch_dialler(CALLEE, CALLER)
     await asyncio.sleep(0)
     assert [type(event) for event in callee.heard] == [DiallerGone]
-    site.following.dialler_hung_up(CALLER, 90)
+    site.legs.dialler_hung_up(CALLER, 90)
     assert len(callee.heard) == 1
 
 
@@ -414,7 +414,7 @@ async def test_a_dialler_who_is_gone_when_we_look_ends_it_too(
 
     monkeypatch.setattr(site.truth, "subscribe", gone)
     callee = site.live(CALLEE)
-    site.following.watch_dialler(CALLEE, CALLER)
+    site.legs.watch_dialler(CALLEE, CALLER)
     await asyncio.sleep(0)
     assert [type(one) for one in callee.heard] == [DiallerGone]
 
@@ -422,14 +422,14 @@ async def test_a_dialler_who_is_gone_when_we_look_ends_it_too(
 @pytest.mark.parametrize("dialler", ["", CALLEE])
 async def test_nobody_to_watch(site: Site, dialler: ChannelId) -> None:
     callee = site.live(CALLEE)
-    site.following.watch_dialler(CALLEE, ChannelId(dialler))
-    site.following.dialler_hung_up(ChannelId(dialler), 90)
+    site.legs.watch_dialler(CALLEE, ChannelId(dialler))
+    site.legs.dialler_hung_up(ChannelId(dialler), 90)
     assert (site.truth.subscribed, callee.heard) == ([], [])
 
 
 async def test_without_ari_no_dialler_is_watched(site: Site) -> None:
     site.ari = None
     callee = site.live(CALLEE)
-    site.following.watch_dialler(CALLEE, CALLER)
-    site.following.dialler_hung_up(CALLER, 90)
+    site.legs.watch_dialler(CALLEE, CALLER)
+    site.legs.dialler_hung_up(CALLER, 90)
     assert callee.heard == []

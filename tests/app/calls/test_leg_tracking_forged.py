@@ -88,7 +88,7 @@ async def test_a_hangup_does_not_take_a_party_away(site: Site) -> None:
     site.live(CALLER)
     site.enters("b1", CALLER, AGENT, FRIEND)
     await site.settled()
-    site.following.gone(FRIEND)
+    site.legs.gone(FRIEND)
     site.enters("b2", CALLEE)
     await site.settled()
     assert site.companies(CALLER)[-1] == {AGENT, FRIEND}
@@ -97,10 +97,10 @@ async def test_a_hangup_does_not_take_a_party_away(site: Site) -> None:
 
 async def test_a_hangup_does_not_part_a_local_channel(site: Site) -> None:
     site.live(CALLER)
-    site.following.joined_halves(ONE, TWO)
+    site.legs.joined_halves(ONE, TWO)
     site.enters("b1", CALLER, ONE)
     site.enters("b2", TWO, AGENT)
-    site.following.gone(TWO)
+    site.legs.gone(TWO)
     await site.settled()
     assert site.companies(CALLER) == [{AGENT}]
     assert site.forged() == [TWO]
@@ -142,7 +142,7 @@ async def test_a_forged_transfer_mutes_for_a_moment(
     monkeypatch.setattr(module, "_TRANSFER_S", 0.01)
     call = site.live(CALLER)
     site.enters("b1", CALLER, AGENT)
-    site.following.transfer_seen("b1", 50)
+    site.legs.transfer_seen("b1", 50)
     assert call.heard[-1] == TransferSeen(50)
     await site.settled()
     assert site.companies(CALLER) == [{AGENT}, {AGENT}]
@@ -152,7 +152,7 @@ async def test_a_true_transfer_is_told_once(site: Site, monkeypatch: pytest.Monk
     monkeypatch.setattr(module, "_TRANSFER_S", 0.01)
     site.live(CALLER)
     site.enters("b1", CALLER, AGENT)
-    site.following.transfer_seen("b1", 50)
+    site.legs.transfer_seen("b1", 50)
     site.leaves(AGENT, CALLER)
     await site.settled()
     assert site.companies(CALLER) == [{AGENT}, set()]
@@ -160,8 +160,8 @@ async def test_a_true_transfer_is_told_once(site: Site, monkeypatch: pytest.Monk
 
 async def test_who_is_in_a_bridge_dials_nobody(site: Site) -> None:
     call = site.live(CALLER)
-    site.following.dial_began(CALLER, 5)
+    site.legs.dial_began(CALLER, 5)
     assert call.heard == [TransferSeen(5)]
     site.enters("b1", CALLER, AGENT)
-    site.following.dial_began(CALLER, 50)
+    site.legs.dial_began(CALLER, 50)
     assert TransferSeen(50) not in call.heard

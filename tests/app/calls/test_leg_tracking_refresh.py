@@ -38,7 +38,7 @@ def channel(one: ChannelId) -> Channel:
 
 def refresh(site: Site, *bridges: Bridge) -> None:
     there = channels(*(one for bridge in bridges for one in bridge.channels))
-    site.following.refresh(bridges, there, 1_000, hearing=site.following.hearing)
+    site.legs.refresh(bridges, there, 1_000, hearing=site.legs.hearing)
 
 
 async def test_a_call_is_told_who_is_there_though_nothing_changed(site: Site) -> None:
@@ -80,7 +80,7 @@ async def test_local_channels_are_known_by_their_names(site: Site) -> None:
 
 async def test_what_is_gone_is_forgotten(site: Site) -> None:
     site.live(CALLER)
-    site.following.joined_halves(ONE, TWO)
+    site.legs.joined_halves(ONE, TWO)
     site.enters("b1", CALLER, ONE)
     site.enters("b2", TWO, AGENT)
     for gone in (ONE, TWO, AGENT):
@@ -108,5 +108,5 @@ async def test_who_is_in_a_bridge_and_no_channel_is_not_there(site: Site) -> Non
     """Two answers, and a hang-up between them."""
     site.live(CALLER)
     bridge = Bridge("b1", (CALLER, AGENT), "basic")
-    site.following.refresh([bridge], channels(CALLER), 1_000, hearing=site.following.hearing)
+    site.legs.refresh([bridge], channels(CALLER), 1_000, hearing=site.legs.hearing)
     assert site.companies(CALLER) == [set()]

@@ -20,7 +20,7 @@ async def serving(tmp_path: Path) -> AsyncIterator[Serving]:
 async def test_a_defect_in_what_runs_beside_the_calls_is_a_row_and_not_the_end(
     serving: Serving,
 ) -> None:
-    (node,) = serving.service._nodes
+    node = serving.node
 
     async def defect() -> None:
         raise PermissionError("a defect")

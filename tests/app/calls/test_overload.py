@@ -36,7 +36,7 @@ async def serving(tmp_path: Path) -> AsyncIterator[Serving]:
 
 
 def calls_in(serving: Serving, first: int, last: int, **changed: Any) -> list[CallTask]:
-    (node,) = serving.service._nodes
+    node = serving.node
     return [arrive(node, number, **changed) for number in range(first, last + 1)]
 
 

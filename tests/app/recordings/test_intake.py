@@ -59,13 +59,13 @@ class Site:
         self.told: asyncio.Queue[tuple[RecordingId, CallEvent]] = asyncio.Queue()
         self.sealers = SealerPool(command=command)
         SEALERS.append(self.sealers)
-        self.keeping = RecordingIntake(
+        self.intake = RecordingIntake(
             self.spool,
             self.vault,
-            lambda *told: self.told.put_nowait(told),
             self.sealers,
             close_s=close_s,
         )
+        self.intake.report_files(lambda *told: self.told.put_nowait(told))
 
     def write(self, direction: str, audio: bytes, *, samples: int | None = None) -> Path:
         file = self.spool / spool_name(RECORDING, direction)
@@ -73,7 +73,7 @@ class Site:
         return file
 
     async def judge(self, expected: Expected = EXPECTED) -> RecordingVerdict:
-        return await self.keeping.judge(RECORDING, expected)
+        return await self.intake.judge(RECORDING, expected)
 
 
 @pytest.fixture
@@ -81,13 +81,13 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     for name in ("spool", "vault"):
         (tmp_path / name).mkdir()
     site = Site(tmp_path)
-    site.keeping.open()
-    running = asyncio.create_task(site.keeping.run())
-    site.keeping.follow(RECORDING)
+    site.intake.open()
+    running = asyncio.create_task(site.intake.run())
+    site.intake.follow(RECORDING)
     yield site
     running.cancel()
     await asyncio.wait([running], timeout=WITHIN_S)
-    site.keeping.close()
+    site.intake.close()
 
 
 async def test_a_call_is_told_of_its_files(site: Site) -> None:
@@ -112,9 +112,9 @@ async def test_closed_files_are_judged_and_joined(site: Site) -> None:
         AudioDirection.HEARD,
     )
     assert vault_path(site.vault, RECORDING).stat().st_size == 44 + 2 * len(LOUD)
-    assert await site.keeping.remove_spooled(RECORDING) == SpoolRemoved(RECORDING, 2)
+    assert await site.intake.remove_spooled(RECORDING) == SpoolRemoved(RECORDING, 2)
     assert list(site.spool.iterdir()) == []
-    assert await site.keeping.remove_spooled(RECORDING) == SpoolRemoved(RECORDING, 0)
+    assert await site.intake.remove_spooled(RECORDING) == SpoolRemoved(RECORDING, 0)
 
 
 async def test_files_without_a_sample_are_empty(site: Site) -> None:
@@ -196,7 +196,7 @@ async def test_where_nobody_can_seal_the_files_stay(tmp_path: Path) -> None:
 
 async def test_a_file_that_cannot_be_removed(site: Site) -> None:
     (site.spool / spool_name(RECORDING, "rx")).mkdir()
-    assert await site.keeping.remove_spooled(RECORDING) == SpoolKept(RECORDING)
+    assert await site.intake.remove_spooled(RECORDING) == SpoolKept(RECORDING)
 
 
 async def test_what_must_not_be_kept_and_what_is_lost_is_in_the_verdict(site: Site) -> None:
@@ -222,21 +222,21 @@ async def test_others_who_were_not_captured_are_not_waited_for(site: Site) -> No
     async with asyncio.timeout(WITHIN_S / 2):
         verdict = await site.judge(Expected(1_000, others=False))
     assert (verdict.tx, verdict.whole) == (AudioDirection.NOT_KEPT, True)
-    assert await site.keeping.remove_spooled(RECORDING) == SpoolRemoved(RECORDING, 2)
+    assert await site.intake.remove_spooled(RECORDING) == SpoolRemoved(RECORDING, 2)
 
 
 async def test_a_recording_is_removed_from_the_vault(site: Site) -> None:
     for direction in ("rx", "tx"):
         site.write(direction, LOUD)
     await site.judge()
-    assert await site.keeping.remove(RECORDING)
+    assert await site.intake.remove(RECORDING)
     assert list(site.vault.iterdir()) == []
-    assert await site.keeping.remove(RECORDING)
+    assert await site.intake.remove(RECORDING)
 
 
 async def test_a_recording_that_cannot_be_removed(site: Site) -> None:
     vault_path(site.vault, RECORDING).mkdir()
-    assert not await site.keeping.remove(RECORDING)
+    assert not await site.intake.remove(RECORDING)
 
 
 async def test_what_somebody_holds_is_not_removed(tmp_path: Path) -> None:
@@ -250,16 +250,15 @@ async def test_what_somebody_holds_is_not_removed(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     file = vault_path(tmp_path / "vault", RECORDING)
     file.write_bytes(b"audio")
-    keeping = RecordingIntake(
+    intake = RecordingIntake(
         tmp_path / "spool",
         tmp_path / "vault",
-        lambda *_: None,
         SealerPool(),
         close_s=WITHIN_S,
         may_not_go=held,
     )
-    assert not await keeping.remove(RECORDING)
+    assert not await intake.remove(RECORDING)
     assert file.exists()
-    assert await keeping.remove(RECORDING)
+    assert await intake.remove(RECORDING)
     assert not file.exists()
     assert asked == [call_of(RECORDING)] * 2

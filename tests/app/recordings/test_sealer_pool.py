@@ -72,15 +72,15 @@ def command(home: Path, first: str) -> tuple[str, ...]:
         import os, pathlib, signal, sys, time
         from asterisk_compliance.app.recordings import sealer
         HERE = pathlib.Path({str(home)!r})
-        perform = sealer.perform_job
+        do = sealer.perform_job
         def once(job):
             mark = HERE / "began"
             try:
                 mark.touch(exist_ok=False)
             except FileExistsError:
-                return perform(job)
+                return do(job)
             {first}
-            return perform(job)
+            return do(job)
         sealer.perform_job = once
         sealer.main()
         """)

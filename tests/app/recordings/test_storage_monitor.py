@@ -129,7 +129,7 @@ async def serving(tmp_path: Path, disk: FileSystem) -> AsyncIterator[Serving]:
 async def test_who_arrives_and_who_is_told_learn_it_and_so_does_the_log(
     serving: Serving, disk: FileSystem
 ) -> None:
-    (node,) = serving.service._nodes
+    node = serving.node
     (told,) = calls_in(serving, 1, 1)
     disk.free_mib = 50
     await serving.until(lambda: node.no_storage is Reason.DISK_LOW)
@@ -153,7 +153,7 @@ async def test_a_problem_that_becomes_another_ends_and_begins(
     await serving.until(lambda: len(serving.details("storage_failed")) == 3)
     disk.flags = os.ST_RDONLY
     await serving.until(lambda: len(serving.details("storage_failed")) == 5)
-    (node,) = serving.service._nodes
+    node = serving.node
     assert node.no_storage is Reason.STORAGE_NOT_WRITABLE
     assert len(serving.details("storage_mended")) == 2
     found = {row["node"] for row in serving.rows() if row["kind"] == "storage_failed"}
@@ -176,14 +176,14 @@ async def test_what_is_wrong_at_the_start_is_known_before_the_first_call(
     disk.free_mib = 50
     serving = Serving(write_whole(config, text))
     async with serving.running():
-        (node,) = serving.service._nodes
+        node = serving.node
         assert reason(arrive(node, 1)) is Reason.DISK_LOW
 
 
 async def test_a_store_that_takes_no_row_does_not_end_the_watch(
     serving: Serving, disk: FileSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (node,) = serving.service._nodes
+    node = serving.node
 
     def refuses(*_: object) -> None:
         raise StoreUnavailable("full")

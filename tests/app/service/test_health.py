@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -33,8 +32,8 @@ def free_port() -> int:
 
 def connected(serving: Serving) -> Any:
     """The node, as if its Asterisk were there."""
-    (node,) = serving.service._nodes
-    node.ari = SimpleNamespace(transport="websocket", ignored={})  # type: ignore[assignment]
+    node: Any = serving.node
+    node.ari.transport = "websocket"
     return node
 
 

@@ -18,9 +18,10 @@ def scraped(**of_node: Any) -> CollectorRegistry:
         **{"node": "pbx1", "calls": {}, "ari": None, "ami": None, "agi": None, "events": {}}
         | of_node
     )
+    built = SimpleNamespace(registry=node, agi=node.agi)
     rows: Any = SimpleNamespace(size=0, waiting=0, stuck_s=0.0)
     registry = CollectorRegistry()
-    registry.register(LiveGauges(lambda: [node], rows, NoticeSlots(1, Metrics())))  # type: ignore[list-item]
+    registry.register(LiveGauges(lambda: [built], rows, NoticeSlots(1, Metrics())))  # type: ignore[list-item]
     return registry
 
 

@@ -92,14 +92,14 @@ async def test_what_is_wrong_is_refused_whole(
 ) -> None:
     text = serving.config.read_text("utf-8")
     assert old in text
-    before, configuration = serving.policies, serving.service._configuration
+    before, configuration = serving.policies, serving.service._configuration.current
     write_whole(serving.config, text.replace(old, new))
     serving.reload.set()
     await serving.until(lambda: serving.details("config_refused") != [])
     assert serving.details("config_refused") == [{"problems": problems}]
     assert len(serving.details("config_loaded")) == 1
     assert serving.policies is before
-    assert serving.service._configuration is configuration
+    assert serving.service._configuration.current is configuration
 
 
 async def test_a_file_that_is_gone_is_refused_and_a_right_one_taken_later(serving: Serving) -> None:

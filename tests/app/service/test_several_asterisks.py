@@ -67,7 +67,7 @@ async def serving(tmp_path: Path) -> AsyncIterator[Serving]:
 
 def nodes(serving: Serving) -> tuple[Node, Node]:
     one, two = serving.service._nodes
-    return one, two
+    return one.registry, two.registry
 
 
 async def test_two_channels_of_one_name_are_two_calls_to_the_end(serving: Serving) -> None:
@@ -113,7 +113,7 @@ async def test_lists_and_commands_find_the_one_that_is_meant(serving: Serving) -
             assert standing["call"] == task.call.id
             assert reader.unfinished(node.node) == [task.call.id]
     wanted = {"what": "withdraw", "call": there.call.id}
-    answer = await ask_call(serving.service._nodes, "yoko", wanted)
+    answer = await ask_call(nodes(serving), "yoko", wanted)
     assert (answer["call"], there.call.withdrawn) == (there.call.id, True)
 
 
@@ -179,7 +179,7 @@ async def test_a_spool_that_is_away_stops_recording_there_alone(tmp_path: Path) 
         (tmp_path / "spool").mkdir()
         await serving.service._storage.look()
         assert one.no_storage is None
-        assert one._keeping._spool._watch is not None
+        assert one._intake._spool._watch is not None
 
 
 @pytest.mark.parametrize(

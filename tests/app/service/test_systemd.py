@@ -158,7 +158,7 @@ async def test_a_writer_that_is_stuck_misses_the_watchdog(listening: Listening) 
 @pytest.fixture
 def notified(listening: Listening, tmp_path: Path) -> Serving:
     serving = Serving(write_config(tmp_path))
-    serving.service = Service(serving.service._configuration, watched(listening))
+    serving.service = Service(load_configuration(serving.config), watched(listening))
     return serving
 
 
@@ -201,7 +201,8 @@ async def test_a_disk_that_hangs_is_seen_by_systemd_and_the_loop_lives_on(
         await asyncio.sleep(WATCHDOG_S)
         assert pings(listening.heard()) > 0
         monkeypatch.setattr(StoreWriter, "commit_groups", hanging)
-        (node,) = notified.service._nodes
+        (built,) = notified.service._nodes
+        node = built.registry
         node.row(Kind.EVENT_MALFORMED, wire="ari")
         await asyncio.sleep(WATCHDOG_S)
         listening.heard()

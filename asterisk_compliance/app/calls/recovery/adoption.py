@@ -39,14 +39,14 @@ log = structlog.get_logger()
 class FallbackAdoption:
     """Of one Asterisk. Where no such file is, nobody is asked anything."""
 
-    def __init__(self, node: NodeView, rows: CallAuditLog, keeping: RecordingIntake) -> None:
+    def __init__(self, node: NodeView, rows: CallAuditLog, intake: RecordingIntake) -> None:
         self._node = node
         self._rows = rows
-        self._keeping = keeping
+        self._intake = intake
         self._looking = asyncio.Lock()
         self._again: asyncio.TimerHandle | None = None
         self._gone: set[ChannelId | None] = set()
-        keeping.closed_alone = self.look
+        intake.report_closed_alone(self.look)
 
     def look(self) -> None:
         """A file of the dialplan's own was closed, or was to be looked at again."""
@@ -69,7 +69,7 @@ class FallbackAdoption:
     async def _adopt_all(self) -> bool:
         """Whether something is left for later."""
         ari = self._node.ari
-        alone = await self._keeping.recorded_alone()
+        alone = await self._intake.recorded_alone()
         if not alone or ari is None:
             return False
         live = {channel.id for channel in await ari.channels()}
@@ -100,7 +100,7 @@ class FallbackAdoption:
         if drafts:
             await self._rows.append(*drafts)
             log.warning("recording_adopted", call=adopted.call, recording=adopted.recording)
-        if await self._keeping.take_over(file.name, adopted.recording):
+        if await self._intake.take_over(file.name, adopted.recording):
             await self._take_in(ari, adopted.call, file.channel)
 
     async def _take_in(self, ari: AriClient, call: CallId, channel: ChannelId) -> None:
@@ -113,7 +113,7 @@ class FallbackAdoption:
 
     async def set_strangers_aside(self) -> None:
         """Take files of recordings that the log does not know out of the spool, each with a row."""
-        for copied in await self._keeping.copy_strangers_aside(self._node.knows):
+        for copied in await self._intake.copy_strangers_aside(self._node.knows):
             try:
                 await self._let_go(*copied)
             except StoreError as error:
@@ -121,7 +121,7 @@ class FallbackAdoption:
                 return
 
     async def _set_aside(self, file: Alone) -> None:
-        copied = await self._keeping.copy_aside(file.name)
+        copied = await self._intake.copy_aside(file.name)
         if copied is not None:
             await self._let_go(*copied)
 
@@ -134,4 +134,4 @@ class FallbackAdoption:
             detail={"bytes": size, "file": name, "sha256": digest},
         )
         await self._rows.append(row)
-        await self._keeping.forget_stranger(name)
+        await self._intake.forget_stranger(name)

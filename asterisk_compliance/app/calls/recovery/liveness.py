@@ -83,17 +83,20 @@ class LivenessRecord:
         before: The newest mark.
         newest_row_ms: When a living service wrote its last row, in Unix milliseconds; it counts
             where there is no mark.
+        size: Of the log, in rows, with those that wait.
 
     Attributes:
         alive_unix_ms: When an earlier life was last seen to live, by the clock of then. Its rows
             would say more, but not that it heard in time of what happened.
-        size: Of the log, in rows, with those that wait.
     """
 
     def __init__(
-        self, before: LivenessMark | None = None, newest_row_ms: int = 0, size: int = 0
+        self,
+        before: LivenessMark | None = None,
+        newest_row_ms: int = 0,
+        size: Callable[[], int] = int,
     ) -> None:
-        self.size: Callable[[], int] = lambda: size
+        self._size = size
         self._boot = _boot()
         self._set_back = before.set_back if before else ()
         self._ahead_ms: int | None = None
@@ -107,7 +110,7 @@ class LivenessRecord:
         ahead_ms = now_unix_ms - at_ms
         back_ms = 0 if self._ahead_ms is None else self._ahead_ms - ahead_ms
         if back_ms > STEP_MS:
-            step = ClockSetBack(now_unix_ms, back_ms, self.size())
+            step = ClockSetBack(now_unix_ms, back_ms, self._size())
             self._set_back = _merged((*self._set_back, step))
         if self._ahead_ms is None or back_ms < 0 or back_ms > STEP_MS:
             self._ahead_ms = ahead_ms
@@ -129,25 +132,25 @@ class DurabilityStatus(Protocol):
 async def write_liveness_marks(
     store: Path,
     rows: DurabilityStatus,
-    lives: LivenessRecord,
+    liveness: LivenessRecord,
     in_time: Callable[[], bool] = lambda: True,
 ) -> NoReturn:
     """Mark that we live, as long as we do, and hear ``in_time`` of all that happens."""
     while True:
-        mark, hears = lives.mark(), in_time()
+        mark, hears = liveness.mark(), in_time()
         if await rows.owes_nothing(EVERY_S) and hears:
             await asyncio.to_thread(_write, store / MARK, mark)
         await asyncio.sleep(EVERY_S)
 
 
-def previous_runs(store: Path) -> LivenessRecord:
-    """What the lives before this one left in a store.
+def previous_runs(store: Path, size: Callable[[], int] = int) -> LivenessRecord:
+    """What the lives before this one left in a store; ``size`` as of :class:`LivenessRecord`.
 
     Raises:
         StoreError: it cannot be read.
     """
     with StoreReader(store) as reader:
-        newest, size = reader.last_at(LIVING), reader.head().size
+        newest = reader.last_at(LIVING)
     newest_ms = unix_ms() if newest is None else milliseconds(newest)
     return LivenessRecord(last_mark(store), newest_ms, size)
 

@@ -57,17 +57,18 @@ class CallResumption:
     """The comparisons of one Asterisk: one at a time, and never two that wait.
 
     Args:
-        lives: Of this service.
+        liveness: Of this service.
+        undisturbed: As of :class:`RecordingRetry`.
 
     Attributes:
         again: What is left of calls that are over; tried after a comparison.
         turn: Held while one runs.
     """
 
-    def __init__(self, node: NodeView, lives: LivenessRecord) -> None:
+    def __init__(self, node: NodeView, liveness: LivenessRecord, undisturbed: asyncio.Lock) -> None:
         self._node = node
-        self._lives = lives
-        self.again = RecordingRetry(node)
+        self._liveness = liveness
+        self.again = RecordingRetry(node, undisturbed)
         self.turn = asyncio.Lock()
         self._waits = False
 
@@ -85,13 +86,13 @@ class CallResumption:
             self._waits = False
         try:
             await self._node.adoption.run()
-            if await recover(self._node, self._lives):
+            if await recover(self._node, self._liveness):
                 self._node.spawn(self.again.run())
         finally:
             self.turn.release()
 
 
-async def recover(node: NodeView, lives: LivenessRecord) -> bool:
+async def recover(node: NodeView, liveness: LivenessRecord) -> bool:
     """Compare log, channels and spool of one Asterisk, and go on from there.
 
     Where ARI alone was gone, AMI told of bridges all the time, and nobody could come unseen, unless
@@ -99,40 +100,40 @@ async def recover(node: NodeView, lives: LivenessRecord) -> bool:
 
     Args:
         node: Connected to ARI.
-        lives: Of this service.
+        liveness: Of this service.
 
     Returns:
         Whether it could be done.
     """
     assert node.ari is not None
-    away_since_ms = node.following.at_the_earliest(monotonic_ms())
-    if node.following.away_since_ms is not None:
-        away_since_ms = min(away_since_ms, node.following.away_since_ms)
+    away_since_ms = node.legs.at_the_earliest(monotonic_ms())
+    if node.legs.away_since_ms is not None:
+        away_since_ms = min(away_since_ms, node.legs.away_since_ms)
     here = tuple(node.calls.items())  # who arrives while we ask is in no answer
     led = {task.call.id for _, task in here} | node.backlog.owed
     before = call_id(unix_ms(), bytes(8))
     try:
-        unfinished = await asyncio.to_thread(_unfinished, node, led, lives.alive_unix_ms)
+        unfinished = await asyncio.to_thread(_unfinished, node, led, liveness.alive_unix_ms)
         left = [one for one in unfinished if one.is_before(before)]
         if left:
             await _until_ami(node)
-        hearing = node.following.hearing
+        hearing = node.legs.hearing
         channels, bridges = await _as_it_is(node, node.ari)
     except (AsteriskError, StoreError) as error:
         log.warning("not_recovered", node=node.node, why=str(error))
         return False
-    now = lives.now()
+    now = liveness.now()
     for channel, task in here:
         if channel not in channels:
-            node.following.ends_untold(channel, now.at_ms)
+            node.legs.end_seen_on_other_wire(channel, now.at_ms)
             task.feed(ChannelGone(now.at_ms))
         else:
             task.feed(LookedAway(away_since_ms))
-            node.following.is_blind(task)
+            node.legs.is_blind(task)
     taken_up = [one for one in left if not node.follows(one.known.id)]
     for one in taken_up:
         _take_up(node, one, channels.get(one.known.channel), now)
-    node.following.refresh(bridges, channels, now.at_ms, hearing=hearing)
+    node.legs.refresh(bridges, channels, now.at_ms, hearing=hearing)
     await node.adoption.set_strangers_aside()
     if taken_up:
         log.warning("calls_taken_up", node=node.node, calls=len(taken_up))
@@ -153,8 +154,9 @@ async def look_again_after_standing_still(node: NodeView) -> NoReturn:
             log.warning("stood_still", node=node.node, for_ms=now_ms - looked_ms)
             for task in node.calls.values():  # what waits in our queues may have happened since
                 task.feed(LookedAway(looked_ms))
-            node.looked_away(looked_ms)
-        looked_ms = node.following.awake_ms = now_ms
+            node.gap_began(looked_ms)
+        looked_ms = now_ms
+        node.legs.awake(now_ms)
 
 
 async def _until_ami(node: NodeView) -> None:
@@ -173,10 +175,10 @@ async def _as_it_is(
     On a busy Asterisk that never ends, so it ends; what AMI told last is then told again by it.
     """
     for left in reversed(range(_TRIES)):
-        seen = node.following.changes
+        seen = node.legs.changes
         channels = {channel.id: channel for channel in await ari.channels()}
         bridges = await ari.bridges()
-        if node.following.changes == seen or not left:
+        if node.legs.changes == seen or not left:
             return channels, bridges
     raise AssertionError("unreachable")
 

@@ -44,8 +44,8 @@ class RecordingRetry:
             recordings, or places holds, has it too, and waits no longer than a moment.
     """
 
-    def __init__(self, node: NodeView) -> None:
-        self.undisturbed = asyncio.Lock()
+    def __init__(self, node: NodeView, undisturbed: asyncio.Lock) -> None:
+        self.undisturbed = undisturbed
         self._node = node
         self._is_due = True
         self._runs = False

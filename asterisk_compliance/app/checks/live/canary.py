@@ -22,6 +22,7 @@ from asterisk_compliance.app.calls.node import Node
 from asterisk_compliance.app.calls.playing_notices import NoticeSlots
 from asterisk_compliance.app.dialplan.variables import CANARY_VARIABLE
 from asterisk_compliance.app.shared.metrics import Metrics
+from asterisk_compliance.app.shared.outcomes import ignore_outcome
 from asterisk_compliance.app.shared.troubles import HealthTrouble, Trouble
 from asterisk_compliance.asterisk.ari import requests as ari_requests
 from asterisk_compliance.clock import unix_ms
@@ -174,9 +175,7 @@ class Canary:
     def _hang_up(self, channel: ChannelId) -> None:
         """Nothing of a canary goes on when it is over; its other half ends with this one."""
         assert self.node.ari is not None
-        self.node.ari.hang_up(channel).add_done_callback(
-            lambda done: done.cancelled() or done.exception()
-        )
+        self.node.ari.hang_up(channel).add_done_callback(ignore_outcome)
 
     def _down(self) -> CanaryReason | None:
         if self.node.ari is None or self.node.ari.transport is None:
@@ -225,5 +224,6 @@ def canaries(
 ) -> list[Canary]:
     """One for each Asterisk through which a synthetic call can be placed."""
     found = [Canary(node, settings, rows, notices, metrics) for node in nodes if node.ari]
-    rows.observers += [canary.observe for canary in found]
+    for canary in found:
+        rows.on_durable(canary.observe)
     return found

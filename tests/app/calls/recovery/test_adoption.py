@@ -41,7 +41,7 @@ def channel(number: int = 1) -> ChannelId:
 
 
 def code(site: Site) -> str:
-    (promise,) = site.serving.service._configuration.promises
+    (promise,) = site.serving.service._configuration.current.promises
     return fallback_code(promise.digest)
 
 
@@ -106,7 +106,7 @@ async def test_a_file_that_is_still_waits_until_its_channel_is_gone_for_a_while(
 ) -> None:
     """At the end of a quiet call Asterisk is about to write what it holds."""
     monkeypatch.setattr(adoption, "AGAIN_S", 60.0)
-    monkeypatch.setattr(site.node._keeping, "closed_alone", lambda: None)
+    monkeypatch.setattr(site.node._intake, "file_closed_alone", lambda: None)
     of = channel()
     file = recorded(site, of, closed=False)
     long_ago = file.stat().st_mtime - 60
@@ -197,7 +197,7 @@ async def test_what_is_not_promised_any_more_is_set_aside(site: Site, tmp_path: 
 
 
 async def test_words_that_were_changed_are_no_words(site: Site) -> None:
-    (promise,) = site.serving.service._configuration.promises
+    (promise,) = site.serving.service._configuration.current.promises
     kept = ContentStore(site.node.store)._path(promise.digest)
     kept.chmod(0o600)
     kept.write_bytes(b"something else")
@@ -218,8 +218,8 @@ async def test_who_dies_in_between_decides_once(
     site: Site, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
     of = channel()
-    keeping = site.node._keeping
-    monkeypatch.setattr(keeping, "closed_alone", lambda: None)
+    intake = site.node._intake
+    monkeypatch.setattr(intake, "file_closed_alone", lambda: None)
 
     async def die(*_: object) -> bool:
         raise Died
@@ -232,12 +232,12 @@ async def test_who_dies_in_between_decides_once(
         if at == "rows":
             dying.setattr(site.node.adoption, "_rows", type("R", (), {"append": die_now})())
         elif at == "name":
-            dying.setattr(keeping, "take_over", die)
+            dying.setattr(intake, "take_over", die)
         else:
             dying.setattr(site.node, "begin", die_now)
         with pytest.raises(Died):
             await site.node.adoption.run()
-    keeping._spool._seen.clear()
+    intake._spool._seen.clear()
     await site.node.recover()
     await site.over(own(site, of))
     assert site.kinds(own(site, of)) == ALL
@@ -273,9 +273,9 @@ async def test_asterisk_that_does_not_answer_is_asked_again(
     await site.seen("spool_removed")
 
 
-async def test_who_serves_no_ari_leaves_it(site: Site) -> None:
-    site.node.ari = None
-    file = recorded(site, channel())
-    await site.node.adoption.run()
-    await asyncio.sleep(0)
-    assert file.exists()
+async def test_without_ari_a_file_stays_in_the_spool(tmp_path: Path) -> None:
+    async with running(tmp_path, policy=RECORDS, ari=False) as site:
+        file = recorded(site, channel())
+        await site.node.adoption.run()
+        await asyncio.sleep(0)
+        assert file.exists()

@@ -140,16 +140,16 @@ def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
 
 
 def test_a_clock_that_is_set_back_while_we_live_is_seen(clocks: Clocks) -> None:
-    lives, arrived_ms = LivenessRecord(), clocks.unix_ms
-    assert lives.now().set_back == ()
+    liveness, arrived_ms = LivenessRecord(), clocks.unix_ms
+    assert liveness.now().set_back == ()
     clocks.now_ms += 10_000
     clocks.ahead_ms -= 4_000
-    now = lives.now()
+    now = liveness.now()
     assert now.set_back == (ClockSetBack(clocks.unix_ms, 4_000),)
     assert now.since_ms(arrived_ms) == 10_000
     clocks.now_ms += 1_000
-    assert lives.now().set_back == now.set_back, "it is seen once"
-    assert lives.now().since_ms(arrived_ms) == 11_000
+    assert liveness.now().set_back == now.set_back, "it is seen once"
+    assert liveness.now().since_ms(arrived_ms) == 11_000
 
 
 def test_a_clock_that_is_set_back_between_two_lives_is_seen(clocks: Clocks) -> None:
@@ -182,30 +182,30 @@ def test_another_boot_has_another_monotonic_clock(clocks: Clocks) -> None:
 
 
 def test_two_clocks_that_are_read_one_after_the_other_differ(clocks: Clocks) -> None:
-    lives = LivenessRecord()
-    lives.now()
+    liveness = LivenessRecord()
+    liveness.now()
     for _ in range(3):
         clocks.ahead_ms -= 6
-        assert lives.now().set_back == ()
+        assert liveness.now().set_back == ()
     clocks.ahead_ms -= 6
-    (seen,) = lives.now().set_back
+    (seen,) = liveness.now().set_back
     assert seen.by_ms == 24, "small steps are added up"
 
 
 def test_so_many_steps_are_remembered(clocks: Clocks) -> None:
-    lives = LivenessRecord()
-    lives.now()
+    liveness = LivenessRecord()
+    liveness.now()
     for _ in range(STEPS_KEPT + 5):
         clocks.ahead_ms -= 1_000
-        now = lives.now()
+        now = liveness.now()
     assert len(now.set_back) == STEPS_KEPT
     assert sum(step.by_ms for step in now.set_back) == (STEPS_KEPT + 5) * 1_000, "none is forgotten"
     assert now.set_back[-1].seen_unix_ms == clocks.unix_ms
 
 
 def test_the_clocks_of_this_machine_are_read_together() -> None:
-    lives = LivenessRecord()
-    before, after = lives.now(), lives.now()
+    liveness = LivenessRecord()
+    before, after = liveness.now(), liveness.now()
     assert 0 <= after.at_ms - before.at_ms < 1_000
     assert abs((after.unix_ms - after.at_ms) - (before.unix_ms - before.at_ms)) <= 2
     assert alive._boot() != ""
@@ -220,15 +220,15 @@ def test_nothing_is_ever_taken_for_more_recent_than_it_is(
 ) -> None:
     with pytest.MonkeyPatch.context() as patches:
         clocks = Clocks(patches)
-        lives, rows = LivenessRecord(), []
-        mark = lives.mark()
+        liveness, rows = LivenessRecord(), []
+        mark = liveness.mark()
         for passes_ms, step_ms, dies in happens:
             clocks.now_ms += passes_ms
             rows.append((clocks.now_ms, clocks.unix_ms))
             clocks.ahead_ms += step_ms
-            lives = LivenessRecord(mark) if dies else lives
-            mark = lives.mark()
-        now = lives.now()
+            liveness = LivenessRecord(mark) if dies else liveness
+            mark = liveness.mark()
+        now = liveness.now()
         for at_ms, written_ms in rows:
             assert now.since_ms(written_ms) >= now.at_ms - at_ms - alive.STEP_MS
 
@@ -239,15 +239,15 @@ async def test_a_service_marks_by_its_own_log_and_by_what_each_asterisk_tells(
     asked: list[tuple[LivenessRecord, Callable[[], bool]]] = []
 
     async def noted(
-        _: Path, __: object, lives: LivenessRecord, in_time: Callable[[], bool]
+        _: Path, __: object, liveness: LivenessRecord, in_time: Callable[[], bool]
     ) -> None:
-        asked.append((lives, in_time))
+        asked.append((liveness, in_time))
 
     monkeypatch.setattr(service, "write_liveness_marks", noted)
     async with running(tmp_path) as site:
-        ((lives, in_time),) = asked
+        ((liveness, in_time),) = asked
         rows = site.node._rows
-        assert lives.size() == rows.size + rows.waiting > 0
+        assert liveness._size() == rows.size + rows.waiting > 0
         assert in_time()
         site.asterisk.told_s = monotonic_ms() / 1_000 - 1
         assert not in_time()

@@ -15,7 +15,6 @@ from app.followed_site import Task
 from app.recovered_site import AGENT, AGO_MS, CALLER, HALF, LATE, OTHER_HALF, Site, running
 from asterisk_compliance.app.calls.recovery import resumption as recovery
 from asterisk_compliance.app.calls.recovery.resumption import policy_of
-from asterisk_compliance.asterisk.ari.client import AriClient
 from asterisk_compliance.clock import monotonic_ms, unix_ms
 from asterisk_compliance.domain.audit.rows import Detail, Draft, Kind
 from asterisk_compliance.domain.call.events import (
@@ -106,7 +105,7 @@ async def test_the_mark_of_the_life_before_says_since_when_nobody_looked(site: S
     call = await site.recorded()
     await command(site, call)
     await started_again(site)
-    site.node.recovery._lives.alive_unix_ms = unix_ms() - 5_000
+    site.node.recovery._liveness.alive_unix_ms = unix_ms() - 5_000
     assert 5_000 <= await unseen_ms(site, call) < 10_000
 
 
@@ -117,9 +116,9 @@ async def test_a_clock_that_was_set_back_before_the_call_began_means_nothing(
     await hears(site)
     call = await site.recorded()
     await started_again(site)
-    lives = site.node.recovery._lives
-    lives.alive_unix_ms = unix_ms() - 5_000
-    lives._set_back = (ClockSetBack(unix_ms(), 3_600_000, before_seq),)
+    liveness = site.node.recovery._liveness
+    liveness.alive_unix_ms = unix_ms() - 5_000
+    liveness._set_back = (ClockSetBack(unix_ms(), 3_600_000, before_seq),)
     assert (await unseen_ms(site, call) > 3_600_000) is is_blanked
 
 
@@ -196,24 +195,27 @@ async def test_without_a_connection_nothing_is_compared(site: Site) -> None:
     call = await site.recorded()
     site.asterisk.transport = None  # type: ignore[assignment]
     await site.node.recover()
-    site.node.ari = None
-    await site.node.recover()
     assert site.asterisk.listed == 0
     assert not site.node.follows(call)
-    site.node.ari = cast("AriClient", site.asterisk)
+
+
+async def test_without_ari_nothing_is_compared(tmp_path: Path) -> None:
+    async with running(tmp_path, ari=False) as site:
+        call = await site.recorded()
+        await site.node.recover()
+        assert site.asterisk.listed == 0
+        assert not site.node.follows(call)
 
 
 @pytest.mark.parametrize("refused", ["channels", "bridges"])
 async def test_where_ari_refuses_nobody_is_told_anything(site: Site, refused: str) -> None:
     call, told = await site.recorded(), site.here(LATE)
     site.node.ami_lost()
-    away_since_ms = site.node.following.away_since_ms
+    away_since_ms = site.node.legs.away_since_ms
     site.asterisk.refuses[refused] = AsteriskUnavailable("gone")
     await site.node.recover()
     assert (told.heard[1:], site.node.follows(call)) == ([], False)
-    assert site.node.following.away_since_ms == away_since_ms, (
-        "it is still not known who came since"
-    )
+    assert site.node.legs.away_since_ms == away_since_ms, "it is still not known who came since"
 
 
 async def test_a_store_that_cannot_be_read_is_no_reason_to_end_calls(
@@ -290,14 +292,12 @@ async def test_a_call_that_ends_while_we_ask_is_not_finished_again(site: Site) -
 async def test_what_changes_while_we_ask_is_asked_again(site: Site) -> None:
     def moves() -> None:
         if site.asterisk.listed < 3:
-            site.node.following.changes += 1
+            site.node.legs.changes += 1
 
     site.asterisk.asking = moves
     await site.node.recover()
     assert site.asterisk.listed == 3
-    site.asterisk.asking = lambda: setattr(
-        site.node.following, "changes", site.node.following.changes + 1
-    )
+    site.asterisk.asking = lambda: setattr(site.node.legs, "changes", site.node.legs.changes + 1)
     await site.node.recover()
     assert site.asterisk.listed == 3 + 5, "and that ends"
 
@@ -415,7 +415,7 @@ async def test_the_longest_time_of_not_looking_counts(site: Site) -> None:
     site.asterisk.lives(CALLER)
     site.asterisk.transport = None
     for since_ms in (3_000, 2_000, 4_000):
-        site.node.looked_away(since_ms)
+        site.node.gap_began(since_ms)
     site.asterisk.transport = "http"
     await site.node.recover()
     assert [one.since_ms for one in told.heard if isinstance(one, LookedAway)] == [2_000]

@@ -12,7 +12,7 @@ import pytest
 
 from app.followed_site import Task
 from app.recovered_site import CALLER, Site, running
-from asterisk_compliance.app.calls import leg_tracking as following_module
+from asterisk_compliance.app.calls import leg_tracking
 from asterisk_compliance.app.calls.recovery import liveness as alive
 from asterisk_compliance.app.calls.recovery import resumption as recovery
 from asterisk_compliance.app.calls.recovery.resumption import _blind_since, _Told
@@ -37,8 +37,8 @@ async def test_while_ami_is_away_nobody_looks_but_when_we_ask(
 
     told = site.here(CALLER)
     site.asterisk.lives(CALLER)
-    monkeypatch.setattr(following_module, "monotonic_ms", lambda: 1_000)
-    monkeypatch.setattr(site.node.following, "awake_ms", None)
+    monkeypatch.setattr(leg_tracking, "monotonic_ms", lambda: 1_000)
+    monkeypatch.setattr(site.node.legs, "awake_ms", None)
     site.asterisk.connected = False
     site.node.ami_lost()
     assert blind(told) == [1_000], "from now on: who ends meanwhile has to know"
@@ -55,8 +55,8 @@ async def test_who_was_told_late_when_ami_was_lost_is_blind_since_then(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = site.here(CALLER)
-    monkeypatch.setattr(following_module, "monotonic_ms", lambda: 1_000)
-    monkeypatch.setattr(site.node.following, "awake_ms", None)
+    monkeypatch.setattr(leg_tracking, "monotonic_ms", lambda: 1_000)
+    monkeypatch.setattr(site.node.legs, "awake_ms", None)
     site.asterisk.told_s = 0.25
     site.node.ami_lost()
     assert blind(told) == [250]
@@ -82,14 +82,14 @@ async def test_a_connection_that_was_lost_while_we_asked_told_not_all(site: Site
     await site.node.recover()
     assert isinstance(told.heard[-1], LookedAway)
     assert told.heard[-1].blind
-    assert site.node.following.blind_since_ms is not None
+    assert site.node.legs.blind_since_ms is not None
 
 
 async def test_what_amis_state_tells_of_a_bridge_is_not_what_was_looked_at(site: Site) -> None:
     told = site.here(CALLER)
     site.node.ami_lost()
-    site.node.following.entered("b1", "b1", "PJSIP/agent-0002", "basic", 2_000)
-    site.node.following.entered(CALLER, "b1", "PJSIP/trunk-0001", "basic", 2_000)
+    site.node.legs.entered("b1", "b1", "PJSIP/agent-0002", "basic", 2_000)
+    site.node.legs.entered(CALLER, "b1", "PJSIP/trunk-0001", "basic", 2_000)
     company = next(at for at, one in enumerate(told.heard) if isinstance(one, CompanyChanged))
     assert isinstance(told.heard[company + 1], LookedAway)
 
@@ -106,16 +106,15 @@ async def test_a_call_that_comes_while_ami_is_away_is_blind(site: Site) -> None:
     await site.serving.until(lambda: live.call.blind_since_ms is not None)
 
 
-async def test_without_ari_calls_from_now_on_are_seen(site: Site) -> None:
-    site.node.ami_lost()
-    ari, site.node.ari = site.node.ari, None
-    site.asterisk.connected = False
-    await site.node.recover()
-    assert site.node.following.blind_since_ms is not None
-    site.asterisk.connected = True
-    await site.node.recover()
-    assert site.node.following.blind_since_ms is None
-    site.node.ari = ari
+async def test_without_ari_calls_from_now_on_are_seen(tmp_path: Path) -> None:
+    async with running(tmp_path, ari=False) as site:
+        site.node.ami_lost()
+        site.asterisk.connected = False
+        await site.node.recover()
+        assert site.node.legs.blind_since_ms is not None
+        site.asterisk.connected = True
+        await site.node.recover()
+        assert site.node.legs.blind_since_ms is None
 
 
 # -- what another life did not hear -------------------------------------------------------------
@@ -169,7 +168,7 @@ async def test_ami_may_have_been_late_before_it_was_gone(site: Site) -> None:
         Draft(Kind.ASTERISK_DISCONNECTED, unix_ms(), site.node.node, detail=lost)
     )
     await site.node._rows.append(Draft(Kind.SERVICE_STARTED, unix_ms(), site.node.node))
-    site.node.recovery._lives.alive_unix_ms = unix_ms()
+    site.node.recovery._liveness.alive_unix_ms = unix_ms()
     await site.node.recover()
     assert 9_000 <= (await site.seen("call_ended"))["unseen_ms"] < 20_000
     await site.over(call)

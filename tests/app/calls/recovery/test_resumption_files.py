@@ -95,11 +95,11 @@ async def test_who_dies_between_two_steps_begins_again(
         if at == "copy":
             aside.mkdir()
             (aside / f"{file.name}.part").write_bytes(b"half")
-            dying.setattr(site.node._keeping, "copy_strangers_aside", die_later)
+            dying.setattr(site.node._intake, "copy_strangers_aside", die_later)
         elif at == "row":
             dying.setattr(site.node._rows, "append", die)
         else:
-            dying.setattr(site.node._keeping, "forget_stranger", die_later)
+            dying.setattr(site.node._intake, "forget_stranger", die_later)
         async with site.node.recovery.turn:  # a machine that stood still recovers by itself
             with pytest.raises(Died):
                 await site.node.adoption.set_strangers_aside()

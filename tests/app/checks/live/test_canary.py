@@ -36,6 +36,9 @@ class Rows:
     stuck_s: float = 0.0
     refuses: bool = False
 
+    def on_durable(self, observer: Any) -> None:
+        self.observers.append(observer)
+
     def append(self, *drafts: Draft, patient: bool = False) -> asyncio.Future[int]:
         if self.refuses:
             raise StoreUnavailable("full")
