@@ -16,7 +16,9 @@ from asterisk_compliance.domain.call.commands import (
     AppendRow,
     CancelSegment,
     Command,
+    CommandStep,
     CommitCommand,
+    Deadline,
     EndWhisper,
     HangUp,
     Mute,
@@ -43,7 +45,6 @@ from asterisk_compliance.domain.call.events import (
     WithdrawalAsked,
 )
 from asterisk_compliance.domain.call.participants import CoverageBasis, Participant
-from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.policy.notice import AgentConsent, Consent, OnJoin, Policy
 from asterisk_compliance.ids import ChannelId, RecordingId
 from domain.simulated_recorder import SILENT_MS, Fault, Presence

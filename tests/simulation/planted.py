@@ -24,13 +24,13 @@ from asterisk_compliance.domain.call import recovery as call_recovery
 from asterisk_compliance.domain.call.commands import (
     ClearDeadline,
     CommitCommand,
+    Deadline,
     Mute,
     RemoveSpooled,
     SetDeadline,
 )
 from asterisk_compliance.domain.call.events import DigitReceived
 from asterisk_compliance.domain.call.participants import CoverageBasis, Participant
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.call.transitions import (
     capture as call_capture,
 )

@@ -13,7 +13,7 @@ import structlog
 
 from asterisk_compliance.app.recordings.intake import RecordingIntake
 from asterisk_compliance.clock import monotonic_ms
-from asterisk_compliance.domain.call.fault_events import FileStopped
+from asterisk_compliance.domain.call.events import FileStopped
 from asterisk_compliance.errors import AsteriskError
 from asterisk_compliance.ids import ChannelId, RecordingId, call_of
 

@@ -39,7 +39,7 @@ from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.config.settings import AsteriskSettings
 from asterisk_compliance.domain.audit.rows import Actor, Detail, Draft, Kind
 from asterisk_compliance.domain.call import machine as rules
-from asterisk_compliance.domain.call.commands import Command, HandOver
+from asterisk_compliance.domain.call.commands import Command, CommandStep, HandOver
 from asterisk_compliance.domain.call.decision import Reason
 from asterisk_compliance.domain.call.events import (
     CallEvent,
@@ -51,8 +51,8 @@ from asterisk_compliance.domain.call.events import (
     ServiceStopping,
     SpoolKept,
     SpoolRemoved,
+    StorageChanged,
 )
-from asterisk_compliance.domain.call.fault_events import StorageChanged
 from asterisk_compliance.domain.call.state import (
     Arrival,
     Call,
@@ -61,7 +61,6 @@ from asterisk_compliance.domain.call.state import (
     CallStep,
     DialplanWiring,
 )
-from asterisk_compliance.domain.call.steps import CommandStep
 from asterisk_compliance.domain.recording.verdict import Expected, RecordingVerdict
 from asterisk_compliance.errors import ApplicationReplaced, AsteriskUnavailable, StoreError
 from asterisk_compliance.ids import CallId, ChannelId, NodeName, RecordingId, call_id, call_of

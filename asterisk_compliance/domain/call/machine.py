@@ -35,7 +35,9 @@ from asterisk_compliance.domain.call.commands import (
     AppendRow,
     ClearDeadline,
     Command,
+    CommandStep,
     Continue,
+    Deadline,
     EndWhisper,
     Forget,
 )
@@ -55,6 +57,7 @@ from asterisk_compliance.domain.call.events import (
     EventsOverflowed,
     FileAppeared,
     FileGrew,
+    FileStopped,
     HangupRequested,
     LateRowsSettled,
     LeftStasis,
@@ -70,10 +73,10 @@ from asterisk_compliance.domain.call.events import (
     SegmentRefused,
     SpoolKept,
     SpoolRemoved,
+    StorageChanged,
     TransferSeen,
     Unbridged,
 )
-from asterisk_compliance.domain.call.fault_events import FileStopped, StorageChanged
 from asterisk_compliance.domain.call.state import (
     Arrival,
     Call,
@@ -82,7 +85,6 @@ from asterisk_compliance.domain.call.state import (
     CallStep,
     Segment,
 )
-from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.call.transitions.capture import (
     align_capture,
     began_late,

@@ -27,6 +27,7 @@ from asterisk_compliance.domain.call.commands import (
     AppendRow,
     CancelSegment,
     Command,
+    Deadline,
     FollowAgain,
     Forget,
     Judge,
@@ -51,7 +52,6 @@ from asterisk_compliance.domain.call.state import (
     Segment,
     UnmutedSpan,
 )
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.call.transitions.capture import SLIP_AFTER_MS, ended_status
 from asterisk_compliance.domain.call.transitions.decision import then
 from asterisk_compliance.domain.policy.notice import AgentConsent, CaptureFrom, Policy

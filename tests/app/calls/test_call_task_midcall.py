@@ -27,6 +27,7 @@ from asterisk_compliance.clock import monotonic_ms
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.call.commands import (
     ClearDeadline,
+    Deadline,
     SetDeadline,
 )
 from asterisk_compliance.domain.call.events import (
@@ -41,7 +42,6 @@ from asterisk_compliance.domain.call.events import (
     ResumeAsked,
     WithdrawalAsked,
 )
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.policy.notice import OnWithdrawal, Policy
 from asterisk_compliance.domain.recording.verdict import Capture
 from values import replace

@@ -29,6 +29,7 @@ from asterisk_compliance.clock import monotonic_ms
 from asterisk_compliance.domain.audit.rows import Kind, PersonalFact
 from asterisk_compliance.domain.call.commands import (
     Announce,
+    Deadline,
     Mute,
     RemoveSpooled,
     SetDeadline,
@@ -46,7 +47,6 @@ from asterisk_compliance.domain.call.events import (
     RowsRefused,
 )
 from asterisk_compliance.domain.call.state import Call
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.policy.notice import Announcement, OnProblem, Policy, Prompt
 from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.ids import party_id

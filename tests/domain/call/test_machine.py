@@ -14,8 +14,10 @@ from asterisk_compliance.domain.call.commands import (
     AnswerCommand,
     AppendRow,
     ClearDeadline,
+    CommandStep,
     CommitCommand,
     Continue,
+    Deadline,
     Forget,
     HandOver,
     Play,
@@ -36,7 +38,6 @@ from asterisk_compliance.domain.call.events import (
     ServiceStopping,
 )
 from asterisk_compliance.domain.call.state import CallPhase
-from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.policy.notice import CaptureFrom
 from asterisk_compliance.domain.recording.verdict import Capture
 from asterisk_compliance.ids import playback_id

@@ -12,8 +12,10 @@ from asterisk_compliance.domain.call.commands import (
     AppendRow,
     ClearDeadline,
     Command,
+    CommandStep,
     CommitCommand,
     Continue,
+    Deadline,
     Forget,
     Play,
     SetDeadline,
@@ -34,7 +36,6 @@ from asterisk_compliance.domain.call.events import (
     ServiceStopping,
 )
 from asterisk_compliance.domain.call.state import CallPhase
-from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.policy.notice import Consent, ConsentKeys, OnProblem
 from asterisk_compliance.domain.recording.verdict import Capture
 from domain.simulator import LIMITS, NOTICE_MS

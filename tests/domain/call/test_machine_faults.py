@@ -20,10 +20,12 @@ from asterisk_compliance.domain.call.events import (
     Bridged,
     CallEvent,
     FileGrew,
+    FileStopped,
     MixMonitorStarted,
+    ServiceHung,
+    StorageChanged,
     Unbridged,
 )
-from asterisk_compliance.domain.call.fault_events import FileStopped, ServiceHung, StorageChanged
 from asterisk_compliance.domain.call.state import Call, CallPhase
 from asterisk_compliance.domain.policy.notice import CaptureFrom, Consent, OnProblem
 from asterisk_compliance.domain.recording.interruption_reasons import StopReason

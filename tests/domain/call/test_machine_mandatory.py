@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from asterisk_compliance.domain.call.commands import StopCapture, Whisper
+from asterisk_compliance.domain.call.commands import Deadline, StopCapture, Whisper
 from asterisk_compliance.domain.call.events import DeadlinePassed, StopAsked
 from asterisk_compliance.domain.call.participants import CoverageBasis, Participant
 from asterisk_compliance.domain.call.state import AfterWhisper
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.call.transitions.participants import LEFT_MS
 from asterisk_compliance.domain.policy.notice import OnJoin, OnProblem, RecordingDuty
 from domain.leg_traces import LISTED, OTHER, company, with_agent

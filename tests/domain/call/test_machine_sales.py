@@ -7,6 +7,7 @@ import pytest
 from asterisk_compliance.domain.audit.rows import Actor, Kind
 from asterisk_compliance.domain.call.commands import (
     AppendRow,
+    Deadline,
     Play,
     SetDeadline,
     StopPlayback,
@@ -21,7 +22,6 @@ from asterisk_compliance.domain.call.events import (
     PlaybackStarted,
 )
 from asterisk_compliance.domain.call.state import Call
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.phone_numbers import comparable
 from asterisk_compliance.domain.policy.notice import Consent, Prompt
 from domain.simulator import LIMITS, NOTICE_MS, arrival, policy

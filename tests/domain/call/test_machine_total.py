@@ -13,7 +13,9 @@ from asterisk_compliance.domain.call import machine as rules
 from asterisk_compliance.domain.call.commands import (
     AppendRow,
     Command,
+    CommandStep,
     CommitCommand,
+    Deadline,
     Forget,
     HandOver,
     Mute,
@@ -39,6 +41,7 @@ from asterisk_compliance.domain.call.events import (
     EventsOverflowed,
     FileAppeared,
     FileGrew,
+    FileStopped,
     HangupRequested,
     LateRowsSettled,
     LeftStasis,
@@ -56,19 +59,19 @@ from asterisk_compliance.domain.call.events import (
     RowsLate,
     RowsRefused,
     SegmentRefused,
+    ServiceHung,
     ServiceStopping,
     SpoolKept,
     SpoolRemoved,
     StartAsked,
     StopAsked,
+    StorageChanged,
     TransferSeen,
     Unbridged,
     WithdrawalAsked,
 )
-from asterisk_compliance.domain.call.fault_events import FileStopped, ServiceHung, StorageChanged
 from asterisk_compliance.domain.call.participants import CoverageBasis, Participant
 from asterisk_compliance.domain.call.state import CallPhase, DialplanWiring
-from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.policy.notice import (
     AgentConsent,
     CaptureFrom,

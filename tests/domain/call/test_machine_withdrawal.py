@@ -10,6 +10,7 @@ from asterisk_compliance.domain.call.commands import (
     AppendRow,
     ClearDeadline,
     CommitCommand,
+    Deadline,
     HandOver,
     Judge,
     Mute,
@@ -31,7 +32,6 @@ from asterisk_compliance.domain.call.events import (
     SpoolRemoved,
     WithdrawalAsked,
 )
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.policy.notice import (
     OnJoin,
     OnProblem,

@@ -13,6 +13,7 @@ from asterisk_compliance.domain.call.commands import (
     CancelSegment,
     Command,
     CommitCommand,
+    Deadline,
     FollowAgain,
     Forget,
     Judge,
@@ -56,7 +57,6 @@ from asterisk_compliance.domain.call.state import (
     Segment,
     UnmutedSpan,
 )
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.call.transitions.capture import SLIP_AFTER_MS
 from asterisk_compliance.domain.policy.notice import AgentConsent, CaptureFrom, OnJoin, Policy
 from asterisk_compliance.domain.purposes import PurposeCode

@@ -30,6 +30,7 @@ from asterisk_compliance.domain.call.commands import (
     ClearDeadline,
     Command,
     CommitCommand,
+    Deadline,
     EndWhisper,
     Forget,
     Judge,
@@ -56,7 +57,6 @@ from asterisk_compliance.domain.call.state import (
     Segment,
     UnmutedSpan,
 )
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.call.transitions.decision import then
 from asterisk_compliance.domain.recording.interruption_reasons import (
     FAILURES,

@@ -13,6 +13,7 @@ from asterisk_compliance.domain.call.commands import (
     Command,
     CommitCommand,
     Continue,
+    Deadline,
     Play,
     SetDeadline,
 )
@@ -26,7 +27,6 @@ from asterisk_compliance.domain.call.decision import (
     Status,
 )
 from asterisk_compliance.domain.call.state import Call, CallPhase, CallStep
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.policy.notice import OnProblem, Prompt, announcement_for
 from asterisk_compliance.domain.recording.verdict import Capture
 

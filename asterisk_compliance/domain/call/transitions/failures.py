@@ -26,6 +26,7 @@ from asterisk_compliance.domain.call.commands import (
     ClearDeadline,
     Command,
     Continue,
+    Deadline,
     Forget,
     HandOver,
     Mute,
@@ -37,7 +38,6 @@ from asterisk_compliance.domain.call.commands import (
 from asterisk_compliance.domain.call.decision import Reason, Status
 from asterisk_compliance.domain.call.events import LateRowsSettled, RowsLate, RowsRefused
 from asterisk_compliance.domain.call.state import Call, CallPhase, CallStep
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.call.transitions.capture import segment_did_not_begin, stop
 from asterisk_compliance.domain.call.transitions.decision import decide, then, unrecorded
 from asterisk_compliance.domain.call.transitions.notice import NO_MORE_WAITING, stop_and_give_up

@@ -29,7 +29,9 @@ from asterisk_compliance.domain.call.commands import (
     AppendRow,
     ClearDeadline,
     Command,
+    CommandStep,
     Continue,
+    Deadline,
     HangUp,
     Play,
     SetDeadline,
@@ -47,11 +49,10 @@ from asterisk_compliance.domain.call.events import (
     PlaybackFinished,
     PlaybackStarted,
     Reentered,
+    ServiceHung,
     ServiceStopping,
 )
-from asterisk_compliance.domain.call.fault_events import ServiceHung
 from asterisk_compliance.domain.call.state import EARLY_TOLERANCE_MS, Call, CallPhase, CallStep
-from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.call.transitions.decision import decide, then
 from asterisk_compliance.domain.policy.notice import Consent, Wording
 

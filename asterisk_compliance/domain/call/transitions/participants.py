@@ -22,6 +22,8 @@ from asterisk_compliance.domain.call.commands import (
     AppendRow,
     ClearDeadline,
     Command,
+    CommandStep,
+    Deadline,
     EndWhisper,
     HangUp,
     Redirect,
@@ -46,7 +48,6 @@ from asterisk_compliance.domain.call.state import (
     CallStep,
     WhisperInProgress,
 )
-from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.call.transitions.capture import (
     align_capture,
     begin_segment,

@@ -24,6 +24,7 @@ from asterisk_compliance.domain.call.commands import (
     AppendRow,
     ClearDeadline,
     CommitCommand,
+    Deadline,
     RemoveRecording,
     SetDeadline,
 )
@@ -39,7 +40,6 @@ from asterisk_compliance.domain.call.events import (
     WithdrawalAsked,
 )
 from asterisk_compliance.domain.call.state import Call, CallStep
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.call.transitions.capture import align_capture, stop, wanted_mute
 from asterisk_compliance.domain.call.transitions.decision import then
 from asterisk_compliance.domain.call.transitions.participants import (

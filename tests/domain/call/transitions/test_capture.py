@@ -11,6 +11,7 @@ from asterisk_compliance.domain.call.commands import (
     CancelSegment,
     ClearDeadline,
     CommitCommand,
+    Deadline,
     Forget,
     Judge,
     Mute,
@@ -34,7 +35,6 @@ from asterisk_compliance.domain.call.events import (
     SpoolRemoved,
     StopAsked,
 )
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.call.transitions.capture import SLIP_AFTER_MS
 from asterisk_compliance.domain.policy.notice import CaptureFrom, OnJoin
 from asterisk_compliance.domain.recording.interruption_reasons import StopReason

@@ -11,8 +11,10 @@ from asterisk_compliance.domain.call.commands import (
     CancelSegment,
     ClearDeadline,
     Command,
+    CommandStep,
     CommitCommand,
     Continue,
+    Deadline,
     Forget,
     HandOver,
     HangUp,
@@ -45,7 +47,6 @@ from asterisk_compliance.domain.call.events import (
     WithdrawalAsked,
 )
 from asterisk_compliance.domain.call.state import CallPhase
-from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.policy.notice import OnJoin, OnProblem, OnWithdrawal
 from asterisk_compliance.domain.recording.interruption_reasons import StopReason
 from asterisk_compliance.domain.recording.verdict import Expected, Tracks

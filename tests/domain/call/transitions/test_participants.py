@@ -8,8 +8,10 @@ from asterisk_compliance.domain.audit.rows import Kind, PersonalFact
 from asterisk_compliance.domain.call.commands import (
     AppendRow,
     ClearDeadline,
+    CommandStep,
     CommitCommand,
     Continue,
+    Deadline,
     Judge,
     Mute,
     SetDeadline,
@@ -29,7 +31,6 @@ from asterisk_compliance.domain.call.events import (
 )
 from asterisk_compliance.domain.call.participants import CoverageBasis, Participant
 from asterisk_compliance.domain.call.state import DialplanWiring
-from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.call.transitions.participants import LEFT_MS
 from asterisk_compliance.domain.policy.notice import Consent, Notice, OnJoin, Wording
 from asterisk_compliance.domain.purposes import PurposeCode

@@ -11,6 +11,7 @@ from asterisk_compliance.domain.call.commands import (
     CancelSegment,
     ClearDeadline,
     CommitCommand,
+    Deadline,
     HandOver,
     HangUp,
     Judge,
@@ -36,7 +37,6 @@ from asterisk_compliance.domain.call.events import (
     TransferSeen,
     WithdrawalAsked,
 )
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.policy.notice import (
     CaptureFrom,
     OnJoin,
