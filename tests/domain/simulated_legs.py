@@ -186,7 +186,7 @@ class Legs(World):
             case _:
                 pass
         super().feed(event)
-        if not self.call.is_recorded:
+        if not self.call.capture.is_wanted:
             self.pausers.clear()
         seen = self.recorder.running in self.seen
         if self._must_not_run() and seen and not self.recorder.stop_asked:
@@ -194,7 +194,7 @@ class Legs(World):
 
     def _can_pause(self) -> bool:
         assert self.call is not None
-        return self.call.is_recorded
+        return self.call.capture.is_wanted
 
     def _must_not_run(self) -> bool:
         covers = {peer.cover for peer in self.told_peers}

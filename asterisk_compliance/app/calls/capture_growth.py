@@ -41,7 +41,7 @@ async def _tell_if_it_should_grow(
     node: NodeView, keeping: RecordingIntake, recording: RecordingId
 ) -> None:
     task = node.live_call(call_of(recording))
-    if task is None or not task.call.capture_runs or task.call.recording != recording:
+    if task is None or not task.call.capture.runs or task.call.recording != recording:
         return
     if await _packets_pass(node, task.call.channel):
         log.warning("recording_stopped_growing", recording=recording)

@@ -238,7 +238,7 @@ class Node:
         self.calls[call.channel] = self._by_id[call.id] = task
         self.spawn(self._live(task, commands))
         self.following.is_blind(task)
-        if call.no_storage is not self.no_storage:
+        if call.storage.no_storage is not self.no_storage:
             task.feed(StorageChanged(self.no_storage))
         return task
 
@@ -322,7 +322,7 @@ class Node:
         return encode_result(result, synchronous=self.hands.synchronous)
 
     def follow(self, call: Call) -> None:
-        if call.capture_is_open:
+        if call.capture.is_open:
             self._keeping.follow(call.recording)
         if self.ami is None or not self.ami.connected:
             self._subscribe(call.channel)

@@ -46,7 +46,7 @@ def test_where_it_is_no_duty_the_call_goes_on():
 
 def test_a_call_of_others_is_not_ours_to_end():
     call, _ = with_agent(wiring=LISTED, **MUST)  # an agent who is not in the list
-    assert call.stopping or not call.capture_is_open
+    assert call.capture.stopping or not call.capture.is_open
     assert call.whispering is None
 
 

@@ -253,8 +253,8 @@ def _nothing_begins_where_it_may_not(before, commands: tuple[Command, ...]) -> N
     for at, command in enumerate(commands):
         if isinstance(command, StartSegment):
             assert CommitCommand() in commands[:at]
-            assert not before.withdrawn
-            assert not before.stopping
+            assert not before.consent.withdrawn
+            assert not before.capture.stopping
         if isinstance(command, HandOver) and command.start and not before.decision:
             assert CommitCommand() in commands[:at]
     decisions = [c for c in commands if isinstance(c, AppendRow) and c.kind is Kind.DECISION]
