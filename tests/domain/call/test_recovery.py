@@ -37,6 +37,7 @@ from asterisk_compliance.domain.call.events import (
     LookedAway,
     MuteChanged,
     RecordingJudged,
+    SegmentRefused,
     SpoolRemoved,
     Unbridged,
 )
@@ -456,6 +457,17 @@ def test_without_its_policy_a_segment_that_comes_is_taken_back() -> None:
         "CancelSegment",
         "StopCapture",
     ]
+
+
+def test_without_its_policy_nobody_knows_whether_the_agent_may_be_kept() -> None:
+    """The others are blanked from the moment on in which the next segment did not begin."""
+    call, _ = looked(followed(known(**COMING), None)[0], Participant(AGENT))
+    call, commands = told(call, SegmentRefused(TWO, 50_400))
+    assert kinds(commands) == [Kind.RECORDING_MISSING]
+    segment = call.capture.segment
+    assert (segment.slipping_since_ms, segment.slipping) == (50_400, Tracks.OTHERS)
+    call, _ = told(call, CaptureStopped(ONE, 50_500))
+    assert not call.capture.stopping
 
 
 def test_a_recording_without_its_policy_that_does_not_stop_is_blanked_by_the_wall_s_clock() -> None:

@@ -107,12 +107,9 @@ def align_capture(call: Call, at_ms: int, *, said: bool = False) -> CallStep:
     if not capture.runs:
         return _noted(call, at_ms), ()
     wanted, segment = wanted_mute(call), capture.segment
-    if capture.requested_segment is None and wanted is Mute.NONE and _must_begin_anew(call):
-        match call.stage:
-            case Decided(policy=policy):
-                return begin_segment(call, policy)
-            case _:
-                pass
+    begins = wanted is Mute.NONE and capture.requested_segment is None and _must_begin_anew(call)
+    if begins and isinstance(call.stage, Decided):
+        return begin_segment(call, call.stage.policy)
     if wanted is segment.mute:
         return call, ()
     if wanted.level > segment.mute.level:
