@@ -74,7 +74,7 @@ class Observer:
     def _of_recorders(self, event: AnyEvent, at_ms: int) -> Sequence[Fact]:
         match event:
             case ami.MixMonitorStart(channel, linkedid):
-                ours = any(task.call.capture_is_open for task in self._calls(channel))
+                ours = any(task.call.capture.is_open for task in self._calls(channel))
                 by = Recorder.MIXMONITOR
                 return self._known.started(channel, linkedid, by, at_ms, perhaps_ours=ours)
             case ami.MixMonitorStop(channel):
@@ -129,7 +129,7 @@ class Observer:
             decision = task.call.decision
             if decision is None:
                 continue
-            if decision.status is Status.REFUSED or task.call.withdrawn:
+            if decision.status is Status.REFUSED or task.call.consent.withdrawn:
                 return replace(seen, told=InformedState.REFUSED, where=Where.SERVICE, notice="")
             if decision.allowed and seen.told is not InformedState.TOLD:
                 return replace(seen, told=InformedState.TOLD, where=Where.SERVICE, notice="")

@@ -13,12 +13,15 @@ from asterisk_compliance.app.calls.leg_tracking import EndpointDirectory, LegTra
 from asterisk_compliance.app.calls.node import Node
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.call.decision import Decision
-from asterisk_compliance.domain.call.events import CallEvent, CompanyChanged, EntryWire
+from asterisk_compliance.domain.call.events import CallEvent, CompanyChanged
 from asterisk_compliance.domain.call.participants import Participant
-from asterisk_compliance.domain.call.state import Call, CallLimits
-from asterisk_compliance.domain.policy.notice import OnJoin, Policy
+from asterisk_compliance.domain.call.state import Call, Decided
+from asterisk_compliance.domain.policy.notice import OnJoin
 from asterisk_compliance.errors import AsteriskError, RequestRefused
 from asterisk_compliance.ids import ChannelId, NodeName, call_id
+from domain.call_builder import a_call
+from domain.simulator import policy
+from values import replace
 
 CALLER, AGENT, FRIEND, CALLEE = (ChannelId(f"1700000000.{number}") for number in range(1, 5))
 ONE, TWO = ChannelId("1700000000.11"), ChannelId("1700000000.12")
@@ -112,10 +115,11 @@ class Site:
         on_join: OnJoin = OnJoin.RENOTIFY,
     ) -> Task:
         identity = call_id(1_700_000_000_000, channel.encode()[-8:])
-        policy = cast("Policy", SimpleNamespace(on_join=on_join))
-        call = Call(
-            identity, channel, EntryWire.ARI, CallLimits(), 0, decision=decision, policy=policy
-        )
+        terms = replace(policy(), on_join=on_join)
+        call = a_call(call=identity, channel=channel, policy=terms).call
+        if decision is not None:
+            wording = terms.wording_for("")
+            call = replace(call, stage=Decided(terms, wording, decision))
         self.calls[channel] = Task(call)
         return self.calls[channel]
 

@@ -10,10 +10,10 @@ from asterisk_compliance.app.calls.channel_control import ChannelControl, whispe
 from asterisk_compliance.asterisk.ami.client import AmiClient
 from asterisk_compliance.asterisk.ari.client import AriClient
 from asterisk_compliance.domain.call.commands import Whisper
-from asterisk_compliance.domain.call.events import EntryWire
-from asterisk_compliance.domain.call.state import Call, CallLimits
+from asterisk_compliance.domain.call.state import Call
 from asterisk_compliance.errors import AsteriskError, AsteriskUnavailable, RequestRefused
 from asterisk_compliance.ids import ChannelId, call_id, playback_id, recording_id
+from domain.call_builder import a_call
 
 CALL = call_id(1_700_000_000_000, b"8 bytes!")
 OTHER_CALL = call_id(1_700_000_000_000, b"8 other!")
@@ -126,4 +126,4 @@ class Site:
 
 
 def live(channel: ChannelId = CALLER) -> Call:
-    return Call(CALL, channel, EntryWire.ARI, CallLimits(), 0)
+    return a_call(call=CALL, channel=channel).call

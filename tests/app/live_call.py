@@ -169,7 +169,7 @@ class Site:
         return result.status
 
     def follow(self, call: Call) -> None:
-        self.happened.append(f"follow {call.capture}")
+        self.happened.append(f"follow {call.capture.state}")
 
     def follow_recording(self, recording: RecordingId) -> None:
         self.happened.append(f"follow {recording}")

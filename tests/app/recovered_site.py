@@ -19,11 +19,10 @@ from asterisk_compliance.clock import monotonic_ms, unix_ms
 from asterisk_compliance.domain.audit.rows import Detail, Draft, Kind
 from asterisk_compliance.domain.call.events import (
     ChannelGone,
-    EntryWire,
 )
-from asterisk_compliance.domain.call.state import Call, CallLimits
 from asterisk_compliance.ids import CallId, ChannelId, call_id, recording_id, spool_name
 from asterisk_compliance.storage.recordings.assembly import wav_header
+from domain.call_builder import a_call
 
 CALLER, AGENT, LATE = (ChannelId(f"1700000000.{number}") for number in (1, 2, 3))
 HALF, OTHER_HALF = ChannelId("1700000000.11"), ChannelId("1700000000.12")
@@ -129,9 +128,8 @@ class Site:
 
     def here(self, channel: ChannelId) -> Task:
         """A live call that keeps what it is told."""
-        call = Call(
-            call_id(unix_ms(), channel.encode()[-8:]), channel, EntryWire.ARI, CallLimits(), 0
-        )
+        identity = call_id(unix_ms(), channel.encode()[-8:])
+        call = a_call(call=identity, channel=channel).call
         task = Task(call)
         self.node.calls[channel] = cast("CallTask", task)
         return task

@@ -39,8 +39,12 @@ from asterisk_compliance.asterisk.ami.protocol import AmiProtocol
 from asterisk_compliance.config.asterisk import ObserveSettings
 from asterisk_compliance.domain.audit.rows import Draft, Kind
 from asterisk_compliance.domain.call.decision import Decision, Reason, Status
+from asterisk_compliance.domain.call.state import CallerConsent, Decided
 from asterisk_compliance.domain.observation.values import End, InformedState, Recorder, Where
+from asterisk_compliance.domain.recording.verdict import Capture
 from asterisk_compliance.ids import ChannelId, NodeName
+from domain.call_builder import a_call, undecided
+from values import replace
 
 A, B = ChannelId("1796022110.0"), ChannelId("1796022111.1")
 SPOOL = Path("/var/spool/asterisk/compliance")
@@ -101,11 +105,26 @@ class Heard:
     def told(self) -> list[tuple[InformedState, Where | None]]:
         return [(one["told"], one["where"]) for one in self.details()]
 
-    def lives(self, channel: ChannelId = A, linkedid: str = A, **call: Any) -> None:
-        """A call of our own, of which ears look at little."""
-        seen = {"decision": None, "withdrawn": False, "capture_is_open": False, "channel": channel}
-        task = SimpleNamespace(call=SimpleNamespace(**(seen | call)), linkedid=linkedid)
-        self.node.calls[channel] = task
+    def lives(
+        self,
+        channel: ChannelId = A,
+        linkedid: str = A,
+        decision: Decision | None = None,
+        *,
+        withdrawn: bool = False,
+        state: Capture = Capture.NONE,
+    ) -> None:
+        """A call of our own, of which the listeners look at little."""
+        call = a_call(channel=channel).call
+        if decision is not None:
+            stage = undecided(call)
+            call = replace(call, stage=Decided(stage.policy, stage.wording, decision))
+        call = replace(
+            call,
+            consent=CallerConsent(withdrawn=withdrawn),
+            capture=replace(call.capture, state=state),
+        )
+        self.node.calls[channel] = SimpleNamespace(call=call, linkedid=linkedid)
 
 
 @pytest.fixture
@@ -167,7 +186,7 @@ def test_the_service_hears_what_it_always_hears(heard):
 
 def test_our_own_recording_is_not_observed(heard):
     heard.records(f",bi(ID)r({SPOOL}/r-1-rx.wav)")
-    heard.lives(capture_is_open=True)
+    heard.lives(state=Capture.REQUESTED)
     heard.hear(MixMonitorStart(A, A))
     assert heard.details() == []
     heard.hear(Newexten(B, A, "NoOp", ""), MixMonitorStart(B, A))

@@ -13,6 +13,7 @@ from asterisk_compliance.domain.call.commands import (
     ClearDeadline,
     Command,
     CommitCommand,
+    Deadline,
     EndWhisper,
     SetDeadline,
     StartSegment,
@@ -35,7 +36,6 @@ from asterisk_compliance.domain.call.events import (
 )
 from asterisk_compliance.domain.call.participants import CoverageBasis, Participant
 from asterisk_compliance.domain.call.state import SLIP_BEFORE_MS, Call, DialplanWiring
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.call.transitions.capture import SLIP_AFTER_MS
 from asterisk_compliance.domain.policy.notice import CaptureFrom
 from asterisk_compliance.domain.recording.verdict import Blank, Tracks

@@ -185,7 +185,7 @@ class Mortal(Legs):
             now=now,
             unseen_ms=unseen_ms,
         )
-        self.asked_mute = self.call.segment.mute
+        self.asked_mute = self.call.capture.segment.mute
         self.perform(commands)
         self._hear_outcomes()
         self._is_told_what_is_there(known)

@@ -16,7 +16,9 @@ from asterisk_compliance.domain.call.commands import (
     AppendRow,
     CancelSegment,
     Command,
+    CommandStep,
     CommitCommand,
+    Deadline,
     EndWhisper,
     HangUp,
     Mute,
@@ -43,7 +45,6 @@ from asterisk_compliance.domain.call.events import (
     WithdrawalAsked,
 )
 from asterisk_compliance.domain.call.participants import CoverageBasis, Participant
-from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.policy.notice import AgentConsent, Consent, OnJoin, Policy
 from asterisk_compliance.ids import ChannelId, RecordingId
 from domain.simulated_recorder import SILENT_MS, Fault, Presence
@@ -185,7 +186,7 @@ class Legs(World):
             case _:
                 pass
         super().feed(event)
-        if not self.call.is_recorded:
+        if not self.call.capture.is_wanted:
             self.pausers.clear()
         seen = self.recorder.running in self.seen
         if self._must_not_run() and seen and not self.recorder.stop_asked:
@@ -193,7 +194,7 @@ class Legs(World):
 
     def _can_pause(self) -> bool:
         assert self.call is not None
-        return self.call.is_recorded
+        return self.call.capture.is_wanted
 
     def _must_not_run(self) -> bool:
         covers = {peer.cover for peer in self.told_peers}

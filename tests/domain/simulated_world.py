@@ -23,8 +23,10 @@ from asterisk_compliance.domain.call.commands import (
     CaptureOptions,
     ClearDeadline,
     Command,
+    CommandStep,
     CommitCommand,
     Continue,
+    Deadline,
     Forget,
     HandOver,
     Judge,
@@ -58,7 +60,6 @@ from asterisk_compliance.domain.call.events import (
     SpoolRemoved,
 )
 from asterisk_compliance.domain.call.state import Arrival, Call, CallLimits
-from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.policy.notice import Consent
 from asterisk_compliance.ids import PlaybackId, RecordingId
 from domain.simulated_recorder import Fault, Recorder

@@ -11,6 +11,7 @@ from asterisk_compliance.domain.call.commands import (
     ClearDeadline,
     Command,
     Continue,
+    Deadline,
     HandOver,
     Play,
     RemoveSpooled,
@@ -36,7 +37,6 @@ from asterisk_compliance.domain.call.events import (
     Unbridged,
 )
 from asterisk_compliance.domain.call.state import Call
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.policy.notice import Consent, OnProblem
 from asterisk_compliance.domain.recording.interruption_reasons import StopReason
 from asterisk_compliance.domain.recording.verdict import (

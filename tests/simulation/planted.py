@@ -24,13 +24,13 @@ from asterisk_compliance.domain.call import recovery as call_recovery
 from asterisk_compliance.domain.call.commands import (
     ClearDeadline,
     CommitCommand,
+    Deadline,
     Mute,
     RemoveSpooled,
     SetDeadline,
 )
 from asterisk_compliance.domain.call.events import DigitReceived
 from asterisk_compliance.domain.call.participants import CoverageBasis, Participant
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.call.transitions import (
     capture as call_capture,
 )
@@ -109,8 +109,8 @@ def _the_restarted_decide_again() -> Iterator[None]:
 def _spool_goes_first() -> Iterator[None]:
     taking_in = call_capture.taking_in
 
-    def hasty(call: Any, event: Any) -> Any:
-        after, commands = taking_in(call, event)
+    def hasty(*given: Any) -> Any:
+        after, commands = taking_in(*given)
         if not any(isinstance(one, RemoveSpooled) for one in commands):
             return after, commands
         rows = [one for one in commands if not isinstance(one, RemoveSpooled | CommitCommand)]
@@ -138,8 +138,9 @@ def _no_limit_to_a_notice() -> Iterator[None]:
 def _a_refusal_is_not_heard() -> Iterator[None]:
     before_decision = call_notice.before_decision
 
-    def deaf(call: Any, event: Any) -> Any:
-        return (call, ()) if isinstance(event, DigitReceived) else before_decision(call, event)
+    def deaf(call: Any, stage: Any, event: Any) -> Any:
+        digit = isinstance(event, DigitReceived)
+        return (call, ()) if digit else before_decision(call, stage, event)
 
     with mock.patch("asterisk_compliance.domain.call.machine.before_decision", deaf):
         yield
@@ -182,7 +183,7 @@ def _awake_all_the_time() -> Iterator[None]:
         yield
 
 
-def _stopped_is_heard(call: Any, finished: Any) -> None:
+def _stopped_is_heard(*_: Any) -> None:
     return None
 
 

@@ -40,7 +40,13 @@ from asterisk_compliance.domain.access.hearing_state import (
     Waited,
 )
 from asterisk_compliance.domain.audit.rows import Draft
-from asterisk_compliance.domain.call.commands import AnswerCommand, AppendRow, Play, StopPlayback
+from asterisk_compliance.domain.call.commands import (
+    AnswerCommand,
+    AppendRow,
+    CommandStep,
+    Play,
+    StopPlayback,
+)
 from asterisk_compliance.domain.call.events import (
     CommandFailed,
     DigitReceived,
@@ -51,7 +57,6 @@ from asterisk_compliance.domain.call.events import (
     RowsRefused,
     ServiceStopping,
 )
-from asterisk_compliance.domain.call.steps import CommandStep
 from asterisk_compliance.errors import AsteriskError, AsteriskUnavailable, StoreError
 from asterisk_compliance.ids import ChannelId, LoanId
 

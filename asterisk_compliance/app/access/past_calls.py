@@ -195,7 +195,7 @@ class PastCalls:
     def _found(self, call: Call, sought: asyncio.Future[Past], *, allowed: bool) -> None:
         del self._sought[call.id]
         live = self._node.live_call(call.id)
-        if sought.cancelled() or not allowed or live is None or live.call.withdrawn:
+        if sought.cancelled() or not allowed or live is None or live.call.consent.withdrawn:
             return
         if error := sought.exception():
             log.warning("past_calls_not_read", call=call.id, why=str(error))

@@ -31,8 +31,10 @@ from asterisk_compliance.domain.call.commands import (
     CancelSegment,
     ClearDeadline,
     Command,
+    CommandStep,
     CommitCommand,
     Continue,
+    Deadline,
     EndWhisper,
     FollowAgain,
     Forget,
@@ -71,10 +73,9 @@ from asterisk_compliance.domain.call.events import (
     RowsLate,
     RowsRefused,
     SegmentRefused,
+    ServiceHung,
 )
-from asterisk_compliance.domain.call.fault_events import ServiceHung
 from asterisk_compliance.domain.call.state import Call, CallPhase
-from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.recording.verdict import Expected
 from asterisk_compliance.errors import RequestRefused
 from asterisk_compliance.ids import RecordingId

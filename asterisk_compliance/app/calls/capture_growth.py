@@ -13,7 +13,7 @@ import structlog
 
 from asterisk_compliance.app.recordings.intake import RecordingIntake
 from asterisk_compliance.clock import monotonic_ms
-from asterisk_compliance.domain.call.fault_events import FileStopped
+from asterisk_compliance.domain.call.events import FileStopped
 from asterisk_compliance.errors import AsteriskError
 from asterisk_compliance.ids import ChannelId, RecordingId, call_of
 
@@ -41,7 +41,7 @@ async def _tell_if_it_should_grow(
     node: NodeView, intake: RecordingIntake, recording: RecordingId
 ) -> None:
     task = node.live_call(call_of(recording))
-    if task is None or not task.call.capture_runs or task.call.recording != recording:
+    if task is None or not task.call.capture.runs or task.call.recording != recording:
         return
     if await _packets_pass(node, task.call.channel):
         log.warning("recording_stopped_growing", recording=recording)

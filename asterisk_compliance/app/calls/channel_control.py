@@ -211,8 +211,8 @@ class ChannelControl:
     def announce(self, call: Call, status: Status) -> None:
         """On the call's channel for the dialplan, on the controller's for the agent to see."""
         self._display.set(call.channel, STATUS_VARIABLE, status)
-        ours = call.company.controller
-        there = [peer for peer in call.company.peers if peer.cover is not CoverageBasis.TOLD]
+        ours = call.participants.controller
+        there = [peer for peer in call.participants.peers if peer.cover is not CoverageBasis.TOLD]
         self.show([peer.channel for peer in there if peer.channel in ours], status)
 
     def show(self, channels: Iterable[ChannelId], status: Status) -> None:

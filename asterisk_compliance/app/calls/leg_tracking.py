@@ -279,7 +279,7 @@ class LegTracker:
         decision = task.call.decision if task else None
         if decision is None or peer.cover is CoverageBasis.STAFF:
             return peer
-        if decision.allowed and task is not None and not task.call.withdrawn:
+        if decision.allowed and task is not None and not task.call.consent.withdrawn:
             return Participant(channel, CoverageBasis.TOLD, consenting=True)
         refused = decision.status is Status.REFUSED or decision.allowed
         return Participant(channel, CoverageBasis.REFUSED if refused else CoverageBasis.UNKNOWN)
@@ -313,7 +313,7 @@ class LegTracker:
             bridged = self._bridges.bridge_of(channel) is not None
             task.feed(Bridged(at_ms) if bridged else Unbridged(at_ms))
             company = self._bridges.company(channel)
-            if company or channel in self._told or task.call.company.met:
+            if company or channel in self._told or task.call.participants.met:
                 self._told[channel] = company  # else its first party is still to come
             peers = tuple(sorted(self._peer(one, name) for one, name in company.items()))
             basic = self._bridges.is_basic(channel)

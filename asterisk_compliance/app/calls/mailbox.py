@@ -10,8 +10,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+from asterisk_compliance.domain.call.commands import Deadline
 from asterisk_compliance.domain.call.events import CallEvent, ChannelGone, DeadlinePassed
-from asterisk_compliance.domain.call.steps import Deadline
 
 
 class Mailbox:

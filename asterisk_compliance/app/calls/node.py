@@ -40,7 +40,7 @@ from asterisk_compliance.clock import unix_ms
 from asterisk_compliance.config.settings import AsteriskSettings
 from asterisk_compliance.domain.audit.rows import Actor, Detail, Draft, Kind
 from asterisk_compliance.domain.call import machine as rules
-from asterisk_compliance.domain.call.commands import Command, HandOver
+from asterisk_compliance.domain.call.commands import Command, CommandStep, HandOver
 from asterisk_compliance.domain.call.decision import Reason
 from asterisk_compliance.domain.call.events import (
     CallEvent,
@@ -51,8 +51,8 @@ from asterisk_compliance.domain.call.events import (
     ServiceStopping,
     SpoolKept,
     SpoolRemoved,
+    StorageChanged,
 )
-from asterisk_compliance.domain.call.fault_events import StorageChanged
 from asterisk_compliance.domain.call.state import (
     Arrival,
     Call,
@@ -61,7 +61,6 @@ from asterisk_compliance.domain.call.state import (
     CallStep,
     DialplanWiring,
 )
-from asterisk_compliance.domain.call.steps import CommandStep
 from asterisk_compliance.domain.recording.verdict import Expected, RecordingVerdict
 from asterisk_compliance.errors import ApplicationReplaced, AsteriskUnavailable, StoreError
 from asterisk_compliance.ids import CallId, ChannelId, NodeName, RecordingId, call_id, call_of
@@ -254,7 +253,7 @@ class Node:
         self.calls[call.channel] = self._by_id[call.id] = task
         self.spawn(self._live(task, commands))
         self.legs.is_blind(task)
-        if call.no_storage is not self.no_storage:
+        if call.storage.no_storage is not self.no_storage:
             task.feed(StorageChanged(self.no_storage))
         return task
 
@@ -337,7 +336,7 @@ class Node:
         return encode_result(result, synchronous=self.channel_control.synchronous)
 
     def follow(self, call: Call) -> None:
-        if call.capture_is_open:
+        if call.capture.is_open:
             self._intake.follow(call.recording)
         if self.ami is None or not self.ami.connected:
             self._subscribe(call.channel)

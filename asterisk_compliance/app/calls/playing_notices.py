@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from asterisk_compliance.app.shared.metrics import Metrics
 from asterisk_compliance.domain.call.events import CallEvent, Continued, PlaybackStarted
-from asterisk_compliance.domain.call.state import Call, CallPhase
+from asterisk_compliance.domain.call.state import Call, CallPhase, Undecided
 from asterisk_compliance.ids import CallId
+
+
+def _has_started(call: Call, event: PlaybackStarted) -> bool:
+    return isinstance(call.stage, Undecided) and call.stage.started is event
 
 
 class NoticeSlots:
@@ -50,7 +54,7 @@ class NoticeSlots:
 
     def _in_notice(self, before: Call, event: CallEvent, after: Call) -> None:
         first = before.playbacks == 1 and not before.synthetic
-        if isinstance(event, PlaybackStarted) and first and after.started is event:
+        if isinstance(event, PlaybackStarted) and first and _has_started(after, event):
             waited_ms = event.at_ms - before.arrived_at_ms
             self._metrics.notice_start_s.observe(waited_ms / 1_000)
         if after.undecided:

@@ -71,24 +71,24 @@ async def ask_call(
     if task is None:
         raise NoSuchCall("there is no live call with this id")
     then = await task.ask(event)
-    status = standing_status(then) if then.decision else ""
+    status = standing_status(then, then.decision) if then.decision else ""
     return {"call": call, "asked": what, "status": status, "done": _is_so(then, event)}
 
 
 def _is_so(call: Call, event: Asked) -> bool:
     match event:
         case PauseAsked(by=by):
-            return by.source in call.pauses
+            return by.source in call.capture.pauses
         case ResumeAsked(by=by):
-            return by.source not in call.pauses
+            return by.source not in call.capture.pauses
         case WithdrawalAsked():
-            return call.withdrawn
+            return call.consent.withdrawn
         case StartAsked():
-            return call.is_recorded
+            return call.capture.is_wanted
         case StopAsked():
-            return not call.is_recorded
+            return not call.capture.is_wanted
         case DoNotCallAsked():
-            return call.listed
+            return call.consent.on_do_not_call_list
 
 
 def asked_event(

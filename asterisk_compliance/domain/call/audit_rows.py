@@ -1,4 +1,4 @@
-"""What a call says of itself: its rows, and the result that the dialplan is handed."""
+"""What a call reports: its rows, and the result that the dialplan is handed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,16 @@ from asterisk_compliance.domain.audit.rows import Actor, Detail, Kind
 from asterisk_compliance.domain.call.commands import AppendRow, HandOver
 from asterisk_compliance.domain.call.decision import Decision, Status
 from asterisk_compliance.domain.call.events import PlaybackFinished, PlaybackStarted
-from asterisk_compliance.domain.call.state import Arrival, Call
-from asterisk_compliance.domain.policy.notice import Policy, Withdrawal
+from asterisk_compliance.domain.call.state import (
+    AfterDecision,
+    Arrival,
+    Call,
+    Decided,
+    Undecided,
+    capture_options,
+)
+from asterisk_compliance.domain.policy.notice import Policy, Prompt, Withdrawal
+from asterisk_compliance.domain.purposes import PurposeCode
 from asterisk_compliance.domain.recording.verdict import Capture, CaptureOutcome, RecordingVerdict
 from asterisk_compliance.ids import RecordingId, party_id
 
@@ -38,39 +46,36 @@ def arrived_row(call: Call, arrival: Arrival) -> AppendRow:
     )
 
 
-def completed_row(call: Call, finished: PlaybackFinished) -> AppendRow:
-    assert call.policy is not None
-    assert call.wording is not None
+def completed_row(undecided: Undecided, lasted_ms: int) -> AppendRow:
+    notice, wording = undecided.policy.notice, undecided.wording
     return AppendRow(
         Kind.NOTICE_COMPLETED,
         {
-            "audio_digest": call.wording.audio_digest,
-            "lasted_ms": lasted_ms(call.started, finished),
-            "length_ms": call.wording.length_ms,
-            "notice": call.policy.notice.label(call.wording.language),
-            "purposes": call.policy.notice.purposes,
-            "text_digest": call.wording.text_digest,
+            "audio_digest": wording.audio_digest,
+            "lasted_ms": lasted_ms,
+            "length_ms": wording.length_ms,
+            "notice": notice.label(wording.language),
+            "purposes": notice.purposes,
+            "text_digest": wording.text_digest,
         },
     )
 
 
-def introduced_row(call: Call, finished: PlaybackFinished) -> AppendRow:
-    said = call.playing
-    assert said is not None
+def introduced_row(introduction: Prompt, lasted_ms: int) -> AppendRow:
     return AppendRow(
         Kind.INTRODUCTION_COMPLETED,
         {
-            "audio_digest": said.audio_digest,
-            "lasted_ms": lasted_ms(call.started, finished),
-            "length_ms": said.length_ms,
+            "audio_digest": introduction.audio_digest,
+            "lasted_ms": lasted_ms,
+            "length_ms": introduction.length_ms,
         },
     )
 
 
 def do_not_call_row(call: Call, why: str) -> AppendRow:
-    """Whoever refused (``refusal``) or said so (``asked``) is not called again.
+    """The party outside refused (``refusal``) or asked (``asked``) not to be called again.
 
-    Without a number nobody can see to that.
+    Without a number there is nothing to put on the list.
     """
     if not call.outside:
         return anomaly_row("DO_NOT_CALL_UNKNOWN")
@@ -79,8 +84,8 @@ def do_not_call_row(call: Call, why: str) -> AppendRow:
 
 
 def consent_row(state: str, **detail: Detail) -> AppendRow:
-    """``given``, ``refused``, ``expired`` (silence where a key was asked for), ``not_refused``,
-    ``withdrawn``.
+    """``state`` is ``given``, ``refused``, ``expired`` (silence where a key was asked for),
+    ``not_refused`` or ``withdrawn``.
     """
     by = Actor.SERVICE if state in {"expired", "not_refused"} else Actor.CALLER
     return AppendRow(Kind.CONSENT, {"state": state, **detail}, actor=by)
@@ -100,14 +105,17 @@ def decision_row(decision: Decision) -> AppendRow:
 
 
 def verdict_rows(
-    call: Call, recording: RecordingId, verdict: RecordingVerdict
+    purposes: tuple[PurposeCode, ...], recording: RecordingId, verdict: RecordingVerdict
 ) -> tuple[AppendRow, ...]:
-    """What became of a recording, how it was sealed, and what of it was lost."""
+    """What became of a recording, how it was sealed, and what of it was lost.
+
+    ``purposes``: of the decision under which it was made.
+    """
     lost = tuple(
         AppendRow(Kind.AUDIO_LOST, {"recording": recording, "from_ms": begin, "to_ms": end})
         for begin, end in verdict.lost
     )
-    return (_verdict_row(call, recording, verdict), *_sealed_rows(recording, verdict), *lost)
+    return (_verdict_row(purposes, recording, verdict), *_sealed_rows(recording, verdict), *lost)
 
 
 def _sealed_rows(recording: RecordingId, verdict: RecordingVerdict) -> tuple[AppendRow, ...]:
@@ -125,16 +133,17 @@ def _sealed_rows(recording: RecordingId, verdict: RecordingVerdict) -> tuple[App
     return (row,)
 
 
-def _verdict_row(call: Call, recording: RecordingId, verdict: RecordingVerdict) -> AppendRow:
-    def recording_row(_: Call, kind: Kind, **detail: Detail) -> AppendRow:
+def _verdict_row(
+    purposes: tuple[PurposeCode, ...], recording: RecordingId, verdict: RecordingVerdict
+) -> AppendRow:
+    def row(kind: Kind, **detail: Detail) -> AppendRow:
         return AppendRow(kind, {"recording": recording, **detail})
 
     match verdict.outcome:
         case CaptureOutcome.MISSING:
-            return recording_row(call, Kind.RECORDING_MISSING, expected_ms=verdict.expected_ms)
+            return row(Kind.RECORDING_MISSING, expected_ms=verdict.expected_ms)
         case CaptureOutcome.UNJUDGED:
-            return recording_row(
-                call,
+            return row(
                 Kind.RECORDING_UNJUDGED,
                 expected=None
                 if verdict.again is None
@@ -142,15 +151,13 @@ def _verdict_row(call: Call, recording: RecordingId, verdict: RecordingVerdict) 
                 problem=verdict.problem,
             )
         case CaptureOutcome.EMPTY:
-            return recording_row(
-                call,
+            return row(
                 Kind.RECORDING_EMPTY,
                 expected_ms=verdict.expected_ms,
                 length=verdict.length,
             )
         case CaptureOutcome.CLOSED:
-            return recording_row(
-                call,
+            return row(
                 Kind.RECORDING_CLOSED,
                 blanked_ms=verdict.blanked_ms,
                 encryption="off" if verdict.sealed is None else "age",
@@ -159,7 +166,7 @@ def _verdict_row(call: Call, recording: RecordingId, verdict: RecordingVerdict) 
                 length=verdict.length,
                 length_ms=verdict.length_ms,
                 lost_ms=verdict.lost_ms,
-                purposes=call.decision.purposes if call.decision else (),
+                purposes=purposes,
                 rx=verdict.rx,
                 rx_sha256=verdict.rx_sha256,
                 sha256=verdict.sha256,
@@ -179,11 +186,10 @@ def anomaly_row(code: str, **detail: Detail) -> AppendRow:
     return AppendRow(Kind.ANOMALY, {"code": code, **detail})
 
 
-def result(call: Call) -> HandOver:
+def result(call: Call, stage: AfterDecision) -> HandOver:
     """What the dialplan is told, and, where the call may be recorded, what it is to run."""
-    assert call.decision is not None
-    decision = call.decision
-    if not decision.allowed or call.policy is None:
+    decision = stage.decision
+    if not isinstance(stage, Decided) or not decision.allowed:
         return HandOver(call.id, decision.status, decision.reason, next=decision.next)
     told = HandOver(
         call.id,
@@ -192,30 +198,30 @@ def result(call: Call) -> HandOver:
         purposes=decision.purposes,
         notice=decision.notice,
         channel=call.channel,
-        withdrawal=call.policy.withdrawal is Withdrawal.ON and not call.joins,
+        withdrawal=stage.policy.withdrawal is Withdrawal.ON and not call.joins,
     )
-    if not call.capture_is_open:
+    if not call.capture.is_open:
         return told
-    options = call.options(others=call.segment.others)
+    options = capture_options(stage.policy, others=call.capture.segment.others)
     return replace(told, recording=call.recording, start=True, options=options)
 
 
-def standing_result(call: Call) -> HandOver:
+def standing_result(call: Call, stage: AfterDecision) -> HandOver:
     """The decision again, for a channel that comes a second time: it starts nothing."""
-    return replace(result(call), status=standing_status(call), start=False, options=None)
+    status = standing_status(call, stage.decision)
+    return replace(result(call, stage), status=status, start=False, options=None)
 
 
-def standing_status(call: Call) -> Status:
+def standing_status(call: Call, decision: Decision) -> Status:
     """What the dialplan and the agent are told of a decided call, as it is now."""
-    assert call.decision is not None
-    if call.withdrawn:
+    if call.consent.withdrawn:
         return Status.REFUSED
-    if call.ended_as is not None:
-        return call.ended_as
-    if call.pauses:
+    if call.capture.ended_as is not None:
+        return call.capture.ended_as
+    if call.capture.pauses:
         return Status.PAUSED
     status = {Capture.GROWING: Status.RECORDING, Capture.STALLED: Status.FAILED}
-    return status.get(call.capture, call.decision.status)
+    return status.get(call.capture.state, decision.status)
 
 
 def lasted_ms(started: PlaybackStarted | None, finished: PlaybackFinished) -> int:

@@ -12,10 +12,9 @@ from typing import TypeAlias
 from msgspec import Struct, field
 
 from asterisk_compliance.domain.audit.rows import Actor, PersonalFact
-from asterisk_compliance.domain.call.commands import Command, Mute
-from asterisk_compliance.domain.call.fault_events import FileStopped, ServiceHung, StorageChanged
+from asterisk_compliance.domain.call.commands import Command, CommandStep, Deadline, Mute
+from asterisk_compliance.domain.call.decision import Reason
 from asterisk_compliance.domain.call.participants import Participant
-from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.recording.verdict import RecordingVerdict
 from asterisk_compliance.ids import PartyId, PlaybackId, RecordingId
 
@@ -305,6 +304,23 @@ class RecordingRemoved(Struct, frozen=True):
 
     recording: RecordingId
     gone: bool
+
+
+class FileStopped(Struct, frozen=True):
+    """The files of this recording do not grow any more, though packets pass on its channel."""
+
+    recording: RecordingId
+    at_ms: int
+
+
+class StorageChanged(Struct, frozen=True):
+    """Why nothing new can be kept from now on; ``None`` where it can be again."""
+
+    reason: Reason | None
+
+
+class ServiceHung(Struct, frozen=True):
+    """We did nothing for so long that our watchdog may have let the channel go on."""
 
 
 CallEvent: TypeAlias = (

@@ -5,19 +5,24 @@ Rule 2: nothing here awaits, reads a clock, or knows that ARI, AMI and AGI exist
         in as events; what shall be done goes out as commands, in order.
 Rule 3 (the notice) is in ``transitions/notice.py``, 4 (the decision) in
         ``transitions/decision.py``, 6 to 8 (what is captured) in ``transitions/capture.py``, 9 to
-        11 (everybody else) in ``transitions/participants.py``, 12 to 14 (what people ask for in
-        mid-call) in ``transitions/recording_control.py``, 15 and 16 (what fails) in
+        11 (the participants) in ``transitions/participants.py``, 12 to 14 (what people ask for
+        while the call runs) in ``transitions/recording_control.py``, 15 and 16 (what fails) in
         ``transitions/failures.py``, 17 and 18 (what nobody saw) in ``recovery.py``, and the rule
         for what is published in ``domain/disclosure/publication.py``.
-Rule 5: what cannot be taken back stands behind a ``Commit``, its row before it.
+Rule 5: what cannot be taken back stands behind a ``CommitCommand``, its row before it.
 
-The *phase* says where the channel is; what is known of the recording runs beside it, and follows
-from files, bridges and people in whatever order they come:
+The *stage* of a call says what must exist: an undecided call has a policy and a notice, a decided
+one a decision. :func:`step` matches it once, and hands its parts to who needs them. The *phase*
+says where the channel is; what is known of the recording stands beside it, and follows from files,
+bridges and people in whatever order they come:
 
-    NOTICE ··▶ CONTINUING ──▶ DIALPLAN ──▶ CLOSING ──▶ OVER
+    Undecided             Decided, or WithoutPolicy
+    NOTICE ──▶ ASKING ──▶ TELLING ──▶ CONTINUING ──▶ DIALPLAN ──▶ CLOSING ──▶ OVER
 """
 
 from __future__ import annotations
+
+from typing import assert_never
 
 from msgspec.structs import replace
 
@@ -35,13 +40,14 @@ from asterisk_compliance.domain.call.commands import (
     AppendRow,
     ClearDeadline,
     Command,
+    CommandStep,
     Continue,
+    Deadline,
     EndWhisper,
     Forget,
 )
 from asterisk_compliance.domain.call.decision import Reason, Status
 from asterisk_compliance.domain.call.events import (
-    Asked,
     Bridged,
     CallEvent,
     CaptureGoesOn,
@@ -51,10 +57,12 @@ from asterisk_compliance.domain.call.events import (
     CompanyChanged,
     Continued,
     DeadlinePassed,
+    DoNotCallAsked,
     EntryWire,
     EventsOverflowed,
     FileAppeared,
     FileGrew,
+    FileStopped,
     HangupRequested,
     LateRowsSettled,
     LeftStasis,
@@ -62,31 +70,45 @@ from asterisk_compliance.domain.call.events import (
     MixMonitorStarted,
     MuteChanged,
     MuteRefused,
+    PauseAsked,
     RecordingJudged,
     RecordingRemoved,
     Reentered,
+    ResumeAsked,
     RowsLate,
     RowsRefused,
     SegmentRefused,
     SpoolKept,
     SpoolRemoved,
+    StartAsked,
+    StopAsked,
+    StorageChanged,
     TransferSeen,
     Unbridged,
+    WithdrawalAsked,
 )
-from asterisk_compliance.domain.call.fault_events import FileStopped, StorageChanged
 from asterisk_compliance.domain.call.state import (
+    AfterDecision,
     Arrival,
     Call,
+    CallCapture,
+    CallerConsent,
     CallLimits,
     CallPhase,
     CallStep,
+    Decided,
+    FileClock,
     Segment,
+    Stage,
+    StorageProblems,
+    Undecided,
+    WithoutPolicy,
+    clock_of_file,
 )
-from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.call.transitions.capture import (
     align_capture,
     began_late,
-    close_coming,
+    close_requested,
     close_segment,
     expect_audio,
     mute_changed,
@@ -94,7 +116,13 @@ from asterisk_compliance.domain.call.transitions.capture import (
     started,
     taking_in,
 )
-from asterisk_compliance.domain.call.transitions.decision import decide, then
+from asterisk_compliance.domain.call.transitions.decision import (
+    decide,
+    let_go_on,
+    records_at_once,
+    then,
+    unrecorded,
+)
 from asterisk_compliance.domain.call.transitions.failures import (
     events_lost,
     mute_refused,
@@ -114,56 +142,77 @@ from asterisk_compliance.domain.call.transitions.notice import (
 from asterisk_compliance.domain.call.transitions.participants import (
     company_changed,
     is_of_whisper,
+    seen_before_decision,
     whispered,
 )
-from asterisk_compliance.domain.call.transitions.recording_control import asked, pause_is_forgotten
+from asterisk_compliance.domain.call.transitions.recording_control import (
+    asked,
+    asked_of_unrecorded,
+    pause_is_forgotten,
+)
 from asterisk_compliance.domain.call.transitions.visibility_gaps import (
-    blind_ms,
+    ami_gap_ms,
     ended_unseen,
     gap_began,
 )
 from asterisk_compliance.domain.policy.notice import CaptureFrom, Policy, ToldBy
 from asterisk_compliance.domain.recording.verdict import Capture
-from asterisk_compliance.ids import CallId, RecordingId, recording_id
+from asterisk_compliance.ids import CallId
 
 
 def arrive(call_id: CallId, arrival: Arrival, limits: CallLimits) -> CallStep:
     """Begin a call: its first row, and either the notice or at once the way back."""
-    policy = arrival.policy if isinstance(arrival.policy, Policy) else None
-    wording = policy.wording_for(arrival.language) if policy else None
-    on_demand = policy is not None and policy.capture is CaptureFrom.ON_DEMAND
-    call = Call(
+    policy = arrival.policy
+    if isinstance(policy, Policy):
+        return _arrive_with_policy(call_id, arrival, policy, limits)
+    stage = WithoutPolicy(unrecorded(None, policy))
+    call = _arrived(call_id, arrival, limits, stage)
+    return then((arrived_row(call, arrival),), let_go_on(call, stage))
+
+
+def _arrive_with_policy(
+    call_id: CallId, arrival: Arrival, policy: Policy, limits: CallLimits
+) -> CallStep:
+    undecided = Undecided(policy, policy.wording_for(arrival.language))
+    call = _arrived(call_id, arrival, limits, undecided)
+    on_demand = policy.capture is CaptureFrom.ON_DEMAND
+    capture = CallCapture(segment=Segment(0)) if on_demand else CallCapture()
+    call = replace(call, file_clock=clock_of_file(policy), capture=capture)
+    arrived = arrived_row(call, arrival)
+    if arrival.stopping:
+        return then((arrived,), decide(call, undecided, Reason.SERVICE_STOPPING))
+    if not _purposes_are_told(arrival, policy):
+        decided = decide(call, undecided, Reason.NOT_PUBLISHED)
+        return then((arrived,), _answered(arrival, decided))
+    if arrival.no_storage is not None and records_at_once(call, policy):
+        decided = decide(call, undecided, arrival.no_storage)
+        return then((arrived,), _answered(arrival, decided))
+    if arrival.overloaded:
+        return then((arrived,), decide(call, undecided, Reason.OVERLOADED))
+    if policy.introduction is not None:
+        introduction = policy.introduction[undecided.wording.language]
+        undecided = replace(undecided, introduction=introduction)
+        call = replace(call, stage=undecided)
+    answer = () if arrival.answered else (AnswerCommand(),)
+    return call, (arrived, *answer, *opening(call, undecided))
+
+
+def _arrived(call_id: CallId, arrival: Arrival, limits: CallLimits, stage: Stage) -> Call:
+    return Call(
         id=call_id,
         channel=arrival.channel,
         entry=arrival.entry,
         limits=limits,
         arrived_at_ms=arrival.at_ms,
+        stage=stage,
         leg=arrival.leg,
         joins=arrival.joins,
         synthetic=arrival.synthetic,
-        erases=arrival.synthetic,
         wiring=arrival.wiring,
         outside=arrival.outside,
-        policy=policy,
-        wording=wording,
-        segment=Segment(0) if on_demand else Segment(),
-        no_storage=arrival.no_storage,
+        consent=CallerConsent(deletes_recordings=arrival.synthetic),
+        storage=StorageProblems(no_storage=arrival.no_storage),
     )
-    arrived = arrived_row(call, arrival)
-    if not isinstance(arrival.policy, Policy):
-        return then((arrived,), decide(call, arrival.policy))
-    if arrival.stopping:
-        return then((arrived,), decide(call, Reason.SERVICE_STOPPING))
-    if not _purposes_are_told(arrival, arrival.policy):
-        return then((arrived,), _answered(arrival, decide(call, Reason.NOT_PUBLISHED)))
-    if call.records_at_once and arrival.no_storage is not None:
-        return then((arrived,), _answered(arrival, decide(call, arrival.no_storage)))
-    if arrival.overloaded:
-        return then((arrived,), decide(call, Reason.OVERLOADED))
-    assert wording is not None
-    answer = () if arrival.answered else (AnswerCommand(),)
-    begun = replace(call, introducing=arrival.policy.introduction is not None)
-    return begun, (arrived, *answer, *opening(begun))
 
 
 def _purposes_are_told(arrival: Arrival, policy: Policy) -> bool:
@@ -172,7 +221,7 @@ def _purposes_are_told(arrival: Arrival, policy: Policy) -> bool:
 
 
 def _answered(arrival: Arrival, decided: CallStep) -> CallStep:
-    """Who is told something is answered first."""
+    """Answer the channel first, if something is played on it."""
     answers = decided[0].phase is CallPhase.TELLING and not arrival.answered
     return then((AnswerCommand(),) if answers else (), decided)
 
@@ -180,30 +229,33 @@ def _answered(arrival: Arrival, decided: CallStep) -> CallStep:
 def resume_stranded_call(
     call_id: CallId, arrival: Arrival, limits: CallLimits, *, decided: bool
 ) -> CallStep:
-    """Take up a call that an earlier life of this service left in our application.
+    """Resume a call that an earlier run of this service left in our application.
 
-    It goes on in the dialplan, unrecorded. Where that life had not decided, this is the decision.
+    It goes on in the dialplan, unrecorded. If that run had not decided, this is the decision.
     """
+    stage = WithoutPolicy(unrecorded(None, Reason.SERVICE_RESTARTED))
     call = Call(
         id=call_id,
         channel=arrival.channel,
         entry=arrival.entry,
         limits=limits,
         arrived_at_ms=arrival.at_ms,
+        stage=stage,
     )
-    gone_on, commands = decide(call, Reason.SERVICE_RESTARTED)
+    gone_on, commands = let_go_on(call, stage)
     if not decided:
         return gone_on, commands
     return gone_on, (anomaly_row("STRANDED"), *commands[1:])
 
 
-def step(call: Call, event: CallEvent) -> CallStep:  # noqa: C901, PLR0912 - one arm a phase
+def step(call: Call, event: CallEvent) -> CallStep:  # noqa: C901, PLR0912 - one arm a stage
     """Apply one fact to a call: the next call, and the commands to perform in order.
 
-    Total: every event is possible in every phase, since Asterisk, the disk and the caller do
-    not wait for each other. What means nothing now changes nothing.
+    Total: every event is possible in every stage, since Asterisk, the disk and the caller do
+    not wait for each other. An event that means nothing now changes nothing.
     """
-    if call.phase is CallPhase.OVER:
+    stage = call.stage
+    if stage.phase is CallPhase.OVER:
         return call, ()
     match event:
         case HangupRequested():
@@ -214,191 +266,252 @@ def step(call: Call, event: CallEvent) -> CallStep:  # noqa: C901, PLR0912 - one
             return rows_refused(call, event)
         case RowsLate() | LateRowsSettled():
             return rows_late(call, event)
-        case RecordingJudged() | SpoolRemoved() | SpoolKept() | RecordingRemoved():
-            return taking_in(call, event)
-        case _ if call.phase is CallPhase.CLOSING:
-            return call, ()
-        case StorageChanged(reason=reason):
-            return storage_changed(call, reason)
-        case LookedAway():
-            return gap_began(call, event), ()
-        case CompanyChanged():
-            return company_changed(call, event)
-        case Bridged() | Unbridged() if call.undecided:
-            return _bridging(call, event), ()
-        case _ if call.undecided:
-            return before_decision(call, event)
-        case _ if call.phase is CallPhase.TELLING:
-            return telling(call, event)
-        case _ if call.whispering is not None and is_of_whisper(call, event):
-            return whispered(call, event)
-        case MuteChanged() | MuteRefused() | CaptureStopped() | CaptureGoesOn() | SegmentRefused():
-            return _capture_answered(call, event)
-        case _ if isinstance(event, Asked):
-            return asked(call, event)
+        case LookedAway() if stage.phase is not CallPhase.CLOSING:
+            return replace(call, visibility=gap_began(call.visibility, event)), ()
+        case StorageChanged(reason=reason) if stage.phase is not CallPhase.CLOSING:
+            return storage_changed(call, stage, reason)
         case _:
-            return _in_dialplan(call, event)
+            pass
+    match stage:
+        case Undecided():
+            return _undecided(call, stage, event)
+        case _:
+            pass
+    match event:
+        case RecordingJudged() | SpoolRemoved() | SpoolKept() | RecordingRemoved():
+            return taking_in(call, stage.decision, event)
+        case _ if stage.phase is CallPhase.CLOSING:
+            return call, ()
+        case CompanyChanged():
+            return company_changed(call, stage, event)
+        case _ if stage.phase is CallPhase.TELLING:
+            return telling(call, event)
+        case _:
+            pass
+    match stage:
+        case Decided():
+            return _decided(call, stage, event)
+        case WithoutPolicy():
+            return _without_policy(call, stage, event)
+        case _ as never:
+            assert_never(never)
 
 
-def _in_dialplan(call: Call, event: CallEvent) -> CallStep:  # noqa: C901, PLR0912 - one arm a fact
+def _undecided(call: Call, undecided: Undecided, event: CallEvent) -> CallStep:
+    match event:
+        case CompanyChanged():
+            return seen_before_decision(call, event), ()
+        case Bridged() | Unbridged():
+            return replace(call, file_clock=_bridging(call.file_clock, event)), ()
+        case _:
+            return before_decision(call, undecided, event)
+
+
+def _decided(call: Call, decided: Decided, event: CallEvent) -> CallStep:
+    whisper = call.whispering
+    if whisper is not None and is_of_whisper(whisper, event):
+        return whispered(call, decided, whisper, event)
+    match event:
+        case (
+            PauseAsked()
+            | ResumeAsked()
+            | WithdrawalAsked()
+            | StartAsked()
+            | StopAsked()
+            | DoNotCallAsked()
+        ):
+            return asked(call, decided, event)
+        case MuteRefused(mute=mute, at_ms=at_ms):
+            return mute_refused(call, decided, mute, at_ms)
+        case FileStopped(recording=recording, at_ms=at_ms) if recording == call.recording:
+            return stopped_growing(call, decided, at_ms)
+        case DeadlinePassed(deadline=Deadline.GROWTH) if (
+            call.capture.awaits_audio and not call.capture.stopping
+        ):
+            return stalled(call, decided)
+        case DeadlinePassed(deadline=Deadline.PAUSE, at_ms=at_ms) if call.capture.pauses:
+            return pause_is_forgotten(call, decided, at_ms)
+        case _:
+            return _in_dialplan(call, decided, event)
+
+
+def _without_policy(call: Call, stage: WithoutPolicy, event: CallEvent) -> CallStep:
+    match event:
+        case (
+            PauseAsked()
+            | ResumeAsked()
+            | WithdrawalAsked()
+            | StartAsked()
+            | StopAsked()
+            | DoNotCallAsked()
+        ):
+            return asked_of_unrecorded(call, event)
+        case _:
+            return _in_dialplan(call, stage, event)
+
+
+def _in_dialplan(  # noqa: C901, PLR0912 - one arm a fact
+    call: Call, stage: AfterDecision, event: CallEvent
+) -> CallStep:
+    """What a fact means for a decided call, whether its policy is known or not."""
+    capture = call.capture
+    requested, late = capture.requested_segment, capture.late_segment
     match event:
         case Continued(at_ms=at_ms):
-            first = at_ms if call.continued_at_ms is None else call.continued_at_ms
-            gone_on = replace(call, phase=CallPhase.DIALPLAN, continued_at_ms=first)
-            expecting = expect_audio(call) if call.keeps_all else ()
-            commands = (AppendRow(Kind.CALL_CONTINUED), *expecting)
-            if call.early is None:
-                return gone_on, commands
-            return then(commands, company_changed(gone_on, replace(call.early, at_ms=at_ms)))
+            return _continued(call, stage, at_ms)
 
         case CommandFailed(step=CommandStep.HAND_OVER | CommandStep.CONTINUE as failed):
-            gone_on = replace(call, phase=CallPhase.DIALPLAN)
             refused = (anomaly_row("CONTINUE_REFUSED", step=failed),)
-            return gone_on, () if call.hanging_up else refused
+            return call.in_phase(CallPhase.DIALPLAN), () if call.hanging_up else refused
 
-        case LeftStasis():
-            return replace(call, phase=CallPhase.DIALPLAN), ()
+        case LeftStasis() if stage.phase is not CallPhase.DIALPLAN:
+            return call.in_phase(CallPhase.DIALPLAN), ()
 
-        case Reentered() if call.phase is CallPhase.DIALPLAN or call.stopping:
-            return call, (AppendRow(Kind.CALL_REENTERED), standing_result(call), Continue())
+        case Reentered() if stage.phase is CallPhase.DIALPLAN or capture.stopping:
+            return call, (AppendRow(Kind.CALL_REENTERED), standing_result(call, stage), Continue())
 
         case Reentered():
-            return call, (result(call), Continue())
+            return call, (result(call, stage), Continue())
 
         case Bridged():
-            return _bridging(call, event), expect_audio(call)
+            clock = _bridging(call.file_clock, event)
+            return replace(call, file_clock=clock), expect_audio(call)
 
         case Unbridged():
-            clear = () if call.keeps_all else (ClearDeadline(Deadline.GROWTH),)
-            return _bridging(call, event), clear
+            clear = () if call.file_clock.keeps_all else (ClearDeadline(Deadline.GROWTH),)
+            return replace(call, file_clock=_bridging(call.file_clock, event)), clear
 
-        case MixMonitorStarted() if call.starts_owed:
-            return replace(call, starts_owed=call.starts_owed - 1), ()
+        case MixMonitorStarted() if capture.unconfirmed_starts:
+            confirmed = replace(capture, unconfirmed_starts=capture.unconfirmed_starts - 1)
+            return replace(call, capture=confirmed), ()
 
-        case MixMonitorStarted(at_ms=at_ms) if call.coming is not None:
-            return segment_began(ended_unseen(call, at_ms), at_ms, "mixmonitor_start")
+        case MixMonitorStarted(at_ms=at_ms) if requested is not None:
+            return segment_began(ended_unseen(call, at_ms), requested, at_ms, "mixmonitor_start")
 
-        case MixMonitorStarted(at_ms=at_ms) if _is_unseen(call):
+        case MixMonitorStarted(at_ms=at_ms) if capture.is_unseen:
             return started(call, at_ms, "mixmonitor_start")
 
-        case FileAppeared(recording=recording, at_ms=at_ms) if _is(call, call.coming, recording):
-            return segment_began(_owed_a_start(ended_unseen(call, at_ms)), at_ms, "file")
+        case FileAppeared(recording=recording, at_ms=at_ms) if (
+            requested is not None and recording == call.recording_of(requested)
+        ):
+            begun = _expects_a_start(ended_unseen(call, at_ms))
+            return segment_began(begun, requested, at_ms, "file")
 
-        case FileAppeared(recording=recording, at_ms=at_ms) if _is(call, call.missed, recording):
-            return began_late(_owed_a_start(ended_unseen(call, at_ms)), at_ms)
+        case FileAppeared(recording=recording, at_ms=at_ms) if (
+            late is not None and recording == call.recording_of(late)
+        ):
+            return began_late(_expects_a_start(ended_unseen(call, at_ms)), late, at_ms)
 
-        case FileAppeared(at_ms=at_ms) if _is_unseen(call):
-            return started(_owed_a_start(call), at_ms, "file")
+        case FileAppeared(at_ms=at_ms) if capture.is_unseen:
+            return started(_expects_a_start(call), at_ms, "file")
 
-        case FileGrew(recording=recording) if call.stopping or recording != call.recording:
+        case FileGrew(recording=recording) if capture.stopping or recording != call.recording:
             return call, ()  # what was in Asterisk's buffer when it was stopped
 
-        case FileGrew(at_ms=at_ms) if _is_unseen(call):
-            return _then_step(started(_owed_a_start(call), at_ms, "file"), event)
+        case FileGrew(at_ms=at_ms) if capture.is_unseen:
+            begun, commands = started(_expects_a_start(call), at_ms, "file")
+            return then(commands, step(begun, event))
 
-        case FileGrew() if call.capture in {Capture.STARTED, Capture.STALLED}:
-            growing = replace(call, capture=Capture.GROWING)
+        case FileGrew() if capture.state is Capture.STARTED or capture.state is Capture.STALLED:
+            growing = replace(call, capture=replace(capture, state=Capture.GROWING))
             row = recording_row(call, Kind.RECORDING_GROWING)
-            shown = () if call.pauses else (Announce(Status.RECORDING),)
+            shown = () if capture.pauses else (Announce(Status.RECORDING),)
             return growing, (row, ClearDeadline(Deadline.GROWTH), *shown)
 
-        case FileStopped(recording=recording, at_ms=at_ms) if recording == call.recording:
-            return stopped_growing(call, at_ms)
+        case DeadlinePassed(deadline=Deadline.SEGMENT, at_ms=at_ms) if requested is not None:
+            return not_begun(call, stage, requested, at_ms)
 
-        case DeadlinePassed(deadline=Deadline.GROWTH) if call.awaits_audio and not call.stopping:
-            return stalled(call)
-
-        case DeadlinePassed(deadline=Deadline.SEGMENT, at_ms=at_ms) if call.coming is not None:
-            return not_begun(call, at_ms)
-
-        case DeadlinePassed(deadline=Deadline.PAUSE, at_ms=at_ms) if call.pauses:
-            return pause_is_forgotten(call, at_ms)
-
-        case TransferSeen(at_ms=at_ms) if call.company.met:
-            return align_capture(replace(call, transfer_seen=True), at_ms)
+        case TransferSeen(at_ms=at_ms) if call.participants.met:
+            participants = replace(call.participants, transfer_seen=True)
+            return align_capture(replace(call, participants=participants), at_ms)
 
         case EventsOverflowed():
-            return events_lost(call)
+            return events_lost(call, stage)
 
-        case _:
-            return call, ()
-
-
-def _capture_answered(call: Call, event: CallEvent) -> CallStep:
-    """What Asterisk made of what we asked of MixMonitor."""
-    match event:
         case MuteChanged(mute=mute, at_ms=at_ms):
             return mute_changed(call, mute, at_ms)
-        case MuteRefused(mute=mute, at_ms=at_ms):
-            return mute_refused(call, mute, at_ms)
+
         case CaptureStopped(recording=recording, at_ms=at_ms) if (
-            call.stopping and recording == call.recording and call.capture_is_open
+            capture.stopping and recording == call.recording and capture.is_open
         ):
-            ended = replace(ended_unseen(call, at_ms), stopping=call.coming is not None)
-            return close_segment(ended, at_ms)
+            ended = ended_unseen(call, at_ms)
+            stopping = replace(ended.capture, stopping=requested is not None)
+            return close_segment(replace(ended, capture=stopping), at_ms)
+
         case CaptureGoesOn(recording=recording):
             return call, (anomaly_row("CAPTURE_NOT_STOPPED", recording=recording),)
-        case SegmentRefused(recording=recording, at_ms=at_ms) if _is(call, call.coming, recording):
-            return not_begun(call, at_ms)
+
+        case SegmentRefused(recording=recording, at_ms=at_ms) if (
+            requested is not None and recording == call.recording_of(requested)
+        ):
+            return not_begun(call, stage, requested, at_ms)
+
         case _:
             return call, ()
 
 
-def _owed_a_start(call: Call) -> Call:
-    """The file was seen before AMI told: its ``MixMonitorStart``, which names none, is to come."""
-    return replace(call, starts_owed=call.starts_owed + 1)
+def _continued(call: Call, stage: AfterDecision, at_ms: int) -> CallStep:
+    """The channel goes on in the dialplan; who was there before counts from now on."""
+    clock = call.file_clock
+    if clock.continued_at_ms is None:
+        clock = replace(clock, continued_at_ms=at_ms)
+    there = replace(stage, phase=CallPhase.DIALPLAN)
+    gone_on = replace(call, stage=there, file_clock=clock)
+    expecting = expect_audio(call) if clock.keeps_all else ()
+    commands = (AppendRow(Kind.CALL_CONTINUED), *expecting)
+    early = call.participants_before_decision
+    if early is None:
+        return gone_on, commands
+    return then(commands, company_changed(gone_on, there, replace(early, at_ms=at_ms)))
 
 
-def _is(call: Call, segment: Segment | None, recording: RecordingId) -> bool:
-    return segment is not None and recording == recording_id(call.id, segment.number)
-
-
-def _is_unseen(call: Call) -> bool:
-    """It was asked for, and nothing says yet that it runs."""
-    return call.capture_is_open and not call.segment.began
+def _expects_a_start(call: Call) -> Call:
+    """A file was seen first: AMI's ``MixMonitorStart``, which names no recording, is to come."""
+    starts = call.capture.unconfirmed_starts + 1
+    return replace(call, capture=replace(call.capture, unconfirmed_starts=starts))
 
 
 # -- the end, and the clock --------------------------------------------------------------------
 
 
 def _end(call: Call, at_ms: int) -> CallStep:
-    if call.phase is CallPhase.CLOSING:
+    if call.stage.phase is CallPhase.CLOSING:
         return call, ()
     commands: tuple[Command, ...] = ()
-    if call.decision is None:
-        call, commands = abandon_notice(call, Reason.HANGUP_IN_NOTICE, gone=True)
+    match call.stage:
+        case Undecided() as undecided:
+            call, commands = abandon_notice(call, undecided, Reason.HANGUP_IN_NOTICE, gone=True)
+        case _:
+            pass
     if call.whispering is not None:
         commands = (*commands, EndWhisper())
-    call = _bridging(ended_unseen(call, at_ms), Unbridged(at_ms))
-    told = call.bridges_seen or call.entry is not EntryWire.APPLICATION
-    bridged_ms = call.bridged_ms if told else None
+    call = ended_unseen(call, at_ms)
+    clock = _bridging(call.file_clock, Unbridged(at_ms))
+    call = replace(call, file_clock=clock)
+    told = clock.bridges_seen or call.entry is not EntryWire.APPLICATION
+    bridged_ms = clock.bridged_ms if told else None
     ended = AppendRow(Kind.CALL_ENDED, {"bridged_ms": bridged_ms})
-    if call.blind_since_ms is not None:
-        unseen_ms = blind_ms(call, at_ms)
+    if call.visibility.ami_gap_since_ms is not None:
+        unseen_ms = ami_gap_ms(call.visibility, at_ms)
         ended = AppendRow(Kind.CALL_ENDED, {"bridged_ms": bridged_ms, "unseen_ms": unseen_ms})
     commands = (*commands, ended, ClearDeadline(Deadline.GROWTH))
-    if call.capture_is_open:
+    if call.capture.is_open:
         call, judging = close_segment(call, at_ms)
         commands = (*commands, *judging)
-    if call.coming is not None:
-        call, judging = close_coming(call, at_ms)
+    if call.capture.requested_segment is not None:
+        call, judging = close_requested(call, call.capture.requested_segment, at_ms)
         commands = (*commands, *judging)
-    if not call.closing:
-        return replace(call, phase=CallPhase.OVER), (*commands, Forget())
-    return replace(call, phase=CallPhase.CLOSING), commands
+    if not call.recordings.pending:
+        return call.in_phase(CallPhase.OVER), (*commands, Forget())
+    return call.in_phase(CallPhase.CLOSING), commands
 
 
-def _bridging(call: Call, event: Bridged | Unbridged) -> Call:
+def _bridging(clock: FileClock, event: Bridged | Unbridged) -> FileClock:
     """Keep the sum of the time in bridges: what a bridged recording must be long."""
     if isinstance(event, Bridged):
-        since = call.bridged_at_ms if call.bridged_at_ms is not None else event.at_ms
-        return replace(call, bridged_at_ms=since, bridges_seen=True)
-    if call.bridged_at_ms is None:
-        return call
-    total = call.bridged_ms + event.at_ms - call.bridged_at_ms
-    return replace(call, bridged_at_ms=None, bridged_ms=total)
-
-
-def _then_step(first: CallStep, event: CallEvent) -> CallStep:
-    call, commands = first
-    return then(commands, step(call, event))
+        since_ms = event.at_ms if clock.bridged_at_ms is None else clock.bridged_at_ms
+        return replace(clock, bridged_at_ms=since_ms, bridges_seen=True)
+    if clock.bridged_at_ms is None:
+        return clock
+    total_ms = clock.bridged_ms + event.at_ms - clock.bridged_at_ms
+    return replace(clock, bridged_at_ms=None, bridged_ms=total_ms)

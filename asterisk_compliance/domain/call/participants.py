@@ -1,8 +1,8 @@
-"""Who is on the line with a call, and what is known of each of them.
+"""Who is in a call, and what is known of each of them.
 
-The *told* party is the one who heard the notice, and whose channel MixMonitor runs on. Everybody
-else who can be heard on that channel is its *company*. A company may be kept while everybody in
-it is covered; the rules are in ``domain/call/transitions/participants.py``.
+The *told* party heard the notice, and MixMonitor runs on its channel. Everybody else who can be
+heard on that channel is a *participant*. The audio of the participants may be kept while every
+one of them is covered; the rules are in ``domain/call/transitions/participants.py``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
+from asterisk_compliance.domain.policy.notice import AgentConsent
 from asterisk_compliance.ids import ChannelId
 
 
@@ -30,7 +31,7 @@ class CoverageBasis(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Participant:
-    """A channel in company with the told party.
+    """A channel that is heard by the told party.
 
     Attributes:
         consenting: The site has this agent's consent on file.
@@ -44,23 +45,27 @@ class Participant:
 
 
 class Participants(Struct, frozen=True):
-    """Who is there now, and who has been accepted.
+    """Who is in the call with the told party, and who has been accepted.
 
     Attributes:
-        peers: As last seen.
+        peers: Who was there when we last looked.
         covered: Channels whose audio may be kept: staff, told, or told by us in a whisper.
         controller: Channels that stand for the controller of the recording.
         met: Somebody has been there already.
+        transfer_seen: Somebody else may join soon; nobody has yet.
+        numbered: How many parties of the call have a number, with the told one.
     """
 
     peers: tuple[Participant, ...] = ()
     covered: frozenset[ChannelId] = frozenset()
     controller: frozenset[ChannelId] = frozenset()
     met: bool = False
+    transfer_seen: bool = False
+    numbered: int = 1
 
     @property
     def uncovered(self) -> tuple[Participant, ...]:
-        """Who refused is not covered any more, whatever he was before."""
+        """Peers who may not be kept. A refusal ends whatever covered a peer before."""
         return tuple(
             peer
             for peer in self.peers
@@ -71,9 +76,11 @@ class Participants(Struct, frozen=True):
     def has_controller(self) -> bool:
         return any(peer.channel in self.controller for peer in self.peers)
 
-    @property
-    def all_consent(self) -> bool:
-        return all(peer.consenting for peer in self.peers)
+    def may_keep_others(self, agent_consent: AgentConsent) -> bool:
+        """Whether the others' direction may be captured, as far as consent of agents goes."""
+        if agent_consent is AgentConsent.NONE:
+            return True
+        return bool(self.peers) and all(peer.consenting for peer in self.peers)
 
     def accept(self, peer: Participant, *, as_controller: bool) -> Participants:
         controller = self.controller | {peer.channel} if as_controller else self.controller

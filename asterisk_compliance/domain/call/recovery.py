@@ -1,17 +1,17 @@
-"""Calls that were there before this life of the service, or while it looked away.
+"""Calls that began before this run of the service, or that ended while it could not see them.
 
 Rule 17: what was not seen is not taken for granted (``visibility_gaps.py``).
 Rule 18: recovery can die at any moment and begin again: what is removed has its row already, and
          everything else can be done twice.
 
-A row is dated by the clock on the wall, a file by its own, which may stand still and never runs
-faster. So what came in behind a row lies in that many last milliseconds of the file. Of one that
-nobody saw end these are counted from its last write (``Expected.ended``).
+A row is dated by the wall clock. A file has its own clock, which may stand still and never runs
+faster. So what came in after a row lies in at most that many last milliseconds of the file. If
+nobody saw the file end, they are counted from its last write (``Expected.ended``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import assert_never
 
@@ -27,6 +27,7 @@ from asterisk_compliance.domain.call.commands import (
     AppendRow,
     CancelSegment,
     Command,
+    Deadline,
     FollowAgain,
     Forget,
     Judge,
@@ -44,16 +45,23 @@ from asterisk_compliance.domain.call.replay import Left, ReplayedCall
 from asterisk_compliance.domain.call.state import (
     SLIP_BEFORE_MS,
     Call,
+    CallCapture,
+    CallerConsent,
     CallLimits,
     CallPhase,
     CallStep,
+    Decided,
     DialplanWiring,
+    FileClock,
+    FileTime,
+    Recordings,
     Segment,
     UnmutedSpan,
+    Visibility,
+    WithoutPolicy,
+    clock_of_file,
 )
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.call.transitions.capture import SLIP_AFTER_MS, ended_status
-from asterisk_compliance.domain.call.transitions.decision import then
 from asterisk_compliance.domain.policy.notice import AgentConsent, CaptureFrom, Policy
 from asterisk_compliance.domain.recording.interruption_reasons import StopReason
 from asterisk_compliance.domain.recording.verdict import Blank, Capture, Expected, Tracks
@@ -63,17 +71,17 @@ _EVER_MS = 10_000_000_000
 """Longer than any call."""
 
 _PLAYBACKS_A_LIFE = 1_000
-"""No life uses the numbers of another: what that one plays may still end."""
+"""No run uses the numbers of another: a playback of an earlier run may still end."""
 
 NOT_SEEN = Decision(Status.NOT_RECORDED, Reason.SERVICE_RESTARTED)
 
 
 class ClockSetBack(Struct, frozen=True):
-    """The clock on the wall was set back.
+    """The wall clock was set back.
 
     Attributes:
-        seen_unix_ms: What it showed when somebody saw that: when it was set, or later.
-        by_ms: By how much.
+        seen_unix_ms: What it showed when the service noticed: when it was set, or later.
+        by_ms: By how much it was set back.
         before_seq: Rows from this one on were written after that.
     """
 
@@ -88,7 +96,7 @@ class Clock(Struct, frozen=True):
     Attributes:
         at_ms: Monotonic, as in events.
         unix_ms: As rows are dated.
-        set_back: What is known of that, the oldest first.
+        set_back: When the wall clock was set back, the oldest first.
     """
 
     at_ms: int
@@ -96,13 +104,13 @@ class Clock(Struct, frozen=True):
     set_back: tuple[ClockSetBack, ...] = ()
 
     def from_row(self, seq: int) -> Clock:
-        """The same for whoever knows nothing of what was before that row."""
+        """The same clock, for facts from that row on: what was set back before does not count."""
         return replace(self, set_back=tuple(one for one in self.set_back if seq < one.before_seq))
 
     def since_ms(self, unix_ms: int) -> int:
-        """How long ago that was, or longer; ever, if it is still to come.
+        """How long ago that was, or longer; longer than any call, if it is still to come.
 
-        What a clock showed that was set back, it showed twice: the first time is meant.
+        A clock that was set back shows a time twice: the first of the two is meant.
         """
         for one in self.set_back:
             if unix_ms <= one.seen_unix_ms + one.by_ms:
@@ -121,77 +129,82 @@ def follow_again(
 ) -> CallStep:
     """Follow a call whose channel still lives in the dialplan.
 
-    What ran and what was asked for goes on, or goes on to end. Company and bridge are not known
-    before they are told.
+    What ran and what was asked for goes on, or goes on to end. Participants and bridge are not
+    known before Asterisk reports them.
 
     Args:
-        known: What the log says of it.
-        policy: Under which it was decided; ``None`` if nobody knows any more what that said. Then
-            its recording ends, since nobody knows what it needs to go on.
+        known: What the log says of the call.
+        policy: The policy under which it was decided; ``None`` if the configuration does not have
+            it any more. Then the recording ends, since nobody knows what it needs to go on.
         limits: The waits of the settings.
-        wiring: What the site has wired.
+        wiring: What the site has set up.
         now: The moment.
         unseen_ms: How long nobody looked.
     """
     call = _as_it_was(known, policy, limits, wiring, now)
+    if policy is None:  # its purposes bind what is taken in; nobody looks any more who is there
+        decision = replace(known.decision or NOT_SEEN, status=Status.NOT_RECORDED)
+        call = replace(call, stage=WithoutPolicy(decision, CallPhase.DIALPLAN))
     decided = () if known.decision else (decision_row(NOT_SEEN),)
     row = AppendRow(Kind.CALL_FOLLOWED, {"unseen_ms": unseen_ms})
     taking = _taking_in(known, now, unseen_ms, but={known.running, known.coming})
+    pending = frozenset(one.recording for one in taking)
+    since_ms = now.at_ms - unseen_ms
     call = replace(
         call,
-        closing=frozenset(one.recording for one in taking),
-        unseen_since_ms=now.at_ms - unseen_ms,
-        blind_since_ms=now.at_ms - unseen_ms,
-        blind_is_logged=True,
+        recordings=replace(call.recordings, pending=pending),
+        visibility=Visibility(since_ms, since_ms, ami_gap_is_logged=True),
     )
-    first = (*decided, row, *_stopped_now(call, known), FollowAgain(), *taking)
-    if call.capture_is_open and known.stopped_at_ms is not None:
+    stopped = _stopped_now(call, known) if policy is None else ()
+    first = (*decided, row, *stopped, FollowAgain(), *taking)
+    if call.capture.is_open and known.stopped_at_ms is not None:
         call = _not_kept(call, now.since_ms(known.stopped_at_ms), now)
-    if policy is None:
-        call = _without_policy(call)
-    return then(first, _steered_again(call))
-
-
-def _without_policy(call: Call) -> Call:
-    """Its purposes bind what is taken in; nobody looks any more who is there."""
-    assert call.decision is not None
-    return replace(call, decision=replace(call.decision, status=Status.NOT_RECORDED))
+    steered = _stopped_again(call) if policy is None else _steered_again(call, policy)
+    return call, (*first, *steered)
 
 
 def _stopped_now(call: Call, known: ReplayedCall) -> tuple[Command, ...]:
     """The row of a recording that ends because nobody knows its policy."""
-    there = call.capture_is_open or call.coming is not None
-    if call.policy is not None or not there or known.stopped_at_ms is not None:
+    there = call.capture.is_open or call.capture.requested_segment is not None
+    if not there or known.stopped_at_ms is not None:
         return ()
     detail = {"recording": call.subject, "reason": StopReason.POLICY_UNKNOWN}
     return AppendRow(Kind.CAPTURE_STOPPED, detail), Announce(Status.NOT_RECORDED)
 
 
 def _not_kept(call: Call, ago_ms: int, now: Clock) -> Call:
-    """Since that long ago, until it has ended."""
-    since_ms = call.file_ms(now.at_ms) - ago_ms
-    segment = replace(call.segment, slipping_since_ms=since_ms, slipping=Tracks.BOTH)
-    return replace(call, segment=segment)
+    """Nothing is kept since that long ago, until the recording has ended."""
+    since_ms = call.file_clock.file_ms(now.at_ms) - ago_ms
+    segment = replace(call.capture.segment, slipping_since_ms=since_ms, slipping=Tracks.BOTH)
+    return replace(call, capture=replace(call.capture, segment=segment))
 
 
-def _steered_again(call: Call) -> CallStep:
-    """Say again what Asterisk was told last, as far as it is known."""
-    commands: tuple[Command, ...] = ()
-    if call.coming is not None:
-        cancel = (CancelSegment(),) if call.stopping else ()
-        commands = (SetDeadline(Deadline.SEGMENT, call.limits.segment_ms), *cancel)
-    if call.stopping:
-        return call, (*commands, *((StopCapture(call.recording),) if call.capture_is_open else ()))
-    if call.pauses:
-        assert call.policy is not None
-        commands = (*commands, SetDeadline(Deadline.PAUSE, call.policy.pause_max_ms))
-    if call.capture_is_open:
-        commands = (SetMute(call.segment.mute), *commands)
-    return call, commands
+def _steered_again(call: Call, policy: Policy) -> tuple[Command, ...]:
+    """Tell Asterisk again what it was told last, as far as that is known."""
+    capture = call.capture
+    if capture.stopping:
+        return _stopped_again(call)
+    mute = (SetMute(capture.segment.mute),) if capture.is_open else ()
+    begins = _segment_limit(call)
+    pause = (SetDeadline(Deadline.PAUSE, policy.pause_max_ms),) if capture.pauses else ()
+    return (*mute, *begins, *pause)
+
+
+def _stopped_again(call: Call) -> tuple[Command, ...]:
+    """The same, for a recording that is to end, if there is one."""
+    cancel = (CancelSegment(),) if call.capture.requested_segment is not None else ()
+    end = (StopCapture(call.recording),) if call.capture.is_open else ()
+    return (*_segment_limit(call), *cancel, *end)
+
+
+def _segment_limit(call: Call) -> tuple[Command, ...]:
+    if call.capture.requested_segment is None:
+        return ()
+    return (SetDeadline(Deadline.SEGMENT, call.limits.segment_ms),)
 
 
 def finish(known: ReplayedCall, *, limits: CallLimits, now: Clock, unseen_ms: int) -> CallStep:
-    """Deal with what a call left whose channel is gone; arguments as of :func:`follow_again`."""
+    """Deal with what a call left whose channel is gone; arguments as in :func:`follow_again`."""
     taking = _taking_in(known, now, unseen_ms, but=set())
     over = _over(known, {command.recording for command in taking}, limits, now)
     decided = () if known.decision else (decision_row(NOT_SEEN),)
@@ -200,7 +213,7 @@ def finish(known: ReplayedCall, *, limits: CallLimits, now: Clock, unseen_ms: in
     )
     rows = (*decided, *(() if known.ended else (ended,)))
     if not taking:
-        return replace(over, phase=CallPhase.OVER), (*rows, Forget())
+        return over.in_phase(CallPhase.OVER), (*rows, Forget())
     return over, (*rows, *taking)
 
 
@@ -220,26 +233,25 @@ def try_again(
 
 
 def expected_of(detail: Mapping[str, StoredDetail]) -> Expected | None:
-    """What a row says to try again by; ``None`` if it must not be, or an older version wrote it.
+    """What a row says to judge a recording by once more.
+
+    ``None`` if it must not be judged again, or if an older version wrote the row.
 
     Raises:
-        ValueError: it says something, and not that.
+        ValueError: the row says something else.
     """
     said = detail.get("expected")
     return None if said is None else msgspec.json.decode(str(said), type=Expected)
 
 
 def _over(
-    known: ReplayedCall, closing: AbstractSet[RecordingId], limits: CallLimits, now: Clock
+    known: ReplayedCall, pending: AbstractSet[RecordingId], limits: CallLimits, now: Clock
 ) -> Call:
     call = _as_it_was(known, None, limits, DialplanWiring(), now)
-    return replace(
-        call,
-        phase=CallPhase.CLOSING,
-        capture=Capture.NONE,
-        coming=None,
-        closing=frozenset(closing),
-    )
+    capture = replace(call.capture, state=Capture.NONE, requested_segment=None)
+    recordings = replace(call.recordings, pending=frozenset(pending))
+    closing = replace(call, capture=capture, recordings=recordings)
+    return closing.in_phase(CallPhase.CLOSING)
 
 
 _CAPTURES = {Left.REQUESTED: Capture.REQUESTED, Left.RUNNING: Capture.STARTED}
@@ -252,51 +264,88 @@ def _as_it_was(
     wiring: DialplanWiring,
     now: Clock,
 ) -> Call:
-    there = known.running is not None or known.coming is not None
-    number = _number_before(known)
-    capture = Capture.NONE if known.running is None else _CAPTURES[known.recordings[known.running]]
-    next_number = known.last_number + 1 if known.coming is None else segment_of(known.coming)
-    call = Call(
+    decision = known.decision or NOT_SEEN
+    stage: Decided | WithoutPolicy = WithoutPolicy(decision, CallPhase.DIALPLAN)
+    clock = FileClock(FileTime.UNKNOWN)
+    if policy is not None:
+        wording = policy.wording_for(known.language)
+        stage = Decided(policy, wording, decision, CallPhase.DIALPLAN)
+        clock = clock_of_file(policy)
+    return Call(
         id=known.id,
         channel=known.channel,
         entry=known.entry,
         limits=limits,
         arrived_at_ms=now.at_ms,
+        stage=stage,
         leg=known.leg,
         joins=known.leg is Leg.CALLEE and not known.recordings and not _is_on_demand(policy),
         wiring=wiring,
-        phase=CallPhase.DIALPLAN,
-        policy=policy,
-        wording=policy.wording_for(known.language) if policy else None,
         playbacks=_PLAYBACKS_A_LIFE * (known.lives + 1),
-        decision=known.decision or NOT_SEEN,
-        capture=capture,
-        segment=Segment(number),
-        stopping=there and (known.stopped_at_ms is not None or policy is None),
-        skipped=next_number - number - 1,
-        ended_as=ended_status(known.stopped_for) if known.stopped_for else None,
-        kept=known.kept,
-        company=Participants(
+        consent=CallerConsent(known.withdrawn, known.erases),
+        file_clock=clock,
+        capture=_capture(known, policy, wiring, clock, now),
+        recordings=Recordings(vaulted=known.kept),
+        participants=Participants(
             covered=known.covered,
             controller=known.controller if wiring.staff_known else known.covered,
             met=known.parties > 1,
+            transfer_seen=known.mute is Mute.OTHERS,
+            numbered=known.parties,
         ),
-        pauses=known.pauses if there else frozenset(),
-        transfer_seen=known.mute is Mute.OTHERS,
-        heal_due=known.changed_at_ms is not None and wiring.segments,
-        parties=known.parties,
-        withdrawn=known.withdrawn,
-        erases=known.erases,
     )
-    segment = _segment(known, known.running, number, call.file_ms, now)
+
+
+def _capture(
+    known: ReplayedCall,
+    policy: Policy | None,
+    wiring: DialplanWiring,
+    clock: FileClock,
+    now: Clock,
+) -> CallCapture:
+    there = known.running is not None or known.coming is not None
+    number = _number_before(known)
+    next_number = known.last_number + 1 if known.coming is None else segment_of(known.coming)
+    segment = _segment(known, known.running, number, clock, now)
     if known.changed_at_ms is not None and not wiring.segments:
-        since_ms = call.file_ms(now.at_ms) - now.since_ms(known.changed_at_ms)
+        since_ms = clock.file_ms(now.at_ms) - now.since_ms(known.changed_at_ms)
         segment = replace(segment, doubtful_since_ms=since_ms)
-    return replace(call, segment=segment, coming=_coming(known, call, now))
+    capture = CallCapture(
+        state=Capture.NONE if known.running is None else _CAPTURES[known.recordings[known.running]],
+        segment=segment,
+        stopping=there and (known.stopped_at_ms is not None or policy is None),
+        unused_numbers=next_number - number - 1,
+        ended_as=ended_status(known.stopped_for) if known.stopped_for else None,
+        restart_due=known.changed_at_ms is not None and wiring.segments,
+        pauses=known.pauses if there else frozenset(),
+    )
+    if known.coming is None:
+        return capture
+    return replace(
+        capture, requested_segment=_requested(known, known.coming, capture, policy, clock, now)
+    )
+
+
+def _requested(
+    known: ReplayedCall,
+    recording: RecordingId,
+    capture: CallCapture,
+    policy: Policy | None,
+    clock: FileClock,
+    now: Clock,
+) -> Segment:
+    """A segment that was asked for: it may have begun while nobody looked, and nobody muted it."""
+    requested = _segment(known, recording, segment_of(recording), clock, now)
+    slips = requested.slips
+    if capture.pauses or capture.stopping:
+        slips = (_until_now(_EVER_MS, clock, now, Tracks.BOTH),)
+    elif policy is not None and policy.agent_consent is not AgentConsent.NONE:
+        slips = (_until_now(_EVER_MS, clock, now, Tracks.OTHERS),)
+    return replace(requested, mute=Mute.NONE, slips=slips)
 
 
 def _number_before(known: ReplayedCall) -> int:
-    """Of the running segment, or of the last one that was not only asked for."""
+    """The number of the running segment, or of the last one that was not only asked for."""
     if known.running is not None:
         return segment_of(known.running)
     return known.last_number - (known.coming is not None)
@@ -306,30 +355,17 @@ def _is_on_demand(policy: Policy | None) -> bool:
     return policy is not None and policy.capture is CaptureFrom.ON_DEMAND
 
 
-def _coming(known: ReplayedCall, call: Call, now: Clock) -> Segment | None:
-    """It may have begun while nobody looked, and then nobody muted it."""
-    if known.coming is None:
-        return None
-    coming = _segment(known, known.coming, segment_of(known.coming), call.file_ms, now)
-    slips = coming.slips
-    if call.pauses or call.stopping:
-        slips = (_until_now(_EVER_MS, call.file_ms, now, Tracks.BOTH),)
-    elif call.policy is not None and call.policy.agent_consent is not AgentConsent.NONE:
-        slips = (_until_now(_EVER_MS, call.file_ms, now, Tracks.OTHERS),)
-    return replace(coming, mute=Mute.NONE, slips=slips)
-
-
 def _segment(
     known: ReplayedCall,
     recording: RecordingId | None,
     number: int,
-    file_ms: Callable[[int], int],
+    clock: FileClock,
     now: Clock,
 ) -> Segment:
     slips: tuple[UnmutedSpan, ...] = ()
     if recording is not None and recording in known.tainted:
         ago_ms = now.since_ms(known.tainted[recording])
-        slips = (_until_now(ago_ms, file_ms, now, Tracks.OTHERS),)
+        slips = (_until_now(ago_ms, clock, now, Tracks.OTHERS),)
     return Segment(
         number,
         since_ms=-_EVER_MS,
@@ -341,10 +377,8 @@ def _segment(
     )
 
 
-def _until_now(
-    ago_ms: int, file_ms: Callable[[int], int], now: Clock, tracks: Tracks
-) -> UnmutedSpan:
-    at_ms = file_ms(now.at_ms)
+def _until_now(ago_ms: int, clock: FileClock, now: Clock, tracks: Tracks) -> UnmutedSpan:
+    at_ms = clock.file_ms(now.at_ms)
     return UnmutedSpan(at_ms - ago_ms - SLIP_BEFORE_MS, at_ms + SLIP_AFTER_MS, tracks)
 
 
@@ -354,7 +388,7 @@ _Taking = Judge | RemoveSpooled | RemoveRecording
 def _taking_in(
     known: ReplayedCall, now: Clock, unseen_ms: int, *, but: set[RecordingId | None]
 ) -> tuple[_Taking, ...]:
-    """What is to be done with each recording that is not dealt with, ``but`` for those."""
+    """What to do with each recording that is not dealt with, except for those in ``but``."""
     ended = (one for one in known.recordings.items() if one[0] not in but)
     taking = (_take_in(known, recording, left, now, unseen_ms) for recording, left in ended)
     return tuple(one for one in taking if one is not None)
@@ -377,7 +411,7 @@ def _take_in(
 
 
 def _expected(known: ReplayedCall, recording: RecordingId, now: Clock, unseen_ms: int) -> Expected:
-    """Nobody saw it end, and who was there since we looked away nobody will ever say."""
+    """Nobody saw it end, and nobody can tell who was there since we last looked."""
     others = recording not in known.told_only
     blanks = []
     if others:

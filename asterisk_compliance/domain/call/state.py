@@ -1,10 +1,16 @@
-"""What is known of one call: values only, no behaviour beyond what follows from them."""
+"""What is known of one call: frozen values, one for each concern.
+
+What must exist for a step is a type: a :class:`Stage` has the policy and the decision that hold
+at that point of the call (``docs/decisions/0027-call-stages.md``).
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from asterisk_compliance.domain.audit.rows import PersonalFact
 from asterisk_compliance.domain.call.commands import CaptureOptions, Command, Mute
@@ -12,7 +18,6 @@ from asterisk_compliance.domain.call.decision import Decision, Reason, Status
 from asterisk_compliance.domain.call.events import CompanyChanged, EntryWire, Leg, PlaybackStarted
 from asterisk_compliance.domain.call.participants import ALONE, Participants
 from asterisk_compliance.domain.policy.notice import (
-    AgentConsent,
     CaptureFrom,
     Policy,
     Prompt,
@@ -22,10 +27,8 @@ from asterisk_compliance.domain.recording.verdict import Capture, Tracks
 from asterisk_compliance.ids import (
     CallId,
     ChannelId,
-    PartyId,
     PlaybackId,
     RecordingId,
-    party_id,
     playback_id,
     recording_id,
 )
@@ -45,11 +48,11 @@ class CallLimits(Struct, frozen=True):
     """How long a call waits, in milliseconds.
 
     Attributes:
-        notice_margin_ms: Beyond the prompt's own length, until the notice has failed.
-        dialplan_ms: The routine's own limit; after it the dialplan has taken the call back.
+        notice_margin_ms: A notice has failed this long after its prompt's own length.
+        dialplan_ms: The routine's own limit. After it the dialplan has taken the call back.
         growth_ms: From the bridge until audio must be on disk.
         stop_ms: A stopping service waits this long for notices that play.
-        segment_ms: From the request to begin a recording anew until Asterisk says that it did.
+        segment_ms: From the request for a new segment until Asterisk says that it began.
     """
 
     notice_margin_ms: int = 3_000
@@ -60,12 +63,12 @@ class CallLimits(Struct, frozen=True):
 
 
 class DialplanWiring(Struct, frozen=True):
-    """What the site has wired, beside the routine itself.
+    """What the site has set up in Asterisk, beside the routine itself.
 
     Attributes:
-        segments: ``features.conf`` lets us begin a recording anew in mid-call.
-        staff_known: The site lists its staff's endpoints, so that everybody else is outside.
-        shows: An agent who comes is shown what the call is, also if his dialplan did not say it.
+        segments: ``features.conf`` lets the service begin a new segment while the call runs.
+        staff_known: The site lists its staff's endpoints, so everybody else is outside.
+        shows: An agent who joins is shown the status of the call on their own channel.
     """
 
     segments: bool = True
@@ -77,21 +80,23 @@ class Arrival(Struct, frozen=True):
     """A channel that entered the routine.
 
     Attributes:
-        answered: The channel is up already.
-        policy: What applies, or the reason why nothing does.
-        policy_name: As the dialplan asked for it, bounded, for the row.
+        policy: The policy that applies, or the reason why none does.
+        policy_name: The name that the dialplan asked for, bounded, for the row.
         language: Asterisk's channel language.
+        answered: The channel is up already.
+        stopping: The service is stopping.
+        overloaded: Too many notices play for this one to begin.
+        no_storage: Why no recording can begin; ``None`` if one can.
+        published: The purposes are on the published page, on the day of the call.
         facts: What identifies the caller: number, name, dialled number.
         rules: Ids of the rules that made the policy what it is.
         leg: Whose leg it is.
-        joins: It is about to join a call of ours that is recorded: it is told, and needs no
-            recording of its own.
+        joins: The channel is about to join a recorded call of ours. Its party hears the notice,
+            and the channel needs no recording of its own.
+        wiring: What the site has set up.
         outside: The number of the party outside in one comparable form; empty if it has none.
-        overloaded: So many notices play that this one cannot.
-        no_storage: Why nothing new can be kept.
-        published: The purposes stand on their page, on the day of the call.
-        synthetic: The service itself placed it, to see whether everything works.
-        queue: As the dialplan names it; empty if none.
+        synthetic: The service itself placed the call, to see whether everything works.
+        queue: The name of the queue in the dialplan; empty if there is none.
     """
 
     channel: ChannelId
@@ -117,7 +122,7 @@ class Arrival(Struct, frozen=True):
 
 
 class AfterWhisper(StrEnum):
-    """What follows when something was said to one party of a running call."""
+    """What happens after something was said to one party of a running call."""
 
     NOTHING = "nothing"
     REDIRECT = "redirect"
@@ -128,9 +133,10 @@ class WhisperInProgress(Struct, frozen=True):
     """What is being said to one party of a running call.
 
     Attributes:
-        wording: Of the notice, if it is one: it covers the party if it is whole.
-        then: What follows otherwise, when it was said.
-        failed: Why it does not count; whether the party is still there will be seen.
+        wording: The notice, if the whisper is one; hearing it whole covers the party.
+            ``None`` for an announcement to the told party.
+        then: What happens after an announcement.
+        failed: Why the notice does not count. A moment later we know whether the party left.
     """
 
     channel: ChannelId
@@ -143,7 +149,7 @@ class WhisperInProgress(Struct, frozen=True):
 
 
 class UnmutedSpan(Struct, frozen=True):
-    """Audio that came in although it must not be kept, on the clock of the recording's file."""
+    """Audio in the file that must not be kept, on the file's clock."""
 
     from_ms: int
     to_ms: int
@@ -157,14 +163,14 @@ class Segment(Struct, frozen=True):
         number: From 1 on.
         since_ms: When it began, on the file's clock.
         others: Whether the others' direction is captured at all.
-        mute: What Asterisk was last asked for.
-        began: Asterisk said, or its files do, that it runs.
-        partly_seen: Nobody looked for a while, or an earlier life of the service saw its
-            beginning; how long it must be is not known.
-        slipping_since_ms: Since when audio that must not be kept may come in.
-        slipping: Of whom.
-        slips: Stretches to be blanked before the file is digested.
-        doubtful_since_ms: Since when the others may be missing (docs/asterisk-facts.md).
+        mute: What Asterisk was last asked to mute.
+        began: Asterisk, or a file on disk, says that it runs.
+        partly_seen: The service did not see all of it, so how long it must be is not known.
+        slipping_since_ms: Since when audio that must not be kept may arrive in the file.
+        slipping: Whose audio that is.
+        slips: Spans to blank before the file is digested.
+        doubtful_since_ms: Since when the others may be missing in the file
+            (docs/asterisk-facts.md).
     """
 
     number: int = 1
@@ -179,35 +185,234 @@ class Segment(Struct, frozen=True):
     doubtful_since_ms: int | None = None
 
 
-class Call(Struct, frozen=True):
-    """One call. A value: :func:`step` returns the next one.
+class Undecided(Struct, frozen=True):
+    """The channel waits for us: the notice plays, or the caller is asked for a key.
 
     Attributes:
-        introducing: What the policy says before the notice is being said.
-        outside: As in :class:`Arrival`.
-        listed: It goes on the list of numbers that are not called again.
-        capture: Of the running segment; ``NONE`` while there is none.
+        policy: The policy that applies to this call.
+        wording: The notice in the language that the caller hears now.
+        phase: ``ASKING`` after the notice was completed, while a key is awaited.
+        started: The start of the current playback, once Asterisk has reported it.
+        introduction: The prompt that the policy puts before the notice, while it plays.
+        accepted: The caller pressed the accepting key during the notice.
+    """
+
+    policy: Policy
+    wording: Wording
+    phase: Literal[CallPhase.NOTICE, CallPhase.ASKING] = CallPhase.NOTICE
+    started: PlaybackStarted | None = None
+    introduction: Prompt | None = None
+    accepted: bool = False
+
+    @property
+    def playing(self) -> Prompt | Wording:
+        """The prompt that plays now: the introduction, then the notice."""
+        return self.introduction or self.wording
+
+
+class Decided(Struct, frozen=True):
+    """A call with its decision, made under a policy that is known.
+
+    Attributes:
+        policy: The policy that applies to this call.
+        wording: The notice in the language in which the caller was last addressed.
+        decision: The decision that holds.
+        phase: Where the channel is.
+    """
+
+    policy: Policy
+    wording: Wording
+    decision: Decision
+    phase: CallPhase = CallPhase.CONTINUING
+
+
+class WithoutPolicy(Struct, frozen=True):
+    """A call with its decision, and no policy: none applies, or nobody knows it any more.
+
+    The second is a call that an earlier run of the service decided, under a policy that the
+    configuration no longer has. Its recording, if it has one, is being stopped. No recording
+    begins, nobody is told anything, and no request of a party is granted.
+    """
+
+    decision: Decision
+    phase: CallPhase = CallPhase.CONTINUING
+
+
+AfterDecision: TypeAlias = Decided | WithoutPolicy
+Stage: TypeAlias = Undecided | AfterDecision
+
+
+class FileTime(StrEnum):
+    """When samples arrive in the file of a recording."""
+
+    WHILE_BRIDGED = "while-bridged"
+    ALWAYS = "always"
+    UNKNOWN = "unknown"
+    """The policy is not known any more. The file's clock is then taken to run all the time."""
+
+
+class FileClock(Struct, frozen=True):
+    """The clock of the recording's file. It stands still while nothing is captured.
+
+    Attributes:
+        runs: When it runs.
+        continued_at_ms: When the call first went on in the dialplan.
+        bridged_at_ms: Since when the channel is in a bridge; ``None`` while it is in none.
+        bridged_ms: The time in earlier bridges.
+        bridges_seen: Asterisk has reported a bridge of this call.
+    """
+
+    runs: FileTime = FileTime.WHILE_BRIDGED
+    continued_at_ms: int | None = None
+    bridged_at_ms: int | None = None
+    bridged_ms: int = 0
+    bridges_seen: bool = False
+
+    @property
+    def keeps_all(self) -> bool:
+        """Audio is kept also while the channel is not bridged."""
+        return self.runs is FileTime.ALWAYS
+
+    def file_ms(self, at_ms: int) -> int:
+        """Where in the file the moment ``at_ms`` of the monotonic clock is."""
+        if self.runs is not FileTime.WHILE_BRIDGED:
+            return at_ms
+        running = 0 if self.bridged_at_ms is None else at_ms - self.bridged_at_ms
+        return self.bridged_ms + running
+
+
+class CallCapture(Struct, frozen=True):
+    """The running recording, the one that follows it, and what was asked of either.
+
+    Attributes:
+        state: Of the running segment; ``NONE`` while there is none.
+        segment: The running segment, or the last one.
         stopping: The running segment must end; Asterisk has not confirmed it yet.
-        coming: The segment that was asked for and has not begun.
-        missed: The segment that did not begin in time; it may do so yet.
-        skipped: How many numbers of segments after the running one were promised and not begun.
-        ended_as: What was said of the last recording when it ended before the call did.
-        kept: Recordings of this call that are in the vault.
-        closing: Recordings that have ended and are being judged and taken in.
-        pauses: Who paused, by actor, and has not resumed.
-        transfer_seen: Somebody else may come; nobody has yet.
-        early: Who was there before the decision; it counts when the call goes on.
-        heal_due: The company changed under a running capture, which must begin anew
+        requested_segment: The segment that was asked for and has not begun.
+        late_segment: The segment that did not begin in time; it may still begin.
+        unused_numbers: How many segment numbers after the running one were promised in a row
+            and never begun.
+        ended_as: The status that was announced when the last recording ended before the call.
+        unconfirmed_starts: For so many recordings the file was seen before AMI reported the
+            start. The reports are still to come.
+        start_wanted: Somebody asked for a recording, which waits until everybody is covered.
+        restart_due: Participants changed under a running capture, so a new segment must begin
             (docs/asterisk-facts.md, "Transfers").
-        starts_owed: Of so many recordings the file was seen, and AMI has not told the beginning.
-        parties: How many have been numbered.
-        start_wanted: Somebody asked for a recording, which waits until all are covered.
-        unseen_since_ms: Nobody looked since then, and who is there now may have come since.
-        blind_since_ms: Since then nobody told of bridges: somebody may have come and left.
-        blind_is_logged: There is a row of that already.
-        erases: The caller withdrew, or is synthetic; what was recorded is deleted.
-        events_lost: Who is there is not known for certain any more.
-        no_storage: As in :class:`Arrival`.
+        pauses: Who paused, by actor, and has not resumed.
+    """
+
+    state: Capture = Capture.NONE
+    segment: Segment = Segment()
+    stopping: bool = False
+    requested_segment: Segment | None = None
+    late_segment: Segment | None = None
+    unused_numbers: int = 0
+    ended_as: Status | None = None
+    unconfirmed_starts: int = 0
+    start_wanted: bool = False
+    restart_due: bool = False
+    pauses: frozenset[str] = frozenset()
+
+    @property
+    def is_open(self) -> bool:
+        return self.state is not Capture.NONE and self.state is not Capture.ENDED
+
+    @property
+    def runs(self) -> bool:
+        """MixMonitor was seen to run, and nobody asked it to stop."""
+        return self.is_open and self.segment.began and not self.stopping
+
+    @property
+    def is_unseen(self) -> bool:
+        """MixMonitor was asked for, and nothing says yet that it runs."""
+        return self.is_open and not self.segment.began
+
+    @property
+    def awaits_audio(self) -> bool:
+        return self.state is Capture.REQUESTED or self.state is Capture.STARTED
+
+    @property
+    def is_wanted(self) -> bool:
+        """A recording runs and shall go on, or will begin as soon as it may."""
+        there = self.is_open or self.requested_segment is not None or self.start_wanted
+        return there and not self.stopping
+
+    @property
+    def next_number(self) -> int:
+        """The number of the segment that begins next."""
+        return self.segment.number + 1 + self.unused_numbers
+
+
+class Recordings(Struct, frozen=True):
+    """What became of this call's recordings.
+
+    Attributes:
+        vaulted: Recordings that are in the vault.
+        pending: Recordings that have ended and are being judged, taken in or removed.
+    """
+
+    vaulted: frozenset[RecordingId] = frozenset()
+    pending: frozenset[RecordingId] = frozenset()
+
+
+class CallerConsent(Struct, frozen=True):
+    """What the caller decided after, or beside, the answer to the notice.
+
+    Attributes:
+        withdrawn: The caller withdrew: the call is not recorded again.
+        deletes_recordings: What was recorded is deleted: the caller withdrew under a policy
+            that says so, or the call is synthetic.
+        on_do_not_call_list: The number outside goes on the list of numbers not to call again.
+    """
+
+    withdrawn: bool = False
+    deletes_recordings: bool = False
+    on_do_not_call_list: bool = False
+
+
+class Visibility(Struct, frozen=True):
+    """What the service could not see.
+
+    Attributes:
+        view_gap_since_ms: Since when the service has not looked at who is there; ``None`` while
+            it does.
+        ami_gap_since_ms: Since when AMI has not reported bridges, so that somebody may have come
+            and left; ``None`` while it does.
+        ami_gap_is_logged: The log has a row of that gap.
+        events_lost: Events of this call were lost, so who is there is not certain any more.
+    """
+
+    view_gap_since_ms: int | None = None
+    ami_gap_since_ms: int | None = None
+    ami_gap_is_logged: bool = False
+    events_lost: bool = False
+
+
+class StorageProblems(Struct, frozen=True):
+    """What cannot be stored.
+
+    Attributes:
+        store_failed: Rows of this call could not be stored.
+        no_storage: Why no recording can begin; ``None`` if one can.
+    """
+
+    store_failed: bool = False
+    no_storage: Reason | None = None
+
+
+class Call(Struct, frozen=True):
+    """One call. A value: :func:`~.machine.step` returns the next one.
+
+    Its own fields say which call it is; each other concern is a value of its own.
+
+    Attributes:
+        leg, joins, synthetic, wiring, outside: As in :class:`Arrival`.
+        stage: How far the call is, with what must exist then: a policy, a decision.
+        playbacks: How many playbacks were begun on this call; each has a number in its id.
+        hanging_up: Asterisk has reported a request to hang up.
+        participants_before_decision: Who was seen to be there before the call was decided. It
+            counts when the call goes on.
+        whispering: What is being said to one party while the call runs.
     """
 
     id: CallId
@@ -215,51 +420,44 @@ class Call(Struct, frozen=True):
     entry: EntryWire
     limits: CallLimits
     arrived_at_ms: int
+    stage: Stage
     leg: Leg = Leg.CALLER
     joins: bool = False
     synthetic: bool = False
     wiring: DialplanWiring = DialplanWiring()
-    phase: CallPhase = CallPhase.NOTICE
-    policy: Policy | None = None
-    wording: Wording | None = None
-    playbacks: int = 1
-    started: PlaybackStarted | None = None
-    introducing: bool = False
     outside: str = ""
-    listed: bool = False
-    accepted: bool = False
+    playbacks: int = 1
     hanging_up: bool = False
-    decision: Decision | None = None
-    continued_at_ms: int | None = None
-    bridged_at_ms: int | None = None
-    bridged_ms: int = 0
-    bridges_seen: bool = False
-    store_failed: bool = False
-    capture: Capture = Capture.NONE
-    segment: Segment = Segment()
-    stopping: bool = False
-    coming: Segment | None = None
-    missed: Segment | None = None
-    skipped: int = 0
-    ended_as: Status | None = None
-    kept: frozenset[RecordingId] = frozenset()
-    closing: frozenset[RecordingId] = frozenset()
-    company: Participants = ALONE
-    pauses: frozenset[str] = frozenset()
-    transfer_seen: bool = False
-    early: CompanyChanged | None = None
-    heal_due: bool = False
+    consent: CallerConsent = CallerConsent()
+    file_clock: FileClock = FileClock()
+    capture: CallCapture = CallCapture()
+    recordings: Recordings = Recordings()
+    participants: Participants = ALONE
+    participants_before_decision: CompanyChanged | None = None
     whispering: WhisperInProgress | None = None
-    starts_owed: int = 0
-    parties: int = 1
-    start_wanted: bool = False
-    unseen_since_ms: int | None = None
-    blind_since_ms: int | None = None
-    blind_is_logged: bool = False
-    withdrawn: bool = False
-    erases: bool = False
-    events_lost: bool = False
-    no_storage: Reason | None = None
+    visibility: Visibility = Visibility()
+    storage: StorageProblems = StorageProblems()
+
+    @property
+    def phase(self) -> CallPhase:
+        return self.stage.phase
+
+    @property
+    def undecided(self) -> bool:
+        return isinstance(self.stage, Undecided)
+
+    @property
+    def waits_for_us(self) -> bool:
+        """The channel waits for us."""
+        return self.undecided or self.stage.phase is CallPhase.TELLING
+
+    @property
+    def policy(self) -> Policy | None:
+        return None if isinstance(self.stage, WithoutPolicy) else self.stage.policy
+
+    @property
+    def decision(self) -> Decision | None:
+        return None if isinstance(self.stage, Undecided) else self.stage.decision
 
     @property
     def playback(self) -> PlaybackId:
@@ -267,97 +465,36 @@ class Call(Struct, frozen=True):
         return playback_id(self.id, self.playbacks)
 
     @property
-    def playing(self) -> Prompt | Wording | None:
-        """What is played before the decision: the introduction, then the notice."""
-        if not self.introducing:
-            return self.wording
-        assert self.policy is not None
-        assert self.policy.introduction is not None
-        assert self.wording is not None
-        return self.policy.introduction[self.wording.language]
-
-    @property
     def recording(self) -> RecordingId:
-        return recording_id(self.id, self.segment.number)
+        """The running recording, or the last one."""
+        return recording_id(self.id, self.capture.segment.number)
 
     @property
     def subject(self) -> RecordingId:
         """The recording that people talk about: the running one, or the next."""
-        if self.capture_is_open:
+        if self.capture.is_open:
             return self.recording
-        return recording_id(self.id, self.next_number)
+        return recording_id(self.id, self.capture.next_number)
 
-    @property
-    def next_number(self) -> int:
-        """Of the segment that is begun next."""
-        return self.segment.number + 1 + self.skipped
+    def recording_of(self, segment: Segment) -> RecordingId:
+        return recording_id(self.id, segment.number)
 
-    @property
-    def undecided(self) -> bool:
-        return self.phase is CallPhase.NOTICE or self.phase is CallPhase.ASKING
-
-    @property
-    def waits_for_us(self) -> bool:
-        """Its channel waits for us."""
-        return self.undecided or self.phase is CallPhase.TELLING
-
-    @property
-    def awaits_audio(self) -> bool:
-        return self.capture is Capture.REQUESTED or self.capture is Capture.STARTED
-
-    @property
-    def capture_is_open(self) -> bool:
-        return self.capture is not Capture.NONE and self.capture is not Capture.ENDED
-
-    @property
-    def capture_runs(self) -> bool:
-        """MixMonitor was seen, and nobody asked it to stop."""
-        return self.capture_is_open and self.segment.began and not self.stopping
-
-    @property
-    def is_recorded(self) -> bool:
-        """A capture is there and shall be, or will be as soon as it may."""
-        there = self.capture_is_open or self.coming is not None or self.start_wanted
-        return there and not self.stopping
-
-    @property
-    def records_at_once(self) -> bool:
-        """Its recording begins as soon as it may: nobody has to ask for one, or has another."""
-        on_demand = self.policy is None or self.policy.capture is CaptureFrom.ON_DEMAND
-        return not self.joins and not on_demand
-
-    @property
-    def keeps_all(self) -> bool:
-        """Audio is kept also while the channel is not bridged."""
-        return self.policy is not None and self.policy.capture is CaptureFrom.NOTICE
-
-    @property
-    def may_keep_others(self) -> bool:
-        """The others' direction may be captured, as far as consent of agents goes."""
-        assert self.policy is not None
-        return self.policy.agent_consent is AgentConsent.NONE or (
-            bool(self.company.peers) and self.company.all_consent
-        )
-
-    def file_ms(self, at_ms: int) -> int:
-        """The clock of the recording's file: it stands still while nothing is captured.
-
-        Where nobody knows when that is, since the policy is not known any more, it never does.
-        """
-        if self.keeps_all or self.policy is None:
-            return at_ms
-        running = 0 if self.bridged_at_ms is None else at_ms - self.bridged_at_ms
-        return self.bridged_ms + running
-
-    def options(self, *, others: bool) -> CaptureOptions:
-        assert self.policy is not None
-        return CaptureOptions(not self.keeps_all, others, self.policy.beep_s)
-
-    def party(self, number: int) -> PartyId:
-        return party_id(self.id, number)
+    def in_phase(self, phase: CallPhase) -> Call:
+        return replace(self, stage=replace(self.stage, phase=phase))
 
 
 CallStep = tuple[Call, tuple[Command, ...]]
+
+
+def capture_options(policy: Policy, *, others: bool) -> CaptureOptions:
+    """How MixMonitor captures under this policy; ``others`` as in :class:`Segment`."""
+    return CaptureOptions(policy.capture is not CaptureFrom.NOTICE, others, policy.beep_s)
+
+
+def clock_of_file(policy: Policy) -> FileClock:
+    """The clock of a recording under this policy, before anything is captured."""
+    always = policy.capture is CaptureFrom.NOTICE
+    return FileClock(FileTime.ALWAYS if always else FileTime.WHILE_BRIDGED)
 
 
 EARLY_TOLERANCE_MS = 40
@@ -365,4 +502,4 @@ EARLY_TOLERANCE_MS = 40
 
 
 SLIP_BEFORE_MS = 100
-"""What we hear of a bridge is younger than its first sample by less than this."""
+"""We hear of a bridge less than this after its first sample."""

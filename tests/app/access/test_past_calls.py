@@ -33,11 +33,12 @@ from asterisk_compliance.domain.access.roles import Asker
 from asterisk_compliance.domain.audit.rows import Draft, Kind, PersonalFact
 from asterisk_compliance.domain.call import machine as rules
 from asterisk_compliance.domain.call.decision import Decision, Reason, Status
-from asterisk_compliance.domain.call.state import Call, CallPhase
+from asterisk_compliance.domain.call.state import Call, CallPhase, Decided, WithoutPolicy
 from asterisk_compliance.domain.purposes import PurposeCode
 from asterisk_compliance.errors import RequestRefused, StoreUnavailable
 from asterisk_compliance.ids import CallId, ChannelId, NodeName, call_id, party_id
 from asterisk_compliance.storage.log.writer import StoreWriter
+from domain.call_builder import undecided
 from sample_rows import draft
 from sample_settings import settings as sample
 from values import replace
@@ -224,19 +225,24 @@ class Site:
         await asyncio.wait_for(asyncio.gather(*self.tasks), WITHIN_S)
 
 
-def arrived(**changed: Any) -> Call:
+def arrived() -> Call:
     """A call in its notice."""
     call, _ = rules.arrive(
         call_id(unix_ms(), b"the live"), replace(arrival(), outside=OUTSIDE), LIMITS
     )
     assert call.undecided
-    return replace(call, **changed)
+    return call
 
 
 def decided(call: Call, *purposes: str, status: Status = Status.ALLOWED) -> Call:
     reason = Reason.NOTICE_COMPLETED if status is Status.ALLOWED else Reason.CONSENT_REFUSED
     decision = Decision(status, reason, tuple(map(PurposeCode, purposes)))
-    return replace(call, phase=CallPhase.CONTINUING, decision=decision)
+    stage = undecided(call)
+    return replace(call, stage=Decided(stage.policy, stage.wording, decision))
+
+
+def withdrawn(call: Call) -> Call:
+    return replace(call, consent=replace(call.consent, withdrawn=True))
 
 
 @pytest.fixture
@@ -297,7 +303,7 @@ async def test_over_ami_when_the_call_has_gone_on(site: Site) -> None:
     call = arrived()
     site.step(call, call)
     await site.looked()
-    site.step(call, replace(decided(call, "SERVICE"), phase=CallPhase.DIALPLAN))
+    site.step(call, decided(call, "SERVICE").in_phase(CallPhase.DIALPLAN))
     await site.durable()
     assert [one.split()[0] for one in site.happened] == ["row", "ami", "ami"]
 
@@ -307,7 +313,7 @@ async def test_over_ami_when_the_call_has_gone_on(site: Site) -> None:
     [
         lambda call: decided(call, status=Status.REFUSED),
         lambda call: decided(call, "QUALITY"),
-        lambda call: replace(decided(call, "SERVICE"), withdrawn=True),
+        lambda call: withdrawn(decided(call, "SERVICE")),
     ],
     ids=["refused", "told something else", "withdrawn at once"],
 )
@@ -320,23 +326,24 @@ async def test_not_to_a_caller_who_was_not_told_service(site: Site, after) -> No
     assert site.past_calls._sought == {}
 
 
+NOT_ALLOWED = Decision(Status.NOT_RECORDED, Reason.POLICY_MISSING)
 OTHER_NOTICE = replace(POLICY, notice=replace(NOTICE, purposes=(PurposeCode("QUALITY"),)))
 
 
 @pytest.mark.parametrize(
     "changed",
     [
-        {"outside": ""},
-        {"synthetic": True},
-        {"joins": True},
-        {"policy": None},
-        {"policy": OTHER_NOTICE},
-        {"phase": CallPhase.DIALPLAN},
+        lambda call: replace(call, outside=""),
+        lambda call: replace(call, synthetic=True),
+        lambda call: replace(call, joins=True),
+        lambda call: replace(call, stage=WithoutPolicy(NOT_ALLOWED)),
+        lambda call: replace(call, stage=replace(undecided(call), policy=OTHER_NOTICE)),
+        lambda call: decided(call, "SERVICE").in_phase(CallPhase.DIALPLAN),
     ],
     ids=["withheld", "synthetic", "joins", "no policy", "not for SERVICE", "decided before"],
 )
 async def test_nobody_looks_where_nothing_may_be_shown(site: Site, changed) -> None:
-    call = arrived(**changed)
+    call = changed(arrived())
     site.step(call, call)
     assert site.past_calls._sought == {}
 
@@ -388,7 +395,7 @@ async def test_what_comes_when_the_call_is_over_or_withdrawn_is_not_shown(site, 
     site.step(call, call)
     site.step(call, decided(call, "SERVICE"))
     (sought,) = site.past_calls._sought.values()
-    site.live = None if over else replace(decided(call, "SERVICE"), withdrawn=True)
+    site.live = None if over else withdrawn(decided(call, "SERVICE"))
     slow.answers.set()
     await asyncio.wait_for(sought, WITHIN_S)
     await asyncio.sleep(0)

@@ -237,7 +237,7 @@ async def test_a_no_in_the_prompt_ends_it_and_he_is_told() -> None:
         await scene.told(PLAYS)
         scene.asterisk.press("2")
         assert await scene.decided() == "CONSENT_REFUSED"
-        await scene.until(lambda: scene.task.call.continued_at_ms is not None)
+        await scene.until(lambda: scene.task.call.file_clock.continued_at_ms is not None)
         behind = scene.after(PLAYS)
         assert behind[0].startswith(SETS)
         assert behind[1:] == ['STREAM FILE "/prompts/ja/refused" ""'], "and no key ends that"
@@ -248,7 +248,7 @@ async def test_a_key_that_means_nothing_does_not_stop_the_prompt() -> None:
         await scene.told(PLAYS)
         scene.asterisk.press("5")
         assert await scene.decided() == "CONSENT_NOT_GIVEN"
-        await scene.until(lambda: scene.task.call.continued_at_ms is not None)
+        await scene.until(lambda: scene.task.call.file_clock.continued_at_ms is not None)
         assert sum(c.startswith("STREAM FILE") for c in scene.asterisk.commands) == 2
 
 

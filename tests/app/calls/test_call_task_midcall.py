@@ -27,6 +27,7 @@ from asterisk_compliance.clock import monotonic_ms
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.call.commands import (
     ClearDeadline,
+    Deadline,
     SetDeadline,
 )
 from asterisk_compliance.domain.call.events import (
@@ -41,7 +42,6 @@ from asterisk_compliance.domain.call.events import (
     ResumeAsked,
     WithdrawalAsked,
 )
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.policy.notice import OnWithdrawal, Policy
 from asterisk_compliance.domain.recording.verdict import Capture
 from values import replace
@@ -127,7 +127,7 @@ async def test_a_pause_waits_for_asterisks_word(site: Site) -> None:
     assert site.happened[-1] == "mute all"
     site.muting.set()
     await live.until("mute none")
-    assert len(live.task.call.segment.slips) == 1
+    assert len(live.task.call.capture.segment.slips) == 1
     await end(live)
 
 
@@ -228,7 +228,7 @@ async def test_who_asks_is_told_what_came_of_it(site: Site) -> None:
     live = await recorded(site)
     async with asyncio.timeout(WITHIN_S):
         then = await live.task.ask(pause())
-    assert then.pauses == {"agent"}
+    assert then.capture.pauses == {"agent"}
     assert "mute all" in site.happened
     await end(live)
 
@@ -244,7 +244,7 @@ async def test_who_asks_is_answered_though_the_queue_is_full(site: Site) -> None
     site.muting.set()
     async with asyncio.timeout(WITHIN_S):
         then = await asking
-    assert then.withdrawn
+    assert then.consent.withdrawn
     await end(live)
 
 
@@ -258,7 +258,7 @@ async def test_who_asks_is_answered_when_the_call_ends(site: Site) -> None:
     live.running.cancel()
     async with asyncio.timeout(WITHIN_S):
         then = await asking
-    assert then.pauses == {"agent"}
+    assert then.capture.pauses == {"agent"}
 
 
 # -- beside the task -----------------------------------------------------------------------------
@@ -329,7 +329,7 @@ async def test_a_segment_that_asterisk_does_not_begin(site: Site) -> None:
     live.whispered()
     await live.until("cancel_segment")
     await live.until("recording_missing")
-    assert live.task.call.capture is Capture.GROWING
+    assert live.task.call.capture.state is Capture.GROWING
     assert live.task.call.recording == RECORDING
     await end(live)
 

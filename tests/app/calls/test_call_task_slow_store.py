@@ -59,7 +59,7 @@ async def test_a_caller_goes_on_while_the_store_hangs(site: Site) -> None:
     (result,) = site.results
     assert (result.status, result.reason) == (Status.NOT_RECORDED, Reason.STORE_FAILED)
     assert not result.start
-    assert live.task.call.capture is Capture.NONE
+    assert live.task.call.capture.state is Capture.NONE
     site.disk.set()
     await end(live)
 

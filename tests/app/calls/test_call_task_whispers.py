@@ -29,6 +29,7 @@ from asterisk_compliance.clock import monotonic_ms
 from asterisk_compliance.domain.audit.rows import Kind, PersonalFact
 from asterisk_compliance.domain.call.commands import (
     Announce,
+    Deadline,
     Mute,
     RemoveSpooled,
     SetDeadline,
@@ -46,7 +47,6 @@ from asterisk_compliance.domain.call.events import (
     RowsRefused,
 )
 from asterisk_compliance.domain.call.state import Call
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.policy.notice import Announcement, OnProblem, Policy, Prompt
 from asterisk_compliance.errors import StoreUnavailable
 from asterisk_compliance.ids import party_id
@@ -126,7 +126,7 @@ async def test_a_segment_whose_row_is_refused_does_not_begin(
     assert [type(command) for command in undone] == [StartSegment, SetDeadline]
     assert f"start {SECOND}" not in site.happened
     assert Deadline.SEGMENT not in live.task._waits
-    assert live.task.call.coming is None
+    assert live.task.call.capture.requested_segment is None
     await end(live)
 
 
@@ -189,7 +189,7 @@ async def test_a_whisper_that_is_refused_is_no_notice(site: Site) -> None:
     live.feed(company(AGENT, OTHER))
     await live.until(f"whisper to {OTHER}")
     await live.until(partial(whisper_failed, live))
-    assert OTHER not in live.task.call.company.covered
+    assert OTHER not in live.task.call.participants.covered
     await end(live)
 
 

@@ -25,6 +25,7 @@ from asterisk_compliance.domain.call.events import (
     Unbridged,
 )
 from asterisk_compliance.domain.call.participants import CoverageBasis, Participant
+from asterisk_compliance.domain.call.state import CallerConsent
 from asterisk_compliance.domain.policy.notice import OnJoin
 from asterisk_compliance.errors import AsteriskError, AsteriskUnavailable, RequestRefused
 from asterisk_compliance.ids import ChannelId
@@ -334,7 +335,7 @@ async def test_who_entered_our_routine_himself_is_known_by_his_decision(
 ) -> None:
     site.live(CALLER)
     friend = site.live(FRIEND, decision)
-    friend.call = replace(friend.call, withdrawn=withdrawn)
+    friend.call = replace(friend.call, consent=CallerConsent(withdrawn=withdrawn))
     site.enters("b1", FRIEND, CALLER)
     assert site.peers(CALLER) == (peer,)
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from asterisk_compliance.app.calls.call_task import CallTask
 from asterisk_compliance.app.calls.mailbox import Mailbox
+from asterisk_compliance.domain.call.commands import Deadline
 from asterisk_compliance.domain.call.events import (
     CallEvent,
     ChannelGone,
@@ -22,7 +23,6 @@ from asterisk_compliance.domain.call.events import (
     Reentered,
 )
 from asterisk_compliance.domain.call.state import CallPhase
-from asterisk_compliance.domain.call.steps import Deadline
 
 WITHIN_S = 5.0
 

@@ -21,6 +21,7 @@ from asterisk_compliance.domain.call.events import (
 )
 from asterisk_compliance.domain.call.state import Arrival, CallPhase
 from asterisk_compliance.ids import ChannelId
+from domain.call_builder import undecided
 from values import replace
 
 MOST = 2
@@ -53,9 +54,8 @@ def reason(task: CallTask) -> Reason | None:
 
 async def hear(serving: Serving, task: CallTask) -> None:
     """The notice of this call plays to its end."""
-    assert task.call.wording is not None
     now, playback = monotonic_ms(), task.call.playback
-    length_ms = task.call.wording.length_ms
+    length_ms = undecided(task.call).wording.length_ms
     task.feed(PlaybackStarted(playback, now, 0))
     task.feed(PlaybackFinished(playback, True, now + length_ms, length_ms))
     await serving.until(lambda: not task.call.undecided)

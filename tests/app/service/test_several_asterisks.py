@@ -114,7 +114,7 @@ async def test_lists_and_commands_find_the_one_that_is_meant(serving: Serving) -
             assert reader.unfinished(node.node) == [task.call.id]
     wanted = {"what": "withdraw", "call": there.call.id}
     answer = await ask_call(nodes(serving), "yoko", wanted)
-    assert (answer["call"], there.call.withdrawn) == (there.call.id, True)
+    assert (answer["call"], there.call.consent.withdrawn) == (there.call.id, True)
 
 
 async def test_a_channel_that_could_mean_two_callers_means_none(serving: Serving) -> None:

@@ -32,7 +32,13 @@ from asterisk_compliance.domain.access.hearing_state import (
     Waited,
 )
 from asterisk_compliance.domain.audit.rows import Kind
-from asterisk_compliance.domain.call.commands import AnswerCommand, AppendRow, Play, StopPlayback
+from asterisk_compliance.domain.call.commands import (
+    AnswerCommand,
+    AppendRow,
+    CommandStep,
+    Play,
+    StopPlayback,
+)
 from asterisk_compliance.domain.call.events import (
     CommandFailed,
     DigitReceived,
@@ -43,7 +49,6 @@ from asterisk_compliance.domain.call.events import (
     RowsRefused,
     ServiceStopping,
 )
-from asterisk_compliance.domain.call.steps import CommandStep
 from asterisk_compliance.domain.policy.notice import Prompt
 from asterisk_compliance.ids import CallId, ChannelId, LoanId, PlaybackId, RecordingId
 from values import replace

@@ -18,6 +18,7 @@ from asterisk_compliance.domain.call.commands import (
     AppendRow,
     Command,
     CommitCommand,
+    Deadline,
     HandOver,
     Play,
     StartSegment,
@@ -33,7 +34,6 @@ from asterisk_compliance.domain.call.events import (
     PlaybackStarted,
 )
 from asterisk_compliance.domain.call.state import Call
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.policy.notice import CaptureFrom, Consent
 from domain.leg_traces import MET
 from domain.simulator import CALL, LIMITS, NOTICE_MS, arrival, policy

@@ -299,8 +299,10 @@ class AnyLegs(RuleBasedStateMachine):
         call, recorder = self.world.call, self.world.recorder
         if call is None or self.world.inbox or self.perils & {Peril.MUTE, Peril.CONNECTION}:
             return
-        if call.capture_runs and recorder.running == call.recording:
-            assert recorder.wished is call.segment.mute, "what is muted is not what we believe"
+        if call.capture.runs and recorder.running == call.recording:
+            assert recorder.wished is call.capture.segment.mute, (
+                "what is muted is not what we believe"
+            )
 
     def teardown(self) -> None:
         world = self.world

@@ -10,8 +10,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from asterisk_compliance.domain.call import machine as rules
 from asterisk_compliance.domain.call.commands import CommitCommand
-from asterisk_compliance.domain.call.participants import Participant
-from asterisk_compliance.domain.call.state import Call
+from asterisk_compliance.domain.call.participants import Participant, Participants
 from asterisk_compliance.domain.call.transitions import capture
 from asterisk_compliance.domain.call.transitions import participants as company
 from asterisk_compliance.domain.call.transitions import recording_control as asked
@@ -27,8 +26,8 @@ def _except_for(nothing_for):
     """A reason is never seen."""
 
     def blind(original):
-        def why(call):
-            found = original(call)
+        def why(*given):
+            found = original(*given)
             return None if found is nothing_for else found
 
         return why
@@ -37,23 +36,25 @@ def _except_for(nothing_for):
 
 
 def _told_at_its_start(original):
-    def started(call, event):
-        begun, _ = original(call, event)
+    def started(call, whisper, event):
+        begun, _ = original(call, whisper, event)
         if begun.whispering.wording is None:
             return begun, ()
         peer = Participant(begun.whispering.channel)
-        told = begun.company.accept(peer, as_controller=not begun.wiring.staff_known)
-        return company.apply_participants(replace(begun, company=told), event.at_ms)
+        told = begun.participants.accept(peer, as_controller=not begun.wiring.staff_known)
+        return company.apply_participants(
+            replace(begun, participants=told), begun.stage, event.at_ms
+        )
 
     return started
 
 
 def _without_blanks(original):
-    return lambda call, at_ms: replace(original(call, at_ms), blanks=())
+    return lambda *given: replace(original(*given), blanks=())
 
 
 def _for_everybody(original):
-    return lambda call, event: original(call, replace(event, everybody=True))
+    return lambda call, decided, event: original(call, decided, replace(event, everybody=True))
 
 
 def _deaf_to_withdrawal(original):
@@ -75,9 +76,9 @@ def _until_it_stops(original):
 def _anew_while(must_wait):
     def hasty(original):
         def settle(call, at_ms, *, said=False):
-            due = call.capture_runs and call.coming is None and capture._must_begin_anew(call)
-            if due and must_wait(call):
-                return capture.begin_segment(call)
+            can = call.capture.runs and call.capture.requested_segment is None
+            if can and capture._must_begin_anew(call) and must_wait(call):
+                return capture.begin_segment(call, call.stage.policy)
             return original(call, at_ms, said=said)
 
         return settle
@@ -87,8 +88,10 @@ def _anew_while(must_wait):
 
 def _without_pauses(original):
     def started(call, at_ms, evidence):
-        begun, commands = original(replace(call, pauses=frozenset()), at_ms, evidence)
-        return replace(begun, pauses=call.pauses), commands
+        pauses = call.capture.pauses
+        forgetful = replace(call, capture=replace(call.capture, pauses=frozenset()))
+        begun, commands = original(forgetful, at_ms, evidence)
+        return replace(begun, capture=replace(begun.capture, pauses=pauses)), commands
 
     return started
 
@@ -104,7 +107,7 @@ def _without_commit(original):
 
 
 def _forgetting_withdrawal(original):
-    return lambda call: original(replace(call, withdrawn=False))
+    return lambda call: original(replace(call, consent=replace(call.consent, withdrawn=False)))
 
 
 def _nothing(_):
@@ -143,13 +146,13 @@ MUTANTS = {
     "a recording begins anew in a pause": (
         company,
         "align_capture",
-        _anew_while(lambda call: call.pauses),
+        _anew_while(lambda call: call.capture.pauses),
         set(),
     ),
     "a recording begins anew before all are told": (
         company,
         "align_capture",
-        _anew_while(lambda call: call.company.uncovered),
+        _anew_while(lambda call: call.participants.uncovered),
         set(),
     ),
     "a new segment forgets the pause": (capture, "started", _without_pauses, set()),
@@ -173,7 +176,7 @@ MUTANTS = {
         _nothing,
         {Peril.LATE, Peril.WAITS},
     ),
-    "AMI may tell a beginning twice": (rules, "_owed_a_start", _same, set()),
+    "AMI may tell a beginning twice": (rules, "_expects_a_start", _same, set()),
     "a refused stop is believed": (asked, "stop", _until_it_stops, {Peril.STOP, Peril.WITHDRAWAL}),
     "who comes after a refused stop is kept": (
         capture,
@@ -181,14 +184,14 @@ MUTANTS = {
         _same,
         {Peril.STOP, Peril.OVERFLOW},
     ),
-    "no agent is asked": (Call, "may_keep_others", lambda _: property(lambda _: True), set()),
+    "no agent is asked": (Participants, "may_keep_others", lambda _: lambda *_: True, set()),
 }
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_the_machine_finds_a_call_without_the_rule(monkeypatch, mutant):
     module, name, make, perils = MUTANTS[mutant]
-    consent = AgentConsent.REQUIRED if module is Call else AgentConsent.NONE
+    consent = AgentConsent.REQUIRED if module is Participants else AgentConsent.NONE
     told = replace(policy(), agent_consent=consent)
     applied = st.sampled_from([told, replace(told, on_join=OnJoin.CONTINUE)])
     monkeypatch.setattr(AnyLegs, "policies", applied)

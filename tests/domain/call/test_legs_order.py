@@ -31,10 +31,10 @@ def test_a_beginning_that_ami_tells_after_the_disk_is_not_taken_for_the_next_one
     world.segment_begins()
     world.tell()  # the file of the second recording; AMI's word is still on its way
     assert world.call is not None
-    assert world.call.coming is not None, "the third is asked for at once"
+    assert world.call.capture.requested_segment is not None, "the third is asked for at once"
     world.tell_all()
     assert world.recorder.running == world.call.recording == recording_id(CALL, 2)
-    assert world.call.coming is not None, "nobody said that the third began"
+    assert world.call.capture.requested_segment is not None, "nobody said that the third began"
 
 
 @pytest.mark.parametrize("lag_ms", [0, SLOWEST_MS])

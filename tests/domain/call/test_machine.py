@@ -14,8 +14,10 @@ from asterisk_compliance.domain.call.commands import (
     AnswerCommand,
     AppendRow,
     ClearDeadline,
+    CommandStep,
     CommitCommand,
     Continue,
+    Deadline,
     Forget,
     HandOver,
     Play,
@@ -36,10 +38,10 @@ from asterisk_compliance.domain.call.events import (
     ServiceStopping,
 )
 from asterisk_compliance.domain.call.state import CallPhase
-from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.policy.notice import CaptureFrom
 from asterisk_compliance.domain.recording.verdict import Capture
 from asterisk_compliance.ids import playback_id
+from domain.call_builder import undecided
 from domain.simulator import CALL, CHANNEL, LIMITS, NOTICE_MS, arrival
 from domain.traces import (
     ALLOWED,
@@ -100,7 +102,7 @@ def test_what_is_recorded_of_a_synthetic_call_goes(synthetic: bool) -> None:
     arrived = commands[0]
     assert isinstance(arrived, AppendRow)
     assert arrived.detail["synthetic"] is synthetic
-    assert (call.synthetic, call.erases) == (synthetic, synthetic)
+    assert (call.synthetic, call.consent.deletes_recordings) == (synthetic, synthetic)
 
 
 def test_a_channel_that_is_up_is_not_answered_again() -> None:
@@ -178,7 +180,7 @@ def test_a_completed_notice_allows_the_recording_behind_a_commit() -> None:
         ALLOWED,
         Continue(),
     )
-    assert call.capture is Capture.REQUESTED
+    assert call.capture.state is Capture.REQUESTED
 
 
 @pytest.mark.parametrize(
@@ -195,7 +197,7 @@ def test_a_notice_that_was_not_completed(
 ) -> None:
     call, commands = told(arrived(), STARTED, finished)
     assert commands == (*incomplete(reason, lasted_ms), *refused(reason))
-    assert call.capture is Capture.NONE
+    assert call.capture.state is Capture.NONE
 
 
 @pytest.mark.parametrize(
@@ -234,7 +236,7 @@ def test_a_playback_that_never_began_was_not_heard() -> None:
 def test_other_playbacks_say_nothing() -> None:
     other = playback_id(CALL, 2)
     call, commands = told(arrived(), PlaybackStarted(other, 10))
-    assert (call.started, commands) == (None, ())
+    assert (undecided(call).started, commands) == (None, ())
     assert told(call, PlaybackFinished(other, True, 5_000)) == (call, ())
 
 
@@ -325,5 +327,5 @@ def test_a_decision_that_cannot_be_stored_is_not_handed_over() -> None:
         arrived(), *TOLD, RowsRefused(at_commit=True, undone=(ALLOWED, Continue()))
     )
     assert commands == refused(Reason.STORE_FAILED)
-    assert call.capture is Capture.NONE
+    assert call.capture.state is Capture.NONE
     assert told(call, CONTINUED, GONE)[1][-1] == Forget()

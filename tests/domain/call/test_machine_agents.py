@@ -128,7 +128,7 @@ def test_a_company_that_is_there_when_the_call_goes_on_counts_then(peer) -> None
     call, commands = told(call, IN_DIALPLAN[2])
     how = "refused" if peer.cover is CoverageBasis.REFUSED else "assumed"
     assert commands[:2] == (AppendRow(Kind.CALL_CONTINUED), joined(peer, how, 2))
-    assert call.stopping == (how == "refused")
+    assert call.capture.stopping == (how == "refused")
 
 
 def test_what_was_told_since_counts_more() -> None:
@@ -147,7 +147,7 @@ def test_who_came_while_nobody_looked_may_have_been_there_all_the_time() -> None
 
 def test_a_slip_that_is_known_of_begins_earlier_if_nobody_looked_before() -> None:
     call, _ = with_agent(TransferSeen(4_000), LookedAway(3_000), company(5_000, OTHER))
-    assert call.segment.slipping_since_ms == 1_000, (
+    assert call.capture.segment.slipping_since_ms == 1_000, (
         "as long ago, or less: the file may have stood still"
     )
 
@@ -155,7 +155,10 @@ def test_a_slip_that_is_known_of_begins_earlier_if_nobody_looked_before() -> Non
 @pytest.mark.parametrize("seen", [company(5_000, AGENT), CompanyChanged(5_000, ())])
 def test_where_nobody_came_nothing_is_blanked(seen: CompanyChanged) -> None:
     call, _ = with_agent(LookedAway(3_000), seen)
-    assert (call.segment.slipping_since_ms, call.unseen_since_ms) == (None, None)
+    assert (call.capture.segment.slipping_since_ms, call.visibility.view_gap_since_ms) == (
+        None,
+        None,
+    )
 
 
 # -- what an agent is shown ------------------------------------------------------------------------

@@ -122,7 +122,7 @@ def test_a_digit_after_the_hang_up_records_nobody(consent: Consent, digit: str) 
     assert call.phase is CallPhase.OVER
     assert call.decision is not None
     assert not call.decision.allowed
-    assert not call.capture_is_open
+    assert not call.capture.is_open
     assert told(call, key(digit, 9_100)) == (call, ())
 
 
@@ -214,7 +214,7 @@ def ended(call: Call, done: list[tuple[Command, ...]]) -> Call:
     """Whatever was asked for is answered, and the call comes to its end."""
     waiting: list[CallEvent] = [HangupRequested(), LeftStasis(), ChannelGone(9_000)]
     for steps in done:
-        waiting += _answers(steps, only=call.closing)
+        waiting += _answers(steps, only=call.recordings.pending)
     while waiting:
         call, commands = rules.step(call, waiting.pop(0))
         done.append(commands)
@@ -279,12 +279,12 @@ def test_a_channel_that_is_gone_without_a_word_at_every_moment(life: str, at: in
 def test_nothing_is_captured_after_a_failure_or_a_stop(life: str, at: int, what: CallEvent) -> None:
     """Events that come late included: what begins all the same is told to stop at once."""
     call, _ = lived(life, at)
-    recorded = call.is_recorded
+    recorded = call.capture.is_wanted
     call, commands = rules.step(call, what)
     if isinstance(what, StopAsked) and not recorded:
         assert commands == (), "there is nothing to stop"
         return
-    assert not call.is_recorded
+    assert not call.capture.is_wanted
     for event in LIVES[life][1][at:]:
         if isinstance(event, StartAsked):
             continue  # who stopped a recording may ask for another
@@ -325,7 +325,7 @@ def test_a_withdrawal_at_every_moment_is_the_last_word(life: str, at: int) -> No
     call, commands = rules.step(call, withdrawal)
     done.append(commands)
     assert rules.step(call, withdrawal) == (call, ())
-    withdrawn = call.withdrawn
+    withdrawn = call.consent.withdrawn
     for event in LIVES[life][1][at:]:
         call, commands = rules.step(call, event)
         done.append(commands)
@@ -333,7 +333,7 @@ def test_a_withdrawal_at_every_moment_is_the_last_word(life: str, at: int) -> No
             assert not [c for c in commands if isinstance(c, StartSegment)]
             lowered = [c for c in commands if isinstance(c, SetMute) and c.mute is Mute.NONE]
             assert lowered == []
-            assert not call.capture_is_open or call.stopping
+            assert not call.capture.is_open or call.capture.stopping
     check(ended(call, done), done)
 
 
@@ -343,7 +343,7 @@ def test_a_party_that_refuses_comes_at_every_moment(life: str, at: int) -> None:
     call, commands = rules.step(call, company(8_000, STAFF, REFUSED))
     done.append(commands)
     if call.decision is not None:
-        assert not call.is_recorded
+        assert not call.capture.is_wanted
     check(ended(call, done), done)
 
 

@@ -12,8 +12,10 @@ from asterisk_compliance.domain.call.commands import (
     AppendRow,
     ClearDeadline,
     Command,
+    CommandStep,
     CommitCommand,
     Continue,
+    Deadline,
     Forget,
     Play,
     SetDeadline,
@@ -34,9 +36,9 @@ from asterisk_compliance.domain.call.events import (
     ServiceStopping,
 )
 from asterisk_compliance.domain.call.state import CallPhase
-from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.policy.notice import Consent, ConsentKeys, OnProblem
 from asterisk_compliance.domain.recording.verdict import Capture
+from domain.call_builder import undecided
 from domain.simulator import LIMITS, NOTICE_MS
 from domain.traces import (
     ALLOWED,
@@ -80,7 +82,7 @@ def test_a_no_during_the_notice_counts_at_once(consent: Consent, on_problem: OnP
         *ended_with(Reason.CONSENT_REFUSED, on_problem, said),
     )
     assert call.phase is (CallPhase.TELLING if said else CallPhase.CONTINUING)
-    assert call.capture is Capture.NONE
+    assert call.capture.state is Capture.NONE
 
 
 def test_a_no_comes_before_the_playback_is_reported() -> None:
@@ -131,7 +133,7 @@ def test_a_yes_during_the_notice_counts_when_the_notice_is_completed() -> None:
     ]
     assert consent_row("given", Actor.CALLER) in commands
     assert allowed(Reason.CONSENT_GIVEN, commands)
-    assert call.capture is Capture.REQUESTED
+    assert call.capture.state is Capture.REQUESTED
 
 
 @pytest.mark.parametrize("finished", [CUT, FAILED])
@@ -177,7 +179,7 @@ def test_silence_is_no_consent(on_problem: OnProblem) -> None:
         *NO_MORE_WAITING,
         *ended_with(Reason.CONSENT_NOT_GIVEN, on_problem, SAID.get(on_problem)),
     )
-    assert call.capture is Capture.NONE
+    assert call.capture.state is Capture.NONE
 
 
 def test_the_grace_of_an_earlier_time_does_not_end_the_notice() -> None:
@@ -219,7 +221,8 @@ def test_the_notice_again_while_it_plays(consent: Consent, digit: str, language:
         Play(SECOND, f"sound:/prompts/{language}/notice"),
         SetDeadline(Deadline.NOTICE, NOTICE_MS + LIMITS.notice_margin_ms),
     )
-    assert (call.started, call.accepted) == (None, False), "all that was so far counts no more"
+    again = undecided(call)
+    assert (again.started, again.accepted) == (None, False), "all that was so far counts no more"
     assert told(call, HEARD) == (call, ()), "the first playback"
 
 
@@ -314,7 +317,7 @@ def test_who_is_hanging_up_has_not_consented_by_silence() -> None:
     call, _ = told(asked(Consent.OPT_OUT), *ASKED, HangupRequested(), GRACE_IS_OVER)
     assert call.decision is not None
     assert call.decision.reason is Reason.HANGUP_IN_NOTICE
-    assert call.capture is Capture.NONE
+    assert call.capture.state is Capture.NONE
 
 
 def test_a_no_is_never_too_late() -> None:
@@ -375,4 +378,4 @@ def test_taken_back_in_the_grace() -> None:
 
 def test_a_bridge_in_the_grace_is_remembered() -> None:
     call, commands = told(asked(Consent.OPT_OUT), *ASKED, Bridged(1_100))
-    assert (call.bridged_at_ms, commands) == (1_100, ())
+    assert (call.file_clock.bridged_at_ms, commands) == (1_100, ())

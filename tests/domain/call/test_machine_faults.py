@@ -20,11 +20,13 @@ from asterisk_compliance.domain.call.events import (
     Bridged,
     CallEvent,
     FileGrew,
+    FileStopped,
     MixMonitorStarted,
+    ServiceHung,
+    StorageChanged,
     Unbridged,
 )
-from asterisk_compliance.domain.call.fault_events import FileStopped, ServiceHung, StorageChanged
-from asterisk_compliance.domain.call.state import Call, CallPhase
+from asterisk_compliance.domain.call.state import Call, CallPhase, StorageProblems
 from asterisk_compliance.domain.policy.notice import CaptureFrom, Consent, OnProblem
 from asterisk_compliance.domain.recording.interruption_reasons import StopReason
 from domain.call.transitions.test_failures import said
@@ -140,7 +142,7 @@ def test_a_recording_that_runs_goes_on_where_the_call_may_go_on_without() -> Non
     call, _ = with_agent()
     short, commands = told(call, LOW)
     assert commands == ()
-    assert replace(short, no_storage=None) == call
+    assert replace(short, storage=StorageProblems()) == call
 
 
 @pytest.mark.parametrize("on_failure", [OnProblem.TELL, OnProblem.ALTERNATIVE, OnProblem.END])
@@ -155,7 +157,7 @@ def test_files_that_are_open_are_written_to_though_the_directory_cannot_be(
 ) -> None:
     call, commands = with_agent(UNWRITABLE, on_recording_failure=on_failure)
     assert commands == ()
-    assert not call.stopping
+    assert not call.capture.stopping
 
 
 @pytest.mark.parametrize("so_far", [CLOSING, (STARTED, ServiceHung(), CONTINUED)])

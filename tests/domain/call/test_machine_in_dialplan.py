@@ -9,8 +9,10 @@ from asterisk_compliance.domain.call.commands import (
     Announce,
     AppendRow,
     ClearDeadline,
+    CommandStep,
     CommitCommand,
     Continue,
+    Deadline,
     Forget,
     HandOver,
     Judge,
@@ -38,7 +40,6 @@ from asterisk_compliance.domain.call.events import (
 )
 from asterisk_compliance.domain.call.recovery import expected_of
 from asterisk_compliance.domain.call.state import CallPhase
-from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.policy.notice import CaptureFrom
 from asterisk_compliance.domain.recording.interruption_reasons import StopReason
 from asterisk_compliance.domain.recording.verdict import (

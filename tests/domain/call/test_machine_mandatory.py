@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from asterisk_compliance.domain.call.commands import StopCapture, Whisper
+from asterisk_compliance.domain.call.commands import Deadline, StopCapture, Whisper
 from asterisk_compliance.domain.call.events import DeadlinePassed, StopAsked
 from asterisk_compliance.domain.call.participants import CoverageBasis, Participant
 from asterisk_compliance.domain.call.state import AfterWhisper
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.call.transitions.participants import LEFT_MS
 from asterisk_compliance.domain.policy.notice import OnJoin, OnProblem, RecordingDuty
 from domain.leg_traces import LISTED, OTHER, company, with_agent
@@ -47,7 +46,7 @@ def test_where_it_is_no_duty_the_call_goes_on():
 
 def test_a_call_of_others_is_not_ours_to_end():
     call, _ = with_agent(wiring=LISTED, **MUST)  # an agent who is not in the list
-    assert call.stopping or not call.capture_is_open
+    assert call.capture.stopping or not call.capture.is_open
     assert call.whispering is None
 
 

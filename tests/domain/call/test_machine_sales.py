@@ -7,6 +7,7 @@ import pytest
 from asterisk_compliance.domain.audit.rows import Actor, Kind
 from asterisk_compliance.domain.call.commands import (
     AppendRow,
+    Deadline,
     Play,
     SetDeadline,
     StopPlayback,
@@ -21,9 +22,9 @@ from asterisk_compliance.domain.call.events import (
     PlaybackStarted,
 )
 from asterisk_compliance.domain.call.state import Call
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.phone_numbers import comparable
 from asterisk_compliance.domain.policy.notice import Consent, Prompt
+from domain.call_builder import undecided
 from domain.simulator import LIMITS, NOTICE_MS, arrival, policy
 from domain.traces import (
     IN_DIALPLAN,
@@ -67,7 +68,7 @@ def test_the_introduction_is_played_first() -> None:
 
     terms = replace(policy(), introduction={"ja": INTRODUCTION, "en": INTRODUCTION})
     call, commands = rules.arrive(CALL, arrival(policy=terms), LIMITS)
-    assert call.introducing
+    assert undecided(call).introduction is not None
     assert commands[-2:] == (Play(PLAYBACK, INTRODUCTION.media), limit(600))
 
 
@@ -78,12 +79,11 @@ def test_only_the_notice_is_said_to_have_begun() -> None:
 
 def test_behind_a_completed_introduction_comes_the_notice() -> None:
     call, commands = told(sells(), BEGINS, ENDS)
-    assert not call.introducing
-    assert call.wording is not None
+    assert undecided(call).introduction is None
     row = {"audio_digest": "d" * 64, "lasted_ms": 600, "length_ms": 600}
     assert commands == (
         AppendRow(Kind.INTRODUCTION_COMPLETED, row),
-        Play(SECOND, call.wording.media),
+        Play(SECOND, undecided(call).wording.media),
         limit(NOTICE_MS),
     )
 
@@ -126,7 +126,7 @@ def test_a_no_during_the_introduction_is_one() -> None:
         BY_REFUSAL,
     )
     assert decided(Status.REFUSED, Reason.CONSENT_REFUSED) in commands
-    assert call.listed
+    assert call.consent.on_do_not_call_list
 
 
 @pytest.mark.parametrize("digit", ["1", "*", "#", "5"])
@@ -145,7 +145,7 @@ def test_silence_is_no_wish_not_to_be_called() -> None:
     call, commands = told(sells(Consent.OPT_IN), BEGINS, ENDS, NOTICE_BEGINS, NOTICE_ENDS, over)
     assert decided(Status.REFUSED, Reason.CONSENT_NOT_GIVEN) in commands
     assert BY_REFUSAL not in commands
-    assert not call.listed
+    assert not call.consent.on_do_not_call_list
 
 
 def test_without_a_number_nobody_can_be_listed() -> None:
@@ -156,7 +156,7 @@ def test_without_a_number_nobody_can_be_listed() -> None:
 def test_a_policy_that_keeps_no_list_adds_to_none() -> None:
     call, commands = told(arrived(policy=policy(consent=Consent.OPT_OUT), outside=NUMBER), key("9"))
     assert not any(isinstance(one, AppendRow) and one.listed for one in commands)
-    assert not call.listed
+    assert not call.consent.on_do_not_call_list
 
 
 @pytest.mark.parametrize("allowed", [True, False])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asterisk_compliance.domain.call.commands import Show
+from asterisk_compliance.domain.call.commands import Deadline, Show
 from asterisk_compliance.domain.call.decision import Status
 from asterisk_compliance.domain.call.events import (
     CompanyChanged,
@@ -17,7 +17,6 @@ from asterisk_compliance.domain.call.events import (
 )
 from asterisk_compliance.domain.call.participants import CoverageBasis
 from asterisk_compliance.domain.call.state import DialplanWiring
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.policy.notice import CaptureFrom, Consent
 from asterisk_compliance.ids import playback_id
 from domain.leg_traces import AGENT, OTHER, STAFF, WITH_AGENT

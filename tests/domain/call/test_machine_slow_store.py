@@ -8,6 +8,7 @@ from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.call.commands import (
     AppendRow,
     AwaitRows,
+    CaptureOptions,
     Command,
     CommitCommand,
     Continue,
@@ -65,7 +66,7 @@ def test_a_caller_does_not_wait_for_a_slow_store() -> None:
     call, commands = told(call, RowsLate(undone))
     handed = HandOver(CALL, Status.NOT_RECORDED, Reason.STORE_FAILED)
     assert commands == (handed, Continue(), AwaitRows())
-    assert call.capture is Capture.NONE
+    assert call.capture.state is Capture.NONE
     assert call.decision is not None
     assert not call.decision.allowed, "nothing that follows takes it for a recorded call"
 
@@ -96,7 +97,7 @@ def test_a_late_decision_that_is_not_stored_is_made_again() -> None:
     call, undone = behind_commit(arrived(), *TOLD)
     call, commands = told(call, RowsLate(undone), LateRowsSettled(stored=False, undone=undone))
     assert commands == (refused_row(Reason.STORE_FAILED),)
-    assert call.store_failed
+    assert call.storage.store_failed
 
 
 @pytest.mark.parametrize("so_far", [CLOSING, (*RECORDED, *STOPPED)])
@@ -108,7 +109,7 @@ def test_files_wait_for_a_slow_store_as_long_as_it_takes(so_far: tuple[CallEvent
     assert told(call, LateRowsSettled(stored=True, undone=undone)) == (call, undone)
     call, commands = told(call, LateRowsSettled(stored=False, undone=undone))
     assert commands[0] == anomaly("STORE_FAILED")
-    assert not call.closing
+    assert not call.recordings.pending
 
 
 def test_a_recording_that_cannot_go_on_behind_its_row_is_stopped() -> None:
@@ -126,7 +127,7 @@ def test_a_recording_that_cannot_go_on_behind_its_row_is_stopped() -> None:
 def test_a_segment_that_was_promised_late_and_not_begun_is_said_to_be_missing() -> None:
     asked = arrived(policy=policy(CaptureFrom.ON_DEMAND))
     call, _ = told(asked, *TOLD)
-    starting = StartSegment(RECORDING, call.options(others=True))
+    starting = StartSegment(RECORDING, CaptureOptions())
     call, commands = told(call, CONTINUED, RowsLate((starting,)))
     assert commands[:2] == (anomaly("STORE_SLOW"), MISSING_ROW)
     assert call.subject == recording_id(CALL, 2), "its number is not promised again"

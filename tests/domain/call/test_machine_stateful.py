@@ -303,7 +303,7 @@ AnyCall.TestCase.settings = settings(max_examples=300, stateful_step_count=30, d
 TestAnyCall = AnyCall.TestCase
 
 
-def _without_length(call, finished):
+def _without_length(call, stage, finished):
     return None if finished.done else Reason.NOTICE_FAILED
 
 
@@ -317,7 +317,7 @@ def _without_commit(original):
 
 def _blind_to_what_was_refused(original):
     def refused(call, event):
-        handed = rules.result(call) if call.decision else None
+        handed = rules.result(call, call.stage) if call.decision else None
         return original(call, replace(event, undone=(handed, *event.undone) if handed else ()))
 
     return refused
@@ -325,8 +325,8 @@ def _blind_to_what_was_refused(original):
 
 def _deaf_to(digit):
     def deaf(original):
-        def hear(call, event):
-            return (call, ()) if event.digit == digit else original(call, event)
+        def hear(call, stage, event):
+            return (call, ()) if event.digit == digit else original(call, stage, event)
 
         return hear
 
@@ -337,7 +337,7 @@ MUTANTS = {
     "every playback counts as heard": (
         notice,
         "incompleteness",
-        lambda _: lambda call, finished: None,
+        lambda _: lambda *_: None,
         {Peril.CUT_SHORT},
     ),
     "'done' counts as heard": (

@@ -9,7 +9,7 @@ import pytest
 
 from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.domain.call import machine as rules
-from asterisk_compliance.domain.call.commands import AppendRow, Mute
+from asterisk_compliance.domain.call.commands import AppendRow, CommandStep, Mute
 from asterisk_compliance.domain.call.decision import Reason
 from asterisk_compliance.domain.call.events import (
     Bridged,
@@ -27,14 +27,14 @@ from asterisk_compliance.domain.call.events import (
     RecordingRemoved,
     Reentered,
     RowsRefused,
+    ServiceHung,
     ServiceStopping,
     SpoolKept,
     SpoolRemoved,
     StopAsked,
+    StorageChanged,
     WithdrawalAsked,
 )
-from asterisk_compliance.domain.call.fault_events import ServiceHung, StorageChanged
-from asterisk_compliance.domain.call.steps import CommandStep
 from asterisk_compliance.domain.policy.notice import Consent, OnProblem, OnWithdrawal, ToldBy
 from domain.leg_traces import AGENT, OTHER, PAUSE, RESUME, WITH_AGENT, company, whispered
 from domain.simulator import CALL, LIMITS, arrival, policy

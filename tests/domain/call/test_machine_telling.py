@@ -9,7 +9,9 @@ from asterisk_compliance.domain.call import machine as rules
 from asterisk_compliance.domain.call.commands import (
     AppendRow,
     ClearDeadline,
+    CommandStep,
     Continue,
+    Deadline,
     Forget,
     HandOver,
     Play,
@@ -34,7 +36,6 @@ from asterisk_compliance.domain.call.events import (
     ServiceStopping,
 )
 from asterisk_compliance.domain.call.state import Call, CallPhase
-from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.policy.notice import Consent, OnProblem
 from domain.simulator import CALL, LIMITS, arrival, policy
 from domain.traces import (

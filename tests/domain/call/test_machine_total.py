@@ -13,7 +13,9 @@ from asterisk_compliance.domain.call import machine as rules
 from asterisk_compliance.domain.call.commands import (
     AppendRow,
     Command,
+    CommandStep,
     CommitCommand,
+    Deadline,
     Forget,
     HandOver,
     Mute,
@@ -39,6 +41,7 @@ from asterisk_compliance.domain.call.events import (
     EventsOverflowed,
     FileAppeared,
     FileGrew,
+    FileStopped,
     HangupRequested,
     LateRowsSettled,
     LeftStasis,
@@ -56,19 +59,19 @@ from asterisk_compliance.domain.call.events import (
     RowsLate,
     RowsRefused,
     SegmentRefused,
+    ServiceHung,
     ServiceStopping,
     SpoolKept,
     SpoolRemoved,
     StartAsked,
     StopAsked,
+    StorageChanged,
     TransferSeen,
     Unbridged,
     WithdrawalAsked,
 )
-from asterisk_compliance.domain.call.fault_events import FileStopped, ServiceHung, StorageChanged
 from asterisk_compliance.domain.call.participants import CoverageBasis, Participant
 from asterisk_compliance.domain.call.state import CallPhase, DialplanWiring
-from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.policy.notice import (
     AgentConsent,
     CaptureFrom,
@@ -250,8 +253,8 @@ def _nothing_begins_where_it_may_not(before, commands: tuple[Command, ...]) -> N
     for at, command in enumerate(commands):
         if isinstance(command, StartSegment):
             assert CommitCommand() in commands[:at]
-            assert not before.withdrawn
-            assert not before.stopping
+            assert not before.consent.withdrawn
+            assert not before.capture.stopping
         if isinstance(command, HandOver) and command.start and not before.decision:
             assert CommitCommand() in commands[:at]
     decisions = [c for c in commands if isinstance(c, AppendRow) and c.kind is Kind.DECISION]

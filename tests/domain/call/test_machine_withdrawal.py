@@ -10,6 +10,7 @@ from asterisk_compliance.domain.call.commands import (
     AppendRow,
     ClearDeadline,
     CommitCommand,
+    Deadline,
     HandOver,
     Judge,
     Mute,
@@ -31,7 +32,6 @@ from asterisk_compliance.domain.call.events import (
     SpoolRemoved,
     WithdrawalAsked,
 )
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.policy.notice import (
     OnJoin,
     OnProblem,
@@ -127,7 +127,7 @@ def test_a_call_that_is_not_recorded_can_be_withdrawn_from() -> None:
 
 def test_a_start_that_waits_for_somebody_to_be_told_is_withdrawn_as_well() -> None:
     call, _ = on_demand(company(2_500, AGENT, OTHER), START)
-    assert call.start_wanted
+    assert call.capture.start_wanted
     call, commands = told(call, WITHDRAW)
     assert commands == (
         *WHISPER_ENDS,
@@ -190,4 +190,4 @@ def test_what_cannot_be_deleted_because_its_row_was_refused_stays() -> None:
     undone = RowsRefused(at_commit=True, undone=(RemoveRecording(RECORDING),))
     call, commands = told(call, undone)
     assert commands == (anomaly("STORE_FAILED"),), "it was told to stop before"
-    assert call.closing == frozenset()
+    assert call.recordings.pending == frozenset()

@@ -13,6 +13,7 @@ from asterisk_compliance.domain.call.commands import (
     CancelSegment,
     Command,
     CommitCommand,
+    Deadline,
     FollowAgain,
     Forget,
     Judge,
@@ -36,6 +37,7 @@ from asterisk_compliance.domain.call.events import (
     LookedAway,
     MuteChanged,
     RecordingJudged,
+    SegmentRefused,
     SpoolRemoved,
     Unbridged,
 )
@@ -56,7 +58,6 @@ from asterisk_compliance.domain.call.state import (
     Segment,
     UnmutedSpan,
 )
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.call.transitions.capture import SLIP_AFTER_MS
 from asterisk_compliance.domain.policy.notice import AgentConsent, CaptureFrom, OnJoin, Policy
 from asterisk_compliance.domain.purposes import PurposeCode
@@ -69,6 +70,7 @@ from asterisk_compliance.domain.recording.verdict import (
     Tracks,
 )
 from asterisk_compliance.ids import ChannelId, party_id, playback_id, recording_id
+from domain.call_builder import decided, with_segment
 from domain.leg_traces import company, with_agent
 from domain.simulator import CALL, CHANNEL, LIMITS, policy
 from domain.traces import arrived, told
@@ -149,10 +151,13 @@ def ago(ms: int) -> int:
 def test_a_recording_that_runs_goes_on() -> None:
     call, commands = followed(known())
     assert commands == (FOLLOWED, FollowAgain(), SetMute(Mute.NONE))
-    assert (call.phase, call.capture, call.recording) == (CallPhase.DIALPLAN, Capture.STARTED, ONE)
-    assert (call.decision, call.capture_runs, call.parties) == (ALLOWED, True, 2)
-    assert call.wording is not None
-    assert call.wording.language == "en"
+    assert (call.phase, call.capture.state, call.recording) == (
+        CallPhase.DIALPLAN,
+        Capture.STARTED,
+        ONE,
+    )
+    assert (call.decision, call.capture.runs, call.participants.numbered) == (ALLOWED, True, 2)
+    assert decided(call).wording.language == "en"
     assert call.playback == playback_id(CALL, 1_000)
 
 
@@ -163,8 +168,8 @@ def test_no_life_uses_the_playbacks_of_another() -> None:
 def test_whom_the_log_knows_is_no_newcomer() -> None:
     call, commands = looked(followed(known())[0], Participant(AGENT))
     assert commands == ()
-    assert call.company.uncovered == ()
-    assert call.company.has_controller
+    assert call.participants.uncovered == ()
+    assert call.participants.has_controller
 
 
 def test_how_long_it_must_be_is_not_known_any_more() -> None:
@@ -177,21 +182,21 @@ def test_how_long_it_must_be_is_not_known_any_more() -> None:
 def test_where_staff_is_listed_only_staff_is_the_controller() -> None:
     listed = DialplanWiring(staff_known=True)
     both = {"covered": frozenset({AGENT, FRIEND})}
-    assert followed(known(**both), wiring=listed)[0].company.controller == {AGENT}
-    assert followed(known(**both))[0].company.controller == {AGENT, FRIEND}
+    assert followed(known(**both), wiring=listed)[0].participants.controller == {AGENT}
+    assert followed(known(**both))[0].participants.controller == {AGENT, FRIEND}
 
 
 def test_a_pause_goes_on_and_may_be_forgotten() -> None:
     call, commands = followed(known(pauses=frozenset({"agent"}), mute=Mute.OTHERS))
     limit = SetDeadline(Deadline.PAUSE, policy().pause_max_ms)
     assert commands == (FOLLOWED, FollowAgain(), SetMute(Mute.ALL), limit)
-    assert (call.pauses, call.segment.mute) == ({"agent"}, Mute.ALL)
+    assert (call.capture.pauses, call.capture.segment.mute) == ({"agent"}, Mute.ALL)
 
 
 def test_what_was_muted_stays_so_until_it_is_known_who_is_there() -> None:
     call, commands = followed(known(mute=Mute.OTHERS))
     assert commands[-1] == SetMute(Mute.OTHERS)
-    assert call.transfer_seen
+    assert call.participants.transfer_seen
     _, commands = looked(call, Participant(AGENT))
     assert [type(one) for one in commands] == [AppendRow, CommitCommand, SetMute]
 
@@ -199,19 +204,19 @@ def test_what_was_muted_stays_so_until_it_is_known_who_is_there() -> None:
 def test_what_was_told_to_stop_is_told_again_and_keeps_nothing_since() -> None:
     call, commands = followed(known(stopped_at_ms=ago(7_000), stopped_for="WITHDRAWN"))
     assert commands == (FOLLOWED, FollowAgain(), StopCapture(ONE))
-    assert (call.stopping, call.ended_as) == (True, Status.REFUSED)
+    assert (call.capture.stopping, call.capture.ended_as) == (True, Status.REFUSED)
     call, commands = told(call, Bridged(50_000), CaptureStopped(ONE, 51_000))
     from_end_ms = 7_000 + SLIP_BEFORE_MS + 1_000
     others = Blank(UNSEEN_MS + SLIP_BEFORE_MS + 1_000, 0, Tracks.OTHERS)
     assert commands == (Judge(ONE, Expected(None, blanks=(others, Blank(from_end_ms, 0)))),)
-    assert not call.capture_is_open
+    assert not call.capture.is_open
 
 
 def test_what_was_asked_for_begins_yet() -> None:
     call, _ = followed(known(recordings={ONE: Left.REQUESTED}))
-    assert (call.capture, call.capture_runs) == (Capture.REQUESTED, False)
+    assert (call.capture.state, call.capture.runs) == (Capture.REQUESTED, False)
     call, commands = told(call, FileGrew(ONE, 51_000))
-    assert call.capture is Capture.GROWING
+    assert call.capture.state is Capture.GROWING
     assert [one.kind for one in commands if isinstance(one, AppendRow)] == [
         Kind.RECORDING_STARTED,
         Kind.RECORDING_GROWING,
@@ -222,7 +227,7 @@ def test_what_began_unseen_while_it_must_not_is_blanked_from_its_beginning() -> 
     call, _ = followed(known(recordings={ONE: Left.REQUESTED}))
     call, _ = looked(call, Participant(AGENT), Participant(FRIEND))
     call, _ = told(call, FileAppeared(ONE, 50_000), MuteChanged(Mute.OTHERS, 50_100))
-    (slip,) = call.segment.slips
+    (slip,) = call.capture.segment.slips
     assert slip.from_ms == -UNSEEN_MS - SLIP_BEFORE_MS
 
 
@@ -231,16 +236,16 @@ def test_a_tainted_recording_keeps_nothing_of_the_others_until_now(capture: Capt
     call, _ = followed(known(tainted={ONE: ago(9_000)}), policy(capture))
     file_ms = 50_000 if capture is CaptureFrom.NOTICE else 0
     slip = UnmutedSpan(file_ms - 9_000 - SLIP_BEFORE_MS, file_ms + SLIP_AFTER_MS, Tracks.OTHERS)
-    assert call.segment.slips == (slip,)
+    assert call.capture.segment.slips == (slip,)
 
 
 def test_a_clock_that_was_set_back_dates_nothing() -> None:
     call, _ = followed(known(tainted={ONE: NOW.unix_ms + 1}))
-    assert call.segment.slips[0].from_ms == -EVER_MS - SLIP_BEFORE_MS
+    assert call.capture.segment.slips[0].from_ms == -EVER_MS - SLIP_BEFORE_MS
 
 
 def test_a_recording_of_the_told_party_alone_stays_one() -> None:
-    assert not followed(known(told_only=frozenset({ONE})))[0].segment.others
+    assert not followed(known(told_only=frozenset({ONE})))[0].capture.segment.others
 
 
 def test_a_company_that_changed_begins_anew_or_is_doubted() -> None:
@@ -254,15 +259,15 @@ def test_a_company_that_changed_begins_anew_or_is_doubted() -> None:
         "SetDeadline",
     ]
     call, _ = followed(known(**changed), wiring=DialplanWiring(segments=False))
-    assert (call.heal_due, call.segment.doubtful_since_ms) == (False, -3_000)
+    assert (call.capture.restart_due, call.capture.segment.doubtful_since_ms) == (False, -3_000)
 
 
 def test_numbers_of_segments_are_not_used_twice() -> None:
     left = {ONE: Left.RUNNING, TWO: Left.DEALT_WITH}
-    assert followed(known(recordings=left))[0].next_number == 3
+    assert followed(known(recordings=left))[0].capture.next_number == 3
     done = {ONE: Left.DEALT_WITH, TWO: Left.DEALT_WITH}
     call, _ = followed(known(recordings=done, running=None))
-    assert (call.capture, call.next_number) == (Capture.NONE, 3)
+    assert (call.capture.state, call.capture.next_number) == (Capture.NONE, 3)
 
 
 # -- a segment that comes ----------------------------------------------------------------------
@@ -277,8 +282,8 @@ def test_a_segment_that_was_asked_for_is_waited_for() -> None:
     call, commands = followed(known(**COMING))
     limit = SetDeadline(Deadline.SEGMENT, LIMITS.segment_ms)
     assert commands == (FOLLOWED, FollowAgain(), SetMute(Mute.NONE), limit)
-    assert call.coming is not None
-    assert (call.coming.number, call.next_number) == (2, 2)
+    assert call.capture.requested_segment is not None
+    assert (call.capture.requested_segment.number, call.capture.next_number) == (2, 2)
     call, commands = told(call, FileAppeared(TWO, 50_500))
     assert call.recording == TWO
     assert [one.recording for one in commands if isinstance(one, Judge)] == [ONE]
@@ -288,9 +293,9 @@ def test_a_recording_on_demand_is_waited_for() -> None:
     left = {"recordings": {ONE: Left.REQUESTED}, "running": None, "coming": ONE}
     call, commands = followed(known(**left))
     assert commands[-1] == SetDeadline(Deadline.SEGMENT, LIMITS.segment_ms)
-    assert (call.capture, call.subject) == (Capture.NONE, ONE)
+    assert (call.capture.state, call.subject) == (Capture.NONE, ONE)
     call, _ = told(call, FileAppeared(ONE, 50_500))
-    assert (call.capture, call.recording) == (Capture.STARTED, ONE)
+    assert (call.capture.state, call.recording) == (Capture.STARTED, ONE)
 
 
 @pytest.mark.parametrize(
@@ -304,22 +309,24 @@ def test_nothing_is_kept_of_a_segment_that_nobody_could_mute(
     changed: dict[str, object], tracks: Tracks
 ) -> None:
     call, _ = followed(known(**COMING, **changed))
-    assert call.coming is not None
-    assert call.coming.slips == (UnmutedSpan(-EVER_MS - SLIP_BEFORE_MS, SLIP_AFTER_MS, tracks),)
+    assert call.capture.requested_segment is not None
+    assert call.capture.requested_segment.slips == (
+        UnmutedSpan(-EVER_MS - SLIP_BEFORE_MS, SLIP_AFTER_MS, tracks),
+    )
 
 
 def test_agents_without_consent_may_have_been_in_a_segment_that_nobody_muted() -> None:
     terms = replace(policy(), agent_consent=AgentConsent.REQUIRED)
     call, _ = followed(known(**COMING), terms)
-    assert call.coming is not None
-    assert call.coming.slips[0].tracks is Tracks.OTHERS
+    assert call.capture.requested_segment is not None
+    assert call.capture.requested_segment.slips[0].tracks is Tracks.OTHERS
 
 
 def test_a_segment_that_comes_is_tainted_like_the_one_that_runs() -> None:
     call, _ = followed(known(**COMING, tainted={TWO: ago(2_000)}))
-    assert call.coming is not None
-    assert call.segment.slips == ()
-    assert call.coming.slips == (
+    assert call.capture.requested_segment is not None
+    assert call.capture.segment.slips == ()
+    assert call.capture.requested_segment.slips == (
         UnmutedSpan(-2_000 - SLIP_BEFORE_MS, SLIP_AFTER_MS, Tracks.OTHERS),
     )
 
@@ -340,13 +347,13 @@ def test_every_other_recording_is_dealt_with_where_it_was_left() -> None:
     left = {ONE: Left.JUDGED, TWO: Left.RUNNING, THREE: Left.RUNNING}
     call, commands = followed(known(recordings=left, running=THREE))
     assert commands[1:4] == (FollowAgain(), RemoveSpooled(ONE), Judge(TWO, unseen_end()))
-    assert call.closing == {ONE, TWO}
+    assert call.recordings.pending == {ONE, TWO}
     call, _ = told(
         call,
         SpoolRemoved(ONE, BOTH_FILES),
         RecordingJudged(TWO, RecordingVerdict(CaptureOutcome.CLOSED)),
     )
-    assert call.closing == {TWO}
+    assert call.recordings.pending == {TWO}
 
 
 def test_a_withdrawal_removes_what_is_left_of_what_it_should() -> None:
@@ -376,7 +383,7 @@ def test_a_withdrawal_ends_with_the_call() -> None:
 
 @pytest.mark.parametrize("withdrawn", [False, True])
 def test_what_was_refused_stays_so(withdrawn: bool) -> None:
-    assert followed(known(withdrawn=withdrawn))[0].withdrawn is withdrawn
+    assert followed(known(withdrawn=withdrawn))[0].consent.withdrawn is withdrawn
 
 
 # -- calls without a recording -----------------------------------------------------------------
@@ -393,7 +400,7 @@ def test_a_call_that_nobody_decided_is_not_recorded() -> None:
 def test_a_pause_of_nothing_is_none() -> None:
     call, commands = followed(known(**NOTHING, pauses=frozenset({"agent"})))
     assert commands == (FOLLOWED, FollowAgain())
-    assert call.pauses == frozenset()
+    assert call.capture.pauses == frozenset()
 
 
 def test_a_callee_who_joins_a_recorded_call_has_no_recording_of_his_own() -> None:
@@ -430,7 +437,7 @@ def test_without_its_policy_a_recording_that_ends_already_is_not_said_twice() ->
     left = known(stopped_at_ms=ago(100), stopped_for="ASKED")
     call, commands = followed(left, None)
     assert commands == (FOLLOWED, FollowAgain(), StopCapture(ONE))
-    assert call.segment.slipping is Tracks.BOTH
+    assert call.capture.segment.slipping is Tracks.BOTH
 
 
 def test_without_its_policy_nothing_else_happens() -> None:
@@ -452,6 +459,17 @@ def test_without_its_policy_a_segment_that_comes_is_taken_back() -> None:
     ]
 
 
+def test_without_its_policy_nobody_knows_whether_the_agent_may_be_kept() -> None:
+    """The others are blanked from the moment on in which the next segment did not begin."""
+    call, _ = looked(followed(known(**COMING), None)[0], Participant(AGENT))
+    call, commands = told(call, SegmentRefused(TWO, 50_400))
+    assert kinds(commands) == [Kind.RECORDING_MISSING]
+    segment = call.capture.segment
+    assert (segment.slipping_since_ms, segment.slipping) == (50_400, Tracks.OTHERS)
+    call, _ = told(call, CaptureStopped(ONE, 50_500))
+    assert not call.capture.stopping
+
+
 def test_a_recording_without_its_policy_that_does_not_stop_is_blanked_by_the_wall_s_clock() -> None:
     """Whether its file goes on outside of bridges nobody knows."""
     call, _ = followed(known(tainted={ONE: ago(5_000)}), None)
@@ -467,7 +485,7 @@ def test_a_recording_without_its_policy_that_does_not_stop_is_blanked_by_the_wal
 
 def test_who_is_there_uncovered_may_have_been_there_all_the_time() -> None:
     call, commands = looked(followed(known())[0], Participant(AGENT), Participant(FRIEND))
-    assert call.segment.slipping_since_ms == -UNSEEN_MS
+    assert call.capture.segment.slipping_since_ms == -UNSEEN_MS
     joined, mute, paused, *_ = commands
     detail = {
         "channel": FRIEND,
@@ -479,41 +497,45 @@ def test_who_is_there_uncovered_may_have_been_there_all_the_time() -> None:
     assert mute == SetMute(Mute.OTHERS)
     assert isinstance(paused, AppendRow)
     assert paused.detail["unseen_ms"] == UNSEEN_MS
-    assert call.unseen_since_ms is None, "who comes from now on is seen"
+    assert call.visibility.view_gap_since_ms is None, "who comes from now on is seen"
 
 
 def test_an_agent_without_consent_may_have_been_there_all_the_time() -> None:
     terms = replace(policy(), agent_consent=AgentConsent.REQUIRED)
     call, _ = looked(followed(known(), terms)[0], Participant(AGENT))
-    assert call.segment.slipping_since_ms == -UNSEEN_MS
+    assert call.capture.segment.slipping_since_ms == -UNSEEN_MS
 
 
 def test_nothing_of_the_others_is_blanked_where_it_is_not_captured() -> None:
     terms = replace(policy(), agent_consent=AgentConsent.REQUIRED)
     left = known(told_only=frozenset({ONE}))
     call, _ = looked(followed(left, terms)[0], Participant(AGENT))
-    assert call.segment.slipping_since_ms is None
+    assert call.capture.segment.slipping_since_ms is None
 
 
 def test_whoever_is_there_now_somebody_else_may_have_come_and_left() -> None:
     call, commands = looked(
         followed(known())[0], Participant(AGENT), Participant(FRIEND, CoverageBasis.TOLD)
     )
-    assert call.segment.slipping_since_ms is None
-    assert call.segment.slips == (gap(),)
+    assert call.capture.segment.slipping_since_ms is None
+    assert call.capture.segment.slips == (gap(),)
     assert Kind.CALL_FOLLOWED not in kinds(commands), "that has its row already"
 
 
 def test_who_was_told_late_was_told_all() -> None:
     """A process that stood still: nobody came and left without its being told."""
     call, _ = with_agent(LookedAway(6_000))
-    assert (call.unseen_since_ms, call.blind_since_ms) == (6_000, None)
+    assert (call.visibility.view_gap_since_ms, call.visibility.ami_gap_since_ms) == (6_000, None)
     call, commands = told(call, company(9_000, Participant(AGENT)))
-    assert (call.segment.slips, call.unseen_since_ms, commands) == ((), None, ())
+    assert (call.capture.segment.slips, call.visibility.view_gap_since_ms, commands) == (
+        (),
+        None,
+        (),
+    )
     call, _ = told(
         call, LookedAway(10_000), company(12_000, Participant(AGENT), Participant(FRIEND))
     )
-    assert call.segment.slipping_since_ms == 8_000, "the call was bridged at 2,000"
+    assert call.capture.segment.slipping_since_ms == 8_000, "the call was bridged at 2,000"
 
 
 @pytest.mark.parametrize(
@@ -524,9 +546,9 @@ def test_what_lies_before_is_blanked_wider_where_the_file_may_have_stood_still(
 ) -> None:
     call, _ = with_agent(capture=capture)
     slip = UnmutedSpan(1_000, 1_500, Tracks.OTHERS)
-    call = replace(call, segment=replace(call.segment, slips=(slip,), slipping_since_ms=2_000))
+    call = with_segment(call, slips=(slip,), slipping_since_ms=2_000)
     call, _ = told(call, LookedAway(6_000), company(9_000, Participant(AGENT)))
-    segment: Segment = call.segment
+    segment: Segment = call.capture.segment
     assert segment.slips[0] == UnmutedSpan(1_000, 1_500 + wider_ms, Tracks.OTHERS)
     assert segment.partly_seen == (wider_ms > 0), "how long the file must be"
 
@@ -534,9 +556,9 @@ def test_what_lies_before_is_blanked_wider_where_the_file_may_have_stood_still(
 def test_a_file_that_was_not_seen_to_go_on_may_have_gone_on() -> None:
     call, _ = with_agent(Unbridged(5_000))
     slip = UnmutedSpan(1_000, 1_500, Tracks.OTHERS)
-    call = replace(call, segment=replace(call.segment, slips=(slip,), slipping_since_ms=2_000))
+    call = with_segment(call, slips=(slip,), slipping_since_ms=2_000)
     call, _ = told(call, LookedAway(6_000), Bridged(9_000), company(9_000, Participant(AGENT)))
-    segment: Segment = call.segment
+    segment: Segment = call.capture.segment
     assert segment.slips[0] == UnmutedSpan(1_000 - 3_000, 1_500 + 3_000, Tracks.OTHERS)
     assert segment.slipping_since_ms == 2_000 - 3_000
 
@@ -547,40 +569,43 @@ def test_what_was_heard_of_late_may_have_been_so_since_we_looked_away(
 ) -> None:
     call, _ = with_agent(capture=CaptureFrom.NOTICE)
     slip = UnmutedSpan(7_000, 7_500, Tracks.OTHERS)
-    segment = replace(call.segment, slips=(slip,), slipping_since_ms=open_since_ms)
-    call = replace(call, segment=segment)
+    call = with_segment(call, slips=(slip,), slipping_since_ms=open_since_ms)
     call, _ = told(call, LookedAway(6_000), company(9_000, Participant(AGENT)))
-    assert call.segment.slips[0] == UnmutedSpan(6_000, 7_500, Tracks.OTHERS)
-    assert call.segment.slipping_since_ms == (open_since_ms and 6_000)
+    assert call.capture.segment.slips[0] == UnmutedSpan(6_000, 7_500, Tracks.OTHERS)
+    assert call.capture.segment.slipping_since_ms == (open_since_ms and 6_000)
 
 
 def test_of_a_call_that_nobody_told_of_all_others_are_lost_for_that_time() -> None:
     call, _ = with_agent(LookedAway(6_000, blind=True), LookedAway(7_000, blind=True))
     call, commands = told(call, company(9_000, Participant(AGENT)))
-    assert call.segment.slips == (gap(7_000, 3_000),), "the call was bridged at 2,000"
+    assert call.capture.segment.slips == (gap(7_000, 3_000),), "the call was bridged at 2,000"
     assert commands == (AppendRow(Kind.CALL_FOLLOWED, {"unseen_ms": 3_000}),)
-    assert (call.unseen_since_ms, call.blind_since_ms) == (None, None)
+    assert (call.visibility.view_gap_since_ms, call.visibility.ami_gap_since_ms) == (None, None)
     _, commands = told(call, company(9_500, Participant(AGENT)))
     assert commands == ()
 
 
 def test_what_was_told_late_may_be_longer_ago_than_what_was_not_told() -> None:
     call, _ = with_agent(LookedAway(5_000), LookedAway(8_000, blind=True))
-    assert (call.unseen_since_ms, call.blind_since_ms) == (5_000, 8_000)
+    assert (call.visibility.view_gap_since_ms, call.visibility.ami_gap_since_ms) == (5_000, 8_000)
     call, _ = told(call, company(9_000, Participant(AGENT)))
-    assert call.segment.slips == (gap(7_000, 1_000),)
+    assert call.capture.segment.slips == (gap(7_000, 1_000),)
 
 
 def test_who_was_there_before_does_not_tell_who_came_since() -> None:
     call, _ = with_agent(LookedAway(6_000, blind=True))
     call, commands = told(call, company(5_900, Participant(AGENT)))
-    assert (call.segment.slips, call.blind_since_ms, commands) == ((), 6_000, ())
+    assert (call.capture.segment.slips, call.visibility.ami_gap_since_ms, commands) == (
+        (),
+        6_000,
+        (),
+    )
 
 
 def test_who_is_there_uncovered_after_nobody_told_is_not_kept_on() -> None:
     call, _ = with_agent(LookedAway(6_000, blind=True))
     call, commands = told(call, company(9_000, Participant(AGENT), Participant(FRIEND)))
-    assert call.segment.slipping_since_ms == 4_000
+    assert call.capture.segment.slipping_since_ms == 4_000
     assert kinds(commands)[:2] == [Kind.CALL_FOLLOWED, Kind.PARTY_JOINED]
 
 
@@ -590,7 +615,7 @@ def test_a_recording_that_ends_while_nobody_tells_keeps_no_others_of_that_time(
 ) -> None:
     call, _ = with_agent(capture=CaptureFrom.NOTICE)
     slip = UnmutedSpan(3_000, 3_500, Tracks.BOTH)
-    call = replace(call, segment=replace(call.segment, others=others, slips=(slip,)))
+    call = with_segment(call, others=others, slips=(slip,))
     _, commands = told(call, LookedAway(6_000, blind=True), ChannelGone(9_000))
     (ended,) = (one for one in commands if isinstance(one, AppendRow))
     assert ended.detail["unseen_ms"] == 3_000
@@ -609,15 +634,19 @@ def test_a_segment_that_is_followed_by_another_keeps_no_others_of_that_time() ->
 
 def test_a_notice_that_nobody_told_of_ends_in_a_call_that_is_seen() -> None:
     call, _ = told(arrived(), LookedAway(500, blind=True), company(900))
-    assert (call.unseen_since_ms, call.blind_since_ms, call.early) == (None, None, None)
+    assert (
+        call.visibility.view_gap_since_ms,
+        call.visibility.ami_gap_since_ms,
+        call.participants_before_decision,
+    ) == (None, None, None)
     call, _ = told(call, LookedAway(1_500, blind=True), company(1_200, Participant(AGENT)))
-    assert call.blind_since_ms == 1_500
+    assert call.visibility.ami_gap_since_ms == 1_500
 
 
 def test_a_call_without_a_capture_has_nothing_to_blank() -> None:
     call, _ = followed(known(**NOTHING))
     call, _ = looked(call, Participant(AGENT), Participant(FRIEND))
-    assert (call.segment.slips, call.segment.slipping_since_ms) == ((), None)
+    assert (call.capture.segment.slips, call.capture.segment.slipping_since_ms) == ((), None)
 
 
 def test_who_joins_a_call_whose_policy_changed_ends_the_recording() -> None:
@@ -653,7 +682,7 @@ def test_what_it_left_is_taken_in_and_then_it_is_over() -> None:
         Judge(TWO, unseen_end()),
         Judge(THREE, unseen_end()),
     )
-    assert (call.phase, call.closing) == (CallPhase.CLOSING, {ONE, TWO, THREE})
+    assert (call.phase, call.recordings.pending) == (CallPhase.CLOSING, {ONE, TWO, THREE})
     call, _ = told(
         call,
         SpoolRemoved(ONE, BOTH_FILES),

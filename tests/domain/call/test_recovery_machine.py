@@ -122,28 +122,36 @@ class AnyDeath(AnyLegs):
         assert known.decision is not None
         assert call.decision is not None
         assert known.decision.purposes == call.decision.purposes
-        assert known.withdrawn == call.withdrawn
-        assert known.erases == call.erases
-        assert known.kept == call.kept
+        assert known.withdrawn == call.consent.withdrawn
+        assert known.erases == call.consent.deletes_recordings
+        assert known.kept == call.recordings.vaulted
         if call.policy is None:
             return  # nobody looks any more who is there
-        assert known.parties == call.parties
-        assert known.covered <= call.company.covered
-        assert known.controller <= call.company.controller
+        assert known.parties == call.participants.numbered
+        assert known.covered <= call.participants.covered
+        assert known.controller <= call.participants.controller
         open_ones = {one for one, left in known.recordings.items() if left is not Left.DEALT_WITH}
-        if call.capture_is_open:
+        if call.capture.is_open:
             assert known.running == call.recording
-            assert (known.stopped_at_ms is not None) == call.stopping
-            assert call.segment.others == (call.recording not in known.told_only)
-            assert known.pauses == call.pauses
-            if not call.pauses and not call.stopping and call.coming is None:
-                assert known.mute == call.segment.mute or not call.segment.began
+            assert (known.stopped_at_ms is not None) == call.capture.stopping
+            assert call.capture.segment.others == (call.recording not in known.told_only)
+            assert known.pauses == call.capture.pauses
+            if (
+                not call.capture.pauses
+                and not call.capture.stopping
+                and call.capture.requested_segment is None
+            ):
+                assert known.mute == call.capture.segment.mute or not call.capture.segment.began
         else:
-            assert known.running is None or known.running in call.closing
-        coming = None if call.coming is None else call.coming.number
+            assert known.running is None or known.running in call.recordings.pending
+        coming = (
+            None
+            if call.capture.requested_segment is None
+            else call.capture.requested_segment.number
+        )
         assert coming == (known.coming and int(known.coming.rpartition("-")[2]))
-        live = {call.recording} if call.capture_is_open else set()
-        assert open_ones - {known.coming} <= live | call.closing
+        live = {call.recording} if call.capture.is_open else set()
+        assert open_ones - {known.coming} <= live | call.recordings.pending
 
     def teardown(self) -> None:
         try:

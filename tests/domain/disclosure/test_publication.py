@@ -140,7 +140,7 @@ def test_nobody_can_ask_for_a_recording_of_it_later() -> None:
     call, _ = rules.arrive(CALL, arrival(policy=terms, published=False), LIMITS)
     call, _ = told(call, *IN_DIALPLAN[2:])
     after, commands = rules.step(call, StartAsked(at_ms=2_000))
-    assert not after.is_recorded
+    assert not after.capture.is_wanted
     assert all(getattr(c, "kind", None) is not Kind.RECORDING_REQUESTED for c in commands)
 
 

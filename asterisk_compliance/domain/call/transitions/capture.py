@@ -1,11 +1,11 @@
-"""The recording of one call: it begins, is muted while it must, stops, and is judged.
+"""The recording of one call: how it begins, is muted, stops, and is judged.
 
-A recording runs in *segments*, each a pair of files of its own. What is wanted follows from the
-whole state of a call, however it came about, in one place (:func:`align_capture`):
+A recording runs in *segments*, each a pair of files. What the running capture must do follows
+from the whole state of a call, however it came about, in one place (:func:`align_capture`):
 
-Rule 6: while somebody is there who is not covered, or may be coming, nothing of the others is
-        kept; what came in before Asterisk muted it is blanked before the file is digested.
-Rule 7: while anybody paused, nothing is kept.
+Rule 6: while a participant is not covered, or somebody may be joining, nothing of the others is
+        kept. What came in before Asterisk muted it is blanked before the file is digested.
+Rule 7: while anybody has paused, nothing is kept.
 Rule 8: a capture begins, and goes on after a mute, only behind the durable row that says so.
 
 What cannot be muted yet (Asterisk has not begun) or any more (it was told to stop) is blanked too.
@@ -30,6 +30,7 @@ from asterisk_compliance.domain.call.commands import (
     ClearDeadline,
     Command,
     CommitCommand,
+    Deadline,
     EndWhisper,
     Forget,
     Judge,
@@ -41,7 +42,7 @@ from asterisk_compliance.domain.call.commands import (
     StartSegment,
     StopCapture,
 )
-from asterisk_compliance.domain.call.decision import Status
+from asterisk_compliance.domain.call.decision import Decision, Status
 from asterisk_compliance.domain.call.events import (
     RecordingJudged,
     RecordingRemoved,
@@ -51,13 +52,17 @@ from asterisk_compliance.domain.call.events import (
 from asterisk_compliance.domain.call.state import (
     SLIP_BEFORE_MS,
     Call,
+    CallCapture,
     CallPhase,
     CallStep,
+    Decided,
+    FileClock,
     Segment,
     UnmutedSpan,
+    capture_options,
 )
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.call.transitions.decision import then
+from asterisk_compliance.domain.policy.notice import Policy
 from asterisk_compliance.domain.recording.interruption_reasons import (
     FAILURES,
     PauseReason,
@@ -69,19 +74,20 @@ from asterisk_compliance.domain.recording.verdict import (
     CaptureOutcome,
     Doubt,
     Expected,
+    RecordingVerdict,
     Tracks,
 )
-from asterisk_compliance.ids import RecordingId, recording_id
+from asterisk_compliance.ids import RecordingId
 
 TakenIn: TypeAlias = RecordingJudged | SpoolRemoved | SpoolKept | RecordingRemoved
 
 
 SLIP_AFTER_MS = 200
-"""A mute has taken hold so long after Asterisk's answer, on the clock of the file's end.
+"""A mute has taken hold this long after Asterisk's answer, on the clock of the file's end.
 
-A frame until it holds, and what the end of a file is seen late: blanks are measured back from it.
-That is :data:`SLIP_BEFORE_MS` of AMI, and the pause between two segments (40 ms). It costs nothing,
-since the file holds silence then.
+It takes a frame to hold. Blanks are measured back from the end of the file, and we see that end
+late: by :data:`SLIP_BEFORE_MS` of AMI, and by the pause between two segments (40 ms). The margin
+costs nothing, since the file holds silence then.
 """
 
 _TRACKS = {Mute.OTHERS: Tracks.OTHERS, Mute.ALL: Tracks.BOTH}
@@ -95,68 +101,88 @@ _SAID: Mapping[str, Status] = {
 def align_capture(call: Call, at_ms: int, *, said: bool = False) -> CallStep:
     """Bring the running capture to what the state of the call wants; nothing if it is so.
 
-    ``said``: the row that says that it goes on is durable already.
+    ``said``: the row that says that the capture goes on is durable already.
     """
-    if not call.capture_runs:
+    capture = call.capture
+    if not capture.runs:
         return _noted(call, at_ms), ()
-    wanted = wanted_mute(call)
-    if call.coming is None and wanted is Mute.NONE and _must_begin_anew(call):
-        return begin_segment(call)
-    if wanted.level > call.segment.mute.level:
+    wanted, segment = wanted_mute(call), capture.segment
+    begins = wanted is Mute.NONE and capture.requested_segment is None and _must_begin_anew(call)
+    if begins and isinstance(call.stage, Decided):
+        return begin_segment(call, call.stage.policy)
+    if wanted is segment.mute:
+        return call, ()
+    if wanted.level > segment.mute.level:
         return _mute(call, wanted, at_ms)
-    if wanted is call.segment.mute or call.coming is not None:
-        return call, ()  # what is muted has an end already: the new segment
-    if call.segment.mute is Mute.OTHERS and not call.company.peers:
-        return call, ()  # there is nobody to be heard; who comes next decides
+    if capture.requested_segment is not None:
+        return call, ()  # what is muted ends with the new segment
+    if segment.mute is Mute.OTHERS and not call.participants.peers:
+        return call, ()  # nobody can be heard; who comes next decides
     resumed = recording_row(call, Kind.CAPTURE_RESUMED, mute=wanted)
     behind = () if said else (resumed, CommitCommand())
-    unmuted = replace(call, segment=replace(call.segment, mute=wanted))
-    return unmuted, (*behind, SetMute(wanted))
+    return _with_segment(call, replace(segment, mute=wanted)), (*behind, SetMute(wanted))
+
+
+def _with_segment(call: Call, segment: Segment) -> Call:
+    return replace(call, capture=replace(call.capture, segment=segment))
 
 
 def _noted(call: Call, at_ms: int) -> Call:
-    """What a capture must not keep that has not begun, or that was told to stop."""
-    if not call.capture_is_open:
+    """Note what must not be kept of a capture that has not begun, or was told to stop."""
+    if not call.capture.is_open:
         return call
-    wanted = wanted_mute(call)
+    wanted, segment = wanted_mute(call), call.capture.segment
     if wanted is not Mute.NONE:
-        return slipping(call, call.file_ms(at_ms), _TRACKS[wanted])
-    return call if call.stopping else _slipped(call, at_ms)
+        since_ms = call.file_clock.file_ms(at_ms)
+        return _with_segment(call, slipping(segment, since_ms, _TRACKS[wanted]))
+    return call if call.capture.stopping else _slipped(call, at_ms)
 
 
 def wanted_mute(call: Call) -> Mute:
-    """What must not be kept now, as far as the rules go."""
-    if call.pauses:
+    """What must not be kept now, by the rules above."""
+    if call.capture.pauses:
         return Mute.ALL
-    if call.segment.others and why_not_others(call) is not None:
+    if call.capture.segment.others and why_not_others(call) is not None:
         return Mute.OTHERS
     return Mute.NONE
 
 
 def why_not_others(call: Call) -> PauseReason | None:
-    if call.company.uncovered:
+    """Why nothing of the others may be kept now; ``None`` if it may."""
+    participants = call.participants
+    if participants.uncovered:
         return PauseReason.JOINED
-    if call.transfer_seen:
+    if participants.transfer_seen:
         return PauseReason.TRANSFER
-    if call.company.peers and not call.may_keep_others:
+    if participants.peers and not _agents_may_be_kept(call):
         return PauseReason.AGENT_CONSENT
     return None
 
 
+def _agents_may_be_kept(call: Call) -> bool:
+    """Nobody can tell that they may where the policy is not known any more."""
+    match call.stage:
+        case Decided(policy=policy):
+            return call.participants.may_keep_others(policy.agent_consent)
+        case _:
+            return False
+
+
 def _must_begin_anew(call: Call) -> bool:
-    """After a transfer, to heal; and where the others were not captured and now may be."""
-    if not call.wiring.segments or not call.company.peers:
+    """After a transfer, to capture everybody; and where the others now may be captured."""
+    if not call.wiring.segments or not call.participants.peers:
         return False
-    return call.heal_due if call.segment.others else why_not_others(call) is None
+    if call.capture.segment.others:
+        return call.capture.restart_due
+    return why_not_others(call) is None
 
 
 def _mute(call: Call, wanted: Mute, at_ms: int) -> CallStep:
-    heard = slipping(call, call.file_ms(at_ms), _TRACKS[wanted])
-    muted = replace(heard, segment=replace(heard.segment, mute=wanted))
-    if wanted is Mute.ALL:
-        return muted, (SetMute(wanted),)
+    heard = slipping(call.capture.segment, call.file_clock.file_ms(at_ms), _TRACKS[wanted])
+    muted = _with_segment(call, replace(heard, mute=wanted))
     reason = why_not_others(call)
-    assert reason is not None
+    if wanted is Mute.ALL or reason is None:  # who paused has a row of its own
+        return muted, (SetMute(wanted),)
     row = recording_row(
         call,
         Kind.CAPTURE_PAUSED,
@@ -168,182 +194,207 @@ def _mute(call: Call, wanted: Mute, at_ms: int) -> CallStep:
 
 
 def unseen_detail(call: Call, at_ms: int) -> Mapping[str, Detail]:
-    """Of a row about somebody who may have been there before it, for so long."""
-    return {} if call.unseen_since_ms is None else {"unseen_ms": at_ms - call.unseen_since_ms}
+    """For how long somebody may have been there before the row that says so."""
+    since_ms = call.visibility.view_gap_since_ms
+    return {} if since_ms is None else {"unseen_ms": at_ms - since_ms}
 
 
 def mute_changed(call: Call, mute: Mute, at_ms: int) -> CallStep:
-    """Asterisk obeyed: what must not be kept came in from the wish until now."""
-    if call.stopping or mute.level < call.segment.mute.level:
+    """Asterisk has muted: what must not be kept came in from our request until now."""
+    if call.capture.stopping or mute.level < call.capture.segment.mute.level:
         return call, ()
     return _slipped(call, at_ms), ()
 
 
-def slipping(call: Call, since_ms: int, tracks: Tracks) -> Call:
-    """From ``since_ms`` of the file on, unless since earlier, what comes in must not be kept."""
-    segment = call.segment
+def slipping(segment: Segment, since_ms: int, tracks: Tracks) -> Segment:
+    """What comes in from ``since_ms`` of the file on (or earlier, if known) must not be kept."""
     if segment.slipping_since_ms is not None:
         since_ms = min(since_ms, segment.slipping_since_ms)
         tracks = max(tracks, segment.slipping, key=tuple(Tracks)[::-1].index)
-    return replace(call, segment=replace(segment, slipping_since_ms=since_ms, slipping=tracks))
+    return replace(segment, slipping_since_ms=since_ms, slipping=tracks)
 
 
 def _slipped(call: Call, at_ms: int) -> Call:
-    """It comes in no more, or may be kept again."""
-    segment = call.segment
+    """From now on nothing comes in that must not be kept."""
+    segment = call.capture.segment
     if segment.slipping_since_ms is None:
         return call
     since_ms = segment.slipping_since_ms
-    to_ms = max(since_ms, call.file_ms(at_ms))  # wires have clocks of their own
+    to_ms = max(since_ms, call.file_clock.file_ms(at_ms))  # wires have clocks of their own
     slip = UnmutedSpan(since_ms - SLIP_BEFORE_MS, to_ms + SLIP_AFTER_MS, segment.slipping)
     closed = replace(segment, slipping_since_ms=None, slips=(*segment.slips, slip))
-    return replace(call, segment=closed)
+    return _with_segment(call, closed)
 
 
 # -- segments ----------------------------------------------------------------------------------
 
 
-def begin_segment(call: Call) -> CallStep:
+def begin_segment(call: Call, policy: Policy) -> CallStep:
     """Ask for a new pair of files; a segment that runs goes on until Asterisk began the new one."""
-    assert call.policy is not None
-    coming = Segment(call.next_number, others=call.may_keep_others)
-    asked = replace(call, coming=coming, heal_due=False, start_wanted=False, ended_as=None)
-    recording = recording_id(call.id, coming.number)
-    requested = AppendRow(
+    others = call.participants.may_keep_others(policy.agent_consent)
+    requested = Segment(call.capture.next_number, others=others)
+    recording = call.recording_of(requested)
+    capture = replace(
+        call.capture,
+        requested_segment=requested,
+        restart_due=False,
+        start_wanted=False,
+        ended_as=None,
+    )
+    row = AppendRow(
         Kind.RECORDING_REQUESTED,
         {
             "recording": recording,
-            "capture": call.policy.capture,
-            "others": coming.others,
-            "policy": call.policy.name,
-            "retention": call.policy.retention,
+            "capture": policy.capture,
+            "others": others,
+            "policy": policy.name,
+            "retention": policy.retention,
         },
     )
-    start = StartSegment(recording, call.options(others=coming.others))
+    start = StartSegment(recording, capture_options(policy, others=others))
     limit = SetDeadline(Deadline.SEGMENT, call.limits.segment_ms)
-    return asked, (requested, CommitCommand(), start, limit)
+    return replace(call, capture=capture), (row, CommitCommand(), start, limit)
 
 
-def segment_began(call: Call, at_ms: int, evidence: str) -> CallStep:
-    """The new files are written: what ran before has ended."""
-    assert call.coming is not None
-    segment = replace(call.coming, since_ms=call.file_ms(at_ms))
-    before, ended = close_segment(call, at_ms) if call.capture_is_open else (call, ())
-    began = replace(before, segment=segment, coming=None, missed=None, skipped=0)
-    requested = replace(began, capture=Capture.REQUESTED)
-    running, commands = started(requested, at_ms, evidence)
-    expecting = expect_audio(running) if call.bridged_at_ms is not None else ()
+def segment_began(call: Call, requested: Segment, at_ms: int, evidence: str) -> CallStep:
+    """Asterisk writes the new files: what ran before has ended."""
+    segment = replace(requested, since_ms=call.file_clock.file_ms(at_ms))
+    before, ended = close_segment(call, at_ms) if call.capture.is_open else (call, ())
+    capture = replace(
+        before.capture,
+        state=Capture.REQUESTED,
+        segment=segment,
+        requested_segment=None,
+        late_segment=None,
+        unused_numbers=0,
+    )
+    running, commands = started(replace(before, capture=capture), at_ms, evidence)
+    expecting = () if call.file_clock.bridged_at_ms is None else expect_audio(running)
     return running, (ClearDeadline(Deadline.SEGMENT), *ended, *commands, *expecting)
 
 
-def began_late(call: Call, at_ms: int) -> CallStep:
-    """It was given up, and runs all the same: it takes the place of what ran, or is stopped."""
-    late = replace(call, coming=call.missed, stopping=not call.capture_runs)
-    return segment_began(late, at_ms, "file")
+def began_late(call: Call, late: Segment, at_ms: int) -> CallStep:
+    """A segment that was given up began: it takes the place of what ran, or is stopped."""
+    capture = replace(call.capture, stopping=not call.capture.runs)
+    return segment_began(replace(call, capture=capture), late, at_ms, "file")
 
 
-def segment_did_not_begin(call: Call, at_ms: int) -> CallStep:
-    """What was asked for is missing. A segment that runs goes on, perhaps without the others."""
-    assert call.coming is not None
+def segment_did_not_begin(call: Call, requested: Segment, at_ms: int) -> CallStep:
+    """A new segment is missing. One that runs goes on, perhaps without the others."""
     row = AppendRow(
         Kind.RECORDING_MISSING,
-        {"recording": recording_id(call.id, call.coming.number), "expected_ms": 0},
+        {"recording": call.recording_of(requested), "expected_ms": 0},
     )
     clear = ClearDeadline(Deadline.SEGMENT)
-    wiring = replace(call.wiring, segments=False)
-    alone = replace(call, coming=None, missed=call.coming, wiring=wiring)
-    doubtful = mark_others_uncertain(alone, at_ms) if alone.capture_is_open else alone
-    return then((row, CancelSegment(), clear), align_capture(doubtful, at_ms))
+    capture = replace(call.capture, requested_segment=None, late_segment=requested)
+    if capture.is_open:
+        capture = mark_others_uncertain(capture, call.file_clock.file_ms(at_ms))
+    alone = replace(call, capture=capture, wiring=replace(call.wiring, segments=False))
+    return then((row, CancelSegment(), clear), align_capture(alone, at_ms))
 
 
-def mark_others_uncertain(call: Call, at_ms: int) -> Call:
-    """From now on the others may be missing in the file, though they are heard on the line."""
-    since = call.segment.doubtful_since_ms
-    first = call.file_ms(at_ms) if since is None else since
-    return replace(call, heal_due=False, segment=replace(call.segment, doubtful_since_ms=first))
+def mark_others_uncertain(capture: CallCapture, file_ms: int) -> CallCapture:
+    """From here on the others may be missing in the file, though the caller hears them."""
+    segment = capture.segment
+    if segment.doubtful_since_ms is None:
+        segment = replace(segment, doubtful_since_ms=file_ms)
+    return replace(capture, restart_due=False, segment=segment)
 
 
 def started(call: Call, at_ms: int, evidence: str) -> CallStep:
-    """It runs. What must not be kept of it is not, from its first sample on."""
+    """A capture runs. What must not be kept of it is blanked from its first sample on."""
     row = recording_row(call, Kind.RECORDING_STARTED, evidence=evidence)
-    capture = Capture.STARTED if call.capture is Capture.REQUESTED else call.capture
-    begun = replace(call, capture=capture, segment=replace(call.segment, began=True))
-    if call.stopping:
-        return _from_its_beginning(begun, Tracks.BOTH), (row, StopCapture(call.recording))
+    state = call.capture.state
+    segment = replace(call.capture.segment, began=True)
+    begun = replace(
+        call,
+        capture=replace(
+            call.capture,
+            state=Capture.STARTED if state is Capture.REQUESTED else state,
+            segment=segment,
+        ),
+    )
+    if begun.capture.stopping:
+        unkept = _with_segment(begun, _from_its_beginning(segment, Tracks.BOTH))
+        return unkept, (row, StopCapture(call.recording))
     wanted = wanted_mute(begun)
-    safe = begun if wanted is Mute.NONE else _from_its_beginning(begun, _TRACKS[wanted])
-    return then((row,), align_capture(safe, at_ms))
+    if wanted is not Mute.NONE:
+        begun = _with_segment(begun, _from_its_beginning(segment, _TRACKS[wanted]))
+    return then((row,), align_capture(begun, at_ms))
 
 
-def _from_its_beginning(call: Call, tracks: Tracks) -> Call:
+def _from_its_beginning(segment: Segment, tracks: Tracks) -> Segment:
     """... or since we knew, while it had not been seen to run."""
-    known = call.segment.slipping_since_ms
-    return slipping(call, call.segment.since_ms if known is None else known, tracks)
+    known = segment.slipping_since_ms
+    return slipping(segment, segment.since_ms if known is None else known, tracks)
 
 
 def expect_audio(call: Call) -> tuple[Command, ...]:
     """From now on samples come in: they must be on disk in time."""
     wait = SetDeadline(Deadline.GROWTH, call.limits.growth_ms)
-    return (wait,) if call.awaits_audio and not call.stopping else ()
+    return (wait,) if call.capture.awaits_audio and not call.capture.stopping else ()
 
 
 # -- the end of a capture ----------------------------------------------------------------------
 
 
 def stop(call: Call, reason: StopReason, *rows: AppendRow, at_ms: int | None = None) -> CallStep:
-    """End a capture that must not go on, and say what the call is from now on.
+    """End a capture that must not go on, and announce the new status of the call.
 
     ``at_ms``: from when on nothing is kept, however long Asterisk goes on; ``None`` where what
     comes in until then is as good as what came before.
     """
-    quiet, ended = _not_told_any_more(replace(call, start_wanted=False))
-    if call.capture_is_open and at_ms is not None:
-        quiet = slipping(quiet, call.file_ms(at_ms), Tracks.BOTH)
-    if not call.is_recorded:
+    capture = replace(call.capture, start_wanted=False)
+    if capture.is_open and at_ms is not None:
+        since_ms = call.file_clock.file_ms(at_ms)
+        capture = replace(capture, segment=slipping(capture.segment, since_ms, Tracks.BOTH))
+    quiet, ended = _not_told_any_more(replace(call, capture=capture))
+    if not call.capture.is_wanted:
         return quiet, (*rows, *ended)
-    end = (StopCapture(call.recording),) if call.capture_is_open else ()
+    end = (StopCapture(call.recording),) if capture.is_open else ()
     said = ended_status(reason)
-    there = call.capture_is_open or call.coming is not None
-    stopping = replace(quiet, stopping=there, pauses=frozenset(), ended_as=said)
+    there = capture.is_open or capture.requested_segment is not None
+    stopping = replace(capture, stopping=there, pauses=frozenset(), ended_as=said)
     row = (recording_row(call, Kind.CAPTURE_STOPPED, reason=reason),) if there else ()
-    cancel = (CancelSegment(),) if call.coming else ()
+    cancel = (CancelSegment(),) if capture.requested_segment else ()
     clear = (ClearDeadline(Deadline.GROWTH), ClearDeadline(Deadline.PAUSE))
-    return stopping, (*rows, *ended, *cancel, *end, *row, Announce(said), *clear)
+    commands = (*rows, *ended, *cancel, *end, *row, Announce(said), *clear)
+    return replace(quiet, capture=stopping), commands
 
 
 def ended_status(reason: str) -> Status:
-    """What a call is called whose recording ended for this :class:`StopReason`, by its value."""
+    """The status of a call whose recording ended for this :class:`StopReason`, by its value."""
     return _SAID.get(reason, Status.NOT_RECORDED)
 
 
 def _not_told_any_more(call: Call) -> CallStep:
-    """A notice that somebody hears of a recording which ends is not true any more."""
+    """End a notice that somebody hears of a recording which ends: it is not true any more."""
     if call.whispering is None or call.whispering.wording is None:
         return call, ()
     return replace(call, whispering=None), (EndWhisper(), ClearDeadline(Deadline.WHISPER))
 
 
 def close_segment(call: Call, at_ms: int) -> CallStep:
-    """Asterisk writes no more to it: judge it and take it in, while the call goes on."""
-    judged = Judge(call.recording, _expected(call, at_ms))
-    closing = call.closing | {call.recording}
-    return replace(call, capture=Capture.NONE, closing=closing), (judged,)
+    """Asterisk has finished the files: judge them and take them in, while the call goes on."""
+    judged = Judge(call.recording, _expected(call.capture.segment, call.file_clock, at_ms))
+    recordings = replace(call.recordings, pending=call.recordings.pending | {call.recording})
+    capture = replace(call.capture, state=Capture.NONE)
+    return replace(call, capture=capture, recordings=recordings), (judged,)
 
 
-def close_coming(call: Call, at_ms: int) -> CallStep:
-    """The call ended before Asterisk said that it began: the files will tell whether it did."""
-    assert call.coming is not None
-    segment = replace(call.coming, since_ms=call.file_ms(at_ms))
-    ended = replace(call, segment=segment, coming=None)
-    if call.stopping or wanted_mute(call) is not Mute.NONE:
-        ended = _from_its_beginning(ended, Tracks.BOTH)
+def close_requested(call: Call, requested: Segment, at_ms: int) -> CallStep:
+    """The call ended before Asterisk said that a segment began: the files will tell."""
+    segment = replace(requested, since_ms=call.file_clock.file_ms(at_ms))
+    capture = replace(call.capture, segment=segment, requested_segment=None)
+    ended = replace(call, capture=capture)
+    if capture.stopping or wanted_mute(call) is not Mute.NONE:
+        ended = _with_segment(ended, _from_its_beginning(segment, Tracks.BOTH))
     return close_segment(ended, at_ms)
 
 
-def _expected(call: Call, ended_at_ms: int) -> Expected:
+def _expected(segment: Segment, clock: FileClock, ended_at_ms: int) -> Expected:
     """What the files must be. Asterisk's own clock is known at their end alone."""
-    segment = call.segment
-    end = call.file_ms(ended_at_ms)
+    end = clock.file_ms(ended_at_ms)
     slips = segment.slips
     if segment.slipping_since_ms is not None:
         slips = (
@@ -351,7 +402,7 @@ def _expected(call: Call, ended_at_ms: int) -> Expected:
             UnmutedSpan(segment.slipping_since_ms - SLIP_BEFORE_MS, end, segment.slipping),
         )
     return Expected(
-        _length_ms(call, end),
+        _length_ms(segment, clock, end),
         others=segment.others,
         blanks=tuple(
             Blank(max(0, end - slip.from_ms), max(0, end - slip.to_ms), slip.tracks)
@@ -363,29 +414,24 @@ def _expected(call: Call, ended_at_ms: int) -> Expected:
     )
 
 
-def _length_ms(call: Call, end: int) -> int | None:
+def _length_ms(segment: Segment, clock: FileClock, end: int) -> int | None:
     """How long the recording must be; ``None`` where nobody told us."""
-    if call.segment.partly_seen:
+    if segment.partly_seen:
         return None
-    if call.keeps_all:
-        began = call.segment.since_ms or call.continued_at_ms
+    if clock.keeps_all:
+        began = segment.since_ms or clock.continued_at_ms
         return None if began is None else end - began
-    return end - call.segment.since_ms if call.bridges_seen else None
+    return end - segment.since_ms if clock.bridges_seen else None
 
 
-def taking_in(call: Call, event: TakenIn) -> CallStep:
+def taking_in(call: Call, decision: Decision, event: TakenIn) -> CallStep:
     """What became of a recording that has ended: judged, removed from the spool, or not."""
+    if event.recording not in call.recordings.pending:
+        return call, ()
     match event:
-        case _ if event.recording not in call.closing:
-            return call, ()
         case RecordingJudged(recording=recording, verdict=verdict):
-            rows = verdict_rows(call, recording, verdict)
-            stays = verdict.outcome is CaptureOutcome.UNJUDGED and not call.erases
-            if stays or verdict.outcome is CaptureOutcome.MISSING:
-                return _dealt_with(call, recording, *rows)
-            kept = call.kept | ({recording} if verdict.outcome is CaptureOutcome.CLOSED else set())
-            # The row says what the files were; only when it is durable may they go.
-            return replace(call, kept=kept), (*rows, CommitCommand(), RemoveSpooled(recording))
+            rows = verdict_rows(decision.purposes, recording, verdict)
+            return _judged(call, recording, verdict, rows)
         case SpoolRemoved(recording=recording, files=files):
             row = AppendRow(Kind.SPOOL_REMOVED, {"recording": recording, "files": files})
             return _taken_in(call, recording, row)
@@ -394,21 +440,37 @@ def taking_in(call: Call, event: TakenIn) -> CallStep:
             return _taken_in(call, recording, row)
         case RecordingRemoved(recording=recording, gone=gone):
             removed = AppendRow(Kind.RECORDING_REMOVED, {"recording": recording})
-            kept_on = anomaly_row("RECORDING_NOT_REMOVED", recording=recording)
-            less = replace(call, kept=call.kept - {recording})
-            return _dealt_with(less, recording, removed if gone else kept_on)
+            still_there = anomaly_row("RECORDING_NOT_REMOVED", recording=recording)
+            vaulted = call.recordings.vaulted - {recording}
+            less = replace(call, recordings=replace(call.recordings, vaulted=vaulted))
+            return _dealt_with(less, recording, removed if gone else still_there)
         case _ as never:
             assert_never(never)
 
 
+def _judged(
+    call: Call, recording: RecordingId, verdict: RecordingVerdict, rows: tuple[AppendRow, ...]
+) -> CallStep:
+    unjudged = verdict.outcome is CaptureOutcome.UNJUDGED
+    stays = unjudged and not call.consent.deletes_recordings
+    if stays or verdict.outcome is CaptureOutcome.MISSING:
+        return _dealt_with(call, recording, *rows)
+    if verdict.outcome is CaptureOutcome.CLOSED:
+        vaulted = call.recordings.vaulted | {recording}
+        call = replace(call, recordings=replace(call.recordings, vaulted=vaulted))
+    # The row says what the files were; only when it is durable may they go.
+    return call, (*rows, CommitCommand(), RemoveSpooled(recording))
+
+
 def _taken_in(call: Call, recording: RecordingId, row: AppendRow) -> CallStep:
-    if recording in call.kept and call.erases:
+    if recording in call.recordings.vaulted and call.consent.deletes_recordings:
         return call, (row, CommitCommand(), RemoveRecording(recording))
     return _dealt_with(call, recording, row)
 
 
 def _dealt_with(call: Call, recording: RecordingId, *rows: AppendRow) -> CallStep:
-    left = replace(call, closing=call.closing - {recording})
-    if left.phase is not CallPhase.CLOSING or left.closing:
+    pending = call.recordings.pending - {recording}
+    left = replace(call, recordings=replace(call.recordings, pending=pending))
+    if pending or call.stage.phase is not CallPhase.CLOSING:
         return left, rows
-    return replace(left, phase=CallPhase.OVER), (*rows, Forget())
+    return left.in_phase(CallPhase.OVER), (*rows, Forget())

@@ -1,6 +1,7 @@
 """The one decision about a call, and what follows from it.
 
-Rule 4: every call gets exactly one initial decision (guarantee G2), in :func:`decide`.
+Rule 4: every call gets exactly one initial decision (guarantee G2). :func:`decide` takes an
+        undecided call, so no call is decided twice.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from asterisk_compliance.domain.call.commands import (
     Command,
     CommitCommand,
     Continue,
+    Deadline,
     Play,
     SetDeadline,
 )
@@ -25,9 +27,21 @@ from asterisk_compliance.domain.call.decision import (
     Reason,
     Status,
 )
-from asterisk_compliance.domain.call.state import Call, CallPhase, CallStep
-from asterisk_compliance.domain.call.steps import Deadline
-from asterisk_compliance.domain.policy.notice import OnProblem, Prompt, announcement_for
+from asterisk_compliance.domain.call.state import (
+    Call,
+    CallPhase,
+    CallStep,
+    Decided,
+    Undecided,
+    WithoutPolicy,
+)
+from asterisk_compliance.domain.policy.notice import (
+    CaptureFrom,
+    OnProblem,
+    Policy,
+    Prompt,
+    announcement_for,
+)
 from asterisk_compliance.domain.recording.verdict import Capture
 
 
@@ -36,31 +50,38 @@ def then(first: tuple[Command, ...], rest: CallStep) -> CallStep:
     return call, first + commands
 
 
-def decide(call: Call, reason: Reason, *, gone: bool = False) -> CallStep:
-    """The one initial decision, its row, and the way back into the dialplan.
+def decide(call: Call, undecided: Undecided, reason: Reason, *, gone: bool = False) -> CallStep:
+    """Make the decision, with its row, and let the channel go back into the dialplan.
 
     ``gone``: the channel has left our application, so there is nobody to hand a result to.
     """
-    assert call.decision is None, "a call is decided once"
+    policy, wording = undecided.policy, undecided.wording
     if reason in ALLOWING:
-        return _allow(call, reason)
-    decision = unrecorded(call, reason)
-    decided = replace(call, decision=decision, phase=CallPhase.CONTINUING)
-    row = decision_row(decision)
+        return _allow(call, undecided, reason)
+    stage = Decided(policy, wording, unrecorded(policy, reason))
+    decided = replace(call, stage=stage)
+    row = decision_row(stage.decision)
     if gone:
         return decided, (row,)
-    said = _announcement(call, reason)
+    said = _announcement(undecided, reason)
     if said is None:
-        return decided, (row, result(decided), Continue())
-    told = replace(decided, phase=CallPhase.TELLING, playbacks=call.playbacks + 1)
+        return decided, (row, result(decided, stage), Continue())
+    telling = replace(stage, phase=CallPhase.TELLING)
+    told = replace(call, stage=telling, playbacks=call.playbacks + 1)
     limit = SetDeadline(Deadline.TELL, said.length_ms + call.limits.notice_margin_ms)
-    return told, (row, result(told), Play(told.playback, said.media), limit)
+    return told, (row, result(told, telling), Play(told.playback, said.media), limit)
 
 
-def unrecorded(call: Call, reason: Reason) -> Decision:
-    """The decision not to record, with what the policy wants to happen next."""
+def let_go_on(call: Call, stage: WithoutPolicy) -> CallStep:
+    """Say the decision about a call to which no policy applies, and let it go on."""
+    return call, (decision_row(stage.decision), result(call, stage), Continue())
+
+
+def unrecorded(policy: Policy | None, reason: Reason) -> Decision:
+    """The decision not to record, with what the policy, if there is one, wants to happen next."""
+    happens = OnProblem.CONTINUE if policy is None else _what_happens(policy, reason)
     status = Status.REFUSED if reason in REFUSING else Status.NOT_RECORDED
-    return Decision(status, reason, next=_NEXT.get(_what_happens(call, reason), Next.CONTINUE))
+    return Decision(status, reason, next=_NEXT.get(happens, Next.CONTINUE))
 
 
 _NEXT = {OnProblem.ALTERNATIVE: Next.ALTERNATIVE, OnProblem.END: Next.END}
@@ -74,49 +95,58 @@ _CAN_BE_TOLD = (
 """Reasons after which the caller is still there, and Asterisk still plays what we ask for."""
 
 
-def _allow(call: Call, reason: Reason) -> CallStep:
-    assert call.policy is not None
-    assert call.wording is not None
+def records_at_once(call: Call, policy: Policy) -> bool:
+    """The recording begins as soon as it may.
+
+    On demand it begins when somebody asks for it; a channel that joins a recorded call has none.
+    """
+    return not call.joins and policy.capture is not CaptureFrom.ON_DEMAND
+
+
+def _allow(call: Call, undecided: Undecided, reason: Reason) -> CallStep:
+    policy, wording = undecided.policy, undecided.wording
     allowed = Decision(
         Status.ALLOWED,
         reason,
-        purposes=call.policy.notice.purposes,
-        notice=call.policy.notice.label(call.wording.language),
-        told_by=call.policy.told_by,
+        purposes=policy.notice.purposes,
+        notice=policy.notice.label(wording.language),
+        told_by=policy.told_by,
     )
-    decided = replace(call, decision=allowed, phase=CallPhase.CONTINUING)
-    if not call.records_at_once:
-        return decided, (decision_row(allowed), CommitCommand(), result(decided), Continue())
-    segment = replace(call.segment, others=call.may_keep_others)
-    capturing = replace(decided, capture=Capture.REQUESTED, segment=segment)
+    stage = Decided(policy, wording, allowed)
+    if not records_at_once(call, policy):
+        decided = replace(call, stage=stage)
+        return decided, (decision_row(allowed), CommitCommand(), result(decided, stage), Continue())
+    others = call.participants.may_keep_others(policy.agent_consent)
+    segment = replace(call.capture.segment, others=others)
+    capture = replace(call.capture, state=Capture.REQUESTED, segment=segment)
+    capturing = replace(call, stage=stage, capture=capture)
     requested = recording_row(
         capturing,
         Kind.RECORDING_REQUESTED,
-        capture=call.policy.capture,
-        others=segment.others,
-        policy=call.policy.name,
-        retention=call.policy.retention,
+        capture=policy.capture,
+        others=others,
+        policy=policy.name,
+        retention=policy.retention,
     )
     return capturing, (
         decision_row(allowed),
         requested,
         CommitCommand(),
-        result(capturing),
+        result(capturing, stage),
         Continue(),
     )
 
 
-def _what_happens(call: Call, reason: Reason) -> OnProblem:
-    if call.policy is None:
-        return OnProblem.CONTINUE
+def _what_happens(policy: Policy, reason: Reason) -> OnProblem:
     if reason in UNSTORABLE:
-        return call.policy.on_recording_failure
-    return call.policy.on_refusal if reason in REFUSING else call.policy.on_notice_failure
+        return policy.on_recording_failure
+    return policy.on_refusal if reason in REFUSING else policy.on_notice_failure
 
 
-def _announcement(call: Call, reason: Reason) -> Prompt | None:
-    """What the caller is told, in the language he was last spoken to."""
-    kind = announcement_for(_what_happens(call, reason), refused=reason in REFUSING)
-    if kind is None or call.policy is None or call.wording is None or reason not in _CAN_BE_TOLD:
+def _announcement(undecided: Undecided, reason: Reason) -> Prompt | None:
+    """What the caller is told, in the language in which they were last addressed."""
+    policy = undecided.policy
+    kind = announcement_for(_what_happens(policy, reason), refused=reason in REFUSING)
+    if kind is None or reason not in _CAN_BE_TOLD:
         return None
-    return call.policy.announcements[kind][call.wording.language]
+    return policy.announcements[kind][undecided.wording.language]

@@ -1,8 +1,8 @@
-"""When something we rely on fails: the recorder, or the store of the rows.
+"""What happens when something the service relies on fails: the recorder, or the store of the rows.
 
-Rule 15: a recording that should run and does not is said at once, and the policy says what follows
-         for the call; where recording is mandatory, it never goes on unrecorded.
-Rule 16: nobody waits for a slow store who can go on without; what the log says then is known before
+Rule 15: a recording that should run and does not is reported at once, and the policy says what
+         follows for the call. Where recording is mandatory, it never goes on unrecorded.
+Rule 16: nobody waits for a slow store who can go on without. What the log says is known before
          more is written, so that a call never has two decisions.
 """
 
@@ -26,6 +26,7 @@ from asterisk_compliance.domain.call.commands import (
     ClearDeadline,
     Command,
     Continue,
+    Deadline,
     Forget,
     HandOver,
     Mute,
@@ -34,12 +35,25 @@ from asterisk_compliance.domain.call.commands import (
     StartSegment,
     StopPlayback,
 )
-from asterisk_compliance.domain.call.decision import Reason, Status
+from asterisk_compliance.domain.call.decision import Decision, Reason, Status
 from asterisk_compliance.domain.call.events import LateRowsSettled, RowsLate, RowsRefused
-from asterisk_compliance.domain.call.state import Call, CallPhase, CallStep
-from asterisk_compliance.domain.call.steps import Deadline
+from asterisk_compliance.domain.call.state import (
+    AfterDecision,
+    Call,
+    CallPhase,
+    CallStep,
+    Decided,
+    Segment,
+    Stage,
+    Undecided,
+)
 from asterisk_compliance.domain.call.transitions.capture import segment_did_not_begin, stop
-from asterisk_compliance.domain.call.transitions.decision import decide, then, unrecorded
+from asterisk_compliance.domain.call.transitions.decision import (
+    decide,
+    records_at_once,
+    then,
+    unrecorded,
+)
 from asterisk_compliance.domain.call.transitions.notice import NO_MORE_WAITING, stop_and_give_up
 from asterisk_compliance.domain.call.transitions.participants import say
 from asterisk_compliance.domain.policy.notice import OnProblem
@@ -47,136 +61,139 @@ from asterisk_compliance.domain.recording.interruption_reasons import StopReason
 from asterisk_compliance.domain.recording.verdict import Capture
 
 
-def stalled(call: Call) -> CallStep:
-    assert call.policy is not None
-    stalled = replace(call, capture=Capture.STALLED)
+def stalled(call: Call, decided: Decided) -> CallStep:
+    stalled = replace(call, capture=replace(call.capture, state=Capture.STALLED))
     row = recording_row(call, Kind.RECORDING_STALLED)
-    if call.policy.on_recording_failure is OnProblem.CONTINUE:
+    if decided.policy.on_recording_failure is OnProblem.CONTINUE:
         return stalled, (row, Announce(Status.FAILED))
-    return failed_with(stalled, StopReason.NOT_GROWING, row)
+    return failed_with(stalled, decided, StopReason.NOT_GROWING, row)
 
 
-def stopped_growing(call: Call, at_ms: int) -> CallStep:
-    """It grew, and does not any more: a full disk, or a recorder that died."""
-    heard = call.keeps_all or (
-        call.bridged_at_ms is not None and at_ms - call.bridged_at_ms >= call.limits.growth_ms
+def stopped_growing(call: Call, decided: Decided, at_ms: int) -> CallStep:
+    """The files grew, and do not any more: a full disk, or a recorder that died."""
+    bridged_at_ms = call.file_clock.bridged_at_ms
+    heard = call.file_clock.keeps_all or (
+        bridged_at_ms is not None and at_ms - bridged_at_ms >= call.limits.growth_ms
     )
-    if not heard or call.stopping or call.capture is not Capture.GROWING:
+    if not heard or call.capture.stopping or call.capture.state is not Capture.GROWING:
         return call, ()
-    return stalled(call)
+    return stalled(call, decided)
 
 
-def storage_changed(call: Call, reason: Reason | None) -> CallStep:
+def storage_changed(call: Call, stage: Stage, reason: Reason | None) -> CallStep:
     """What may not begin any more, and what ends where the call may not go on without it.
 
-    A recording that runs goes on while there is room, unless the policy wants more of a call
-    without one; files that are open can be written to although the directory cannot.
+    A recording that runs goes on while there is room, unless its policy does not let a call go on
+    unrecorded. Open files can be written to although the directory cannot.
     """
-    changed = replace(call, no_storage=reason)
-    if reason is None:
-        return changed, ()
-    if call.undecided and call.records_at_once:
-        return stop_and_give_up(changed, reason)
-    if not call.is_recorded or reason is not Reason.DISK_LOW:
-        return changed, ()
-    assert call.policy is not None
-    if call.policy.on_recording_failure is OnProblem.CONTINUE:
-        return changed, ()
-    return failed_with(changed, StopReason.DISK_LOW)
+    changed = replace(call, storage=replace(call.storage, no_storage=reason))
+    match stage:
+        case Undecided(policy=policy) if reason is not None and records_at_once(call, policy):
+            return stop_and_give_up(changed, stage, reason)
+        case Decided(policy=policy) if (
+            reason is Reason.DISK_LOW
+            and call.capture.is_wanted
+            and policy.on_recording_failure is not OnProblem.CONTINUE
+        ):
+            return failed_with(changed, stage, StopReason.DISK_LOW)
+        case _:
+            return changed, ()
 
 
-def not_begun(call: Call, at_ms: int) -> CallStep:
-    """A new segment did not begin: what ran before goes on; if nothing did, the recorder failed."""
-    alone, commands = segment_did_not_begin(call, at_ms)
-    if alone.capture_is_open:
+def not_begun(call: Call, stage: AfterDecision, requested: Segment, at_ms: int) -> CallStep:
+    """A new segment did not begin: what ran before goes on; if nothing did, the recorder failed.
+
+    Without a policy the recording was being stopped, so nothing failed.
+    """
+    alone, commands = segment_did_not_begin(call, requested, at_ms)
+    capture = alone.capture
+    if capture.is_open:
         return alone, commands
-    if alone.stopping:
-        return replace(alone, stopping=False), commands
-    failed = replace(alone, pauses=frozenset(), ended_as=Status.FAILED)
+    if capture.stopping or not isinstance(stage, Decided):
+        return replace(alone, capture=replace(capture, stopping=False)), commands
+    failed = replace(capture, pauses=frozenset(), ended_as=Status.FAILED)
     said = (ClearDeadline(Deadline.PAUSE), Announce(Status.FAILED))
-    return then((*commands, *said), _after_failure(failed))
+    return then((*commands, *said), _after_failure(replace(alone, capture=failed), stage))
 
 
-def mute_refused(call: Call, mute: Mute, at_ms: int) -> CallStep:
-    """Nothing says that the capture is as it was asked to be."""
-    if not call.capture_runs:
+def mute_refused(call: Call, decided: Decided, mute: Mute, at_ms: int) -> CallStep:
+    """Nothing says that the capture is muted, or unmuted, as asked."""
+    capture = call.capture
+    if not capture.runs:
         return call, ()
-    if call.coming is not None:  # a MixMonitor that is exchanged answers to no name
-        return replace(call, segment=replace(call.segment, mute=Mute.NONE)), ()
+    if capture.requested_segment is not None:  # a MixMonitor that is exchanged answers to no name
+        segment = replace(capture.segment, mute=Mute.NONE)
+        return replace(call, capture=replace(capture, segment=segment)), ()
     if mute is not Mute.NONE:
-        return failed_with(call, StopReason.MUTE_FAILED, at_ms=at_ms)
-    assert call.policy is not None
+        return failed_with(call, decided, StopReason.MUTE_FAILED, at_ms=at_ms)
     row = anomaly_row("UNMUTE_FAILED")
-    if call.policy.on_recording_failure is OnProblem.CONTINUE:
+    if decided.policy.on_recording_failure is OnProblem.CONTINUE:
         return call, (row, Announce(Status.FAILED))
-    return failed_with(call, StopReason.MUTE_FAILED, row)
+    return failed_with(call, decided, StopReason.MUTE_FAILED, row)
 
 
 def failed_with(
-    call: Call, reason: StopReason, *rows: AppendRow, at_ms: int | None = None
+    call: Call, decided: Decided, reason: StopReason, *rows: AppendRow, at_ms: int | None = None
 ) -> CallStep:
     """End a recording that cannot go on, and do what the policy wants then."""
     stopped, commands = stop(call, reason, *rows, at_ms=at_ms)
-    return then(commands, _after_failure(stopped))
+    return then(commands, _after_failure(stopped, decided))
 
 
-def events_lost(call: Call) -> CallStep:
-    """Perhaps one of them said that somebody came: nothing is recorded from now on."""
-    deaf = replace(call, events_lost=True)
-    if not call.is_recorded:
-        return deaf, ()
-    return failed_with(deaf, StopReason.EVENTS_OVERFLOWED, anomaly_row("EVENTS_OVERFLOWED"))
+def events_lost(call: Call, stage: AfterDecision) -> CallStep:
+    """A lost event may have said that somebody joined: nothing is recorded from now on."""
+    unsure = replace(call, visibility=replace(call.visibility, events_lost=True))
+    if not call.capture.is_wanted or not isinstance(stage, Decided):
+        return unsure, ()
+    row = anomaly_row("EVENTS_OVERFLOWED")
+    return failed_with(unsure, stage, StopReason.EVENTS_OVERFLOWED, row)
 
 
-def _after_failure(call: Call) -> CallStep:
-    assert call.policy is not None
-    return say(call, call.policy.on_recording_failure, refused=False)
+def _after_failure(call: Call, decided: Decided) -> CallStep:
+    return say(call, decided, decided.policy.on_recording_failure, refused=False)
 
 
 def rows_refused(call: Call, event: RowsRefused) -> CallStep:
     """The store failed: what stands behind the commit does not happen, what runs is stopped.
 
-    Said once: the rows that report it may fail as well.
+    This is reported once: the rows that report it may fail as well.
     """
-    recorded = call.is_recorded
+    recorded, stage = call.capture.is_wanted, call.stage
     call = _undone(call, event.undone)
-    if call.phase is CallPhase.CLOSING:
+    if stage.phase is CallPhase.CLOSING:
         return _closing_refused(call, event)
-    if call.store_failed:
+    if call.storage.store_failed:
         return call, ()
-    call = replace(call, store_failed=True)
-    if call.undecided:
-        ending = (StopPlayback(call.playback), *NO_MORE_WAITING)
-        return then(ending, decide(call, Reason.STORE_FAILED))
-    if any(isinstance(command, HandOver) for command in event.undone):
-        failed = unrecorded(call, Reason.STORE_FAILED)
-        decided = replace(call, decision=failed, capture=Capture.NONE)
-        return decided, (decision_row(failed), result(decided), Continue())
-    row = anomaly_row("STORE_FAILED")
-    return failed_with(call, StopReason.STORE_FAILED, row) if recorded else (call, (row,))
+    call = _with_failed_store(call)
+    match stage:
+        case Undecided():
+            ending = (StopPlayback(call.playback), *NO_MORE_WAITING)
+            return then(ending, decide(call, stage, Reason.STORE_FAILED))
+        case Decided() if _hands_over(event.undone):
+            unstored, failed = _unrecorded_after_all(call, stage)
+            commands = (decision_row(failed.decision), result(unstored, failed), Continue())
+            return unstored, commands
+        case Decided() if recorded:
+            return failed_with(call, stage, StopReason.STORE_FAILED, anomaly_row("STORE_FAILED"))
+        case _:
+            return call, (anomaly_row("STORE_FAILED"),)
 
 
 def rows_late(call: Call, event: RowsLate | LateRowsSettled) -> CallStep:
     """The store is slow, and the rows that we waited for may be stored yet."""
-    undone = event.undone
-    hands_over = any(isinstance(command, HandOver) for command in undone)
+    undone, stage = event.undone, call.stage
+    hands_over = _hands_over(undone)
     removals = tuple(c for c in undone if isinstance(c, RemoveSpooled | RemoveRecording))
     match event:
-        case RowsLate() if hands_over:
-            failed = unrecorded(call, Reason.STORE_FAILED)
-            passed = replace(call, decision=failed, capture=Capture.NONE)
-            return passed, (result(passed), Continue(), AwaitRows())
+        case RowsLate() if isinstance(stage, Decided) and hands_over:
+            passed, failed = _unrecorded_after_all(call, stage)
+            return passed, (result(passed, failed), Continue(), AwaitRows())
         case RowsLate() if removals:
             return call, ()  # files can wait
         case RowsLate():
-            missing = _never_begun(undone)
-            rows = (anomaly_row("STORE_SLOW"), *missing)
-            less = replace(_undone(call, undone), skipped=call.skipped + len(missing))
-            if not call.is_recorded:
-                return less, rows
-            return failed_with(less, StopReason.STORE_FAILED, *rows)
-        case LateRowsSettled(stored=stored) if hands_over:
-            return _decision_settled(call, undone, stored=stored)
+            return _not_in_time(call, stage, undone)
+        case LateRowsSettled(stored=stored) if isinstance(stage, Decided) and hands_over:
+            return _decision_settled(call, stage.decision, undone, stored=stored)
         case LateRowsSettled(stored=False) if removals:
             return rows_refused(call, RowsRefused(at_commit=True, undone=removals))
         case LateRowsSettled():
@@ -185,12 +202,39 @@ def rows_late(call: Call, event: RowsLate | LateRowsSettled) -> CallStep:
             assert_never(never)
 
 
-def _decision_settled(call: Call, undone: tuple[Command, ...], *, stored: bool) -> CallStep:
+def _not_in_time(call: Call, stage: Stage, undone: tuple[Command, ...]) -> CallStep:
+    missing = _never_begun(undone)
+    rows = (anomaly_row("STORE_SLOW"), *missing)
+    less = _undone(call, undone)
+    unused = less.capture.unused_numbers + len(missing)
+    less = replace(less, capture=replace(less.capture, unused_numbers=unused))
+    if not call.capture.is_wanted or not isinstance(stage, Decided):
+        return less, rows
+    return failed_with(less, stage, StopReason.STORE_FAILED, *rows)
+
+
+def _hands_over(undone: tuple[Command, ...]) -> bool:
+    return any(isinstance(command, HandOver) for command in undone)
+
+
+def _unrecorded_after_all(call: Call, decided: Decided) -> tuple[Call, Decided]:
+    """The row of the decision is not stored, so nothing is recorded."""
+    failed = replace(decided, decision=unrecorded(decided.policy, Reason.STORE_FAILED))
+    capture = replace(call.capture, state=Capture.NONE)
+    return replace(call, stage=failed, capture=capture), failed
+
+
+def _decision_settled(
+    call: Call, decision: Decision, undone: tuple[Command, ...], *, stored: bool
+) -> CallStep:
     """Where the log says ALLOWED after all, it says too that nothing came of it."""
-    assert call.decision is not None
     if stored:
         return call, (anomaly_row("STORE_SLOW"), *_never_begun(undone))
-    return replace(call, store_failed=True), (decision_row(call.decision),)
+    return _with_failed_store(call), (decision_row(decision),)
+
+
+def _with_failed_store(call: Call) -> Call:
+    return replace(call, storage=replace(call.storage, store_failed=True))
 
 
 def _never_begun(undone: tuple[Command, ...]) -> tuple[AppendRow, ...]:
@@ -204,22 +248,29 @@ def _never_begun(undone: tuple[Command, ...]) -> tuple[AppendRow, ...]:
 
 
 def _undone(call: Call, undone: tuple[Command, ...]) -> Call:
-    """What was not done because its row was refused. Files stay where they are: nothing is lost."""
+    """Take back what was not done because its row was refused. Files stay where they are."""
     for command in undone:
         match command:
             case RemoveSpooled(recording=recording) | RemoveRecording(recording=recording):
-                call = replace(call, closing=call.closing - {recording})
+                pending = call.recordings.pending - {recording}
+                call = replace(call, recordings=replace(call.recordings, pending=pending))
             case StartSegment():
-                call = replace(call, coming=None, start_wanted=not call.capture_is_open)
+                capture = replace(
+                    call.capture,
+                    requested_segment=None,
+                    start_wanted=not call.capture.is_open,
+                )
+                call = replace(call, capture=capture)
             case _:
                 pass
     return call
 
 
 def _closing_refused(call: Call, event: RowsRefused) -> CallStep:
-    said = call.store_failed and not event.at_commit  # a verdict that is lost is said each time
+    # A verdict that is lost is reported each time.
+    said = call.storage.store_failed and not event.at_commit
     first = () if said else (anomaly_row("STORE_FAILED"),)
-    failed = replace(call, store_failed=True)
-    if failed.closing:
+    failed = _with_failed_store(call)
+    if failed.recordings.pending:
         return failed, first
-    return replace(failed, phase=CallPhase.OVER), (*first, Forget())
+    return failed.in_phase(CallPhase.OVER), (*first, Forget())

@@ -53,8 +53,8 @@ async def test_a_call_that_lives_is_followed_again(site: Site) -> None:
     assert followed["unseen_ms"] >= 0
     task = site.node.live_call(call)
     assert task is not None
-    await site.serving.until(lambda: task.call.company.met)
-    assert task.call.bridged_at_ms is not None
+    await site.serving.until(lambda: task.call.participants.met)
+    assert task.call.file_clock.bridged_at_ms is not None
     await site.serving.until(
         lambda: ("mute", CALLER, "0x7f00c0ffee", "both", False) in site.asterisk.asked
     )

@@ -103,7 +103,7 @@ async def test_a_call_that_comes_while_ami_is_away_is_blind(site: Site) -> None:
         await site.node.recover()
     live = site.node.live_call(call)
     assert live is not None
-    await site.serving.until(lambda: live.call.blind_since_ms is not None)
+    await site.serving.until(lambda: live.call.visibility.ami_gap_since_ms is not None)
 
 
 async def test_without_ari_calls_from_now_on_are_seen(tmp_path: Path) -> None:

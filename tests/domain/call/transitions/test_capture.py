@@ -11,6 +11,7 @@ from asterisk_compliance.domain.call.commands import (
     CancelSegment,
     ClearDeadline,
     CommitCommand,
+    Deadline,
     Forget,
     Judge,
     Mute,
@@ -34,12 +35,12 @@ from asterisk_compliance.domain.call.events import (
     SpoolRemoved,
     StopAsked,
 )
-from asterisk_compliance.domain.call.steps import Deadline
 from asterisk_compliance.domain.call.transitions.capture import SLIP_AFTER_MS
 from asterisk_compliance.domain.policy.notice import CaptureFrom, OnJoin
 from asterisk_compliance.domain.recording.interruption_reasons import StopReason
 from asterisk_compliance.domain.recording.verdict import Doubt, Expected, Tracks
 from asterisk_compliance.ids import recording_id
+from domain.call_builder import with_segment
 from domain.leg_traces import (
     AGENT,
     BRIDGED,
@@ -128,10 +129,10 @@ def test_a_weaker_mute_than_the_one_that_is_wanted_settles_nothing() -> None:
 
 def test_time_outside_a_bridge_is_not_in_the_file() -> None:
     call, _ = with_agent(PAUSE, MUTED)
-    assert call.segment.slips[0].to_ms == 1_010 + SLIP_AFTER_MS
+    assert call.capture.segment.slips[0].to_ms == 1_010 + SLIP_AFTER_MS
     kept = arrived(policy=policy(CaptureFrom.NOTICE))
     call, _ = told(kept, *RECORDED, PAUSE, MUTED)
-    assert call.segment.slips[0].to_ms == 3_010 + SLIP_AFTER_MS, "where all is kept"
+    assert call.capture.segment.slips[0].to_ms == 3_010 + SLIP_AFTER_MS, "where all is kept"
 
 
 # -- before Asterisk said that it runs -----------------------------------------------------------
@@ -183,10 +184,10 @@ def test_who_is_there_uncovered_when_a_recording_begins_is_muted_from_its_first_
     call, _ = told(arrived(), *UNSEEN, MET, company(2_500, AGENT, OTHER))
     call, commands = told(call, MixMonitorStarted(2_600))
     assert commands == (STARTED_ROW, SetMute(Mute.OTHERS), muted_others("JOINED"))
-    assert call.segment.slipping_since_ms == 500, "since he was seen"
-    unseen = replace(call.segment, began=False, slipping_since_ms=None, mute=Mute.NONE)
-    again, _ = told(replace(call, segment=unseen), MixMonitorStarted(2_600))
-    assert again.segment.slipping_since_ms == 0, "or from its beginning"
+    assert call.capture.segment.slipping_since_ms == 500, "since he was seen"
+    unseen = with_segment(call, began=False, slipping_since_ms=None, mute=Mute.NONE)
+    again, _ = told(unseen, MixMonitorStarted(2_600))
+    assert again.capture.segment.slipping_since_ms == 0, "or from its beginning"
 
 
 def test_a_slip_of_both_directions_stays_one_while_somebody_uncovered_is_there() -> None:
@@ -223,7 +224,9 @@ def test_the_file_of_a_new_segment_proves_it_as_well() -> None:
 
 def test_a_new_segment_outside_a_bridge_waits_for_audio_when_there_is_a_bridge() -> None:
     call, _ = transferred()
-    _, commands = told(replace(call, bridged_at_ms=None), BEGAN)
+    _, commands = told(
+        replace(call, file_clock=replace(call.file_clock, bridged_at_ms=None)), BEGAN
+    )
     assert SetDeadline(Deadline.GROWTH, LIMITS.growth_ms) not in commands
 
 
@@ -301,7 +304,7 @@ def test_a_stopped_recording_is_judged_when_asterisk_confirmed_it() -> None:
     call, commands = told(call, CaptureStopped(RECORDING, 4_020))
     after = blank(2_000, of_ms=2_020, tracks=Tracks.BOTH)
     assert commands == (Judge(RECORDING, Expected(2_020, blanks=(after,))),)
-    assert (call.stopping, call.capture_is_open) == (False, False)
+    assert (call.capture.stopping, call.capture.is_open) == (False, False)
     assert told(call, CaptureStopped(RECORDING, 4_030)) == (call, ())
     call, commands = told(call, RecordingJudged(RECORDING, WHOLE))
     assert commands[-2:] == (CommitCommand(), RemoveSpooled(RECORDING))
@@ -341,10 +344,10 @@ def test_a_stop_while_a_segment_comes_ends_both() -> None:
     assert commands[1:] == (CancelSegment(), stop, *rest)
     call, commands = told(call, CaptureStopped(RECORDING, 3_120))
     assert [type(command) for command in commands] == [Judge]
-    assert call.stopping, "the new one may begin yet"
+    assert call.capture.stopping, "the new one may begin yet"
     call, commands = told(call, SEGMENT_IS_LATE)
     assert row(Kind.RECORDING_MISSING, NEXT_RECORDING, expected_ms=0) in commands
-    assert (call.stopping, call.is_recorded) == (False, False)
+    assert (call.capture.stopping, call.capture.is_wanted) == (False, False)
 
 
 @pytest.mark.parametrize("old", [(), (CaptureStopped(RECORDING, 3_120),)])
@@ -362,7 +365,7 @@ def test_a_segment_that_begins_after_the_stop_is_stopped_and_nothing_of_it_kept(
     length_ms = judge.expected.length_ms
     assert length_ms is not None
     assert judge.expected.blanks == (blank(0, of_ms=length_ms, tracks=Tracks.BOTH),)
-    assert not call.is_recorded
+    assert not call.capture.is_wanted
 
 
 def test_the_call_ends_while_a_segment_comes() -> None:
@@ -382,7 +385,7 @@ def test_the_call_ends_while_a_segment_comes() -> None:
 
 def test_every_segment_is_taken_in_before_the_call_is_forgotten() -> None:
     call, _ = transferred(BEGAN, RecordingJudged(RECORDING, WHOLE), GONE)
-    assert call.closing == {RECORDING, NEXT_RECORDING}
+    assert call.recordings.pending == {RECORDING, NEXT_RECORDING}
     call, commands = told(call, SpoolRemoved(RECORDING, 2))
     assert commands == (row(Kind.SPOOL_REMOVED, files=2),)
     call, _ = told(call, RecordingJudged(NEXT_RECORDING, WHOLE))

@@ -11,8 +11,10 @@ from asterisk_compliance.domain.call.commands import (
     CancelSegment,
     ClearDeadline,
     Command,
+    CommandStep,
     CommitCommand,
     Continue,
+    Deadline,
     Forget,
     HandOver,
     HangUp,
@@ -45,7 +47,6 @@ from asterisk_compliance.domain.call.events import (
     WithdrawalAsked,
 )
 from asterisk_compliance.domain.call.state import CallPhase
-from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.policy.notice import OnJoin, OnProblem, OnWithdrawal
 from asterisk_compliance.domain.recording.interruption_reasons import StopReason
 from asterisk_compliance.domain.recording.verdict import Expected, Tracks
@@ -186,7 +187,7 @@ def test_a_recording_that_does_not_grow_goes_on_where_the_call_may_go_on_unrecor
     call, _ = told(arrived(), *IN_DIALPLAN, MixMonitorStarted(1_030))
     call, commands = told(call, GROWTH_IS_LATE)
     assert commands == (row(Kind.RECORDING_STALLED), Announce(Status.FAILED))
-    assert not call.stopping
+    assert not call.capture.stopping
 
 
 @pytest.mark.parametrize("on_failure", [OnProblem.TELL, OnProblem.ALTERNATIVE, OnProblem.END])
@@ -216,7 +217,7 @@ def test_nothing_is_kept_of_what_could_not_be_muted() -> None:
 def test_a_recording_that_stays_muted_is_said() -> None:
     call, commands = with_agent(PAUSE, MUTED, RESUME, UNMUTE_REFUSED)
     assert commands == (anomaly("UNMUTE_FAILED"), Announce(Status.FAILED))
-    assert call.capture_runs
+    assert call.capture.runs
 
 
 @pytest.mark.parametrize("on_failure", [OnProblem.TELL, OnProblem.ALTERNATIVE, OnProblem.END])
@@ -265,7 +266,7 @@ def test_a_recording_on_demand_that_does_not_begin_is_a_failure(on_failure: OnPr
         Announce(Status.FAILED),
         *said(on_failure),
     )
-    assert call.pauses == frozenset()
+    assert call.capture.pauses == frozenset()
     _, (_, standing, _) = told(call, Reentered())
     assert isinstance(standing, HandOver)
     assert standing.status is Status.FAILED
@@ -313,7 +314,7 @@ def test_a_new_segment_whose_row_is_refused_does_not_begin_and_the_old_one_is_st
     assert isinstance(undone[0], StartSegment)
     call, commands = told(call, refused(*undone))
     assert commands == (anomaly("STORE_FAILED"), *stopped(StopReason.STORE_FAILED))
-    assert call.coming is None
+    assert call.capture.requested_segment is None
     assert told(call, MixMonitorStarted(3_000)) == (call, ())
 
 
@@ -325,7 +326,7 @@ def test_a_recording_on_demand_whose_row_is_refused_is_a_failure(on_failure: OnP
     clear = (ClearDeadline(Deadline.GROWTH), ClearDeadline(Deadline.PAUSE))
     shown = (anomaly("STORE_FAILED"), Announce(Status.FAILED), *clear)
     assert commands == (*shown, *said(on_failure))
-    assert not call.is_recorded
+    assert not call.capture.is_wanted
 
 
 def test_a_store_that_fails_while_a_recording_on_demand_begins_takes_the_wish_back() -> None:
@@ -360,7 +361,7 @@ def test_files_stay_where_they_are_when_their_row_is_refused(phase: CallPhase) -
     assert call.phase is phase
     call, commands = told(call, refused(RemoveSpooled(RECORDING)))
     assert commands[0] == anomaly("STORE_FAILED")
-    assert RECORDING not in call.closing
+    assert RECORDING not in call.recordings.pending
     assert told(call, SpoolRemoved(RECORDING, 2)) == (call, ())
     end = (RecordingJudged(NEXT_RECORDING, WHOLE), SpoolRemoved(NEXT_RECORDING, 2))
     _, commands = told(call, *(() if gone else (GONE,)), *end)

@@ -8,8 +8,10 @@ from asterisk_compliance.domain.audit.rows import Kind, PersonalFact
 from asterisk_compliance.domain.call.commands import (
     AppendRow,
     ClearDeadline,
+    CommandStep,
     CommitCommand,
     Continue,
+    Deadline,
     Judge,
     Mute,
     SetDeadline,
@@ -29,13 +31,13 @@ from asterisk_compliance.domain.call.events import (
 )
 from asterisk_compliance.domain.call.participants import CoverageBasis, Participant
 from asterisk_compliance.domain.call.state import DialplanWiring
-from asterisk_compliance.domain.call.steps import CommandStep, Deadline
 from asterisk_compliance.domain.call.transitions.participants import LEFT_MS
 from asterisk_compliance.domain.policy.notice import Consent, Notice, OnJoin, Wording
 from asterisk_compliance.domain.purposes import PurposeCode
 from asterisk_compliance.domain.recording.interruption_reasons import StopReason
 from asterisk_compliance.domain.recording.verdict import Expected
 from asterisk_compliance.ids import party_id, playback_id
+from domain.call_builder import decided
 from domain.leg_traces import (
     AGENT,
     BRIDGED,
@@ -139,7 +141,7 @@ def test_on_join_continue_keeps_whoever_comes() -> None:
 
 def test_who_comes_back_is_known() -> None:
     call, _ = with_agent(company(3_000), company(4_000, AGENT))
-    assert call.parties == 2
+    assert call.participants.numbered == 2
     assert with_agent(company(3_000), company(4_000, AGENT))[1] == ()
 
 
@@ -148,15 +150,15 @@ def test_a_conference_needs_no_new_segment() -> None:
         company(3_000, AGENT, OTHER, two_party=False), on_join=OnJoin.CONTINUE
     )
     assert commands == (joined(OTHER, "accepted", 3), SHOWN)
-    assert (call.heal_due, call.segment.doubtful_since_ms) == (False, None)
+    assert (call.capture.restart_due, call.capture.segment.doubtful_since_ms) == (False, None)
 
 
 def test_where_no_segment_can_be_begun_the_rest_is_doubtful() -> None:
     call, commands = with_agent(JOINS, wiring=NO_SEGMENTS, on_join=OnJoin.CONTINUE)
     assert commands == (joined(OTHER, "accepted", 3), SHOWN)
-    assert call.segment.doubtful_since_ms == 1_000
+    assert call.capture.segment.doubtful_since_ms == 1_000
     later, _ = told(call, company(4_000, OTHER, THIRD))
-    assert later.segment.doubtful_since_ms == 1_000
+    assert later.capture.segment.doubtful_since_ms == 1_000
 
 
 # -- who is told -------------------------------------------------------------------------------
@@ -287,7 +289,7 @@ def test_all_leave_in_the_whisper() -> None:
 def test_nobody_is_unmuted_where_nobody_is() -> None:
     """Who comes next decides; and the channel may be about to end."""
     call, _ = with_agent(*WHISPERING, HEARD[0], company(3_500))
-    assert call.segment.mute is Mute.OTHERS
+    assert call.capture.segment.mute is Mute.OTHERS
     _, commands = told(call, company(4_000, AGENT))
     assert commands == begins(NEXT_RECORDING)
 
@@ -336,15 +338,15 @@ def test_who_must_not_be_kept_ends_the_recording(
     how = "refused" if peer.cover is CoverageBasis.REFUSED else "unknown"
     assert commands == (joined(peer, how, 3), SHOWN, *stopped(reason, Status.NOT_RECORDED))
     again, commands = told(call, company(4_000, AGENT))
-    assert (again.capture_runs, commands) == (False, ())
+    assert (again.capture.runs, commands) == (False, ())
 
 
 @pytest.mark.parametrize("consent", [Consent.OPT_OUT, Consent.OPT_IN])
 def test_a_whisper_cannot_ask_so_who_must_be_asked_ends_the_recording(consent: Consent) -> None:
     call, _ = with_agent(*WHISPERING[:0])
-    assert call.policy is not None
-    asks = replace(call, policy=replace(call.policy, consent=consent))
-    _, commands = told(asks, JOINS)
+    stage = decided(call)
+    asks = replace(stage, policy=replace(stage.policy, consent=consent))
+    _, commands = told(replace(call, stage=asks), JOINS)
     end = stopped(StopReason.JOINED, Status.NOT_RECORDED)
     assert commands == (joined(OTHER, "unknown", 3), SHOWN, *end)
 
@@ -375,7 +377,7 @@ def test_where_staff_is_listed_everybody_else_is_outside(cover: CoverageBasis) -
 
 def test_nobody_there_is_no_company_without_a_controller() -> None:
     call, _ = with_agent(company(3_000))
-    assert (call.company.peers, call.stopping) == ((), False)
+    assert (call.participants.peers, call.capture.stopping) == ((), False)
     waiting, _ = told(arrived(wiring=LISTED), *IN_DIALPLAN, MixMonitorStarted(1_030))
     assert told(waiting, company(2_000))[1] == ()
 
@@ -388,7 +390,7 @@ def test_a_sign_that_somebody_may_come_mutes_the_others() -> None:
     assert commands == (SetMute(Mute.OTHERS), muted_others("TRANSFER"))
     assert told(call, TransferSeen(3_100))[1] == ()
     call, _ = told(call, MuteChanged(Mute.OTHERS, 3_010), company(3_200))
-    assert call.segment.mute is Mute.OTHERS, "the agent left, and nobody came yet"
+    assert call.capture.segment.mute is Mute.OTHERS, "the agent left, and nobody came yet"
     _, commands = told(call, company(4_000, AGENT))
     assert commands == (row(Kind.CAPTURE_RESUMED, mute="none"), CommitCommand(), SetMute(Mute.NONE))
 
@@ -417,10 +419,10 @@ def test_a_leg_that_joins_is_told_and_has_no_recording_of_its_own() -> None:
     )
     call, commands = told(call, *IN_DIALPLAN[2:], MixMonitorStarted(1_030), BRIDGED, JOINS)
     assert commands == (), "whose call it is says who is there"
-    assert not call.capture_is_open
+    assert not call.capture.is_open
 
 
 def test_an_unrecorded_call_says_nothing_of_its_company() -> None:
     unrecorded, _ = told(arrived(policy=Reason.POLICY_MISSING), *IN_DIALPLAN[2:])
     call, commands = told(unrecorded, BRIDGED, JOINS)
-    assert (call.parties, commands) == (1, ())
+    assert (call.participants.numbered, commands) == (1, ())

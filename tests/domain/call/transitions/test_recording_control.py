@@ -11,6 +11,7 @@ from asterisk_compliance.domain.call.commands import (
     CancelSegment,
     ClearDeadline,
     CommitCommand,
+    Deadline,
     HandOver,
     HangUp,
     Judge,
@@ -36,7 +37,7 @@ from asterisk_compliance.domain.call.events import (
     TransferSeen,
     WithdrawalAsked,
 )
-from asterisk_compliance.domain.call.steps import Deadline
+from asterisk_compliance.domain.call.state import Visibility
 from asterisk_compliance.domain.policy.notice import (
     CaptureFrom,
     OnJoin,
@@ -155,7 +156,7 @@ def test_one_can_resume_for_everybody() -> None:
     call, _ = with_agent(PAUSE, MUTED, PauseAsked("CARD", 3_500, CALLER))
     call, commands = told(call, ResumeAsked(6_000, PARTY_OF_STAFF, everybody=True))
     assert SetMute(Mute.NONE) in commands
-    assert call.pauses == frozenset()
+    assert call.capture.pauses == frozenset()
 
 
 def test_a_resume_leaves_muted_who_is_muted_for_another_reason() -> None:
@@ -234,7 +235,7 @@ def test_a_call_that_is_recorded_on_demand_is_only_told() -> None:
     (handed,) = [command for command in commands if isinstance(command, HandOver)]
     assert (handed.status, handed.start, handed.recording) == (Status.ALLOWED, False, None)
     assert commands[-3] == CommitCommand()
-    assert not call.capture_is_open
+    assert not call.capture.is_open
 
 
 def test_who_is_not_covered_is_told_before_a_recording_on_demand_begins() -> None:
@@ -261,7 +262,7 @@ def test_who_asks_for_the_end_before_it_began_ends_the_waiting() -> None:
     shown = Announce(Status.NOT_RECORDED)
     clear = (ClearDeadline(Deadline.GROWTH), NO_LIMIT)
     assert commands == (asked_for("stop"), *WHISPER_ENDS, shown, *clear)
-    assert not call.start_wanted
+    assert not call.capture.start_wanted
     assert told(call, StopAsked(3_600)) == (call, ())
 
 
@@ -278,7 +279,7 @@ def test_what_was_stopped_can_be_started_again() -> None:
     """A fresh MixMonitor, whatever happened to the one before."""
     stop = (company(2_700, AGENT, OTHER), StopAsked(2_800), CaptureStopped(RECORDING, 2_820))
     call, _ = with_agent(*stop)
-    assert call.heal_due
+    assert call.capture.restart_due
     _, (_, standing, _) = told(call, Reentered())
     assert isinstance(standing, HandOver)
     assert standing.status is Status.NOT_RECORDED
@@ -322,6 +323,6 @@ def test_no_recording_begins_while_it_is_said_that_there_is_none() -> None:
     call, _ = on_demand(START, MixMonitorStarted(3_100), on_recording_failure=OnProblem.END)
     call, commands = told(call, EventsOverflowed())
     assert commands[-2:] == whisper(CHANNEL, 2, "required")
-    call, _ = told(replace(call, events_lost=False), CaptureStopped(RECORDING, 3_300))
+    call, _ = told(replace(call, visibility=Visibility()), CaptureStopped(RECORDING, 3_300))
     assert told(call, START) == (call, (REFUSED_START,))
     assert told(call, *whispered(2, 3_400, 3_800))[1][-1] == HangUp()
