@@ -72,16 +72,16 @@ def command(home: Path, first: str) -> tuple[str, ...]:
         import os, pathlib, signal, sys, time
         from asterisk_compliance.app.recordings import sealer
         HERE = pathlib.Path({str(home)!r})
-        do = sealer.do
+        perform_job = sealer.perform_job
         def once(job):
             mark = HERE / "began"
             try:
                 mark.touch(exist_ok=False)
             except FileExistsError:
-                return do(job)
+                return perform_job(job)
             {first}
-            return do(job)
-        sealer.do = once
+            return perform_job(job)
+        sealer.perform_job = once
         sealer.main()
         """)
     )
