@@ -114,7 +114,7 @@ def test_the_reference_has_the_digests_of_what_lies_in_the_vault(site, tmp_path)
 
     assert dialog["content_hash"] == [token("sha512"), token("sha256")]
     assert dialog["filename"] == sealed.name
-    sealed.write_bytes(data[:-1] + b"x")
+    sealed.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     result = run(site, "vcon", call, "--out", tmp_path / "no", *FOR, code=1)
     assert "not what the log says" in result.stderr
     assert not (tmp_path / "no").exists()

@@ -112,7 +112,8 @@ def test_what_the_disk_does_not_hold_is_not_sealed(
     write_call(spool)
 
     def decayed(path: Path) -> str:
-        path.write_bytes(path.read_bytes()[:-1] + b"?")
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
     monkeypatch.setattr(vaults, "_on_disk", decayed)
