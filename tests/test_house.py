@@ -46,6 +46,7 @@ BESIDE_MODULES = frozenset(
         "api/test_examples.py",
         "api/test_exports.py",
         # one behaviour of the service in which several modules take part
+        "app/test_assembly.py",
         "app/calls/test_ami_late.py",
         "app/calls/test_overload.py",
         "app/service/test_reload.py",

@@ -148,7 +148,7 @@ async def test_the_status_is_shown_to_the_dialplan_and_to_the_agent(site: Site) 
     company = Participants(
         (Participant(AGENT), Participant(FRIEND)), controller=frozenset({AGENT, ChannelId("9.9")})
     )
-    site.channel_control.announce(replace(live(), company=company), Status.PAUSED)
+    site.channel_control.announce(replace(live(), participants=company), Status.PAUSED)
     await site.settled()
     assert site.wires.asked == [
         ("setvar", CALLER, "COMPLIANCE_STATUS", "PAUSED"),
@@ -158,7 +158,7 @@ async def test_the_status_is_shown_to_the_dialplan_and_to_the_agent(site: Site) 
 
 async def test_somebody_outside_who_was_told_is_no_agent(site: Site) -> None:
     company = Participants((Participant(AGENT, CoverageBasis.TOLD),), controller=frozenset({AGENT}))
-    site.channel_control.announce(replace(live(), company=company), Status.PAUSED)
+    site.channel_control.announce(replace(live(), participants=company), Status.PAUSED)
     await site.settled()
     assert site.wires.asked == [("setvar", CALLER, "COMPLIANCE_STATUS", "PAUSED")]
 
