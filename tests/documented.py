@@ -161,9 +161,13 @@ def logged() -> list[Logged]:
     return found
 
 
+OF_A_RECORDING = ("recording_row", "of_recording")
+"""Functions that make a row with the id of a recording."""
+
+
 def _kind_of(call: ast.Call) -> str | None:
     """The ``Kind`` among the positional arguments of a call, unless it only looks something up."""
-    if _called(call) not in {"AppendRow", "Draft", "_draft", "row", "recording_row"}:
+    if _called(call) not in {"AppendRow", "Draft", "_draft", "row", *OF_A_RECORDING}:
         return None
     for argument in call.args:
         match argument:
@@ -201,9 +205,9 @@ def details() -> Mapping[str, set[str]]:
         spread += [k.value for k in call.keywords if k.arg is None]
         if any(isinstance(one, ast.Call) and _called(one) == "unseen_detail" for one in spread):
             names.add("unseen_ms")
-        if _called(call) in {"_draft", "row", "recording_row"}:
+        if _called(call) in {"_draft", "row", *OF_A_RECORDING}:
             names |= {k.arg for k in call.keywords if k.arg and k.arg != "call"}
-        if _called(call) == "recording_row":
+        if _called(call) in OF_A_RECORDING:
             names.add("recording")
         found[kind] |= names
     return found

@@ -136,14 +136,14 @@ def _sealed_rows(recording: RecordingId, verdict: RecordingVerdict) -> tuple[App
 def _verdict_row(
     purposes: tuple[PurposeCode, ...], recording: RecordingId, verdict: RecordingVerdict
 ) -> AppendRow:
-    def row(kind: Kind, **detail: Detail) -> AppendRow:
+    def of_recording(kind: Kind, **detail: Detail) -> AppendRow:
         return AppendRow(kind, {"recording": recording, **detail})
 
     match verdict.outcome:
         case CaptureOutcome.MISSING:
-            return row(Kind.RECORDING_MISSING, expected_ms=verdict.expected_ms)
+            return of_recording(Kind.RECORDING_MISSING, expected_ms=verdict.expected_ms)
         case CaptureOutcome.UNJUDGED:
-            return row(
+            return of_recording(
                 Kind.RECORDING_UNJUDGED,
                 expected=None
                 if verdict.again is None
@@ -151,13 +151,13 @@ def _verdict_row(
                 problem=verdict.problem,
             )
         case CaptureOutcome.EMPTY:
-            return row(
+            return of_recording(
                 Kind.RECORDING_EMPTY,
                 expected_ms=verdict.expected_ms,
                 length=verdict.length,
             )
         case CaptureOutcome.CLOSED:
-            return row(
+            return of_recording(
                 Kind.RECORDING_CLOSED,
                 blanked_ms=verdict.blanked_ms,
                 encryption="off" if verdict.sealed is None else "age",

@@ -1,7 +1,7 @@
 """What is known of one call: frozen values, one for each concern.
 
 What must exist for a step is a type: a :class:`Stage` has the policy and the decision that hold
-at that point of the call (``docs/decisions/0027-call-stages.md``).
+at that point of the call (``docs/decisions/0025-call-stages.md``).
 """
 
 from __future__ import annotations
