@@ -8,7 +8,7 @@ import re
 import types
 import typing
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -39,7 +39,8 @@ PACKAGE = ROOT / "asterisk_compliance"
 # -- reading pages -----------------------------------------------------------------------------
 
 
-def pages() -> list[Path]:
+@cache
+def pages() -> Sequence[Path]:
     """Every page of the project, wherever it is."""
     skipped = {"demo-output", "dist", "build", "node_modules"}
     found = [
@@ -90,11 +91,15 @@ def without_code(text: str) -> str:
 # -- what the code writes ---------------------------------------------------------------------
 
 
-def _calls() -> Iterator[ast.Call]:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(text_of(path))):
-            if isinstance(node, ast.Call):
-                yield node
+@cache
+def _calls() -> tuple[ast.Call, ...]:
+    """Every call in the package, parsed once."""
+    return tuple(
+        node
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for node in ast.walk(ast.parse(text_of(path)))
+        if isinstance(node, ast.Call)
+    )
 
 
 def _called(call: ast.Call) -> str:
@@ -105,6 +110,7 @@ def _called(call: ast.Call) -> str:
             return ""
 
 
+@cache
 def keyword_values(name: str) -> set[str]:
     """The texts that calls in the package give to a keyword."""
     return {
@@ -117,6 +123,7 @@ def keyword_values(name: str) -> set[str]:
     }
 
 
+@cache
 def first_arguments(name: str) -> set[str]:
     """The texts that calls of ``name`` in the package begin with."""
     return {
@@ -206,6 +213,7 @@ def details() -> Mapping[str, set[str]]:
     return found
 
 
+@cache
 def anomaly_codes() -> set[str]:
     codes = {
         call.args[0].value

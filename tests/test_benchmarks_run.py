@@ -16,6 +16,8 @@ from benchmarks.__main__ import main
 from benchmarks.cold import RESTS_MS
 from benchmarks.latency import COMPARED, OUR_STEPS, PLAIN_STEPS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

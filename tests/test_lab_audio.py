@@ -157,6 +157,7 @@ def test_half_a_second_is_enough_and_longer_than_the_period_is_no_riddle() -> No
     assert long.clock_end == pytest.approx(at + 60, abs=0.01)
 
 
+@pytest.mark.slow
 def test_a_short_piece_with_a_lost_frame_is_dated_rightly_or_not_at_all() -> None:
     chance = np.random.default_rng(20)
     caller, dated = Schedule(CALLER, EPOCH), 0

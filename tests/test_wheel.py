@@ -19,6 +19,8 @@ import pytest
 
 from installed_host import Host, states
 
+pytestmark = pytest.mark.slow
+
 CHECKOUT = Path(__file__).parents[1]
 NOTICES = CHECKOUT / "THIRD-PARTY-NOTICES.md"
 WITHOUT_IMPORT = {"tzdata"}

@@ -7,6 +7,7 @@ cannot be reached.
 from __future__ import annotations
 
 import sys
+from functools import cache
 from importlib import import_module
 from typing import Annotated, Any, Final, NoReturn
 
@@ -56,19 +57,22 @@ class _Lazily(TyperGroup):
         return [*COMMANDS, *GROUPS]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in self.list_commands(ctx):
-            return None
-        place = (COMMANDS | GROUPS)[cmd_name]
-        module = import_module(f"asterisk_compliance.cli.{place}")
-        if cmd_name in GROUPS:
-            module.app.rich_markup_mode = None
-            command: Any = typer.main.get_group(module.app)
-        else:
-            commands = typer.Typer(rich_markup_mode=None, add_completion=False)
-            commands.command(cmd_name)(getattr(module, cmd_name.replace("-", "_")))
-            command = typer.main.get_command(commands)
-        command.name = cmd_name
-        return command
+        return _command(cmd_name) if cmd_name in self.list_commands(ctx) else None
+
+
+@cache
+def _command(name: str) -> Any:
+    """The command or group ``name``: made once in a process, since a group takes up to 20 ms."""
+    module = import_module(f"asterisk_compliance.cli.{(COMMANDS | GROUPS)[name]}")
+    if name in GROUPS:
+        module.app.rich_markup_mode = None
+        command: Any = typer.main.get_group(module.app)
+    else:
+        commands = typer.Typer(rich_markup_mode=None, add_completion=False)
+        commands.command(name)(getattr(module, name.replace("-", "_")))
+        command = typer.main.get_command(commands)
+    command.name = name
+    return command
 
 
 app = typer.Typer(

@@ -20,6 +20,8 @@ from fuzz.run import fuzz
 from fuzz.sockets import SOCKETS
 from fuzz.target import Target
 
+pytestmark = pytest.mark.slow
+
 SEED = 20_261_125
 TESTS = Path(__file__).parents[1]
 

@@ -32,6 +32,8 @@ from asterisk_compliance.storage.proofs.prover import at_size, consistency, prov
 from merkle_proofs import consistency_proof, inclusion_proof
 from storage.signed_store import KEY, NEXT, add_call, handed_over, signed_store, signing
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 MODULES = Path("/usr/share/gocode")
 """Where Debian's packages of Go libraries are."""

@@ -20,6 +20,8 @@ from simulation.run import Simulation, simulating
 from simulation.schedule import ANY, ami_stalls, schedule, set_back_while_dead
 from values import replace
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(60)
 SEARCHED = range(150)
 FOUND = (900231, 900916, 903826, 700073, 700747, 904030, 910908, 911000, 913041)

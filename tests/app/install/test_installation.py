@@ -477,6 +477,7 @@ def test_what_takes_the_place_of_a_file_at_the_last_moment_keeps_its_owner(tmp_p
         host.config.chmod(0o600)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_prompts")
 def test_who_dies_while_he_installs_goes_on_by_a_second_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -527,6 +528,7 @@ def test_who_dies_while_he_brings_it_up_to_date_goes_on_by_a_second_run(
     assert host.seen() == before
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_prompts")
 def test_who_dies_while_he_uninstalls_goes_on_by_a_second_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

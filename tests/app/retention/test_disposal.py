@@ -111,6 +111,7 @@ def test_it_is_done_once(tmp_path: Path) -> None:
     assert len(rows(settings, "recording_disposed")) == 1
 
 
+@pytest.mark.slow
 def test_killed_at_every_line_it_is_brought_to_an_end(tmp_path: Path) -> None:
     """``killed_disposal.py`` kills itself with SIGKILL at every line, and begins again."""
     script = Path(__file__).parents[1] / "killed_disposal.py"

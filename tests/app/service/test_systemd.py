@@ -22,6 +22,8 @@ from asterisk_compliance.domain.audit.rows import Kind
 from asterisk_compliance.storage.log import schema
 from asterisk_compliance.storage.log.writer import StoreWriter
 
+pytestmark = pytest.mark.slow
+
 WATCHDOG_S = 0.4
 
 

@@ -21,6 +21,8 @@ from domain.simulated_choices import Peril
 from domain.simulator import policy
 from values import replace
 
+pytestmark = pytest.mark.slow
+
 
 def _except_for(nothing_for):
     """A reason is never seen."""

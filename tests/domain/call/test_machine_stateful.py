@@ -371,6 +371,7 @@ MUTANTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_the_machine_finds_a_call_without_the_rule(monkeypatch, mutant):
     module, name, make, perils, *consents = MUTANTS[mutant]

@@ -174,6 +174,7 @@ async def test_a_file_that_cannot_be_renamed_grows_on(
     assert path.read_bytes().splitlines()[-1] == stored(tmp_path)[-1]
 
 
+@pytest.mark.slow
 def test_killed_anywhere_each_row_is_there_once(tmp_path: Path) -> None:
     """``killed_rotation.py`` kills itself with SIGKILL again and again, and begins again."""
     script = Path(__file__).parents[1] / "killed_rotation.py"

@@ -160,6 +160,7 @@ def test_verify_notices_what_no_tombstone_explains(tmp_path: Path, change: str, 
 # -- the bytes -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_no_copy_stays_in_unused_parts_of_pages(tmp_path: Path) -> None:
     """Calls come and are erased in any order, with short and long names: rows move a lot.
 

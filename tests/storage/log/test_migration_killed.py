@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.slow
 def test_killed_anywhere_the_log_is_the_same_and_the_next_start_ends_it(tmp_path: Path) -> None:
     """``killed_migration.py`` kills itself with SIGKILL again and again, and begins again."""
     script = Path(__file__).parents[1] / "killed_migration.py"

@@ -101,6 +101,7 @@ def test_a_store_of_an_older_version_gets_its_nodes_at_start(tmp_path: Path) -> 
     db.close()
 
 
+@pytest.mark.slow
 def test_appending_does_the_same_at_row_ten_and_at_row_ten_million(tmp_path: Path) -> None:
     """The frontier says ten million; the rows below it are not there, and nothing asks for them."""
 

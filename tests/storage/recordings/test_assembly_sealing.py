@@ -168,6 +168,7 @@ def test_what_an_interrupted_run_left_is_gone_in_either_form(
     assert kept == vault_path(vault, RECORDING, sealed=bool(recipients))
 
 
+@pytest.mark.slow
 def test_killed_at_each_step_it_is_sealed_by_the_next_run(tmp_path: Path) -> None:
     """``killed_sealing.py`` kills itself with SIGKILL at every line, and begins again."""
     script = Path(__file__).parents[1] / "killed_sealing.py"
