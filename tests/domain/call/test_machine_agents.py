@@ -18,6 +18,7 @@ from asterisk_compliance.domain.call.commands import (
 )
 from asterisk_compliance.domain.call.decision import Reason, Status
 from asterisk_compliance.domain.call.events import (
+    ChannelGone,
     CompanyChanged,
     LookedAway,
     MixMonitorStarted,
@@ -25,10 +26,12 @@ from asterisk_compliance.domain.call.events import (
     StopAsked,
     TransferSeen,
 )
-from asterisk_compliance.domain.call.participants import CoverageBasis
+from asterisk_compliance.domain.call.participants import CoverageBasis, Participant
 from asterisk_compliance.domain.call.state import DialplanWiring
 from asterisk_compliance.domain.policy.notice import AgentConsent, CaptureFrom, OnJoin
-from asterisk_compliance.domain.recording.verdict import Expected
+from asterisk_compliance.domain.recording.verdict import Expected, Tracks
+from asterisk_compliance.ids import ChannelId
+from domain.call_builder import a_call
 from domain.leg_traces import (
     AGENT,
     BRIDGED,
@@ -212,3 +215,24 @@ def test_of_a_call_that_was_stopped_he_is_shown_that() -> None:
         StopAsked(3_000), company(4_000, OTHER), wiring=SHOWS, on_join=OnJoin.CONTINUE
     )
     assert commands[-1] == Show(Status.NOT_RECORDED, (OTHER.channel,))
+
+
+def test_a_segment_that_nobody_saw_begin_keeps_no_agent_without_consent() -> None:
+    """It captures the others, for an agent who consents; one who does not takes his place."""
+    consenting = Participant(ChannelId("1700000000.2"), consenting=True)
+    unasked = Participant(ChannelId("1700000000.3"))
+    terms = replace(policy(), agent_consent=AgentConsent.REQUIRED)
+    trace = a_call(policy=terms).told().recorded()
+    assert not trace.call.capture.segment.others
+    trace = trace.joined_by(consenting, at_ms=2_600)
+    requested = trace.call.capture.requested_segment
+    assert requested is not None
+    assert requested.others
+    trace = trace.joined_by(unasked, at_ms=2_700).then(ChannelGone(2_900))
+    (judged,) = (
+        command.expected
+        for command in trace.commands
+        if isinstance(command, Judge) and command.recording == NEXT_RECORDING
+    )
+    assert judged.others
+    assert [one.tracks for one in judged.blanks] == [Tracks.BOTH]

@@ -387,7 +387,7 @@ def close_requested(call: Call, requested: Segment, at_ms: int) -> CallStep:
     segment = replace(requested, since_ms=call.file_clock.file_ms(at_ms))
     capture = replace(call.capture, segment=segment, requested_segment=None)
     ended = replace(call, capture=capture)
-    if capture.stopping or wanted_mute(call) is not Mute.NONE:
+    if capture.stopping or wanted_mute(ended) is not Mute.NONE:
         ended = _with_segment(ended, _from_its_beginning(segment, Tracks.BOTH))
     return close_segment(ended, at_ms)
 
