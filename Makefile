@@ -11,8 +11,8 @@ example: ## Place the calls of one of examples/, and judge what came of them (NA
 	@set -eu; $(ready); PYTHONPATH=tests "$$VENV/bin/python" -m lab.example "examples/$(or $(NAME),inbound)"
 test:    ## Run all tests against a real Asterisk
 	@./scripts/test
-test-fast: ## Run what needs no Asterisk and takes no long run: under two minutes
-	@set -eu; . scripts/lib.sh; ensure_python; ensure_venv; \
+test-fast: ## Run what needs no Asterisk and takes no long run: three minutes on two cores
+	@set -eu; . scripts/lib.sh; ensure_python; ensure_age; ensure_mkfs; ensure_venv; \
 	"$$VENV/bin/python" -m pytest -q -n auto --dist worksteal -m "not asterisk and not slow"
 matrix:  ## The tests that need an Asterisk, on every Asterisk that Debian has (SUITES=..., TESTS=...)
 	@./scripts/matrix $(SUITES) $(if $(TESTS),--tests $(TESTS))

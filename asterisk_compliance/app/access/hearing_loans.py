@@ -106,11 +106,11 @@ class _Lent:
     gone: Callable[[], None] | None = None
 
     def begin(self, gone: Callable[[], None]) -> None:
-        """Somebody hears it now."""
+        """A call begins to play it; ``gone`` is called if the copy goes meanwhile."""
         self.gone = gone
 
     def come_back(self, *, begun: bool) -> None:
-        """Nobody hears it any more."""
+        """The call that played it is over. If it heard the copy, one hearing is used up."""
         self.gone = None
         self.left -= begun
 

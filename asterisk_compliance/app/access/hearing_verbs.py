@@ -53,7 +53,7 @@ class HearingService:
         self._loans = LoanRegister(rows, settings.hearing, copies, store_s=store_s)
 
     def router_on(self, node: NodeView) -> HearingCallRouter | None:
-        """Make the router of calls that hear on one Asterisk; ``None`` where nobody can."""
+        """Make the router of calls that hear on one Asterisk; ``None`` where none is configured."""
         said = self._now().hearing.get(node.node)
         if self._loans is None or not said:
             return None

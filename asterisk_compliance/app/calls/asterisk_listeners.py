@@ -49,7 +49,7 @@ _ASKING = {"agent": AskedBy(Actor.AGENT), "caller": AskedBy(Actor.CALLER)}
 
 
 class AriListeners:
-    """Who listens to ARI of one Asterisk. Its client is made first, and tells who registers."""
+    """The listeners to ARI of one Asterisk. The client is made first; they register afterwards."""
 
     def __init__(self) -> None:
         self._listeners: list[AriListener] = []

@@ -60,7 +60,7 @@ class SharedParts:
     """What all Asterisks of one service share.
 
     Attributes:
-        undisturbed: Held by whoever removes recordings, and by a retry while it begins.
+        undisturbed: Held while recordings are removed, and by a retry while it begins.
     """
 
     configuration: CurrentConfiguration

@@ -1,4 +1,4 @@
-"""Futures whose outcome nobody waits for."""
+"""Futures whose outcome is not awaited."""
 
 from __future__ import annotations
 

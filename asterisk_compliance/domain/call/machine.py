@@ -48,6 +48,7 @@ from asterisk_compliance.domain.call.commands import (
 )
 from asterisk_compliance.domain.call.decision import Reason, Status
 from asterisk_compliance.domain.call.events import (
+    Asked,
     Bridged,
     CallEvent,
     CaptureGoesOn,
@@ -57,7 +58,6 @@ from asterisk_compliance.domain.call.events import (
     CompanyChanged,
     Continued,
     DeadlinePassed,
-    DoNotCallAsked,
     EntryWire,
     EventsOverflowed,
     FileAppeared,
@@ -70,22 +70,17 @@ from asterisk_compliance.domain.call.events import (
     MixMonitorStarted,
     MuteChanged,
     MuteRefused,
-    PauseAsked,
     RecordingJudged,
     RecordingRemoved,
     Reentered,
-    ResumeAsked,
     RowsLate,
     RowsRefused,
     SegmentRefused,
     SpoolKept,
     SpoolRemoved,
-    StartAsked,
-    StopAsked,
     StorageChanged,
     TransferSeen,
     Unbridged,
-    WithdrawalAsked,
 )
 from asterisk_compliance.domain.call.state import (
     AfterDecision,
@@ -311,16 +306,9 @@ def _decided(call: Call, decided: Decided, event: CallEvent) -> CallStep:
     whisper = call.whispering
     if whisper is not None and is_of_whisper(whisper, event):
         return whispered(call, decided, whisper, event)
+    if isinstance(event, Asked):
+        return asked(call, decided, event)
     match event:
-        case (
-            PauseAsked()
-            | ResumeAsked()
-            | WithdrawalAsked()
-            | StartAsked()
-            | StopAsked()
-            | DoNotCallAsked()
-        ):
-            return asked(call, decided, event)
         case MuteRefused(mute=mute, at_ms=at_ms):
             return mute_refused(call, decided, mute, at_ms)
         case FileStopped(recording=recording, at_ms=at_ms) if recording == call.recording:
@@ -336,18 +324,9 @@ def _decided(call: Call, decided: Decided, event: CallEvent) -> CallStep:
 
 
 def _without_policy(call: Call, stage: WithoutPolicy, event: CallEvent) -> CallStep:
-    match event:
-        case (
-            PauseAsked()
-            | ResumeAsked()
-            | WithdrawalAsked()
-            | StartAsked()
-            | StopAsked()
-            | DoNotCallAsked()
-        ):
-            return asked_of_unrecorded(call, event)
-        case _:
-            return _in_dialplan(call, stage, event)
+    if isinstance(event, Asked):
+        return asked_of_unrecorded(call, event)
+    return _in_dialplan(call, stage, event)
 
 
 def _in_dialplan(  # noqa: C901, PLR0912 - one arm a fact

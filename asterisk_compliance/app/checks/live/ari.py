@@ -125,7 +125,7 @@ _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 
 
 def open_addresses(port: int) -> list[str]:
-    """The addresses beside loopback on which somebody listens at ``port``, as far as we see."""
+    """The addresses beside loopback on which this machine listens at ``port``."""
     texts = [path.read_text(encoding="ascii") for path in _TABLES if path.exists()]
     return sorted({str(one) for text in texts for one in listening(text, port)})
 
